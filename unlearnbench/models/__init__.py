@@ -1,0 +1,1 @@
+"""Models and training: torch code that is read from top to bottom."""

@@ -1,0 +1,1 @@
+"""From a frozen specification to tensors: data sets, corruptions, discovery, random streams, suites."""

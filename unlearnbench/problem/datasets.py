@@ -1,0 +1,212 @@
+"""Data sets as uint8 tensors in memory.
+
+`digits` is embedded in scikit-learn; `cifar10`, `svhn` and `fashion-mnist` come through torchvision, which downloads
+them on first use; `imagefolder:PATH` reads train/CLASS/* and test/CLASS/*, decoded once into a cached tensor file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unlearnbench.errors import UsageError
+from unlearnbench.problem.streams import random_state
+
+FOLDER = "imagefolder:"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images uint8 [N, C, S, S], labels int64 [N], class names."""
+
+    name: str
+    classes: tuple[str, ...]
+    train_images: Tensor = field(repr=False)
+    train_labels: Tensor = field(repr=False)
+    test_images: Tensor = field(repr=False)
+    test_labels: Tensor = field(repr=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of shapes, pixels and labels: what was really trained and tested on."""
+        digest = hashlib.sha256()
+        for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation per colour channel of the training images in [0, 1], to four decimals."""
+        # Counts of the 256 levels are exact integers, so every machine rounds the same two numbers.
+        levels = np.arange(256) / 255
+        means, deviations = [], []
+        for channel in range(self.train_images.shape[1]):
+            counts = np.bincount(self.train_images[:, channel].reshape(-1).numpy(), minlength=256)
+            mean = float((counts * levels).sum() / counts.sum())
+            variance = float((counts * (levels - mean) ** 2).sum() / counts.sum())
+            means.append(round(mean, 4))
+            deviations.append(max(round(variance**0.5, 4), 1e-4))
+        return tuple(means), tuple(deviations)
+
+
+def digits() -> Dataset:
+    """1,797 real handwritten digits of 8x8 pixels and 17 grey levels (scikit-learn), as 16x16 uint8 images."""
+    from sklearn.datasets import load_digits
+
+    bunch: Any = load_digits()
+    grey = bunch.images.astype(np.int64)  # [1797, 8, 8], 0..16
+    # Bilinear to twice the size in integers (weights 3/4 and 1/4), so that every machine gets the same bytes.
+    for axis in (1, 2):
+        before = np.take(grey, [0, *range(7)], axis)
+        after = np.take(grey, [*range(1, 8), 7], axis)
+        doubled = np.stack([before + 3 * grey, 3 * grey + after], axis + 1)
+        grey = doubled.reshape(*grey.shape[:axis], 16, *grey.shape[axis + 1 :])  # 0..256 at the end
+    images = torch.from_numpy(((grey * 255 + 128) // 256).astype(np.uint8))[:, None]
+    labels = torch.from_numpy(bunch.target.astype(np.int64))
+    order = torch.from_numpy(random_state(0, "digits", "split").permutation(len(labels)))
+    train, test = order[:1437], order[1437:]
+    names = tuple(str(digit) for digit in range(10))
+    return Dataset("digits", names, images[train], labels[train], images[test], labels[test])
+
+
+def _torchvision(name: str, data: Path, download: bool) -> Dataset:
+    from torchvision import datasets
+
+    folder = data / name
+    make: dict[str, Callable[[bool], Any]] = {
+        "cifar10": lambda train: datasets.CIFAR10(str(folder), train=train, download=download),
+        "svhn": lambda train: datasets.SVHN(str(folder), split="train" if train else "test", download=download),
+        "fashion-mnist": lambda train: datasets.FashionMNIST(str(folder), train=train, download=download),
+    }
+    try:
+        train, test = make[name](True), make[name](False)
+    except (RuntimeError, OSError) as error:
+        raise UsageError(
+            f"data set '{name}' could not be loaded from {folder} ({str(error).splitlines()[0]}): connect to the"
+            f" network so that it can be downloaded once, or put torchvision's files there"
+        ) from error
+
+    def tensors(part: Any) -> tuple[Tensor, Tensor]:
+        pixels = torch.as_tensor(part.data)
+        if pixels.ndim == 3:  # Fashion-MNIST: [N, H, W]
+            pixels = pixels[:, None]
+        elif pixels.shape[-1] == 3:  # CIFAR-10: [N, H, W, 3]
+            pixels = pixels.permute(0, 3, 1, 2)
+        labels = part.labels if name == "svhn" else part.targets
+        return pixels.contiguous(), torch.as_tensor(labels, dtype=torch.int64)
+
+    classes = tuple(str(digit) for digit in range(10)) if name == "svhn" else tuple(train.classes)
+    return Dataset(name, classes, *tensors(train), *tensors(test))
+
+
+def _image_folder(path: Path, image_size: int | None, cache: Path) -> Dataset:
+    from safetensors.torch import load_file, save_file
+    from torchvision.datasets import ImageFolder
+
+    for part in ("train", "test"):
+        if not (path / part).is_dir():
+            raise UsageError(f"image folder {path} has no folder '{part}': it needs train/CLASS/* and test/CLASS/*")
+    try:
+        train, test = ImageFolder(str(path / "train")), ImageFolder(str(path / "test"))
+    except FileNotFoundError as error:
+        raise UsageError(f"image folder {path}: {error}") from error
+    if train.classes != test.classes:
+        different = sorted(set(train.classes) ^ set(test.classes))
+        raise UsageError(f"image folder {path}: classes {different} are in only one of train and test; give both")
+    listing = hashlib.sha256(f"v1 {image_size}".encode())
+    for file, label in [*train.samples, *test.samples]:
+        status = os.stat(file)
+        listing.update(f"{file} {label} {status.st_size} {status.st_mtime_ns}\n".encode())
+    decoded = cache / "decoded" / f"{listing.hexdigest()[:32]}.safetensors"
+    if not decoded.exists():
+        decoded.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {}
+        for name, part in (("train", train), ("test", test)):
+            tensors[f"{name}_images"] = _decode([file for file, _ in part.samples], image_size)
+            tensors[f"{name}_labels"] = torch.tensor([label for _, label in part.samples])
+        if tensors["train_images"].shape[1:] != tensors["test_images"].shape[1:]:
+            raise UsageError(f"image folder {path}: train and test images differ in size; set image_size in the suite")
+        temporary = decoded.with_suffix(f".{os.getpid()}")
+        save_file(tensors, temporary)
+        temporary.rename(decoded)
+    return Dataset(f"{FOLDER}{path.name}", tuple(train.classes), **load_file(decoded))
+
+
+def _decode(files: list[str], image_size: int | None) -> Tensor:
+    """RGB images uint8 [N, 3, S, S]; resized and centre-cropped to image_size when it is given."""
+    from PIL import Image, ImageOps
+
+    images: Tensor | None = None
+    for position, file in enumerate(files):
+        try:
+            picture = Image.open(file).convert("RGB")
+        except OSError as error:
+            raise UsageError(f"image {file} cannot be decoded ({error}): repair or remove it") from error
+        if image_size is not None:
+            picture = ImageOps.fit(picture, (image_size, image_size), Image.Resampling.BILINEAR)
+        pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+        if images is None:
+            images = torch.empty((len(files), *pixels.shape), dtype=torch.uint8)
+        if pixels.shape != images.shape[1:] or pixels.shape[1] != pixels.shape[2]:
+            raise UsageError(
+                f"image {file} is {pixels.shape[2]}x{pixels.shape[1]}, which is not square or not the size of the"
+                f" first image ({images.shape[3]}x{images.shape[2]}): set image_size in the suite"
+            )
+        images[position] = pixels
+    assert images is not None, "ImageFolder never returns a part without images"
+    return images
+
+
+NAMES = ("digits", "cifar10", "svhn", "fashion-mnist", f"{FOLDER}PATH")
+
+
+def load(
+    name: str,
+    data: Path,
+    *,
+    image_size: int | None = None,
+    train_size: int | None = None,
+    test_size: int | None = None,
+    download: bool = True,
+) -> Dataset:
+    """The data set of that name; with sizes, a subset drawn once and for all (no seed changes it).
+
+    Args:
+        data: where downloads and decoded image folders are kept.
+        image_size: side in pixels to which an image folder is resized.
+
+    Raises:
+        UsageError: an unknown name, a missing or broken file, a size that the data set cannot give.
+    """
+    if image_size is not None and not name.startswith(FOLDER):
+        raise UsageError(f"image_size is for '{FOLDER}PATH' only; data set '{name}' has its own size: remove the key")
+    if name == "digits":
+        dataset = digits()
+    elif name in NAMES[1:4]:
+        dataset = _torchvision(name, data, download)
+    elif name.startswith(FOLDER):
+        dataset = _image_folder(Path(name.removeprefix(FOLDER)).expanduser(), image_size, data)
+    else:
+        raise UsageError(f"unknown data set '{name}': use one of {', '.join(NAMES)}")
+    for part, size in (("train", train_size), ("test", test_size)):
+        images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
+        if size is None:
+            continue
+        if not 0 < size <= len(labels):
+            raise UsageError(f"{part}_size = {size}, but data set '{name}' has {len(labels)} {part} images")
+        chosen = torch.from_numpy(random_state(0, "subset", part).permutation(len(labels))[:size].copy())
+        parts: dict[str, Any] = {f"{part}_images": images[chosen], f"{part}_labels": labels[chosen]}
+        dataset = replace(dataset, **parts)
+    if dataset.train_images.shape[-1] < 16:
+        raise UsageError(f"data set '{name}' has images under 16x16 pixels: set image_size to 16 or more")
+    return dataset

@@ -1,0 +1,204 @@
+"""Suites: what to run, as TOML (`suites/*.toml`), and the frozen specification of each problem in it."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Len
+from pydantic import TypeAdapter, ValidationError
+
+from unlearnbench.errors import UsageError
+from unlearnbench.method import STRICT, Budget, Count, Positive, Recipe
+from unlearnbench.problem.corruption import CORRUPTIONS, CorruptedSet, Corruption, Indices, corrupt
+from unlearnbench.problem.datasets import Dataset
+from unlearnbench.problem.discovery import discover
+from unlearnbench.problem.streams import Seeds, random_state
+
+CorruptionName = Literal["random-swap", "class-swap", "poison-trigger"]
+Rate = Annotated[float, Gt(0), Le(1)]
+
+
+@dataclass(frozen=True)
+class Model:
+    """The architecture of the original. `capacity` is the active share of the channels of `width`."""
+
+    __pydantic_config__ = STRICT
+
+    architecture: Literal["resnet9"] = "resnet9"
+    width: Positive = 1.0
+    capacity: Rate = 0.5
+
+
+@dataclass(frozen=True)
+class CorruptionSettings:
+    """How much is corrupted (a number of samples, or a share of the training set) and by which labels."""
+
+    __pydantic_config__ = STRICT
+
+    size: Annotated[int, Ge(1)] | Annotated[float, Gt(0), Le(1)] = 1000
+    class_pair: tuple[int, int] = (3, 5)
+    target_class: Annotated[int, Ge(0)] = 0
+    trigger_size: Count = 3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one trial may take before it is stopped and recorded as failed."""
+
+    __pydantic_config__ = STRICT
+
+    seconds: Positive = 3600.0
+    memory_gib: Positive = 8.0
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A grid: corruptions x discovery rates x seeds on one data set, one kind of original, one budget.
+
+    `paper` makes the published choices (independent discovery draws, label swaps that may hit the true label,
+    target-class samples among the poisoned, the first images of a class) so that published tables can be compared.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: Annotated[str, Len(1)]
+    title: str
+    dataset: str
+    discovery_rates: Annotated[tuple[Rate, ...], Len(1)]
+    seeds: Annotated[tuple[int | Seeds, ...], Len(1)]
+    recipe: Recipe
+    budget: Budget
+    corruptions: Annotated[tuple[CorruptionName, ...], Len(1)] = get_args(CorruptionName)
+    corruption: CorruptionSettings = field(default_factory=CorruptionSettings)
+    model: Model = field(default_factory=Model)
+    limits: Limits = field(default_factory=Limits)
+    image_size: Count | None = None
+    train_size: Count | None = None
+    test_size: Count | None = None
+    threads: Count = 1
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    low_utility: Literal["relative", "absolute"] = "relative"
+    paper: bool = False
+
+
+@dataclass(frozen=True)
+class ProblemSpec:
+    """One problem: which data are corrupted how, and which part of that was discovered. It decides every byte."""
+
+    dataset: str
+    data_fingerprint: str
+    corruption: CorruptionName
+    size: int
+    class_pair: tuple[int, int]
+    target_class: int
+    trigger_size: int
+    paper: bool
+    discovery_rate: float
+    seed: int
+
+    @property
+    def rules(self) -> Corruption:
+        kind = CORRUPTIONS[self.corruption]
+        return kind(self.class_pair, self.target_class, self.trigger_size, self.paper)
+
+    def corrupted_set(self, dataset: Dataset) -> CorruptedSet:
+        """D_tr and the truth about it; the same for every discovery rate."""
+        random = random_state(self.seed, "corruption", self.corruption)
+        images, labels = dataset.train_images.numpy(), dataset.train_labels.numpy()
+        return corrupt(self.rules, images, labels, len(dataset.classes), self.size, random)
+
+    def forget_positions(self, corrupted: Indices) -> Indices:
+        """D_f, sorted positions in D_tr."""
+        seed = self.seed
+        return discover(corrupted, self.discovery_rate, seed, independent=self.paper)
+
+    def original_identity(self) -> dict[str, Any]:
+        """The part of the specification that an original depends on."""
+        return {key: value for key, value in asdict(self).items() if key != "discovery_rate"}
+
+
+def problems(suite: Suite, dataset: Dataset) -> Iterator[tuple[ProblemSpec, Seeds]]:
+    """All problems of a suite with the seeds of their trials: corruptions, then seeds, then discovery rates."""
+    settings = suite.corruption
+    highest = len(dataset.classes) - 1
+    named = {"class_pair[0]": settings.class_pair[0], "class_pair[1]": settings.class_pair[1]}
+    for key, value in {**named, "target_class": settings.target_class}.items():
+        if not 0 <= value <= highest:
+            raise UsageError(
+                f"suite '{suite.name}': corruption.{key} = {value}, but data set '{suite.dataset}' has classes"
+                f" 0 to {highest}"
+            )
+    size = settings.size
+    if isinstance(size, float):
+        size = max(1, round(size * len(dataset.train_labels)))
+    for corruption, seed, rate in itertools.product(suite.corruptions, suite.seeds, suite.discovery_rates):
+        seeds = seed if isinstance(seed, Seeds) else Seeds.all(seed)
+        spec = ProblemSpec(
+            dataset=suite.dataset,
+            data_fingerprint=dataset.fingerprint,
+            corruption=corruption,
+            size=size,
+            class_pair=settings.class_pair,
+            target_class=settings.target_class,
+            trigger_size=settings.trigger_size,
+            paper=suite.paper,
+            discovery_rate=rate,
+            seed=seeds.corruption,
+        )
+        yield spec, seeds
+
+
+def find(name: str, folder: Path) -> Path:
+    """The file of a suite given by name (in the folder of suites) or by path."""
+    path = Path(name)
+    if path.suffix == ".toml":
+        if path.is_file():
+            return path
+        raise UsageError(f"suite file {path} does not exist")
+    path = folder / f"{name}.toml"
+    if path.is_file():
+        return path
+    known = ", ".join(sorted(file.stem for file in folder.glob("*.toml"))) or "none"
+    raise UsageError(f"unknown suite '{name}': {folder} holds {known}; a path to a .toml file works too")
+
+
+def parse(path: Path) -> Suite:
+    """Read and validate a suite file.
+
+    Raises:
+        UsageError: naming the file, the key and what is allowed.
+    """
+    try:
+        suite = TypeAdapter(Suite).validate_python(tomllib.loads(path.read_text()))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_sentence(error)}") from error
+    for key, values in (("discovery_rates", suite.discovery_rates), ("seeds", suite.seeds)):
+        if len(set(values)) != len(values):
+            raise UsageError(f"{path}: {key} names a value twice: {list(values)}")
+    if suite.corruption.class_pair[0] == suite.corruption.class_pair[1]:
+        raise UsageError(f"{path}: corruption.class_pair needs two different classes")
+    return suite
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first problem as a sentence: the key, what is wrong with it, and what is allowed."""
+    problem = error.errors()[0]
+    path = [str(part) for part in problem["loc"]]
+    table: Any = Suite
+    for part in path[:-1]:
+        inner = get_type_hints(table).get(part) if is_dataclass(table) else None
+        table = inner if is_dataclass(inner) else table
+    key = ".".join(path)
+    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        allowed = ", ".join(sorted(item.name for item in fields(table)))
+        return f"unknown key '{key}'; allowed here: {allowed}"
+    if problem["type"] in ("missing", "missing_argument"):
+        return f"key '{key}' is missing"
+    return f"key '{key}': {problem['msg'][0].lower()}{problem['msg'][1:]} (got {problem['input']!r})"

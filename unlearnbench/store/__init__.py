@@ -1,0 +1,1 @@
+"""The results database: typed SQLAlchemy models behind a small interface, and the only writer."""

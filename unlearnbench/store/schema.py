@@ -1,0 +1,167 @@
+"""The tables. Every row but a run's has a key that is a hash of its content, so stores can be merged.
+
+    runs ─< planned_trials >─ trials ─ predictions
+                 │               │
+             submissions     problems, originals
+
+A run plans trials; those that are already stored are not run again, so a trial belongs to every run that planned it.
+Times are UTC. Accuracies are shares in [0, 1].
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SCHEMA_VERSION = 1
+
+Key = String(64)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON}
+
+
+class SchemaRow(Base):
+    """One row: the version of the schema that wrote this store."""
+
+    __tablename__ = "schema_version"
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class RunRow(Base):
+    """One call of `run`: what was asked for, where, with what."""
+
+    __tablename__ = "runs"
+    id: Mapped[str] = mapped_column(Key, primary_key=True)
+    suite: Mapped[str] = mapped_column(String(200), index=True)
+    suite_specification: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    versions: Mapped[dict[str, Any]]
+    hardware: Mapped[dict[str, Any]]
+    precision: Mapped[str] = mapped_column(String(20))
+    isolation: Mapped[str] = mapped_column(String(20))
+    workers: Mapped[int]
+    revision: Mapped[str | None] = mapped_column(String(80))
+    """Source revision of the harness; None outside a checkout."""
+
+
+class ProblemRow(Base):
+    """One problem: specification and fingerprint of D_tr (what the original was trained on)."""
+
+    __tablename__ = "problems"
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    specification: Mapped[dict[str, Any]]
+    dataset: Mapped[str] = mapped_column(String(200))
+    corruption: Mapped[str] = mapped_column(String(40))
+    regularity: Mapped[str] = mapped_column(String(10), index=True)
+    discovery_rate: Mapped[float]
+    corruption_seed: Mapped[int] = mapped_column(BigInteger)
+    corrupted: Mapped[int]
+    discovered: Mapped[int]
+    training_fingerprint: Mapped[str] = mapped_column(Key)
+
+
+class OriginalRow(Base):
+    """One original model: what it was trained by, and whether it absorbed the corruption."""
+
+    __tablename__ = "originals"
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    specification: Mapped[dict[str, Any]]
+    training_seed: Mapped[int] = mapped_column(BigInteger)
+    precision: Mapped[str] = mapped_column(String(20))
+    weights_hash: Mapped[str] = mapped_column(Key)
+    seconds: Mapped[float]
+    """Training time."""
+    memorised: Mapped[float]
+    """Share of D_m that the original gives its wrong label."""
+    absorbed: Mapped[bool]
+    """Whether it learnt the corruption well enough for a repair to mean anything."""
+    healed_train: Mapped[float]
+    healed_test: Mapped[float]
+    utility: Mapped[float]
+    utility_train: Mapped[float]
+
+
+class SubmissionRow(Base):
+    """One variant of one submission at one state of its source."""
+
+    __tablename__ = "submissions"
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), index=True)
+    variant: Mapped[str] = mapped_column(String(100))
+    title: Mapped[str] = mapped_column(String(200))
+    authors: Mapped[list[str]]
+    paper: Mapped[str]
+    license: Mapped[str] = mapped_column(String(100))
+    role: Mapped[str] = mapped_column(String(20))
+    """`ranked`, or `reference` for a row that is shown outside the ranking."""
+    needs_corrupted_indices: Mapped[bool]
+    hyperparameters: Mapped[dict[str, Any]]
+    source_hash: Mapped[str] = mapped_column(Key)
+
+
+class TrialRow(Base):
+    """One method on one problem from one original. Metrics are None in a failed trial."""
+
+    __tablename__ = "trials"
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    problem_key: Mapped[str] = mapped_column(ForeignKey("problems.key"), index=True)
+    original_key: Mapped[str] = mapped_column(ForeignKey("originals.key"))
+    submission_key: Mapped[str] = mapped_column(ForeignKey("submissions.key"), index=True)
+    training_seed: Mapped[int] = mapped_column(BigInteger)
+    unlearning_seed: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(10))
+    """`finished` or `failed`."""
+    reason: Mapped[str | None]
+    detail: Mapped[str | None] = mapped_column(Text)
+    """End of the traceback or of what the submission printed, for a failed trial."""
+    healed_train: Mapped[float | None]
+    healed_discovered: Mapped[float | None]
+    healed_undiscovered: Mapped[float | None]
+    """None also where everything was discovered."""
+    healed_test: Mapped[float | None]
+    utility: Mapped[float | None]
+    utility_train: Mapped[float | None]
+    aggregate: Mapped[float | None]
+    """healed_train x utility."""
+    seconds: Mapped[float | None]
+    """Time in `unlearn`; None if it never began."""
+    forward_samples: Mapped[int | None] = mapped_column(BigInteger)
+    backward_samples: Mapped[int | None] = mapped_column(BigInteger)
+    evaluation_seconds: Mapped[float | None]
+    total_seconds: Mapped[float]
+    """From the request for a process to the record: all that the trial cost."""
+    weights_hash: Mapped[str | None] = mapped_column(Key)
+    device: Mapped[str] = mapped_column(String(100))
+    precision: Mapped[str] = mapped_column(String(20))
+    threads: Mapped[int]
+    isolation: Mapped[str] = mapped_column(String(20))
+    protocol_version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class PlannedTrialRow(Base):
+    """A run asked for this trial, whether it was run then or had been before."""
+
+    __tablename__ = "planned_trials"
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    trial_key: Mapped[str] = mapped_column(Key, primary_key=True, index=True)
+    problem_key: Mapped[str] = mapped_column(ForeignKey("problems.key"))
+    submission_key: Mapped[str] = mapped_column(ForeignKey("submissions.key"), index=True)
+    original_key: Mapped[str] = mapped_column(Key)
+
+
+class PredictionRow(Base):
+    """Predicted class of every sample, so that any metric can be computed again: see `evaluation.predictions`."""
+
+    __tablename__ = "predictions"
+    trial_key: Mapped[str] = mapped_column(ForeignKey("trials.key"), primary_key=True)
+    train: Mapped[bytes] = mapped_column(LargeBinary)
+    test: Mapped[bytes] = mapped_column(LargeBinary)
+    triggered_test: Mapped[bytes | None] = mapped_column(LargeBinary)
