@@ -1,0 +1,20 @@
+"""Exact unlearning (EU in Goel et al., "Corrective Machine Unlearning", arXiv 2402.14015).
+
+Not a gold standard while corruption is left in D_r: retraining learns what was not discovered all over again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from unlearnbench.method import Problem, UnlearningMethod
+
+
+@dataclass(frozen=True)
+class Retrain(UnlearningMethod):
+    """Train fresh weights on D_r by the original's whole recipe, outside the budget. BatchNorm in training mode."""
+
+    def unlearn(self, problem: Problem) -> nn.Module:
+        return problem.train_from_scratch(problem.retain)

@@ -1,0 +1,216 @@
+"""The command line: one thin function a verb. What is heavy to import is imported by the verb that needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from unlearnbench.errors import HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from unlearnbench.engine.run import Progress as State
+
+DATABASE = "sqlite:///data/unlearnbench.db"
+
+app = typer.Typer(
+    name="unlearnbench",
+    help="Benchmark machine unlearning of corrupted data: run methods on a grid of problems and draw the map.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite, or the path of a suite file.")]
+StoredSuite = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite that was run.")]
+Database = Annotated[str, typer.Option(metavar="URL", help="Results database: a SQLAlchemy URL or an SQLite file.")]
+Data = Annotated[Path, typer.Option(metavar="DIR", help="Folder of data sets and original models.")]
+Submissions = Annotated[Path, typer.Option(metavar="DIR", help="Folder of submissions.")]
+Suites = Annotated[Path, typer.Option(metavar="DIR", help="Folder of suite files.")]
+
+
+@app.command()
+def run(
+    suite: SuiteName,
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this method (repeat for more); all by default.")
+    ] = None,
+    database: Database = DATABASE,
+    data: Data = Path("data"),
+    submissions: Submissions = Path("submissions"),
+    suites: Suites = Path("suites"),
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads of a trial.")
+    ] = None,
+    no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
+) -> None:
+    """Run all trials of a suite that are not stored yet, and store their results."""
+    from unlearnbench.engine.run import run_suite
+    from unlearnbench.engine.submissions import choose, discover
+    from unlearnbench.problem.suite import find, parse
+    from unlearnbench.report.frames import ranking, trials
+    from unlearnbench.report.tables import ranked_table
+    from unlearnbench.store.store import Store
+
+    grid = parse(find(suite, suites))
+    chosen = choose(discover(submissions), method or [])
+    if not chosen:
+        raise UsageError(f"no submissions in {submissions}: give --submissions, or make one with `unlearnbench new`")
+    with Store(database) as store:
+        try:
+            with Bar() as bar:
+                summary = run_suite(
+                    grid,
+                    chosen,
+                    store,
+                    data,
+                    workers=workers or max(1, _cores() // grid.threads),
+                    download=not no_download,
+                    watch=bar.show,
+                )
+        except KeyboardInterrupt:
+            err.print("Stopped. Every finished trial is stored; the same command goes on from there.")
+            raise typer.Exit(130) from None
+        for warning in summary.warnings:
+            err.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+        out.print(ranked_table(ranking(trials(store.engine, grid.name))))
+    stored = summary.planned - summary.ran
+    out.print(f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored.")
+    option = "" if database == DATABASE else f" --database {database}"
+    out.print(f"Draw the figures: unlearnbench leaderboard {grid.name} --out leaderboard{option}", soft_wrap=True)
+
+
+@app.command()
+def methods(submissions: Submissions = Path("submissions")) -> None:
+    """List the methods: submissions in the folder and installed packages."""
+    from unlearnbench.engine.submissions import discover
+
+    table = Table("method", "title", "role", "license", "paper")
+    for item in discover(submissions):
+        table.add_row(item.label, item.title, item.role, item.license, item.paper)
+    out.print(table)
+
+
+@app.command()
+def suites(suites: Suites = Path("suites")) -> None:
+    """List the suites with the size of their grids."""
+    from unlearnbench.problem.suite import parse
+
+    table = Table("suite", "title", "data set", "problems")
+    for file in sorted(suites.glob("*.toml")):
+        suite = parse(file)
+        size = len(suite.corruptions) * len(suite.seeds) * len(suite.discovery_rates)
+        table.add_row(file.stem, suite.title, suite.dataset, str(size))
+    out.print(table)
+
+
+@app.command()
+def leaderboard(
+    suite: StoredSuite,
+    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")],
+    database: Database = DATABASE,
+) -> None:
+    """Write the leaderboard of a suite: figures, tables and the site."""
+    from unlearnbench.report.frames import ranking, trials
+    from unlearnbench.report.leaderboard import write_leaderboard
+    from unlearnbench.report.tables import ranked_table
+    from unlearnbench.store.store import Store
+
+    with Store(database, create=False) as store:
+        files = write_leaderboard(store.engine, suite, out_folder)
+        out.print(ranked_table(ranking(trials(store.engine, suite))))
+    out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
+
+
+@app.command()
+def show(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name of a method, or name/variant.")],
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite that was run.")] = "digits",
+    database: Database = DATABASE,
+) -> None:
+    """Show the map of one method: utility x healed for each regularity and discovery rate."""
+    from unlearnbench.report.frames import trials
+    from unlearnbench.report.tables import heatmap_table
+    from unlearnbench.store.store import Store
+
+    with Store(database, create=False) as store:
+        out.print(heatmap_table(trials(store.engine, suite), method))
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the method: lower case, digits, underscores.")],
+    submissions: Submissions = Path("submissions"),
+) -> None:
+    """Start a submission: a small working method to change into yours."""
+    from unlearnbench.template import start
+
+    folder = start(name, submissions)
+    out.print(f"{folder / 'submission.toml'}: say what it is", soft_wrap=True)
+    out.print(f"{folder / 'method.py'}: say how it works", soft_wrap=True)
+    out.print(f"Then check it: unlearnbench validate {folder}", soft_wrap=True)
+
+
+@app.command()
+def validate(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of a submission.")],
+) -> None:
+    """Run every variant of a submission on a tiny problem of each kind; takes seconds."""
+    from unlearnbench.engine.validate import validate as run_checks
+
+    checks = run_checks(path, workers=_cores())
+    for check in checks:
+        verdict = f"ok, {check.seconds:.1f} s" if check.ok else f"failed: {check.reason}"
+        out.print(f"{check.label}: {verdict}", soft_wrap=True, markup=False, highlight=False)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+class Bar:
+    """The progress of a run on the terminal: trials done, failed, time left; messages above the bar."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        failed = TextColumn("{task.fields[failed]} failed")
+        self.progress = Progress(*columns, failed, TimeRemainingColumn(), console=err)
+        self.bar = self.progress.add_task("starting", total=None, failed=0)
+
+    def show(self, state: State) -> None:
+        self.progress.update(
+            self.bar, description=state.stage, total=state.total, completed=state.done, failed=state.failed
+        )
+        if state.message is not None:
+            self.progress.console.print(state.message, markup=False, highlight=False)
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The program. What a person did wrong is one sentence and code 2; what the harness did wrong, code 1."""
+    try:
+        app(arguments)
+    except (UsageError, HarnessError) as error:
+        typer.echo(f"unlearnbench: {error}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)

@@ -1,0 +1,72 @@
+"""What a run ran on: device, precision, versions, source revision."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def native_bfloat16(device: str) -> bool:
+    """Whether the processor or GPU multiplies bfloat16 matrices itself (AMX or AVX-512 BF16; Ampere and later)."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.backends.cpu.get_cpu_capability()
+    flags = _processor_field("flags").split()
+    return capabilities.startswith("AVX512") and ("amx_bf16" in flags or "avx512_bf16" in flags)
+
+
+def precision(wanted: str, device: str) -> str:
+    """The suite's precision with `auto` decided for this machine: bfloat16 autocast where it is native."""
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if native_bfloat16(device) else "float32"
+
+
+def _processor_field(name: str) -> str:
+    information = Path("/proc/cpuinfo")
+    if not information.exists():
+        return ""
+    for line in information.read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return ""
+
+
+def hardware(device: str) -> dict[str, Any]:
+    return {
+        "processor": _processor_field("model name") or platform.processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+    }
+
+
+def versions() -> dict[str, str]:
+    packages = ("unlearnbench", "torch", "torchvision", "numpy", "scikit-learn")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def revision() -> str | None:
+    """The harness's git revision, with `+` if its tree has changes; None outside a checkout or without git."""
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

@@ -1,0 +1,68 @@
+"""Original models: trained once behind the boundary, cached by key, verified whenever they are read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from unlearnbench.engine.boundary import Boundary
+from unlearnbench.engine.weights import load_verified, save, weights_hash
+from unlearnbench.engine.world import World
+from unlearnbench.errors import HarnessError
+from unlearnbench.evaluation.metrics import absorbed, memorised
+from unlearnbench.store.schema import OriginalRow
+
+ENTRY = "unlearnbench.models.training:Original"
+TRAINING_SECONDS = 24 * 3600.0
+
+
+def original(world: World, key: str, cache: Path, boundary: Boundary) -> OriginalRow:
+    """Train, or find in the cache, the original of this world, and judge it. Its file is `path_of(cache, key)`.
+
+    A cached file that is not what was written (truncated, changed) is trained again.
+    """
+    weights, seconds = load_verified(path_of(cache, key)), 0.0
+    if weights is None:
+        request = world.request(
+            entry=ENTRY,
+            seed=world.training_seed(),
+            original=None,
+            forget=np.empty(0, dtype=np.int64),
+            seconds=TRAINING_SECONDS,
+            memory_bytes=0,
+        )
+        outcome = boundary.run(request, world.reference)
+        if outcome.weights is None or outcome.seconds is None:
+            raise HarnessError(
+                f"the original for {world.problem.corruption}, seed {world.seeds.training}, could not be trained:"
+                f" {outcome.reason}"
+            )
+        weights, seconds = outcome.weights, outcome.seconds
+        save(weights, path_of(cache, key))
+    predictions = world.predictions(weights)
+    metrics = world.judge(predictions, world.truth.corrupted)
+    share = memorised(predictions, world.truth)
+    return OriginalRow(
+        key=key,
+        specification={
+            "problem": world.problem.original_identity(),
+            "model": asdict(world.suite.model),
+            "recipe": asdict(world.suite.recipe),
+        },
+        training_seed=world.seeds.training,
+        precision=world.precision,
+        weights_hash=weights_hash(weights),
+        seconds=seconds,
+        memorised=share,
+        absorbed=absorbed(share, metrics, world.problem.rules),
+        healed_train=metrics.healed_train,
+        healed_test=metrics.healed_test,
+        utility=metrics.utility,
+        utility_train=metrics.utility_train,
+    )
+
+
+def path_of(cache: Path, key: str) -> Path:
+    return cache / f"{key[:32]}.safetensors"

@@ -1,0 +1,77 @@
+"""The plan of a run: every trial of the grid with the key under which its record is stored.
+
+A key is a hash of everything that can change the result. What is stored under it is not run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from unlearnbench.engine.submissions import Submission
+from unlearnbench.problem.datasets import Dataset
+from unlearnbench.problem.streams import Seeds
+from unlearnbench.problem.suite import ProblemSpec, Suite, problems
+
+PROTOCOL_VERSION = 1
+"""Raised when the same specification is to give other numbers: stored records are then no longer taken for it."""
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    problem: ProblemSpec
+    seeds: Seeds
+    submission: Submission
+    key: str
+    problem_key: str
+    original_key: str
+    submission_key: str
+
+
+def content_key(**content: Any) -> str:
+    """SHA-256 of the content as canonical JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def plan(
+    suite: Suite, dataset: Dataset, submissions: Sequence[Submission], *, precision: str, device: str
+) -> list[PlannedTrial]:
+    """All trials of the suite: problem by problem, every submission on each."""
+    keyed = [
+        (
+            item,
+            content_key(
+                name=item.name,
+                variant=item.variant,
+                hyperparameters=item.hyperparameters,
+                needs=item.needs_corrupted_indices,
+                source=item.source_hash,
+            ),
+        )
+        for item in submissions
+    ]
+    machine = {"precision": precision, "device": device, "threads": suite.threads, "protocol": PROTOCOL_VERSION}
+    trials = []
+    for problem, seeds in problems(suite, dataset):
+        problem_key = content_key(**asdict(problem), protocol=PROTOCOL_VERSION)
+        original_key = content_key(
+            problem=problem.original_identity(),
+            seed=seeds.training,
+            model=asdict(suite.model),
+            recipe=asdict(suite.recipe),
+            **machine,
+        )
+        for submission, submission_key in keyed:
+            key = content_key(
+                problem=problem_key,
+                original=original_key,
+                submission=submission_key,
+                seed=seeds.unlearning,
+                budget=asdict(suite.budget),
+                limits=asdict(suite.limits),
+            )
+            trials.append(PlannedTrial(problem, seeds, submission, key, problem_key, original_key, submission_key))
+    return trials

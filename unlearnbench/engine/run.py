@@ -1,0 +1,200 @@
+"""Run a suite: plan it, see what is stored, train the originals that are missing, run the trials that are missing."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from unlearnbench.engine import machine
+from unlearnbench.engine.boundary import ISOLATION, Boundary
+from unlearnbench.engine.originals import original, path_of
+from unlearnbench.engine.plan import PlannedTrial, plan
+from unlearnbench.engine.submissions import Submission
+from unlearnbench.engine.trial import problem_row, run_trial
+from unlearnbench.engine.world import World
+from unlearnbench.problem import datasets
+from unlearnbench.problem.suite import Suite
+from unlearnbench.store.schema import Base, OriginalRow, PlannedTrialRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.store.store import Store
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Trials done (failed ones among them) of those that were missing; `message` is a warning to show at once."""
+
+    total: int
+    done: int
+    failed: int
+    stage: str
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    run_id: str
+    planned: int
+    ran: int
+    failed: int
+    seconds: float
+    overhead: float
+    """Share of the workers' time that was neither training, unlearning nor evaluation."""
+    warnings: tuple[str, ...]
+
+
+def run_suite(
+    suite: Suite,
+    submissions: Sequence[Submission],
+    store: Store,
+    data: Path,
+    *,
+    workers: int,
+    download: bool = True,
+    watch: Callable[[Progress], None] | None = None,
+) -> RunSummary:
+    """Run what the store does not hold of this suite for these submissions; each trial is committed as it ends.
+
+    Args:
+        data: where data sets and originals are kept.
+        workers: trials at once; a trial's result does not depend on it.
+
+    Raises:
+        UsageError: a data set or suite that cannot be used.
+        HarnessError: the harness failed; what was stored before stays.
+    """
+    begin = time.perf_counter()
+    watch = watch or (lambda progress: None)
+    dataset = datasets.load(
+        suite.dataset,
+        data,
+        image_size=suite.image_size,
+        train_size=suite.train_size,
+        test_size=suite.test_size,
+        download=download,
+    )
+    device = machine.device()
+    precision = machine.precision(suite.precision, device)
+    trials = plan(suite, dataset, submissions, precision=precision, device=device)
+    run = RunRow(
+        id=uuid.uuid4().hex,
+        suite=suite.name,
+        suite_specification=asdict(suite),
+        started_at=_now(),
+        finished_at=None,
+        versions=machine.versions(),
+        hardware=machine.hardware(device),
+        precision=precision,
+        isolation=ISOLATION,
+        workers=workers,
+        revision=machine.revision(),
+    )
+    stored = store.stored_trials([trial.key for trial in trials])
+    missing = [trial for trial in trials if trial.key not in stored]
+    warnings: list[str] = []
+    busy = 0.0
+    failed = 0
+    cache = data / "originals"
+
+    def report(stage: str, done: int, message: str | None = None) -> None:
+        if message is not None:
+            warnings.append(message)
+        watch(Progress(len(missing), done, failed, stage, message))
+
+    with Boundary() as boundary:
+        worlds: dict[str, World] = {}
+        for trial in trials:
+            if trial.original_key not in worlds:
+                worlds[trial.original_key] = World(
+                    suite, dataset, trial.problem, trial.seeds, precision, device, boundary.folder
+                )
+        rows: list[Base] = [run, *_submission_rows(trials)]
+        rows += {trial.problem_key: problem_row(trial, worlds[trial.original_key]) for trial in trials}.values()
+        store.add([*rows, *(_planned(trial, run.id) for trial in trials)])
+        pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(suite.threads,))
+        try:
+            report("originals", 0)
+            needed = list(dict.fromkeys(trial.original_key for trial in missing))
+            originals = {pool.submit(original, worlds[key], key, cache, boundary): key for key in needed}
+            for future in as_completed(originals):
+                row = future.result()
+                busy += row.seconds
+                for message in _doubts(row, worlds[row.key], store.original(row.key)):
+                    report("originals", 0, message)
+                store.add([row])
+            running = {
+                pool.submit(
+                    run_trial, trial, worlds[trial.original_key], path_of(cache, trial.original_key), run.id, boundary
+                ): trial
+                for trial in missing
+            }
+            for done, finished in enumerate(as_completed(running), 1):
+                rows = finished.result()
+                record = rows[0]
+                assert isinstance(record, TrialRow)
+                failed += record.state == "failed"
+                busy += (record.seconds or 0.0) + (record.evaluation_seconds or 0.0)
+                store.add(rows)
+                report("trials", done)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+    store.finish_run(run.id, _now())
+    seconds = time.perf_counter() - begin
+    return RunSummary(
+        run.id, len(trials), len(missing), failed, seconds, max(0.0, 1 - busy / (seconds * workers)), tuple(warnings)
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _planned(trial: PlannedTrial, run_id: str) -> PlannedTrialRow:
+    return PlannedTrialRow(
+        run_id=run_id,
+        trial_key=trial.key,
+        problem_key=trial.problem_key,
+        submission_key=trial.submission_key,
+        original_key=trial.original_key,
+    )
+
+
+def _submission_rows(trials: Sequence[PlannedTrial]) -> list[SubmissionRow]:
+    rows = {}
+    for trial in trials:
+        item = trial.submission
+        rows[trial.submission_key] = SubmissionRow(
+            key=trial.submission_key,
+            name=item.name,
+            variant=item.variant,
+            title=item.title,
+            authors=list(item.authors),
+            paper=item.paper,
+            license=item.license,
+            role=item.role,
+            needs_corrupted_indices=item.needs_corrupted_indices,
+            hyperparameters=item.hyperparameters,
+            source_hash=item.source_hash,
+        )
+    return list(rows.values())
+
+
+def _doubts(row: OriginalRow, world: World, stored: OriginalRow | None) -> list[str]:
+    """What a reader of this run must know about an original."""
+    name = f"the original for {world.problem.corruption}, corruption seed {world.problem.seed}"
+    doubts = []
+    if not row.absorbed:
+        doubts.append(
+            f"{name} did not absorb its corruption ({row.memorised:.0%} memorised, healed test {row.healed_test:.0%}):"
+            " its cells measure little"
+        )
+    if stored is not None and stored.weights_hash != row.weights_hash:
+        doubts.append(f"{name} was trained again and differs from the one that stored trials started from")
+    return doubts

@@ -1,0 +1,167 @@
+"""Submissions as data: `submission.toml` is read without running any of the submission's code.
+
+A folder with submission.toml and its module is a submission; so is an installed package with an entry point in the
+group `unlearnbench.methods` whose name is the submission's and whose value is `package:Class`. A package may carry
+its submission.toml beside the module; without one, the entry point's name and the class's defaults are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+
+from unlearnbench.errors import UsageError
+from unlearnbench.method import STRICT
+
+GROUP = "unlearnbench.methods"
+NAME = r"[a-z][a-z0-9_]*"
+
+
+@dataclass(frozen=True)
+class Needs:
+    __pydantic_config__ = STRICT
+
+    corrupted_indices: bool = False
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of submission.toml."""
+
+    __pydantic_config__ = STRICT
+
+    name: Annotated[str, StringConstraints(pattern=rf"^{NAME}$")]
+    title: str
+    authors: tuple[str, ...]
+    paper: str
+    license: str
+    entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    role: Literal["ranked", "reference"] = "ranked"
+    needs: Needs = field(default_factory=Needs)
+    variants: dict[Annotated[str, StringConstraints(pattern=rf"^{NAME}$")], dict[str, Any]] = field(
+        default_factory=lambda: {"default": {}}
+    )
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One variant of a submission. `folder` is None for an installed package."""
+
+    name: str
+    variant: str
+    title: str
+    authors: tuple[str, ...]
+    paper: str
+    license: str
+    entry: str
+    role: str
+    needs_corrupted_indices: bool
+    hyperparameters: dict[str, Any]
+    folder: Path | None
+    source_hash: str
+
+    @property
+    def label(self) -> str:
+        return self.name if self.variant == "default" else f"{self.name}/{self.variant}"
+
+
+def source_hash(folder: Path) -> str:
+    """SHA-256 of every source file's name and content; submission.toml is data and stored by itself."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.suffix not in (".pyc", ".md") and file.name != "submission.toml":
+            content = file.read_bytes()
+            digest.update(f"{file.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def _manifest(file: Path) -> Manifest:
+    try:
+        return TypeAdapter(Manifest).validate_python(tomllib.loads(file.read_text()))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{file}: not a readable TOML file: {error}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise UsageError(f"{file}: key '{key}': {problem['msg']} (got {problem['input']!r})") from error
+
+
+def _variants(manifest: Manifest, entry: str, folder: Path | None, source: str) -> list[Submission]:
+    return [
+        Submission(
+            name=manifest.name,
+            variant=variant,
+            title=manifest.title,
+            authors=manifest.authors,
+            paper=manifest.paper,
+            license=manifest.license,
+            entry=entry,
+            role="reference" if manifest.needs.corrupted_indices else manifest.role,
+            needs_corrupted_indices=manifest.needs.corrupted_indices,
+            hyperparameters=values,
+            folder=folder,
+            source_hash=source,
+        )
+        for variant, values in manifest.variants.items()
+    ]
+
+
+def read(folder: Path) -> list[Submission]:
+    """All variants of the submission in this folder."""
+    file = folder / "submission.toml"
+    if not file.is_file():
+        raise UsageError(f"{folder} holds no submission.toml: `unlearnbench new NAME` makes one to start from")
+    manifest = _manifest(file)
+    if manifest.name != folder.resolve().name:
+        raise UsageError(f"{file}: name '{manifest.name}' differs from its folder '{folder.resolve().name}'")
+    module = manifest.entry.split(":")[0].replace(".", "/")
+    if not (folder / f"{module}.py").is_file():
+        raise UsageError(f"{file}: entry '{manifest.entry}' needs the file {folder / module}.py, which does not exist")
+    return _variants(manifest, manifest.entry, folder.resolve(), source_hash(folder))
+
+
+def _installed(point: EntryPoint) -> list[Submission]:
+    package = point.value.split(":")[0]
+    spec = importlib.util.find_spec(package.split(".")[0])  # finds the files of a top-level package without running it
+    if spec is None or spec.origin is None:
+        raise UsageError(f"installed method '{point.name}': its package '{package}' cannot be found; install it again")
+    origin = Path(spec.origin)
+    folder = origin.parent if spec.submodule_search_locations else None
+    source = source_hash(folder) if folder else hashlib.sha256(origin.read_bytes()).hexdigest()
+    file = origin.parent / "submission.toml"
+    if folder and file.is_file():
+        return _variants(_manifest(file), point.value, None, source)
+    metadata = point.dist.metadata if point.dist else None
+    author = metadata["Author"] if metadata is not None and "Author" in metadata else "unknown"
+    manifest = Manifest(point.name, point.name, (author,), "", "unknown", point.value)
+    return _variants(manifest, point.value, None, source)
+
+
+def discover(folder: Path) -> list[Submission]:
+    """All variants of all submissions: the sub-folders with a submission.toml, then installed packages."""
+    found = [item for file in sorted(folder.glob("*/submission.toml")) for item in read(file.parent)]
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        found += _installed(point)
+    labels = [item.label for item in found]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UsageError(f"two submissions are called '{label}': rename one of them")
+    return found
+
+
+def choose(submissions: Sequence[Submission], names: Iterable[str]) -> list[Submission]:
+    """The submissions with these names (all variants) or labels; all of them without names."""
+    wanted = list(names)
+    known = {item.name for item in submissions} | {item.label for item in submissions}
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"unknown method '{name}': choose from {', '.join(item.label for item in submissions)}")
+    return [item for item in submissions if not wanted or item.name in wanted or item.label in wanted]

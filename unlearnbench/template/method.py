@@ -1,0 +1,62 @@
+"""New method: say in one sentence what it does, and cite the paper that it follows.
+
+As it stands this is plain fine-tuning: training goes on, without the samples that are known to be corrupted.
+Change it step by step, and run `unlearnbench validate` on the folder after each step.
+
+What a problem offers (N samples, C colour channels, S x S pixels):
+
+    problem.train       D_tr, everything that the original was trained on; some labels are wrong
+    problem.forget      D_f, the samples of D_tr that were found to be corrupted
+    problem.retain      D_r, the rest of D_tr; it still holds the corruption that nobody found
+        .images         uint8 [N, C, S, S]
+        .labels         int64 [N], as trained on; the true labels are never given
+        .ids            int64 [N], positions in D_tr
+        .batches(steps, batch_size, shuffle=, augment=)
+                        batches of one pass, or exactly `steps` of them; in each
+                        .images float32 [B, C, S, S] (augmented, normalised), .labels int64 [B], .ids int64 [B]
+        .take(positions)    the part at these positions (int64 [n]) or where a mask is true (bool [N])
+
+    problem.original()                  a fresh copy of the model to repair, in training mode
+    problem.untrained()                 the same architecture with random weights
+    problem.train_from_scratch(images)  a model trained on a set by the original's own recipe
+    problem.sgd(model, learning_rate)   the published optimizer
+    problem.accuracy(model, images)     share of a set that gets the label it carries, without augmentation
+    problem.selection_score(model)      chooses between snapshots without clean data
+    problem.classes, .device, .generator (seeded, on the CPU)
+    problem.budget      .steps, .batch_size, .learning_rate, .stop_accuracy
+    problem.recipe      how the original was trained
+
+A model maps images float32 [B, C, S, S] to logits float32 [B, classes]. BatchNorm layers of a model in training mode
+follow the batches that they see: for updates on the forget set alone, wrap them in
+`unlearnbench.method.frozen_batchnorm(model)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+from torch.nn import functional
+
+from unlearnbench import Problem, UnlearningMethod
+
+
+@dataclass(frozen=True)
+class NewMethod(UnlearningMethod):
+    """Fine-tune the original on the retain set.
+
+    rate: learning rate, as a multiple of the budget's.
+    """
+
+    rate: float = 1.0
+
+    def unlearn(self, problem: Problem) -> nn.Module:
+        model = problem.original()
+        optimizer = problem.sgd(model, self.rate * problem.budget.learning_rate)
+        for batch in problem.retain.batches(problem.budget.steps):
+            logits = model(batch.images)  # [B, classes]
+            loss = functional.cross_entropy(logits, batch.labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return model
