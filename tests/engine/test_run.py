@@ -54,7 +54,10 @@ FAILURES = {
         "model = problem.original()\nmodel.conv1.norm.running_var[0] = float('inf')\nreturn model",
         "invalid weights: 'conv1.norm.running_var' has values that are not finite",
     ),
-    "wide": ("return problem.original().expanded()", "invalid weights: 'conv1.conv.weight' is torch.float32 (4, 1, 3"),
+    "wide": (
+        "return problem.original().expanded()",
+        "invalid weights: 'conv1.conv.bias' is torch.float32 (4,) instead of",
+    ),
     "other": ("return torch.nn.Linear(2, 2)", "invalid weights: not the original's architecture"),
 }
 

@@ -62,28 +62,17 @@ class Outcome:
 
 
 class Boundary:
-    """A server to fork trials from, and a private folder for everything that is handed over. Thread-safe."""
+    """A private folder for what is handed over, and a server to fork trials from, started when the first one comes.
+
+    Thread-safe. On leaving, every trial that still runs is killed.
+    """
 
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="unlearnbench-"))
+        self._socket = str(self.folder / "server")
+        self._server: subprocess.Popen[bytes] | None = None
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._socket = str(self.folder / "server")
-        # A clean environment: what the caller's holds (a database password, say) is nobody's business in there.
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= {"HOME": str(self.folder), "OMP_NUM_THREADS": "1"}
-        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-        self._server = subprocess.Popen(
-            [sys.executable, "-P", "-m", "unlearnbench.engine.forkserver", self._socket],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=self.folder,
-            env=environment,
-        )
-        assert self._server.stdout is not None
-        if self._server.stdout.readline() != b"ready\n":
-            self.__exit__(None, None, None)
-            raise HarnessError("the server that trials are forked from did not start; its error is printed above")
         return self
 
     def __exit__(
@@ -92,10 +81,33 @@ class Boundary:
         with self._lock:
             for connection in self._connections:
                 connection.shutdown(socket.SHUT_RDWR)  # its guardian kills the trial
-        assert self._server.stdin is not None
-        self._server.stdin.close()
-        self._server.wait()
+        if self._server is not None:
+            assert self._server.stdin is not None
+            self._server.stdin.close()
+            self._server.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _connect(self) -> socket.socket:
+        with self._lock:
+            if self._server is None:
+                # A clean environment: what the caller's holds (a database password, say) is nobody's business there.
+                environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+                environment |= {"HOME": str(self.folder), "OMP_NUM_THREADS": "1"}
+                environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+                self._server = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "unlearnbench.engine.forkserver", self._socket],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    cwd=self.folder,
+                    env=environment,
+                )
+                assert self._server.stdout is not None
+                if self._server.stdout.readline() != b"ready\n":
+                    raise HarnessError("the server that trials are forked from did not start; its error stands above")
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.connect(self._socket)
+            self._connections.add(connection)
+        return connection
 
     def run(self, request: Request, reference: Weights) -> Outcome:
         """Run one request in a fresh process; the weights that come back must fit those of the reference.
@@ -114,18 +126,15 @@ class Boundary:
             except (SafetensorError, OSError) as error:
                 return replace(outcome, reason=f"invalid weights: {error}")
             reason = fault(weights, reference)
-            return (
-                replace(outcome, reason=f"invalid weights: {reason}") if reason else replace(outcome, weights=weights)
-            )
+            if reason is not None:
+                return replace(outcome, reason=f"invalid weights: {reason}")
+            return replace(outcome, weights=weights)
         finally:
             shutil.rmtree(private, ignore_errors=True)
 
     def _exchange(self, line: str) -> dict[str, dict[str, Any]]:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with self._lock:
-            self._connections.add(connection)
+        connection = self._connect()
         try:
-            connection.connect(self._socket)
             connection.sendall(line.encode() + b"\n")
             with connection.makefile("rb") as lines:
                 events = (json.loads(line) for line in lines)

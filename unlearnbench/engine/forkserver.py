@@ -9,6 +9,7 @@ SOCKET`; it ends when its standard input does.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -37,7 +38,8 @@ def serve(path: str) -> None:
     listener.listen(64)
     os.write(1, b"ready\n")
     while True:
-        readable, _, _ = select.select([listener, 0], [], [])
+        watched: list[Any] = [listener, 0]
+        readable, _, _ = select.select(watched, [], [])
         if 0 in readable and not os.read(0, 1):
             return
         if listener in readable:
@@ -117,15 +119,13 @@ def _watch(pid: int, reports: int, connection: socket.socket, seconds: float) ->
             return status, timed_out
         if time.monotonic() > deadline:
             timed_out = True
-            os.killpg(pid, signal.SIGKILL) if os.getpgid(pid) == pid else os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)  # the rest of its group follows in _end_all
 
 
 def _end_all(pid: int) -> None:
     """Kill what is left of the trial: its process group, then every orphan that came to this process."""
-    try:
+    with contextlib.suppress(ProcessLookupError):  # nothing is left of the group: the usual case
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # nothing is left of the group, the usual case
     children = f"/proc/self/task/{os.getpid()}/children"
     while os.path.exists(children):
         with open(children) as file:

@@ -44,12 +44,14 @@ class ResNet9(Classifier):
         channels: colour channels of an image (1 or 3).
         width: factor on the channels of all groups, before `capacity`.
         capacity: active share of those channels, in (0, 1].
+        times: a whole factor after rounding, so that an expanded model has exactly twice the channels.
     """
 
-    def __init__(self, classes: int, channels: int = 3, width: float = 1.0, capacity: float = 1.0):
+    def __init__(self, classes: int, channels: int = 3, width: float = 1.0, capacity: float = 1.0, times: int = 1):
         super().__init__()
-        self.classes, self.channels, self.factor = classes, channels, width * capacity
-        self.groups = tuple(max(1, round(group * self.factor)) for group in GROUPS)
+        self.options = (classes, channels, width, capacity)
+        self.times = times
+        self.groups = tuple(times * max(1, round(group * width * capacity)) for group in GROUPS)
         a, b, c, d = self.groups
         self.conv1 = Block(channels, a)
         self.conv2 = Block(a, b, kernel=5, stride=2, padding=2)
@@ -74,4 +76,4 @@ class ResNet9(Classifier):
         return logits
 
     def widened(self) -> ResNet9:
-        return ResNet9(self.classes, self.channels, width=2 * self.factor)
+        return ResNet9(*self.options, times=2 * self.times)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -40,11 +41,11 @@ class Store:
             if url.get_backend_name() == "sqlite":
                 event.listen(self.engine, "connect", _configure_sqlite)
             self._open()
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-            raise UsageError(f"'{path_or_url}' is not a usable database URL: {error}") from error
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
+            raise UsageError(f"'{_shown(path_or_url)}' is not a usable database URL: {error}") from error
         except (DBAPIError, OSError) as error:
             first = str(getattr(error, "orig", error)).splitlines()[0]
-            raise UsageError(f"the results database '{path_or_url}' cannot be opened: {first}") from error
+            raise UsageError(f"the results database '{_shown(path_or_url)}' cannot be opened: {first}") from error
 
     def _open(self) -> None:
         tables = set(inspect(self.engine).get_table_names())
@@ -72,7 +73,7 @@ class Store:
 
     def add(self, rows: Iterable[Base]) -> None:
         """Add rows in one transaction; a row whose key is already stored stays as it is."""
-        with Session(self.engine) as session, session.begin():
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
             for row in rows:
                 if session.get(type(row), inspect(type(row)).primary_key_from_instance(row)) is None:
                     session.add(row)
@@ -95,6 +96,11 @@ class Store:
     def original(self, key: str) -> OriginalRow | None:
         with Session(self.engine) as session:
             return session.get(OriginalRow, key)
+
+
+def _shown(path_or_url: str) -> str:
+    """The argument without a password."""
+    return re.sub(r"(//[^:/]*):.*@", r"\1:***@", path_or_url)
 
 
 def _configure_sqlite(connection: object, _record: object) -> None:

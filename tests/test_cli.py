@@ -1,0 +1,222 @@
+"""Every verb, from the outside: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from unlearnbench import cli
+from unlearnbench.errors import HarnessError
+
+ROOT = Path(__file__).parent.parent
+VERBS = sorted(command.name or command.callback.__name__ for command in cli.app.registered_commands)
+
+TINY = """
+name = "tiny"
+title = "Tiny"
+dataset = "digits"
+corruptions = ["random-swap", "poison-trigger"]
+discovery_rates = [0.5, 1.0]
+seeds = [0]
+train_size = 200
+test_size = 60
+[corruption]
+size = 20
+[model]
+width = 0.125
+[recipe]
+steps = 20
+batch_size = 64
+peak_learning_rate = 0.05
+[budget]
+steps = 2
+batch_size = 64
+learning_rate = 0.01
+"""
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str):
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def call(capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Call the program in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call_with(*arguments: str) -> Result:
+        with pytest.raises(SystemExit) as end:
+            cli.main(list(arguments))
+        printed = capsys.readouterr()
+        return Result(int(end.value.code or 0), printed.out, printed.err)
+
+    return call_with
+
+
+def one_sentence(result: Result, code: int, *words: str) -> None:
+    assert result.code == code
+    assert result.err.startswith("unlearnbench: ")
+    assert result.err.count("\n") == 1
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    heavy = {"torch", "pandas", "seaborn", "matplotlib", "sqlalchemy", "pydantic", "numpy", "scipy"}
+    code = f"import sys, unlearnbench.cli; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_and_every_option_has_help(verb: str, call: Any) -> None:
+    assert call(verb, "--help").code == 0
+    from typer.main import get_command
+
+    command: Any = get_command(cli.app)
+    assert command.commands[verb].help
+    for parameter in command.commands[verb].params:
+        assert parameter.help, parameter.name
+
+
+def test_unknown_suite(call: Any) -> None:
+    (Path("suites")).mkdir()
+    Path("suites/tiny.toml").write_text(TINY)
+    one_sentence(call("run", "digist"), 2, "unknown suite 'digist'", "tiny")
+
+
+def test_bad_suite_key(call: Any) -> None:
+    Path("mine.toml").write_text(TINY.replace("test_size", "test_seize"))
+    one_sentence(call("run", "mine.toml"), 2, "mine.toml", "'test_seize'", "test_size")
+    Path("mine.toml").write_text(TINY.replace("width = 0.125", "width = 'wide'"))
+    one_sentence(call("run", "mine.toml"), 2, "mine.toml", "'model.width'", "'wide'")
+
+
+def test_unknown_method(call: Any) -> None:
+    call("new", "mine")
+    Path("mine.toml").write_text(TINY)
+    one_sentence(call("run", "mine.toml", "--method", "yours"), 2, "unknown method 'yours'", "mine")
+
+
+def test_no_submissions(call: Any) -> None:
+    Path("mine.toml").write_text(TINY)
+    one_sentence(call("run", "mine.toml"), 2, "no submissions in submissions")
+
+
+@pytest.mark.parametrize("arguments", [("leaderboard", "digits", "--out", "x"), ("show", "mine")])
+def test_missing_store(arguments: tuple[str, ...], call: Any) -> None:
+    one_sentence(call(*arguments), 2, "no results database at data/unlearnbench.db")
+    assert not Path("data").exists()
+
+
+def test_unusable_database(call: Any) -> None:
+    call("new", "mine")
+    Path("mine.toml").write_text(TINY)
+    one_sentence(call("run", "mine.toml", "--database", "oracle99://x"), 2, "oracle99")
+    Path("text").write_text("This is not a database. " * 100)
+    one_sentence(call("run", "mine.toml", "--database", "text"), 2, "text")
+
+
+@pytest.mark.parametrize("name", ["Mine", "1st", "my-method", "../mine", "", "mine\n"])
+def test_bad_name(name: str, call: Any) -> None:
+    result = call("new", name)
+    assert result.code == 2
+    assert "is not a name of a method" in result.err
+    assert not Path("submissions").exists()
+
+
+def test_a_taken_name_is_refused(call: Any) -> None:
+    assert call("new", "mine").code == 0
+    Path("submissions/mine/method.py").write_text("my work")
+    one_sentence(call("new", "mine"), 2, "submissions/mine exists already")
+    assert Path("submissions/mine/method.py").read_text() == "my work"
+
+
+def test_validate_needs_a_submission(call: Any) -> None:
+    one_sentence(call("validate", "nothing"), 2, "nothing holds no submission.toml")
+
+
+def test_validate_exits_1_when_a_variant_fails(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unlearnbench.engine import validate
+
+    checks = [validate.Check("mine", 0.5, None), validate.Check("mine/slow", 60.0, "timeout: over 60 s")]
+    monkeypatch.setattr(validate, "validate", lambda path, workers: checks)
+    result = call("validate", "mine")
+    assert result.code == 1
+    assert result.out == "mine: ok, 0.5 s\nmine/slow: failed: timeout: over 60 s\n"
+
+
+def test_methods_and_suites_are_listed(call: Any) -> None:
+    call("new", "mine")
+    Path("suites").mkdir()
+    Path("suites/tiny.toml").write_text(TINY)
+    assert "mine" in call("methods").out
+    listed = call("suites")
+    assert "tiny" in listed.out
+    assert "4" in listed.out
+
+
+def interrupt(*_arguments: object, **_options: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def break_down(*_arguments: object, **_options: object) -> NoReturn:
+    raise HarnessError("the server is gone")
+
+
+@pytest.fixture
+def broken_run(call: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Call `run` with an engine that raises."""
+    call("new", "mine")
+    Path("mine.toml").write_text(TINY)
+
+    def run(raising: Any) -> Result:
+        monkeypatch.setattr("unlearnbench.engine.run.run_suite", raising)
+        result: Result = call("run", "mine.toml")
+        return result
+
+    return run
+
+
+def test_an_interrupted_run_says_that_its_results_are_stored(broken_run: Any) -> None:
+    result = broken_run(interrupt)
+    assert result.code == 130
+    assert "Every finished trial is stored" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_failure_of_the_harness_exits_1(broken_run: Any) -> None:
+    result = broken_run(break_down)
+    assert result.code == 1
+    assert result.err.endswith("unlearnbench: the server is gone\n")
+
+
+def test_from_a_template_to_a_leaderboard(call: Any) -> None:
+    """new, run, run again, show, leaderboard; a failing variant is a result, not a failure of the run."""
+    call("new", "mine")
+    with Path("submissions/mine/submission.toml").open("a") as file:
+        file.write('\n[variants.broken]\nrate = "fast"\n')
+    Path("tiny.toml").write_text(TINY)
+    first = call("run", "tiny.toml")
+    assert first.code == 0, first.err
+    assert "8 trials run" in first.out
+    assert "4 failed; 0 already stored" in first.out
+    assert "unlearnbench leaderboard tiny --out leaderboard" in first.out
+    again = call("run", "tiny.toml")
+    assert again.code == 0
+    assert "0 trials run" in again.out
+    assert "8 already stored" in again.out
+    shown = call("show", "mine", "--suite", "tiny")
+    assert shown.code == 0, shown.err
+    one_sentence(call("show", "yours", "--suite", "tiny"), 2, "yours")
+    one_sentence(call("show", "mine"), 2, "digits", "tiny")
+    drawn = call("leaderboard", "tiny", "--out", "drawn")
+    assert drawn.code == 0, drawn.err
+    assert "written to drawn" in drawn.out
+    assert any(file.suffix == ".png" for file in Path("drawn").rglob("*"))

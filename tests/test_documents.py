@@ -1,0 +1,88 @@
+"""The documents say what the program does."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from unlearnbench import cli
+from unlearnbench.engine.submissions import Manifest
+from unlearnbench.problem.corruption import Corruption
+from unlearnbench.problem.datasets import NAMES
+from unlearnbench.template import FILES
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+COMMANDS: dict[str, Any] = getattr(get_command(cli.app), "commands")  # noqa: B009
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md")]
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_verb_is_in_the_readme(verb: str) -> None:
+    assert re.search(rf"^\| `unlearnbench {verb}\b", README, re.MULTILINE)
+
+
+def test_every_option_of_run_is_in_the_readme() -> None:
+    options = {option for parameter in COMMANDS["run"].params for option in parameter.opts if option.startswith("--")}
+    assert options == set(re.findall(r"^\| `(--[a-z-]+)", README, re.MULTILINE))
+
+
+def test_the_readme_names_no_verb_and_no_option_that_does_not_exist() -> None:
+    for line in re.findall(r"(?:^|`)unlearnbench ([^`#\n]+)", README + CONTRIBUTING, re.MULTILINE):
+        verb, *rest = line.split()
+        assert verb in COMMANDS, line
+        known = {option for parameter in COMMANDS[verb].params for option in parameter.opts}
+        assert {word for word in rest if word.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_files_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"(?<!!)\[[^]]*\]\(([^):]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_the_readme_shows_the_map() -> None:
+    assert "](leaderboard/figures/maps.png)" in README
+
+
+def test_every_data_set_has_a_card() -> None:
+    assert tuple(re.findall(r"^## `(.+)`$", (ROOT / "data/README.md").read_text(), re.MULTILINE)) == NAMES
+
+
+def test_contributing_explains_every_key_of_a_submission() -> None:
+    for key in Manifest.__dataclass_fields__:
+        assert re.search(rf"^ *\| `\[?{key}\b", CONTRIBUTING, re.MULTILINE), key
+
+
+def test_contributing_names_what_a_corruption_has_to_say() -> None:
+    section = CONTRIBUTING.split("## Adding a corruption")[1].split("\n## ")[0]
+    for name in Corruption.__abstractmethods__ | {"healed_test", "utility_test", "name", "title", "regularity"}:
+        assert f"`{name}`" in section, name
+
+
+def test_the_template_is_package_data() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "template/*" in project["tool"]["setuptools"]["package-data"]["unlearnbench"]
+    for name in FILES:
+        assert (ROOT / "unlearnbench/template" / name).is_file()
+
+
+def test_make_runs_what_the_readme_says() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for command in ("unlearnbench run digits", "unlearnbench leaderboard digits --out leaderboard"):
+        assert command in README
+        assert command in makefile
+    for target in re.findall(r"^make (\w+)$", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_license_is_complete() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License" in text
+    assert "END OF TERMS AND CONDITIONS" in text
