@@ -35,6 +35,8 @@ class GradientAscent(UnlearningMethod):
     def unlearn(self, problem: Problem) -> nn.Module:
         model, best, best_score = problem.original(), problem.original(), 0.0
         gamma = problem.budget.stop_accuracy
+        if problem.accuracy(model, problem.forget) <= gamma:
+            return model
         chosen = randperm(len(problem.retain), generator=problem.generator)[: self.selection_samples]
         sample = problem.retain.take(chosen.to(problem.device))
         optimizer = problem.sgd(model, self.learning_rate)

@@ -49,7 +49,9 @@ def work(request: dict[str, Any], report: int) -> None:
     try:
         method = _method(request)
         precision = torch.bfloat16 if request["precision"] == "bfloat16" else torch.float32
-        with torch.autocast(problem.device.type, precision, enabled=precision is torch.bfloat16):
+        # No cache of cast weights: inside one long context it would keep those of the first step for ever.
+        enabled = precision is torch.bfloat16
+        with torch.autocast(problem.device.type, precision, enabled=enabled, cache_enabled=False):
             tell("started")
             begin = time.perf_counter()
             model = method.unlearn(problem)
