@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from unlearnbench.errors import HarnessError, UsageError
 
@@ -28,13 +28,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
+# What goes into a file or a pipe is as wide as its tables need.
+out = Console(width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True)
 
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite, or the path of a suite file.")]
 StoredSuite = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite that was run.")]
 Database = Annotated[str, typer.Option(metavar="URL", help="Results database: a SQLAlchemy URL or an SQLite file.")]
-Data = Annotated[Path, typer.Option(metavar="DIR", help="Folder of data sets and original models.")]
+Data = Annotated[Path, typer.Option(metavar="DIR", resolve_path=True, help="Folder of data sets and original models.")]
 Submissions = Annotated[Path, typer.Option(metavar="DIR", help="Folder of submissions.")]
 Suites = Annotated[Path, typer.Option(metavar="DIR", help="Folder of suite files.")]
 
@@ -81,11 +82,12 @@ def run(
         except KeyboardInterrupt:
             err.print("Stopped. Every finished trial is stored; the same command goes on from there.")
             raise typer.Exit(130) from None
-        for warning in summary.warnings:
-            err.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+        for message in summary.warnings:
+            bar.warn(message)
         out.print(ranked_table(ranking(trials(store.engine, grid.name))))
     stored = summary.planned - summary.ran
-    out.print(f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored.")
+    counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
+    out.print(counts, soft_wrap=True)
     option = "" if database == DATABASE else f" --database {database}"
     out.print(f"Draw the figures: unlearnbench leaderboard {grid.name} --out leaderboard{option}", soft_wrap=True)
 
@@ -95,7 +97,7 @@ def methods(submissions: Submissions = Path("submissions")) -> None:
     """List the methods: submissions in the folder and installed packages."""
     from unlearnbench.engine.submissions import discover
 
-    table = Table("method", "title", "role", "license", "paper")
+    table = Table("method", "title", "role", "license", Column("paper", overflow="fold"))
     for item in discover(submissions):
         table.add_row(item.label, item.title, item.role, item.license, item.paper)
     out.print(table)
@@ -120,7 +122,7 @@ def leaderboard(
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")],
     database: Database = DATABASE,
 ) -> None:
-    """Write the leaderboard of a suite: figures, tables and the site."""
+    """Write the leaderboard of a suite: figures and tables."""
     from unlearnbench.report.frames import ranking, trials
     from unlearnbench.report.leaderboard import write_leaderboard
     from unlearnbench.report.tables import ranked_table
@@ -177,9 +179,10 @@ def validate(
 
 
 class Bar:
-    """The progress of a run on the terminal: trials done, failed, time left; messages above the bar."""
+    """The progress of a run on the terminal: trials done, failed, time left; warnings above the bar."""
 
     def __init__(self) -> None:
+        self.shown: set[str] = set()
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
         failed = TextColumn("{task.fields[failed]} failed")
         self.progress = Progress(*columns, failed, TimeRemainingColumn(), console=err)
@@ -190,7 +193,13 @@ class Bar:
             self.bar, description=state.stage, total=state.total, completed=state.done, failed=state.failed
         )
         if state.message is not None:
-            self.progress.console.print(state.message, markup=False, highlight=False)
+            self.warn(state.message)
+
+    def warn(self, message: str) -> None:
+        """Print a warning once."""
+        if message not in self.shown:
+            self.shown.add(message)
+            err.print(f"warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -210,7 +219,7 @@ def _cores() -> int:
 def main(arguments: list[str] | None = None) -> None:
     """The program. What a person did wrong is one sentence and code 2; what the harness did wrong, code 1."""
     try:
-        app(arguments)
+        app(arguments, prog_name="unlearnbench")
     except (UsageError, HarnessError) as error:
         typer.echo(f"unlearnbench: {error}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)

@@ -99,6 +99,7 @@ class Boundary:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     cwd=self.folder,
+                    start_new_session=True,  # an interrupt in the terminal is for the harness, which then ends this
                     env=environment,
                 )
                 assert self._server.stdout is not None

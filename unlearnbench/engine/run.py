@@ -99,7 +99,7 @@ def run_suite(
     warnings: list[str] = []
     busy = 0.0
     failed = 0
-    cache = data / "originals"
+    cache = data.resolve() / "originals"  # a trial has another working folder
 
     def report(stage: str, done: int, message: str | None = None) -> None:
         if message is not None:

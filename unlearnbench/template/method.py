@@ -45,7 +45,8 @@ from unlearnbench import Problem, UnlearningMethod
 class NewMethod(UnlearningMethod):
     """Fine-tune the original on the retain set.
 
-    rate: learning rate, as a multiple of the budget's.
+    Args:
+        rate: learning rate, as a multiple of the budget's.
     """
 
     rate: float = 1.0
