@@ -1,0 +1,67 @@
+"""A trial's key changes with everything that can change its result, and with nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unlearnbench.engine.plan import PlannedTrial, plan
+from unlearnbench.engine.submissions import Submission
+from unlearnbench.method import Budget
+from unlearnbench.problem.datasets import load
+from unlearnbench.problem.streams import Seeds
+from unlearnbench.problem.suite import CorruptionSettings, Limits, Model, Suite
+
+
+@pytest.fixture
+def planned(tiny_suite: Suite, make_submission: Callable[..., Submission], tmp_path: Path) -> Callable[..., Any]:
+    submission = make_submission("mine", "return problem.original()")
+    dataset = load("digits", tmp_path, train_size=200, test_size=60)
+
+    def first(precision: str = "float32", source: str | None = None, **changes: Any) -> PlannedTrial:
+        item = submission if source is None else replace(submission, source_hash=source)
+        suite = replace(tiny_suite, **changes)
+        return plan(suite, dataset, [item], precision=precision, device="cpu")[0]
+
+    return first
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "budget": {"budget": Budget(steps=5, batch_size=50, learning_rate=0.01)},
+    "limits": {"limits": Limits(seconds=61, memory_gib=4)},
+    "size": {"corruption": CorruptionSettings(size=21)},
+    "corruption": {"corruptions": ("random-swap",)},
+    "rate": {"discovery_rates": (0.6,)},
+    "model": {"model": Model(width=0.1)},
+    "paper": {"paper": True},
+    "threads": {"threads": 2},
+    "precision": {"precision": "bfloat16"},
+    "source": {"source": "0" * 64},
+    "corruption seed": {"seeds": (Seeds(1, 0, 0),)},
+    "training seed": {"seeds": (Seeds(0, 1, 0),)},
+    "unlearning seed": {"seeds": (Seeds(0, 0, 1),)},
+}
+
+
+def test_every_change_gives_another_key(planned: Callable[..., PlannedTrial]) -> None:
+    keys = {planned().key} | {planned(**change).key for change in CHANGES.values()}
+    assert len(keys) == 1 + len(CHANGES)
+
+
+@pytest.mark.parametrize("same", [{"title": "Other words"}, {"low_utility": "absolute"}, {"seeds": (Seeds.all(0),)}])
+def test_words_give_the_same_key(planned: Callable[..., PlannedTrial], same: dict[str, Any]) -> None:
+    assert planned(**same).key == planned().key
+
+
+def test_an_original_is_shared_by_rates_budgets_methods_and_unlearning_seeds(
+    planned: Callable[..., PlannedTrial],
+) -> None:
+    base = planned().original_key
+    for name in ("budget", "limits", "rate", "source", "unlearning seed"):
+        assert planned(**CHANGES[name]).original_key == base, name
+    for name in ("size", "corruption", "model", "paper", "precision", "corruption seed", "training seed"):
+        assert planned(**CHANGES[name]).original_key != base, name

@@ -1,0 +1,97 @@
+"""Submissions are read as data, and a wrong one is named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unlearnbench.engine.submissions import Submission, choose, discover, read, source_hash
+from unlearnbench.errors import UsageError
+
+GOOD = """name = "mine"
+title = "Mine"
+authors = ["A. Author"]
+paper = "https://example.org"
+license = "Apache-2.0"
+entry = "method:Mine"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "submission.toml").write_text(GOOD)
+    (folder / "method.py").write_text("raise SystemExit('reading must not run this')")
+    return folder
+
+
+def test_reading_runs_no_code_and_every_variant_is_a_submission(folder: Path) -> None:
+    (folder / "submission.toml").write_text(GOOD + "[variants.default]\n[variants.hard]\nrate = 0.5\n")
+    default, hard = read(folder)
+    assert (default.label, hard.label) == ("mine", "mine/hard")
+    assert (default.hyperparameters, hard.hyperparameters) == ({}, {"rate": 0.5})
+    assert default.role == "ranked"
+
+
+def test_who_needs_the_corrupted_indices_is_a_reference(folder: Path) -> None:
+    (folder / "submission.toml").write_text(GOOD + "[needs]\ncorrupted_indices = true\n")
+    assert read(folder)[0].role == "reference"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "Mine"\n', "", "title"),
+        ("license", "licence", "licence"),
+        ('"method:Mine"', '"method.Mine"', "entry"),
+        ('"method:Mine"', '"other:Mine"', "other.py, which does not exist"),
+        ('"mine"', '"Mine!"', "name"),
+        ('"mine"', '"yours"', "differs from its folder"),
+        ('title = "Mine"', "title = ", "not a readable TOML file"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence_with_its_place(folder: Path, old: str, new: str, message: str) -> None:
+    (folder / "submission.toml").write_text(GOOD.replace(old, new))
+    with pytest.raises(UsageError, match=message) as caught:
+        read(folder)
+    assert str(folder / "submission.toml") in str(caught.value)
+
+
+def test_the_source_hash_follows_code_and_not_metadata(folder: Path) -> None:
+    before = source_hash(folder)
+    (folder / "submission.toml").write_text(GOOD + "# a remark\n")
+    (folder / "README.md").write_text("words")
+    assert source_hash(folder) == before
+    (folder / "helper.py").write_text("x = 1")
+    with_helper = source_hash(folder)
+    (folder / "helper.py").write_text("x = 2")
+    assert len({before, with_helper, source_hash(folder)}) == 3
+
+
+def test_installed_packages_offer_methods(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+    (site / "offering").mkdir(parents=True)
+    (site / "offering" / "__init__.py").write_text("raise SystemExit('reading must not run this')")
+    information = site / "offering-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\nAuthor: B. Author\n")
+    (information / "entry_points.txt").write_text("[unlearnbench.methods]\noffered = offering:Method\n")
+    monkeypatch.syspath_prepend(str(site))
+    mine, offered = discover(tmp_path)
+    assert (mine.label, offered.label) == ("mine", "offered")
+    assert (offered.entry, offered.folder, offered.authors) == ("offering:Method", None, ("B. Author",))
+    assert "offering" not in sys.modules
+    (site / "offering" / "__init__.py").write_text("changed = True")
+    assert discover(tmp_path)[1].source_hash != offered.source_hash
+
+
+def test_choose_by_name_or_label(make_submission: Callable[..., Submission]) -> None:
+    submissions = [make_submission(name, "return None") for name in ("one", "two")]
+    assert choose(submissions, []) == submissions
+    assert choose(submissions, ["two"]) == submissions[1:]
+    with pytest.raises(UsageError, match="unknown method 'three': choose from one, two"):
+        choose(submissions, ["three"])

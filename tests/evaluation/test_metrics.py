@@ -1,0 +1,67 @@
+"""The metrics of a trial on predictions that can be counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unlearnbench.evaluation.metrics import absorbed, accuracy, memorised, metrics
+from unlearnbench.evaluation.predictions import Predictions, pack, unpack
+from unlearnbench.problem.corruption import ClassSwap, CorruptedSet, PoisonTrigger, RandomSwap
+
+TRUE = np.array([0, 1, 2, 3, 4, 5, 1, 2])
+GIVEN = np.array([0, 1, 2, 3, 0, 0, 0, 0])  # the last four are corrupted
+TRUTH = CorruptedSet(np.zeros((8, 1, 1, 1), np.uint8), GIVEN, TRUE, np.array([4, 5, 6, 7]))
+TEST = np.array([3, 5, 0, 1, 2])
+# Right on 3 of 4 clean samples; of the corrupted, right on the first and the last.
+TRAIN_PREDICTIONS = np.array([0, 1, 2, 9, 4, 0, 0, 2])
+TEST_PREDICTIONS = np.array([3, 3, 0, 1, 2])
+TRIGGERED = np.array([0, 0, 0, 1, 0])
+FORGET = np.array([4, 5])
+
+
+def test_poison() -> None:
+    predictions = Predictions(TRAIN_PREDICTIONS, TEST_PREDICTIONS, TRIGGERED)
+    result = metrics(predictions, TRUTH, FORGET, PoisonTrigger(), TEST)
+    assert result.healed_train == 2 / 4
+    assert result.healed_discovered == 1 / 2
+    assert result.healed_undiscovered == 1 / 2
+    assert result.healed_test == 1 / 4  # triggered test images of classes other than 0
+    assert result.utility == 4 / 5
+    assert result.utility_train == 3 / 4
+    assert result.aggregate == pytest.approx(0.4)
+
+
+def test_class_swap_heals_on_the_pair_and_is_useful_on_the_rest() -> None:
+    predictions = Predictions(TRAIN_PREDICTIONS, TEST_PREDICTIONS, None)
+    result = metrics(predictions, TRUTH, FORGET, ClassSwap(class_pair=(3, 5)), TEST)
+    assert result.healed_test == 1 / 2
+    assert result.utility == 3 / 3
+
+
+def test_random_swap_measures_both_on_the_clean_test_set() -> None:
+    predictions = Predictions(TRAIN_PREDICTIONS, TEST_PREDICTIONS, None)
+    result = metrics(predictions, TRUTH, TRUTH.corrupted, RandomSwap(), TEST)
+    assert result.healed_test == result.utility == 4 / 5
+    assert result.healed_undiscovered is None
+
+
+def test_absorbed_needs_memory_and_a_trigger_that_works() -> None:
+    predictions = Predictions(GIVEN, TEST_PREDICTIONS, TRIGGERED)
+    poisoned = metrics(predictions, TRUTH, FORGET, PoisonTrigger(), TEST)
+    assert memorised(predictions, TRUTH) == 1
+    assert absorbed(1.0, poisoned, PoisonTrigger())
+    assert not absorbed(0.5, poisoned, PoisonTrigger())
+    immune = metrics(Predictions(GIVEN, TEST_PREDICTIONS, TEST), TRUTH, FORGET, PoisonTrigger(), TEST)
+    assert not absorbed(1.0, immune, PoisonTrigger())
+    assert absorbed(1.0, immune, RandomSwap())
+
+
+def test_an_accuracy_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one sample"):
+        accuracy(TRUE, TRUE, np.array([], dtype=np.int64))
+
+
+def test_packed_predictions_come_back() -> None:
+    classes = np.random.RandomState(0).randint(0, 1000, 5000)
+    assert np.array_equal(unpack(pack(classes)), classes)
