@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-Values = NDArray[np.float64]
+Values = NDArray[np.floating[Any]]
+
+Statistic = Callable[[Values], Values]
+"""From k values a trial, (k, ..., n), to one number a sample, (...)."""
 
 RESAMPLES = 1000
+BLOCK = 1_000_000
+"""Values resampled at a time: vectorised, and the memory stays bounded however many trials a store holds."""
 CONFIDENCE = 0.95
 FEWEST_POINTS = 3
 """A correlation of two points is always +-1 and says nothing."""
@@ -44,7 +50,7 @@ def bootstrap_mean(values: Values, random: Generator) -> Estimate:
     """The mean and its percentile bootstrap interval; an interval needs two values."""
     if len(values) < 2:
         return Estimate(mean(values), float("nan"), float("nan"))
-    return _bootstrap(mean, values, random)
+    return _bootstrap(lambda sample: sample[0].mean(axis=-1), values[np.newaxis], random)
 
 
 def pearson(x: Values, y: Values, random: Generator) -> Estimate:
@@ -57,31 +63,37 @@ def spearman(x: Values, y: Values, random: Generator) -> Estimate:
 
     Every resample is ranked anew: the ranks of the whole sample are not those of a resample.
     """
-    return _correlation(lambda pairs: _pearson(rankdata(pairs, axis=0)), x, y, random)
+    return _correlation(lambda pairs: _pearson(rankdata(pairs, axis=-1)), x, y, random)
 
 
-def _pearson(pairs: Values) -> float:
-    """Pearson's r of the rows (x, y); nan where one of them does not vary."""
+def _pearson(pairs: Values) -> Values:
+    """Pearson's r over the last axis of (2, ..., n); nan where x or y does not vary."""
+    deviations = pairs - pairs.mean(axis=-1, keepdims=True)
     # Asked of the values themselves: the deviations from a rounded mean need not be exactly zero.
-    if bool((np.ptp(pairs, axis=0) == 0).any()):
-        return float("nan")
-    x, y = (pairs - pairs.mean(axis=0)).T
+    varies = (np.ptp(pairs, axis=-1) > 0).all(axis=0)
+    products = (deviations[0] * deviations[1]).sum(axis=-1)
+    norms = np.sqrt((deviations**2).sum(axis=-1).prod(axis=0))
     # Rounding can carry a perfect correlation past 1.
-    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1, 1))
+    return np.where(varies, np.clip(products / np.where(varies, norms, 1.0), -1, 1), np.nan)
 
 
-def _correlation(statistic: Callable[[Values], float], x: Values, y: Values, random: Generator) -> Estimate:
-    pairs = np.column_stack([x, y]).astype(np.float64)
-    if len(pairs) < FEWEST_POINTS or np.isnan(statistic(pairs)):
+def _correlation(statistic: Statistic, x: Values, y: Values, random: Generator) -> Estimate:
+    pairs = np.stack([x, y])
+    if len(x) < FEWEST_POINTS or np.isnan(statistic(pairs)):
         return UNDEFINED
     return _bootstrap(statistic, pairs, random)
 
 
-def _bootstrap(statistic: Callable[[Values], float], sample: Values, random: Generator) -> Estimate:
-    """Percentile interval over resamples of the rows; resamples on which the statistic is undefined are left out."""
-    # One resample at a time: the memory stays that of the sample, however many trials a store holds.
-    count = len(sample)
-    resampled = [statistic(sample[random.integers(count, size=count)]) for _ in range(RESAMPLES)]
+def _bootstrap(statistic: Statistic, sample: Values, random: Generator) -> Estimate:
+    """Percentile interval over resamples of (k, n) along n; those on which the statistic is undefined are left out."""
+    count = sample.shape[-1]
+    rows = max(1, BLOCK // count)
+    resampled = np.concatenate(
+        [
+            statistic(sample[:, random.integers(count, size=(min(rows, RESAMPLES - start), count))])
+            for start in range(0, RESAMPLES, rows)
+        ]
+    )
     tail = (1 - CONFIDENCE) / 2
     low, high = np.nanquantile(resampled, [tail, 1 - tail])
-    return Estimate(statistic(sample), float(low), float(high))
+    return Estimate(float(statistic(sample)), float(low), float(high))

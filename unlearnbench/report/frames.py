@@ -27,6 +27,9 @@ State = Literal["finished", "partly failed", "failed", "partly missing", "missin
 RETRAIN = "retrain"
 """The submission whose time is the unit of cost."""
 
+REFERENCE = "reference"
+"""The role of a submission that is shown outside the ranking."""
+
 LOW_UTILITY_THRESHOLD = 0.8
 
 _MEASURED = (
@@ -146,35 +149,55 @@ def ranking(frame: pd.DataFrame, *, baseline: str = RETRAIN, seed: int = 0) -> p
     single record have no rank.
     """
     unit = mean(_finished(frame[frame["method"] == baseline], "seconds"))
-    rows = []
-    for (method, title, role), group in frame.groupby(["method", "title", "role"]):
-        healed, utility = (100 * _finished(group, metric) for metric in ("healed_train", "utility"))
-        aggregate = 100 * scored(group, "aggregate").to_numpy()
-        # A generator a method: a method's interval does not depend on which others are shown.
-        interval = bootstrap_mean(aggregate, np.random.default_rng(seed))
-        seconds = mean(_finished(group, "seconds"))
-        rows.append(
-            {
-                **{"method": method, "title": title, "role": role},
-                **{"healed": mean(healed), "healed_sem": sem(healed)},
-                **{"utility": mean(utility), "utility_sem": sem(utility)},
-                **{"aggregate": interval.value, "aggregate_sem": sem(aggregate)},
-                **{"aggregate_low": interval.low, "aggregate_high": interval.high},
-                **{"trials": len(group)},
-                **{state: int((group["state"] == state).sum()) for state in ("failed", "missing")},
-                **{"seconds": seconds, "cost": seconds / unit},
-            }
-        )
+    names = ["method", "title", "role"]
+    # A generator a method: a method's interval does not depend on which others are shown.
+    rows = [dict(zip(names, key, strict=True)) | _totals(group, seed) for key, group in frame.groupby(names)]
     table = pd.DataFrame(rows)
-    table["reference"] = table["role"] == "reference"
-    table = table.sort_values(["reference", "aggregate", "method"], ascending=[True, False, True], ignore_index=True)
-    rank = table["aggregate"].mask(table["reference"]).rank(ascending=False, method="min")
+    table["cost"] = table["seconds"] / unit
+    reference = table["role"] == REFERENCE
+    rank = table["aggregate"].mask(reference).rank(ascending=False, method="min")
     table.insert(0, "rank", rank.astype("Int64"))
-    return table.drop(columns="reference")
+    order = table.assign(reference=reference).sort_values(
+        ["reference", "aggregate", "method"], ascending=[True, False, True]
+    )
+    return table.loc[order.index].reset_index(drop=True)
+
+
+def _totals(trials: pd.DataFrame, seed: int) -> dict[str, float]:
+    """What the ranking says about one method's trials."""
+    healed, utility = (100 * _finished(trials, metric) for metric in ("healed_train", "utility"))
+    aggregate = 100 * scored(trials, "aggregate").to_numpy()
+    interval = bootstrap_mean(aggregate, np.random.default_rng(seed))
+    return {
+        "healed": mean(healed),
+        "healed_sem": sem(healed),
+        "utility": mean(utility),
+        "utility_sem": sem(utility),
+        "aggregate": interval.value,
+        "aggregate_sem": sem(aggregate),
+        "aggregate_low": interval.low,
+        "aggregate_high": interval.high,
+        "trials": len(trials),
+        "failed": int((trials["state"] == "failed").sum()),
+        "missing": int((trials["state"] == "missing").sum()),
+        "seconds": mean(_finished(trials, "seconds")),
+    }
 
 
 def _finished(frame: pd.DataFrame, metric: str) -> Values:
     return frame.loc[frame["state"] == "finished", metric].dropna().to_numpy()
+
+
+def trials_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:
+    """The rows of a method.
+
+    Raises:
+        UsageError: the frame has no such method.
+    """
+    known = sorted(frame["method"].unique())
+    if method not in known:
+        raise UsageError(f"no trials of method '{method}'; there are trials of: {', '.join(known)}")
+    return frame[frame["method"] == method]
 
 
 def map_of(frame: pd.DataFrame, metric: str, method: str) -> pd.DataFrame:
@@ -182,16 +205,17 @@ def map_of(frame: pd.DataFrame, metric: str, method: str) -> pd.DataFrame:
 
     All methods of a frame get the same rows and columns. In the aggregate a failed trial is 0, as in the ranking.
     """
-    own = frame[frame["method"] == method]
+    own = trials_of(frame, method)
     cells = own.assign(value=scored(own, metric)).groupby(["regularity", "discovery_rate"])["value"].mean()
     return 100 * _spread(cells, frame)
 
 
 def states_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     """The `State` of every cell of `map_of`; a cell with failed and missing trials is `partly failed`."""
-    own = frame[frame["method"] == method]
+    own = trials_of(frame, method)
     cells = own.groupby(["regularity", "discovery_rate"])["state"].agg(_state)
-    return _spread(cells, frame).fillna("missing")
+    spread = _spread(cells, frame).astype(object)
+    return spread.where(spread.notna(), "missing")
 
 
 def _state(states: pd.Series[str]) -> State:
@@ -211,7 +235,7 @@ def _spread(cells: pd.Series[Any], frame: pd.DataFrame) -> pd.DataFrame:
 
 def original_column(frame: pd.DataFrame, metric: str, method: str) -> pd.Series[float]:
     """The metric of the original models that a method started from, in percent: seed means by regularity."""
-    own = frame[frame["method"] == method].drop_duplicates(["regularity", "original"])
+    own = trials_of(frame, method).drop_duplicates(["regularity", "original"])
     return 100 * own.groupby("regularity")[f"original_{metric}"].mean()
 
 

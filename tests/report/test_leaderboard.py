@@ -1,0 +1,80 @@
+import pandas as pd
+import pytest
+
+from unlearnbench.errors import UsageError
+from unlearnbench.report.leaderboard import write_leaderboard
+
+
+def test_files_are_written(small, tmp_path):
+    small.submission("good, tuned", "good", variant="tuned")
+    small.trial("first", "good, tuned", ("low", 0.1, 0))
+    written = write_leaderboard(small.engine, "small", tmp_path)
+    methods = ("good", "good-tuned", "flaky", "retrain", "oracle")
+    stems = ["maps", "healing", *(f"{kind}-{method}" for method in methods for kind in ("map", "detail"))]
+    expected = [f"figures/{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
+    assert {path.relative_to(tmp_path).as_posix() for path in written} == {*expected, "trials.csv", "ranking.md"}
+    assert all(path.stat().st_size > 0 for path in written)
+
+
+def test_page_says_where_the_numbers_come_from_and_what_failed(small, tmp_path):
+    write_leaderboard(small.engine, "small", tmp_path)
+    page = (tmp_path / "ranking.md").read_text()
+    assert page.startswith("# A small suite\n\nSuite `small`.\n")
+    assert "2026-01-01 12:00 UTC; revision abc123; precision float32; isolation process; 2 workers; torch 2.7" in page
+    assert "- `flaky`: timeout (3: low at 10%, 100%)" in page
+    assert page.index("| 1 | good |") < page.index("| - | oracle |")
+    assert "under 80% of that of the trial's original model" in page
+    assert "Note" not in page
+
+
+def test_originals_that_learnt_nothing_are_noted(stored, tmp_path):
+    stored.run("first")
+    stored.problems(absorbed=False)
+    stored.submission("good", "good")
+    for cell in (("low", 0.1, 0), ("low", 1.0, 0), ("high", 0.1, 0)):
+        stored.trial("first", "good", cell)
+    write_leaderboard(stored.engine, "small", tmp_path)
+    page = (tmp_path / "ranking.md").read_text()
+    assert page.count("**Note:**") == 1
+    assert "regularity low, seed 0 memorised only 90%" in page
+
+
+def test_every_trial_is_in_the_table(small, tmp_path):
+    write_leaderboard(small.engine, "small", tmp_path)
+    rows = pd.read_csv(tmp_path / "trials.csv")
+    assert len(rows) == 48
+    assert rows["state"].value_counts().to_dict() == {"finished": 42, "failed": 3, "missing": 3}
+
+
+def test_same_store_gives_the_same_bytes(small, tmp_path):
+    first = write_leaderboard(small.engine, "small", tmp_path / "a")
+    second = write_leaderboard(small.engine, "small", tmp_path / "b")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_only_figures_of_vanished_methods_are_removed(small, tmp_path):
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    for name in ("map-gone.png", "detail-gone.svg", "map-notes.txt", "logo.svg"):
+        (figures / name).write_text("old")
+    (tmp_path / "map-gone.png").write_text("not a figure of ours")
+    write_leaderboard(small.engine, "small", tmp_path)
+    left = {path.name for path in figures.iterdir()}
+    assert not left & {"map-gone.png", "detail-gone.svg"}
+    assert {"map-notes.txt", "logo.svg", "map-good.svg"} <= left
+    assert (tmp_path / "map-gone.png").exists()
+
+
+def test_unknown_suite_writes_nothing(small, tmp_path):
+    with pytest.raises(UsageError, match="no run of suite 'large'"):
+        write_leaderboard(small.engine, "large", tmp_path / "board")
+    assert not (tmp_path / "board").exists()
+
+
+def test_suite_without_a_single_record_can_be_drawn(stored, tmp_path):
+    stored.run("first")
+    stored.problems()
+    stored.submission("good", "good")
+    stored.trial("first", "good", ("low", 0.1, 0), state="missing")
+    write_leaderboard(stored.engine, "small", tmp_path)
+    assert "| - | good |" in (tmp_path / "ranking.md").read_text()
