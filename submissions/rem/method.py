@@ -45,11 +45,11 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels, reduction="none")
 
 
-def uniform(keys: Tensor) -> Tensor:
-    """A hash of int64 keys under 2**32 to float64 in [0, 1): the same key gives the same number everywhere."""
+def hashed(keys: Tensor) -> Tensor:
+    """Integers spread over [0, 2**32) for int64 keys under 2**32: the same key gives the same number everywhere."""
     for _ in range(2):
         keys = ((keys >> 16) ^ keys) * 0x45D9F3B & 0xFFFFFFFF
-    return ((keys >> 16) ^ keys).double() / 2**32
+    return (keys >> 16) ^ keys
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Gates:
         """For each group, float32 [B, 2 x channels] of 0 and 1: old channels, then new ones."""
         channels = torch.arange(sum(self.groups), device=ids.device)
         keys = (self.owners[ids, None] * sum(self.groups) + channels + self.salt) & 0xFFFFFFFF
-        new = (uniform(keys) < self.share).float()
+        new = (hashed(keys) < int(self.share * 2**32)).float()
         return [torch.cat([torch.ones_like(part), part], dim=1) for part in new.split(self.groups, dim=1)]
 
 
@@ -161,9 +161,7 @@ class REM(UnlearningMethod):
                 loss.backward()
                 optimizer.step()
 
-    def redirect(
-        self, problem: Problem, model: Expanded, gates: Gates, reference: Classifier, steps: int
-    ) -> None:
+    def redirect(self, problem: Problem, model: Expanded, gates: Gates, reference: Classifier, steps: int) -> None:
         """One pass over D_tr: redirection of every sample, removal of D_f."""
         optimizer = problem.sgd(model.wide, self.learning_rate)
         found = gates.owners == len(problem.train)
@@ -173,9 +171,7 @@ class REM(UnlearningMethod):
             loss.backward()
             optimizer.step()
 
-    def loss(
-        self, model: Expanded, gates: list[Tensor], reference: Classifier, batch: Batch, found: Tensor
-    ) -> Tensor:
+    def loss(self, model: Expanded, gates: list[Tensor], reference: Classifier, batch: Batch, found: Tensor) -> Tensor:
         """The mean over the batch of redirection, and of removal where `found` (bool [B])."""
         with torch.no_grad():
             before = cross_entropy(reference(batch.images, gates), batch.labels)
