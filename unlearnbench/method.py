@@ -189,7 +189,9 @@ class Classifier(nn.Module, ABC):
         wide = self.widened()
         with torch.no_grad():
             for name, tensor in self.corner_of(wide).items():
-                tensor.copy_(self.get_parameter(name) if name in dict(self.named_parameters()) else self.get_buffer(name))
+                tensor.copy_(
+                    self.get_parameter(name) if name in dict(self.named_parameters()) else self.get_buffer(name)
+                )
         return wide
 
     def corner_of(self, wide: nn.Module) -> dict[str, Tensor]:

@@ -65,11 +65,15 @@ class ResNet9(Classifier):
         def gate(x: Tensor, group: int) -> Tensor:
             return x if gates is None else x * gates[group].to(x.dtype)[:, :, None, None]
 
+        def residual(x: Tensor, blocks: nn.Sequential, group: int) -> Tensor:
+            # The channel between the two blocks is gated as well: a closed channel must carry nothing anywhere.
+            return gate(x + blocks[1](gate(blocks[0](x), group)), group)
+
         x = gate(self.conv1(images), 0)  # [B, a, S, S]
         x = gate(self.conv2(x), 1)  # [B, b, S/2, S/2]
-        x = gate(x + self.res1(x), 1)
+        x = residual(x, self.res1, 1)
         x = gate(functional.max_pool2d(self.conv3(x), 2), 2)  # [B, c, S/4, S/4]
-        x = gate(x + self.res2(x), 2)
+        x = residual(x, self.res2, 2)
         x = gate(self.conv4(x), 3)  # [B, d, S/4 - 2, S/4 - 2]
         x = x.amax(dim=(2, 3))  # [B, d]
         logits: Tensor = self.linear(x).float()  # [B, classes]

@@ -102,7 +102,8 @@ class ClassSwap(Corruption):
         return np.where(labels == a, b, a)
 
     def healed_test(self, labels: Labels) -> Mask:
-        return np.isin(labels, self.class_pair)
+        mask: Mask = np.isin(labels, self.class_pair)
+        return mask
 
     def utility_test(self, labels: Labels) -> Mask:
         return ~self.healed_test(labels)

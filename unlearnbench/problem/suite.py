@@ -189,14 +189,16 @@ def parse(path: Path) -> Suite:
 
 def _sentence(error: ValidationError) -> str:
     """The first problem as a sentence: the key, what is wrong with it, and what is allowed."""
-    problem = error.errors()[0]
+    unknown = ("unexpected_keyword_argument", "extra_forbidden")
+    # A misspelt key is also a missing one: the misspelling is what helps.
+    problem = min(error.errors(), key=lambda item: item["type"] not in unknown)
     path = [str(part) for part in problem["loc"]]
     table: Any = Suite
     for part in path[:-1]:
         inner = get_type_hints(table).get(part) if is_dataclass(table) else None
         table = inner if is_dataclass(inner) else table
     key = ".".join(path)
-    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+    if problem["type"] in unknown:
         allowed = ", ".join(sorted(item.name for item in fields(table)))
         return f"unknown key '{key}'; allowed here: {allowed}"
     if problem["type"] in ("missing", "missing_argument"):

@@ -1,0 +1,81 @@
+"""The architecture is the published one, and its channels can be gated, added and dropped."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.func import functional_call
+
+from unlearnbench.models import build
+from unlearnbench.models.resnet9 import ResNet9
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    torch.manual_seed(0)
+    return torch.randn(4, 3, 16, 16)
+
+
+@pytest.fixture
+def narrow(images: torch.Tensor) -> ResNet9:
+    model = ResNet9(10, width=0.25, capacity=0.5)
+    model(images)  # running statistics that are not the initial ones
+    return model
+
+
+def test_the_published_number_of_parameters() -> None:
+    assert sum(parameter.numel() for parameter in ResNet9(10).parameters()) == 2_276_224
+
+
+def test_half_capacity_has_half_of_the_channels() -> None:
+    assert ResNet9(10, capacity=0.5).groups == (32, 64, 128, 64)
+    model = build("resnet9", classes=7, channels=1, width=0.5, capacity=0.5)
+    assert model.groups == (16, 32, 64, 32)
+
+
+@pytest.mark.parametrize(("size", "channels"), [(16, 1), (28, 1), (32, 3)])
+def test_sizes(size: int, channels: int) -> None:
+    logits = ResNet9(5, channels, width=0.1)(torch.randn(2, channels, size, size))
+    assert logits.shape == (2, 5)
+    assert logits.dtype is torch.float32
+
+
+def test_the_free_half_gated_off_leaves_the_half_capacity_model(narrow: ResNet9, images: torch.Tensor) -> None:
+    wide = narrow.expanded().eval()
+    narrow.eval()
+    half = [torch.cat([torch.ones(4, n), torch.zeros(4, n)], dim=1) for n in narrow.groups]
+    expected = narrow(images)
+    assert torch.allclose(wide(images, half), expected, atol=1e-5)
+    assert torch.allclose(functional_call(narrow, narrow.corner_of(wide), (images,)), expected, atol=1e-6)
+    assert not torch.allclose(wide(images), expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("width", [0.05, 0.07, 0.25])
+def test_expanding_doubles_every_group_exactly(width: float) -> None:
+    model = ResNet9(10, width=width)
+    assert model.expanded().groups == tuple(2 * n for n in model.groups)
+    assert model.expanded().expanded().groups == tuple(4 * n for n in model.groups)
+
+
+def test_training_the_corner_reaches_the_wide_model(narrow: ResNet9, images: torch.Tensor) -> None:
+    wide = narrow.expanded()
+    before = wide.conv1.norm.running_mean.clone()
+    functional_call(narrow, narrow.corner_of(wide), (images,)).sum().backward()
+    gradient, n = wide.conv2.conv.weight.grad, narrow.groups
+    assert gradient is not None
+    assert gradient[: n[1], : n[0]].abs().sum() > 0
+    assert gradient[n[1] :].abs().sum() == gradient[:, n[0] :].abs().sum() == 0
+    moved = wide.conv1.norm.running_mean != before
+    assert moved[: n[0]].all()
+    assert not moved[n[0] :].any()
+
+
+def test_a_gate_closes_a_channel_for_its_sample_only(narrow: ResNet9, images: torch.Tensor) -> None:
+    narrow.eval()
+    gates = [torch.ones(4, n) for n in narrow.groups]
+    open_logits = narrow(images, gates)
+    assert torch.equal(open_logits, narrow(images))
+    gates[3][1, :] = 0
+    closed = narrow(images, gates)
+    assert torch.equal(closed[1], torch.zeros(10))
+    assert torch.equal(closed[[0, 2, 3]], open_logits[[0, 2, 3]])

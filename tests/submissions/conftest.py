@@ -1,0 +1,116 @@
+"""A submission's module by name, and tiny problems."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unlearnbench.method import Budget, Classifier, ImageSet, Pipeline, Problem, Recipe
+from unlearnbench.models.resnet9 import ResNet9
+from unlearnbench.models.training import train
+
+FOLDER = Path(__file__).parents[2] / "submissions"
+
+
+@pytest.fixture(scope="session")
+def module() -> Callable[[str], ModuleType]:
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"submission_{name}", FOLDER / name / "method.py")
+        assert spec is not None
+        assert spec.loader is not None
+        if spec.name not in sys.modules:
+            sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[spec.name])
+        return sys.modules[spec.name]
+
+    return load
+
+
+class Linear(Classifier):
+    """A softmax regression, whose gradients a test can write down."""
+
+    groups = ()
+
+    def __init__(self, size: int, classes: int):
+        super().__init__()
+        self.linear = nn.Linear(size, classes, bias=False)
+
+    def forward(self, images: Tensor, gates: Any = None) -> Tensor:
+        logits: Tensor = self.linear(images.flatten(1))
+        return logits
+
+    def widened(self) -> Linear:
+        raise NotImplementedError
+
+
+def _problem(
+    new_model: Callable[[], Classifier],
+    shape: tuple[int, ...],
+    *,
+    samples: int = 40,
+    forget: int = 8,
+    batch_size: int = 64,
+    steps: int = 6,
+    learning_rate: float = 0.05,
+    stop_accuracy: float = 0.2,
+    weight_decay: float = 5e-4,
+    pretrain: int = 30,
+    seed: int = 0,
+) -> Problem:
+    """3 classes of noise with a bright third; the first `forget` samples carry the next class's label."""
+    random = torch.Generator().manual_seed(5)
+    labels = torch.arange(samples) % 3
+    images = torch.randint(0, 120, (samples, *shape), generator=random)
+    flat = images.view(samples, -1)
+    third = flat.shape[1] // 3
+    for position, label in enumerate(labels.tolist()):
+        flat[position, label * third : (label + 1) * third] += 100
+    images = images.to(torch.uint8)
+    labels[:forget] = (labels[:forget] + 1) % 3
+    generator = torch.Generator().manual_seed(11)
+    pipeline = Pipeline((0.4,) * shape[0], (0.25,) * shape[0], crop_padding=0, flip=False)
+    data = ImageSet(images, labels, torch.arange(samples), pipeline, generator, batch_size)
+    recipe = Recipe(pretrain, batch_size, 0.2, warmup=0.1, weight_decay=weight_decay, crop_padding=0, flip=False)
+    torch.manual_seed(11)
+    model = new_model()
+    train(model, data, recipe)
+    generator.manual_seed(seed)
+    torch.manual_seed(seed)
+    return Problem(
+        train=data,
+        forget_positions=torch.arange(forget),
+        classes=3,
+        budget=Budget(steps, batch_size, learning_rate, stop_accuracy),
+        recipe=recipe,
+        device=torch.device("cpu"),
+        generator=generator,
+        new_model=new_model,
+        original_weights={name: tensor.clone() for name, tensor in model.state_dict().items()},
+        trainer=train,
+    )
+
+
+@pytest.fixture
+def linear() -> Callable[..., Problem]:
+    """Makes a problem whose model is a softmax regression on 12 pixels; one batch holds everything."""
+    return partial(_problem, partial(Linear, 12, 3), (1, 3, 4))
+
+
+@pytest.fixture
+def residual() -> Callable[..., Problem]:
+    """Makes a problem whose model is a ResNet-9 with 2, 4, 8 and 4 channels."""
+    return partial(_problem, partial(ResNet9, 3, 1, 1 / 32), (1, 16, 16), batch_size=16)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
