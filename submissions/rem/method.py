@@ -17,7 +17,7 @@ weights that are not finite end the method; Acc(D_r) is measured on a random sub
 
 BatchNorm: frozen whenever samples are dropped, in training mode in the masked pass. That pass leaves statistics of
 masked activations, which do not fit the dropped model: after each pass those of the old channels are collected anew
-from dropped samples of the same subset of D_r. Measured (docs/digits-budget.md): without this utility falls to 58-78%
+from dropped samples of the same subset of D_r. Measured (docs/digits-budget.md): without this utility falls to 74-78%
 on random labels; frozen throughout, the model never recovers from the flush on swapped classes.
 """
 

@@ -57,11 +57,11 @@ class Corruption(ABC):
 
     def healed_test(self, labels: Labels) -> Mask:
         """The test images on which healing is measured."""
-        return np.ones(len(labels), dtype=bool)
+        return np.ones(len(labels), dtype=np.bool_)
 
     def utility_test(self, labels: Labels) -> Mask:
         """The clean test images on which utility is measured."""
-        return np.ones(len(labels), dtype=bool)
+        return np.ones(len(labels), dtype=np.bool_)
 
 
 def draw(pool: Indices, count: int, random: RandomState, what: str) -> Indices:
@@ -122,7 +122,7 @@ class PoisonTrigger(Corruption):
         return np.full_like(labels, self.target_class)
 
     def healed_test(self, labels: Labels) -> Mask:
-        return labels != self.target_class
+        return np.asarray(labels != self.target_class)
 
 
 CORRUPTIONS: dict[str, type[Corruption]] = {kind.name: kind for kind in (RandomSwap, ClassSwap, PoisonTrigger)}
