@@ -130,6 +130,14 @@ def test_frozen_batchnorm_leaves_statistics_alone_and_restores_the_mode(problem:
     assert not torch.equal(model.get_buffer("conv1.norm.running_mean"), torch.zeros(3))
 
 
+def test_predicting_inside_frozen_batchnorm_leaves_it_frozen(problem: Problem) -> None:
+    model = problem.original()
+    with frozen_batchnorm(model):
+        problem.accuracy(model, problem.train)
+        model(next(problem.train.batches()).images)
+    assert torch.equal(model.get_buffer("conv1.norm.running_mean"), torch.zeros(3))
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_predict_evaluates_and_restores_the_mode(problem: Problem, training: bool) -> None:
     model = problem.original().train(training)

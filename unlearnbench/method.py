@@ -220,13 +220,14 @@ def frozen_batchnorm(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def predict(model: nn.Module, images: Tensor, pipeline: Pipeline, batch_size: int = 512) -> Tensor:
-    """Predicted classes int64 [N] of images uint8 [N, C, S, S], in evaluation mode; the model's mode is restored."""
-    training = model.training
+    """Predicted classes int64 [N] of images uint8 [N, C, S, S], in evaluation mode; every module's is restored."""
+    training = [module for module in model.modules() if module.training]
     model.eval()
     try:
         parts = [model(pipeline.normalised(part)).argmax(dim=1) for part in images.split(batch_size)]
     finally:
-        model.train(training)
+        for module in training:
+            module.training = True
     return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
 
 
