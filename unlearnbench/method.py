@@ -186,7 +186,8 @@ class Classifier(nn.Module, ABC):
 
     def expanded(self) -> Self:
         """A model of twice the channels: the first half of every group is this model, the second half is random."""
-        wide = self.widened()
+        own = next(self.parameters())
+        wide = self.widened().to(own.device).to(memory_format=torch.channels_last)
         with torch.no_grad():
             for name, tensor in self.corner_of(wide).items():
                 tensor.copy_(
@@ -216,6 +217,12 @@ def frozen_batchnorm(model: nn.Module) -> Iterator[None]:
     finally:
         for norm in norms:
             norm.train()
+
+
+@torch.no_grad()
+def is_finite(model: nn.Module) -> bool:
+    """Whether all parameters are finite: an ascent may ask before it goes on."""
+    return bool(torch.stack([parameter.isfinite().all() for parameter in model.parameters()]).all())
 
 
 @torch.no_grad()

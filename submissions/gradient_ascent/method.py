@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 from torch import nn, randperm
 from torch.nn import functional
-from torch.nn.utils import parameters_to_vector
 
-from unlearnbench.method import Problem, UnlearningMethod, frozen_batchnorm
+from unlearnbench.method import Problem, UnlearningMethod, frozen_batchnorm, is_finite
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class GradientAscent(UnlearningMethod):
                     optimizer.zero_grad()
                     loss.backward()
                     optimizer.step()
-            if not parameters_to_vector(model.parameters()).isfinite().all():
+            if not is_finite(model):
                 break
             remembered = problem.accuracy(model, problem.forget)
             score = problem.accuracy(model, sample) * (1 - max(remembered, gamma))

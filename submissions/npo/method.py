@@ -20,9 +20,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn, no_grad, randperm
 from torch.nn import functional
-from torch.nn.utils import parameters_to_vector
 
-from unlearnbench.method import Problem, UnlearningMethod, frozen_batchnorm
+from unlearnbench.method import Problem, UnlearningMethod, frozen_batchnorm, is_finite
 
 
 def preference_loss(losses: Tensor, reference: Tensor, beta: float) -> Tensor:
@@ -62,7 +61,7 @@ class NPO(UnlearningMethod):
                     optimizer.zero_grad()
                     loss.backward()
                     optimizer.step()
-            if not parameters_to_vector(model.parameters()).isfinite().all():
+            if not is_finite(model):
                 break
             remembered = problem.accuracy(model, problem.forget)
             score = problem.accuracy(model, sample) * (1 - max(remembered, gamma))

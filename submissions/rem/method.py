@@ -30,10 +30,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
-from torch.nn.utils import parameters_to_vector
 from torch.optim.swa_utils import update_bn
 
-from unlearnbench.method import Batch, Classifier, ImageSet, Problem, UnlearningMethod, frozen_batchnorm
+from unlearnbench.method import Batch, Classifier, ImageSet, Problem, UnlearningMethod, frozen_batchnorm, is_finite
 
 
 def log_ratio(losses: Tensor, reference: Tensor, beta: float) -> Tensor:
@@ -130,7 +129,7 @@ class REM(UnlearningMethod):
             self.flush(problem, model, gates, reference)
             self.redirect(problem, model, gates, reference, min(per_pass, steps_left))
             steps_left -= per_pass
-            if not parameters_to_vector(model.wide.parameters()).isfinite().all():
+            if not is_finite(model.wide):
                 break
             model.recalibrate(sample)
             dropped = model.dropped_copy()
