@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -206,7 +207,7 @@ def test_a_damaged_original_is_trained_again(
 
 
 def test_a_killed_run_loses_nothing_and_doubles_nothing(make_submission: Make, tmp_path: Path) -> None:
-    make_submission("slowly", "time.sleep(0.3)\n" + NOTHING)
+    make_submission("slowly", "time.sleep(0.8)\n" + NOTHING)
     suite = tmp_path / "kill.toml"
     suite.write_text(
         'name = "kill"\ntitle = "Kill"\ndataset = "digits"\nseeds = [0]\ntrain_size = 200\ntest_size = 60\n'
@@ -226,16 +227,18 @@ def test_a_killed_run_loses_nothing_and_doubles_nothing(make_submission: Make, t
     )
     command = [sys.executable, "-c", code]
 
-    def stored() -> dict[str, object]:
-        if not database.exists():
+    def stored() -> dict[str, str]:
+        """Read beside the harness, from the first moment on: there may be no file or no table yet."""
+        try:
+            with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+                return dict(connection.execute("SELECT key, created_at FROM trials"))
+        except sqlite3.OperationalError:
             return {}
-        with Store(str(database)) as store, Session(store.engine) as session:
-            return {trial.key: trial.created_at for trial in session.scalars(select(TrialRow))}
 
     process = subprocess.Popen(command)
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and process.poll() is None:
-        if database.exists() and database.stat().st_size and len(stored()) >= 2:
+        if len(stored()) >= 2:
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
