@@ -10,10 +10,11 @@ epoch (a) flushes: NPO on the dropped D_f until it is forgotten; (b) makes one p
 (c) keeps the dropped model as a snapshot if its Acc(D_r) (1 - max(Acc(D_f), gamma)) is the best so far. What is
 returned is the dropped model: the architecture of the original, with no new channel.
 
-Left open or unclear in print, chosen here: the signs (above; `log` ratios are differences of cross-entropies); the
-reference is the expanded original before the first flush, masks on, in evaluation mode, on the same augmented batch;
-optimizers are fresh for each flush and each pass; a step of the budget is one batch of D_tr, a flush costs none;
-weights that are not finite end the method; Acc(D_r) is measured on a random subset of at most `selection_samples`.
+Left open or unclear in print, chosen here: every new channel is masked, also those inside a residual block; the signs
+(above; `log` ratios are differences of cross-entropies); the reference is the expanded original before the first
+flush, masks on, in evaluation mode, on the same augmented batch; optimizers are fresh for each flush and each pass; a
+step of the budget is one batch of D_tr, a flush costs none; weights that are not finite end the method; Acc(D_r) is
+measured on a random subset of at most `selection_samples`.
 
 BatchNorm: frozen whenever samples are dropped, in training mode in the masked pass. That pass leaves statistics of
 masked activations, which do not fit the dropped model: after each pass those of the old channels are collected anew

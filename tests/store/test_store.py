@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,19 @@ def test_a_row_is_never_overwritten(store: Store) -> None:
     with Session(store.engine) as session:
         (row,) = session.scalars(select(SubmissionRow)).all()
     assert (row.title, row.authors, row.hyperparameters) == ("first", ["A", "B"], {"beta": 1.0})
+
+
+def test_many_may_open_a_new_store_at_once(tmp_path: Path) -> None:
+    for attempt in range(5):
+        barrier = threading.Barrier(6)
+
+        def open_it(path: str = str(tmp_path / f"{attempt}.db"), barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            Store(path).engine.dispose()
+
+        with ThreadPoolExecutor(6) as pool:
+            for future in [pool.submit(open_it) for _ in range(6)]:
+                future.result()
 
 
 def test_sqlite_uses_the_write_ahead_log(store: Store) -> None:

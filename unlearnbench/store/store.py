@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Engine, create_engine, event, inspect, select
+from sqlalchemy import Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -48,15 +48,19 @@ class Store:
             raise UsageError(f"the results database '{_shown(path_or_url)}' cannot be opened: {first}") from error
 
     def _open(self) -> None:
-        tables = set(inspect(self.engine).get_table_names())
-        if not tables:
-            Base.metadata.create_all(self.engine)
-            with Session(self.engine) as session, session.begin():
-                session.merge(SchemaRow(version=SCHEMA_VERSION))
-        elif SchemaRow.__tablename__ not in tables:
-            raise UsageError(f"{self.engine.url} is a database, but not a results database: give another one")
-        with Session(self.engine) as session:
-            version = session.scalars(select(SchemaRow.version)).one()
+        with self.engine.connect() as connection:
+            if not inspect(connection).get_table_names():
+                connection.rollback()
+                if connection.dialect.name == "sqlite":
+                    # Two harnesses that start at once must not both create: the second waits, then finds the tables.
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                if not inspect(connection).get_table_names():
+                    Base.metadata.create_all(connection)
+                    connection.execute(insert(SchemaRow).values(version=SCHEMA_VERSION))
+                connection.commit()
+            if SchemaRow.__tablename__ not in inspect(connection).get_table_names():
+                raise UsageError(f"{self.engine.url} is a database, but not a results database: give another one")
+            version = connection.scalars(select(SchemaRow.version)).one()
         if version != SCHEMA_VERSION:
             raise UsageError(
                 f"{self.engine.url} has schema version {version}, this version reads {SCHEMA_VERSION}:"
