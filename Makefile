@@ -19,7 +19,7 @@ test: setup
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	for method in submissions/*/method.py; do $(BIN)/python -m mypy $$method || exit 1; done
+	for folder in $$(dirname $$(ls submissions/*/*.py) | sort -u); do MYPYPATH=$$folder $(BIN)/python -m mypy $$folder/*.py || exit 1; done
 	$(BIN)/python -m pytest
 
 lint: setup

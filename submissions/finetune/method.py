@@ -26,7 +26,7 @@ class FineTune(UnlearningMethod):
 
     def unlearn(self, problem: Problem) -> nn.Module:
         model = problem.original()
-        optimizer = problem.sgd(model, self.learning_rate)
+        optimizer = problem.optimizer(model, self.learning_rate)
         for batch in problem.retain.batches(problem.budget.steps):
             loss = functional.cross_entropy(model(batch.images), batch.labels)
             optimizer.zero_grad()

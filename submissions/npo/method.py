@@ -50,7 +50,7 @@ class NPO(UnlearningMethod):
             return model
         chosen = randperm(len(problem.retain), generator=problem.generator)[: self.selection_samples]
         sample = problem.retain.take(chosen.to(problem.device))
-        optimizer = problem.sgd(model, self.learning_rate)
+        optimizer = problem.optimizer(model, self.learning_rate)
         for _ in range(self.max_passes):
             with frozen_batchnorm(model):
                 for batch in problem.forget.batches():

@@ -148,7 +148,7 @@ class REM(UnlearningMethod):
 
     def flush(self, problem: Problem, model: Expanded, gates: Gates, reference: Classifier) -> None:
         """NPO on D_f through drop until it is forgotten."""
-        optimizer = problem.sgd(model.wide, self.learning_rate)
+        optimizer = problem.optimizer(model.wide, self.learning_rate)
         for _ in range(self.max_flush_passes):
             if problem.accuracy(model.dropped_copy(), problem.forget) <= problem.budget.stop_accuracy:
                 return
@@ -163,7 +163,7 @@ class REM(UnlearningMethod):
 
     def redirect(self, problem: Problem, model: Expanded, gates: Gates, reference: Classifier, steps: int) -> None:
         """One pass over D_tr: redirection of every sample, removal of D_f."""
-        optimizer = problem.sgd(model.wide, self.learning_rate)
+        optimizer = problem.optimizer(model.wide, self.learning_rate)
         found = gates.owners == len(problem.train)
         for batch in problem.train.batches(steps):
             loss = self.loss(model, gates(batch.ids), reference, batch, found[batch.ids])

@@ -29,7 +29,7 @@ from unlearnbench.store.store import Store
 Make = Callable[..., Submission]
 NOTHING = "return problem.original()"
 TUNE = """model = problem.original()
-optimizer = problem.sgd(model)
+optimizer = problem.optimizer(model)
 for batch in problem.retain.batches(problem.budget.steps):
     loss = torch.nn.functional.cross_entropy(model(batch.images), batch.labels)
     optimizer.zero_grad()

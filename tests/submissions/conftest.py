@@ -22,14 +22,20 @@ FOLDER = Path(__file__).parents[2] / "submissions"
 
 
 @pytest.fixture(scope="session")
-def module() -> Callable[[str], ModuleType]:
-    def load(name: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(f"submission_{name}", FOLDER / name / "method.py")
+def module() -> Callable[..., ModuleType]:
+    """Loads a submission's module, `method` by default, as its own process would: its folder is importable."""
+
+    def load(folder: str, name: str = "method") -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"submission_{folder}_{name}", FOLDER / folder / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
         if spec.name not in sys.modules:
-            sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(sys.modules[spec.name])
+            with pytest.MonkeyPatch.context() as patch:
+                patch.syspath_prepend(FOLDER / folder)
+                patch.delitem(sys.modules, "method", raising=False)  # another folder's
+                sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(sys.modules[spec.name])
+            sys.modules.pop("method", None)
         return sys.modules[spec.name]
 
     return load

@@ -48,6 +48,7 @@ def plan(
                 variant=item.variant,
                 hyperparameters=item.hyperparameters,
                 needs=item.needs_corrupted_indices,
+                entry=item.entry,
                 source=item.source_hash,
             ),
         )

@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from annotated_types import Len
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from unlearnbench.errors import UsageError
@@ -30,6 +31,20 @@ class Needs:
     __pydantic_config__ = STRICT
 
     corrupted_indices: bool = False
+    tied_dropout: bool = False
+    """Whether it stands on originals trained with tied dropout, whatever the suite's other methods stand on."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What tuning may choose for a hyperparameter: one of `choices`, or a number from `low` to `high` (protocol 5)."""
+
+    __pydantic_config__ = STRICT
+
+    choices: Annotated[tuple[int | float | str | bool | None, ...], Len(2)] | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,16 +59,19 @@ class Manifest:
     paper: str
     license: str
     entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    code: Annotated[str, StringConstraints(pattern=rf"^{NAME}$")] | None = None
+    """The submission beside this one whose folder holds the code; None for its own."""
     role: Literal["ranked", "reference"] = "ranked"
     needs: Needs = field(default_factory=Needs)
     variants: dict[Annotated[str, StringConstraints(pattern=rf"^{NAME}$")], dict[str, Any]] = field(
         default_factory=lambda: {"default": {}}
     )
+    search: dict[str, Range] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One variant of a submission. `folder` is None for an installed package."""
+    """One variant of a submission. `folder` holds the code; it is None for an installed package."""
 
     name: str
     variant: str
@@ -64,7 +82,9 @@ class Submission:
     entry: str
     role: str
     needs_corrupted_indices: bool
+    needs_tied_dropout: bool
     hyperparameters: dict[str, Any]
+    search: dict[str, Range]
     folder: Path | None
     source_hash: str
 
@@ -106,7 +126,9 @@ def _variants(manifest: Manifest, entry: str, folder: Path | None, source: str) 
             entry=entry,
             role="reference" if manifest.needs.corrupted_indices else manifest.role,
             needs_corrupted_indices=manifest.needs.corrupted_indices,
+            needs_tied_dropout=manifest.needs.tied_dropout,
             hyperparameters=values,
+            search=manifest.search,
             folder=folder,
             source_hash=source,
         )
@@ -122,10 +144,11 @@ def read(folder: Path) -> list[Submission]:
     manifest = _manifest(file)
     if manifest.name != folder.resolve().name:
         raise UsageError(f"{file}: name '{manifest.name}' differs from its folder '{folder.resolve().name}'")
+    code = folder if manifest.code is None else folder.parent / manifest.code
     module = manifest.entry.split(":")[0].replace(".", "/")
-    if not (folder / f"{module}.py").is_file():
-        raise UsageError(f"{file}: entry '{manifest.entry}' needs the file {folder / module}.py, which does not exist")
-    return _variants(manifest, manifest.entry, folder.resolve(), source_hash(folder))
+    if not (code / f"{module}.py").is_file():
+        raise UsageError(f"{file}: entry '{manifest.entry}' needs the file {code / module}.py, which does not exist")
+    return _variants(manifest, manifest.entry, code.resolve(), source_hash(code))
 
 
 def _installed(point: EntryPoint) -> list[Submission]:

@@ -19,7 +19,7 @@ What a problem offers (N samples, C colour channels, S x S pixels):
     problem.original()                  a fresh copy of the model to repair, in training mode
     problem.untrained()                 the same architecture with random weights
     problem.train_from_scratch(images)  a model trained on a set by the original's own recipe
-    problem.sgd(model, learning_rate)   the published optimizer
+    problem.optimizer(model, learning_rate)   the optimizer that trained the original
     problem.accuracy(model, images)     share of a set that gets the label it carries, without augmentation
     problem.selection_score(model)      chooses between snapshots without clean data
     problem.classes, .device, .generator (seeded, on the CPU)
@@ -53,7 +53,7 @@ class NewMethod(UnlearningMethod):
 
     def unlearn(self, problem: Problem) -> nn.Module:
         model = problem.original()
-        optimizer = problem.sgd(model, self.rate * problem.budget.learning_rate)
+        optimizer = problem.optimizer(model, self.rate * problem.budget.learning_rate)
         for batch in problem.retain.batches(problem.budget.steps):
             logits = model(batch.images)  # [B, classes]
             loss = functional.cross_entropy(logits, batch.labels)
