@@ -14,7 +14,7 @@ from unlearnbench.engine.submissions import Submission
 from unlearnbench.method import Budget
 from unlearnbench.problem.datasets import load
 from unlearnbench.problem.streams import Seeds
-from unlearnbench.problem.suite import CorruptionSettings, Limits, Model, Suite
+from unlearnbench.problem.suite import CorruptionSettings, Limits, Model, Originals, Suite
 
 
 @pytest.fixture
@@ -37,6 +37,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "corruption": {"corruptions": ("random-swap",)},
     "rate": {"discovery_rates": (0.6,)},
     "model": {"model": Model(width=0.1)},
+    "capacity": {"originals": Originals(capacities=(1.0,))},
+    "training": {"originals": Originals(trainings=("tied-dropout",))},
     "paper": {"paper": True},
     "threads": {"threads": 2},
     "precision": {"precision": "bfloat16"},
@@ -63,5 +65,15 @@ def test_an_original_is_shared_by_rates_budgets_methods_and_unlearning_seeds(
     base = planned().original_key
     for name in ("budget", "limits", "rate", "source", "unlearning seed"):
         assert planned(**CHANGES[name]).original_key == base, name
-    for name in ("size", "corruption", "model", "paper", "precision", "corruption seed", "training seed"):
+    for name in (
+        "size",
+        "corruption",
+        "model",
+        "capacity",
+        "training",
+        "paper",
+        "precision",
+        "corruption seed",
+        "training seed",
+    ):
         assert planned(**CHANGES[name]).original_key != base, name

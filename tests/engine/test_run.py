@@ -22,7 +22,7 @@ from unlearnbench.errors import HarnessError
 from unlearnbench.evaluation.metrics import metrics
 from unlearnbench.evaluation.predictions import Predictions, unpack
 from unlearnbench.problem.datasets import load
-from unlearnbench.problem.suite import Limits, Suite, problems
+from unlearnbench.problem.suite import Limits, Originals, Suite, problems
 from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
 
@@ -177,7 +177,7 @@ def test_metrics_can_be_computed_again_from_the_stored_predictions(
     problem, _ = next(problems(tiny_suite, dataset))
     truth = problem.corrupted_set(dataset)
     forget = problem.forget_positions(truth.corrupted)
-    again = metrics(predictions, truth, forget, problem.rules, dataset.test_labels.numpy())
+    again = metrics(predictions, truth, forget, problem.rules, dataset.test_labels.numpy(), 0.2)
     assert again.healed_train == record.healed_train
     assert again.healed_test == record.healed_test
     assert again.utility == record.utility
@@ -249,3 +249,47 @@ def test_a_killed_run_loses_nothing_and_doubles_nothing(make_submission: Make, t
     after = stored()
     assert len(after) == 10
     assert before.items() <= after.items()
+
+
+SPEAKS_OF_ITS_ORIGINAL = """small, wide = problem.original(), problem.expanded_original()
+assert (problem.recipe.tied_dropout is None) == (problem.expanded_weights is None)
+corner = small.corner_of(wide)
+assert all(torch.equal(tensor, corner[name]) for name, tensor in small.named_parameters())
+print("channels", small.groups, wide.groups)
+return problem.train_from_scratch(problem.retain)"""
+
+
+def test_every_kind_of_original_has_its_own_trials(
+    tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path
+) -> None:
+    suite = replace(tiny_suite, originals=Originals((0.5, 1.0), ("standard", "tied-dropout")))
+    submissions = [make_submission("retrains", SPEAKS_OF_ITS_ORIGINAL), make_submission("nothing", NOTHING)]
+    summary = run_suite(suite, submissions, store, tmp_path, workers=2)
+    assert (summary.planned, summary.failed) == (8, 0)
+    with Session(store.engine) as session:
+        originals = {(row.capacity, row.training): row for row in session.scalars(select(OriginalRow))}
+        planned = session.scalars(select(PlannedTrialRow)).all()
+        trials = {row.key: row for row in session.scalars(select(TrialRow))}
+    assert len(originals) == 4
+    for plan in planned:
+        original, trial = originals[plan.capacity, plan.training], trials[plan.trial_key]
+        assert trial.original_key == plan.original_key == original.key
+        assert original.specification["recipe"]["tied_dropout"] == (0.2 if plan.training == "tied-dropout" else None)
+        assert original.specification["model"]["capacity"] == plan.capacity
+    # To do nothing is to be the original: what was dropped of it stays dropped.
+    assert {trial.healed_train for trial in trials.values()} & {row.healed_train for row in originals.values()}
+    assert len({trial.weights_hash for trial in trials.values()}) == 8
+
+
+def test_a_method_of_training_brings_its_own_originals(
+    tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path
+) -> None:
+    tied = replace(make_submission("tied", NOTHING), needs_tied_dropout=True)
+    assert run_suite(tiny_suite, [tied, make_submission("plain", NOTHING)], store, tmp_path, workers=1).failed == 0
+    with Session(store.engine) as session:
+        planned = session.execute(
+            select(SubmissionRow.name, PlannedTrialRow.training).join(
+                SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key
+            )
+        ).all()
+    assert sorted(tuple(row) for row in planned) == [("plain", "standard"), ("tied", "tied-dropout")]

@@ -22,7 +22,7 @@ FORGET = np.array([4, 5])
 
 def test_poison() -> None:
     predictions = Predictions(TRAIN_PREDICTIONS, TEST_PREDICTIONS, TRIGGERED)
-    result = metrics(predictions, TRUTH, FORGET, PoisonTrigger(), TEST)
+    result = metrics(predictions, TRUTH, FORGET, PoisonTrigger(), TEST, 0.2)
     assert result.healed_train == 2 / 4
     assert result.healed_discovered == 1 / 2
     assert result.healed_undiscovered == 1 / 2
@@ -30,29 +30,33 @@ def test_poison() -> None:
     assert result.utility == 4 / 5
     assert result.utility_train == 3 / 4
     assert result.aggregate == pytest.approx(0.4)
+    # Labels of D_tr: right on 3 of 4 clean samples and 1 of 2 that nobody found; of D_f 1 of 2 is remembered.
+    assert result.selection_score == pytest.approx(4 / 6 * (1 - 1 / 2))
+    forgetful = metrics(predictions, TRUTH, FORGET, PoisonTrigger(), TEST, 0.75)
+    assert forgetful.selection_score == pytest.approx(4 / 6 * (1 - 0.75))
 
 
 def test_class_swap_heals_on_the_pair_and_is_useful_on_the_rest() -> None:
     predictions = Predictions(TRAIN_PREDICTIONS, TEST_PREDICTIONS, None)
-    result = metrics(predictions, TRUTH, FORGET, ClassSwap(class_pair=(3, 5)), TEST)
+    result = metrics(predictions, TRUTH, FORGET, ClassSwap(class_pair=(3, 5)), TEST, 0.2)
     assert result.healed_test == 1 / 2
     assert result.utility == 3 / 3
 
 
 def test_random_swap_measures_both_on_the_clean_test_set() -> None:
     predictions = Predictions(TRAIN_PREDICTIONS, TEST_PREDICTIONS, None)
-    result = metrics(predictions, TRUTH, TRUTH.corrupted, RandomSwap(), TEST)
+    result = metrics(predictions, TRUTH, TRUTH.corrupted, RandomSwap(), TEST, 0.2)
     assert result.healed_test == result.utility == 4 / 5
     assert result.healed_undiscovered is None
 
 
 def test_absorbed_needs_memory_and_a_trigger_that_works() -> None:
     predictions = Predictions(GIVEN, TEST_PREDICTIONS, TRIGGERED)
-    poisoned = metrics(predictions, TRUTH, FORGET, PoisonTrigger(), TEST)
+    poisoned = metrics(predictions, TRUTH, FORGET, PoisonTrigger(), TEST, 0.2)
     assert memorised(predictions, TRUTH) == 1
     assert absorbed(1.0, poisoned, PoisonTrigger())
     assert not absorbed(0.5, poisoned, PoisonTrigger())
-    immune = metrics(Predictions(GIVEN, TEST_PREDICTIONS, TEST), TRUTH, FORGET, PoisonTrigger(), TEST)
+    immune = metrics(Predictions(GIVEN, TEST_PREDICTIONS, TEST), TRUTH, FORGET, PoisonTrigger(), TEST, 0.2)
     assert not absorbed(1.0, immune, PoisonTrigger())
     assert absorbed(1.0, immune, RandomSwap())
 

@@ -20,6 +20,8 @@ seeds = [0, {corruption = 0, training = 1, unlearning = 2}]
 size = 72
 [model]
 width = 0.25
+[originals]
+capacities = [0.5]
 [recipe]
 steps = 10
 batch_size = 64
@@ -55,16 +57,23 @@ def test_size_is_a_number_or_a_share(tmp_path: Path, size: str, count: int) -> N
     ("old", "new", "words"),
     [
         ('title = "Mine"', 'titel = "Mine"', "titel"),
-        ("width = 0.25", "depth = 3", r"unknown key 'model.depth'; allowed here: architecture, capacity, width"),
+        ("width = 0.25", "depth = 3", r"unknown key 'model.depth'; allowed here: architecture, width"),
         ('name = "mine"', 'name = "mine"\ncolour = 1', r"unknown key 'colour'; allowed here: .*budget, corruption"),
         ("width = 0.25", "width = -1", "model.width.*greater than 0.*got -1"),
         ("width = 0.25", 'architecture = "resnet10"', "model.architecture.*'resnet9'"),
-        ("width = 0.25", "capacity = 1.5", "model.capacity.*less than or equal to 1"),
+        ("capacities = [0.5]", "capacities = [1.5]", r"originals.capacities.0.*less than or equal to 1"),
         ("steps = 10\nbatch_size = 64\nlearning_rate", "batch_size = 64\nlearning_rate", "'budget.steps' is missing"),
         ("[0.1, 1.0]", "[0.0, 1.0]", "discovery_rates.0"),
         ("[0.1, 1.0]", "[]", "discovery_rates"),
         ("[0.1, 1.0]", "[0.1, 0.1]", "discovery_rates names a value twice"),
         ("[0.1, 1.0]", "[0.1, 1.0", "not a readable TOML file"),
+        ("capacities = [0.5]", "trainings = []", "originals.trainings"),
+        ("capacities = [0.5]", "capacities = [0.5, 0.5]", "originals.capacities names a value twice"),
+        (
+            "steps = 10\nbatch_size = 64\npeak",
+            "tied_dropout = 0.1\nsteps = 10\nbatch_size = 64\npeak",
+            "originals.memor",
+        ),
         ("size = 72", "size = 0", "corruption.size"),
         ("size = 72", "class_pair = [3, 3]", "two different classes"),
         ("size = 72", 'size = "many"', "corruption.size"),

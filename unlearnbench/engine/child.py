@@ -24,6 +24,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from unlearnbench.engine.weights import parts
 from unlearnbench.method import Budget, Classifier, ImageSet, Pipeline, Problem, Recipe, UnlearningMethod
 from unlearnbench.models import build
 from unlearnbench.models.training import train
@@ -90,6 +91,8 @@ def _problem(request: dict[str, Any]) -> Problem:
     def new_model() -> Classifier:
         return build(**request["model"]).to(device).to(memory_format=torch.channels_last)
 
+    original, expanded = parts(load_file(request["original"])) if request["original"] else ({}, None)
+
     def positions(name: str) -> torch.Tensor | None:
         values = request[name]
         return None if values is None else torch.tensor(values, dtype=torch.int64, device=device)
@@ -105,7 +108,8 @@ def _problem(request: dict[str, Any]) -> Problem:
         device=device,
         generator=generator,
         new_model=new_model,
-        original_weights=load_file(request["original"]) if request["original"] else new_model().state_dict(),
+        original_weights=original or new_model().state_dict(),
+        expanded_weights=expanded,
         trainer=train,
         corrupted_positions=positions("corrupted"),
     )

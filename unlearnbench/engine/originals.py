@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from unlearnbench.engine.boundary import Boundary
-from unlearnbench.engine.weights import load_verified, save, weights_hash
+from unlearnbench.engine.weights import load_verified, parts, save, weights_hash
 from unlearnbench.engine.world import World
 from unlearnbench.errors import HarnessError
-from unlearnbench.evaluation.metrics import absorbed, memorised
+from unlearnbench.evaluation.metrics import MEMORISED, absorbed, memorised
 from unlearnbench.store.schema import OriginalRow
 
 ENTRY = "unlearnbench.models.training:Original"
@@ -33,7 +33,7 @@ def original(world: World, key: str, cache: Path, boundary: Boundary) -> Origina
             seconds=TRAINING_SECONDS,
             memory_bytes=0,
         )
-        outcome = boundary.run(request, world.reference)
+        outcome = boundary.run(request, world.original_reference)
         if outcome.weights is None or outcome.seconds is None:
             raise HarnessError(
                 f"the original for {world.problem.corruption}, seed {world.seeds.training}, could not be trained:"
@@ -41,22 +41,29 @@ def original(world: World, key: str, cache: Path, boundary: Boundary) -> Origina
             )
         weights, seconds = outcome.weights, outcome.seconds
         save(weights, path_of(cache, key))
-    predictions = world.predictions(weights)
-    metrics = world.judge(predictions, world.truth.corrupted)
-    share = memorised(predictions, world.truth)
+    dropped, expanded = parts(weights)
+    predictions, truth = world.predictions(dropped), world.truth
+    metrics = world.judge(predictions, truth.corrupted)
+    share = memorised(predictions, truth)
+    if expanded is None:
+        learnt = absorbed(share, metrics, world.problem.rules)
+    else:  # what was dropped may have held it
+        learnt = bool((world.tied_predictions(expanded) == truth.labels[truth.corrupted]).mean() >= MEMORISED)
     return OriginalRow(
         key=key,
         specification={
             "problem": world.problem.original_identity(),
-            "model": asdict(world.suite.model),
-            "recipe": asdict(world.suite.recipe),
+            "model": world.model,
+            "recipe": asdict(world.recipe),
         },
+        capacity=world.original.capacity,
+        training=world.original.training,
         training_seed=world.seeds.training,
         precision=world.precision,
         weights_hash=weights_hash(weights),
         seconds=seconds,
         memorised=share,
-        absorbed=absorbed(share, metrics, world.problem.rules),
+        absorbed=learnt,
         healed_train=metrics.healed_train,
         healed_test=metrics.healed_test,
         utility=metrics.utility,

@@ -6,6 +6,7 @@ A key is a hash of everything that can change the result. What is stored under i
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from typing import Any
 from unlearnbench.engine.submissions import Submission
 from unlearnbench.problem.datasets import Dataset
 from unlearnbench.problem.streams import Seeds
-from unlearnbench.problem.suite import ProblemSpec, Suite, problems
+from unlearnbench.problem.suite import Originals, OriginalSpec, ProblemSpec, Suite, problems
 
 PROTOCOL_VERSION = 1
 """Raised when the same specification is to give other numbers: stored records are then no longer taken for it."""
@@ -23,6 +24,7 @@ PROTOCOL_VERSION = 1
 @dataclass(frozen=True)
 class PlannedTrial:
     problem: ProblemSpec
+    original: OriginalSpec
     seeds: Seeds
     submission: Submission
     key: str
@@ -36,10 +38,16 @@ def content_key(**content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def stands_on(submission: Submission, originals: Originals) -> list[OriginalSpec]:
+    """The originals of a suite that this submission is run on; one that needs tied dropout brings its own."""
+    trainings = ("tied-dropout",) if submission.needs_tied_dropout else originals.trainings
+    return [OriginalSpec(*pair) for pair in itertools.product(originals.capacities, trainings)]
+
+
 def plan(
     suite: Suite, dataset: Dataset, submissions: Sequence[Submission], *, precision: str, device: str
 ) -> list[PlannedTrial]:
-    """All trials of the suite: problem by problem, every submission on each."""
+    """All trials of the suite: problem by problem, every submission on each, on every original it stands on."""
     keyed = [
         (
             item,
@@ -58,21 +66,29 @@ def plan(
     trials = []
     for problem, seeds in problems(suite, dataset):
         problem_key = content_key(**asdict(problem), protocol=PROTOCOL_VERSION)
-        original_key = content_key(
-            problem=problem.original_identity(),
-            seed=seeds.training,
-            model=asdict(suite.model),
-            recipe=asdict(suite.recipe),
-            **machine,
-        )
-        for submission, submission_key in keyed:
-            key = content_key(
-                problem=problem_key,
-                original=original_key,
-                submission=submission_key,
-                seed=seeds.unlearning,
-                budget=asdict(suite.budget),
-                limits=asdict(suite.limits),
+        original_keys = {
+            original: content_key(
+                problem=problem.original_identity(),
+                seed=seeds.training,
+                model={**asdict(suite.model), "capacity": original.capacity},
+                recipe=asdict(suite.recipe_of(original)),
+                **machine,
             )
-            trials.append(PlannedTrial(problem, seeds, submission, key, problem_key, original_key, submission_key))
+            for submission in submissions
+            for original in stands_on(submission, suite.originals)
+        }
+        for submission, submission_key in keyed:
+            for original in stands_on(submission, suite.originals):
+                original_key = original_keys[original]
+                key = content_key(
+                    problem=problem_key,
+                    original=original_key,
+                    submission=submission_key,
+                    seed=seeds.unlearning,
+                    budget=asdict(suite.budget),
+                    limits=asdict(suite.limits),
+                )
+                trials.append(
+                    PlannedTrial(problem, original, seeds, submission, key, problem_key, original_key, submission_key)
+                )
     return trials

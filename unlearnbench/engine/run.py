@@ -111,7 +111,7 @@ def run_suite(
         for trial in trials:
             if trial.original_key not in worlds:
                 worlds[trial.original_key] = World(
-                    suite, dataset, trial.problem, trial.seeds, precision, device, boundary.folder
+                    suite, dataset, trial.problem, trial.original, trial.seeds, precision, device, boundary.folder
                 )
         rows: list[Base] = [run, *_submission_rows(trials)]
         rows += {trial.problem_key: problem_row(trial, worlds[trial.original_key]) for trial in trials}.values()
@@ -163,6 +163,8 @@ def _planned(trial: PlannedTrial, run_id: str) -> PlannedTrialRow:
         problem_key=trial.problem_key,
         submission_key=trial.submission_key,
         original_key=trial.original_key,
+        capacity=trial.original.capacity,
+        training=trial.original.training,
     )
 
 
@@ -188,7 +190,7 @@ def _submission_rows(trials: Sequence[PlannedTrial]) -> list[SubmissionRow]:
 
 def _doubts(row: OriginalRow, world: World, stored: OriginalRow | None) -> list[str]:
     """What a reader of this run must know about an original."""
-    name = f"the original for {world.problem.corruption}, corruption seed {world.problem.seed}"
+    name = f"the original for {world.problem.corruption}, corruption seed {world.problem.seed}, {world.original.label}"
     doubts = []
     if not row.absorbed:
         doubts.append(

@@ -34,6 +34,15 @@ def save(weights: Weights, path: Path) -> str:
     return digest
 
 
+def parts(weights: Weights) -> tuple[Weights, Weights | None]:
+    """The weights of an original, and those of the expansion that it was cut from, if it was."""
+    dropped, expanded = (
+        {name.removeprefix(kind): tensor for name, tensor in weights.items() if name.startswith(kind)}
+        for kind in ("dropped.", "expanded.")
+    )
+    return (dropped, expanded) if dropped else (weights, None)
+
+
 def load_verified(path: Path) -> Weights | None:
     """The weights in this file, or None if there is no file or it is not what was written."""
     if not path.is_file():

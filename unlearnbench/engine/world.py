@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,17 +11,18 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from unlearnbench.engine.boundary import Request
 from unlearnbench.engine.weights import Weights
 from unlearnbench.evaluation.metrics import Metrics, metrics
 from unlearnbench.evaluation.predictions import Predictions
-from unlearnbench.method import Pipeline, predict
+from unlearnbench.method import Classifier, Pipeline, Recipe, predict, tied_gates
 from unlearnbench.models import build
-from unlearnbench.problem.corruption import CorruptedSet, Indices, trigger
+from unlearnbench.problem.corruption import CorruptedSet, Indices, Labels, trigger
 from unlearnbench.problem.datasets import Dataset
 from unlearnbench.problem.streams import Seeds, stream
-from unlearnbench.problem.suite import ProblemSpec, Suite
+from unlearnbench.problem.suite import OriginalSpec, ProblemSpec, Suite
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class World:
     suite: Suite
     dataset: Dataset = field(repr=False)
     problem: ProblemSpec
+    original: OriginalSpec
     seeds: Seeds
     precision: str
     device: str
@@ -46,17 +49,28 @@ class World:
     @cached_property
     def training_set(self) -> Path:
         """The public part in a read-only file, whose name says nothing about it."""
-        path = self.folder / f"{self.training_fingerprint[:16]}.safetensors"
+        kind = f"{self.original.capacity:g}-{self.original.training}"  # a method knows that of its original
+        path = self.folder / f"{self.training_fingerprint[:16]}-{kind}.safetensors"
         truth = self.truth
-        save_file({"images": torch.from_numpy(truth.images), "labels": torch.from_numpy(truth.labels)}, path)
-        path.chmod(0o400)
-        return path
+        temporary = path.with_suffix(f".{threading.get_ident()}")  # two trials may be the first at once
+        save_file({"images": torch.from_numpy(truth.images), "labels": torch.from_numpy(truth.labels)}, temporary)
+        temporary.chmod(0o400)
+        return temporary.replace(path)
 
     @property
     def model(self) -> dict[str, Any]:
         """The arguments of `models.build`."""
         channels = self.dataset.train_images.shape[1]
-        return {**asdict(self.suite.model), "classes": len(self.dataset.classes), "channels": channels}
+        return {
+            **asdict(self.suite.model),
+            "capacity": self.original.capacity,
+            "classes": len(self.dataset.classes),
+            "channels": channels,
+        }
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.suite.recipe_of(self.original)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -76,7 +90,7 @@ class World:
             model=self.model,
             pipeline=self.pipeline,
             budget=suite.budget,
-            recipe=suite.recipe,
+            recipe=self.recipe,
             seed=seed,
             threads=suite.threads,
             precision=self.precision,
@@ -94,24 +108,53 @@ class World:
     def training_seed(self) -> int:
         return stream(self.seeds.training, "original")
 
+    def model_with(self, weights: Weights | None = None) -> Classifier:
+        model = build(**self.model).to(torch.device(self.device)).to(memory_format=torch.channels_last)
+        if weights is not None:
+            model.load_state_dict(weights)
+        return model
+
     @cached_property
     def reference(self) -> Weights:
         """Weights of the right names, shapes and dtypes; their values mean nothing."""
         return build(**self.model).state_dict()
 
+    @cached_property
+    def original_reference(self) -> Weights:
+        """The same for an original: with tied dropout it comes with what it was cut from."""
+        model = build(**self.model)
+        if self.recipe.tied_dropout is None:
+            return model.state_dict()
+        return nn.ModuleDict({"dropped": model, "expanded": model.widened()}).state_dict()
+
     def predictions(self, weights: Weights) -> Predictions:
         """What a model with these weights says to every image: of D_tr, of the test set, of the triggered test set."""
-        device = torch.device(self.device)
-        model = build(**self.model).to(device).to(memory_format=torch.channels_last)
-        model.load_state_dict(weights)
+        model = self.model_with(weights)
         test = self.dataset.test_images.numpy()
         triggered = trigger(test, self.problem.trigger_size) if self.problem.rules.triggered else None
 
         def classes(images: Any) -> Any:
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-                return predict(model, torch.from_numpy(images).to(device), self.pipeline).cpu().numpy()
+            with self.autocast():
+                return predict(model, torch.from_numpy(images).to(self.device), self.pipeline).cpu().numpy()
 
         return Predictions(classes(self.truth.images), classes(test), None if triggered is None else classes(triggered))
 
+    def tied_predictions(self, expanded: Weights) -> Labels:
+        """What the expansion that tied dropout trained says to each corrupted sample through the sample's own gates."""
+        model = self.model_with()
+        groups, model = model.groups, model.expanded().eval()
+        model.load_state_dict(expanded)
+        ids = torch.from_numpy(self.truth.corrupted).to(self.device)
+        images = torch.from_numpy(self.truth.images[self.truth.corrupted]).to(self.device)
+        assert self.recipe.tied_dropout is not None
+        gates = tied_gates(ids, groups, self.recipe.tied_dropout)
+        with self.autocast(), torch.no_grad():
+            classes: Labels = model(self.pipeline.normalised(images), gates).argmax(dim=1).cpu().numpy()
+        return classes
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
     def judge(self, predictions: Predictions, forget: Indices) -> Metrics:
-        return metrics(predictions, self.truth, forget, self.problem.rules, self.dataset.test_labels.numpy())
+        test_labels, gamma = self.dataset.test_labels.numpy(), self.suite.budget.stop_accuracy
+        return metrics(predictions, self.truth, forget, self.problem.rules, test_labels, gamma)

@@ -9,6 +9,9 @@ import numpy as np
 from unlearnbench.evaluation.predictions import Predictions
 from unlearnbench.problem.corruption import CorruptedSet, Corruption, Indices, Labels, Mask
 
+MEMORISED = 0.8
+"""Share of the corrupted samples that an original must give its wrong label, or a repair means nothing."""
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -19,6 +22,8 @@ class Metrics:
     healed_test: float
     utility: float
     utility_train: float
+    selection_score: float
+    """Acc(D_r) (1 - max(Acc(D_f), gamma)) with the labels of D_tr: the published rule of choice without clean data."""
 
     @property
     def aggregate(self) -> float:
@@ -35,9 +40,16 @@ def accuracy(predicted: Labels, true: Labels, where: Mask | Indices) -> float:
 
 
 def metrics(
-    predictions: Predictions, truth: CorruptedSet, forget: Indices, rules: Corruption, test_labels: Labels
+    predictions: Predictions,
+    truth: CorruptedSet,
+    forget: Indices,
+    rules: Corruption,
+    test_labels: Labels,
+    stop_accuracy: float,
 ) -> Metrics:
     """All metrics of a trial whose discovered samples are `forget` (positions in D_tr)."""
+    retain = np.ones(len(truth.labels), dtype=bool)
+    retain[forget] = False
     clean = np.ones(len(truth.labels), dtype=bool)
     clean[truth.corrupted] = False
     undiscovered = np.setdiff1d(truth.corrupted, forget)
@@ -50,6 +62,8 @@ def metrics(
         healed_test=accuracy(healed_on, test_labels, rules.healed_test(test_labels)),
         utility=accuracy(predictions.test, test_labels, rules.utility_test(test_labels)),
         utility_train=accuracy(train, true, clean),
+        selection_score=accuracy(train, truth.labels, retain)
+        * (1 - max(accuracy(train, truth.labels, forget), stop_accuracy)),
     )
 
 
@@ -63,4 +77,4 @@ def absorbed(memorised_share: float, original: Metrics, rules: Corruption) -> bo
 
     A grid on an original that did not measures nothing.
     """
-    return memorised_share >= 0.8 and (not rules.triggered or original.healed_test <= 0.5)
+    return memorised_share >= MEMORISED and (not rules.triggered or original.healed_test <= 0.5)

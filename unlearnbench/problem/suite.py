@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -25,13 +25,44 @@ Rate = Annotated[float, Gt(0), Le(1)]
 
 @dataclass(frozen=True)
 class Model:
-    """The architecture of the original. `capacity` is the active share of the channels of `width`."""
+    """The architecture of the originals; `width` is a factor on all channels."""
 
     __pydantic_config__ = STRICT
 
     architecture: Literal["resnet9"] = "resnet9"
     width: Positive = 1.0
-    capacity: Rate = 0.5
+
+
+Training = Literal["standard", "tied-dropout"]
+
+
+@dataclass(frozen=True)
+class Originals:
+    """Which originals the methods stand on: every capacity with every kind of training.
+
+    capacities: active shares of the channels of the model's width.
+    memorisation: with tied dropout, the probability that a sample sees a memorisation channel (p_mem).
+    """
+
+    __pydantic_config__ = STRICT
+
+    capacities: Annotated[tuple[Rate, ...], Len(1)] = (0.5,)
+    trainings: Annotated[tuple[Training, ...], Len(1)] = ("standard",)
+    memorisation: Rate = 0.2
+
+
+@dataclass(frozen=True)
+class OriginalSpec:
+    """One kind of original, as a row of a figure stands on it."""
+
+    capacity: float
+    training: Training
+
+    @property
+    def label(self) -> str:
+        """How figures and tables call it."""
+        capacity = f"{100 * self.capacity:g}% capacity"
+        return capacity if self.training == "standard" else f"{capacity}, tied dropout"
 
 
 @dataclass(frozen=True)
@@ -76,6 +107,7 @@ class Suite:
     corruptions: Annotated[tuple[CorruptionName, ...], Len(1)] = get_args(CorruptionName)
     corruption: CorruptionSettings = field(default_factory=CorruptionSettings)
     model: Model = field(default_factory=Model)
+    originals: Originals = field(default_factory=Originals)
     limits: Limits = field(default_factory=Limits)
     image_size: Count | None = None
     train_size: Count | None = None
@@ -84,6 +116,11 @@ class Suite:
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     low_utility: Literal["relative", "absolute"] = "relative"
     paper: bool = False
+
+    def recipe_of(self, original: OriginalSpec) -> Recipe:
+        """The recipe that trains this kind of original."""
+        tied = self.originals.memorisation if original.training == "tied-dropout" else None
+        return replace(self.recipe, tied_dropout=tied)
 
 
 @dataclass(frozen=True)
@@ -179,9 +216,16 @@ def parse(path: Path) -> Suite:
         raise UsageError(f"{path}: not a readable TOML file: {error}") from error
     except ValidationError as error:
         raise UsageError(f"{path}: {_sentence(error)}") from error
-    for key, values in (("discovery_rates", suite.discovery_rates), ("seeds", suite.seeds)):
+    for key, values in (
+        ("discovery_rates", suite.discovery_rates),
+        ("seeds", suite.seeds),
+        ("originals.capacities", suite.originals.capacities),
+        ("originals.trainings", suite.originals.trainings),
+    ):
         if len(set(values)) != len(values):
             raise UsageError(f"{path}: {key} names a value twice: {list(values)}")
+    if suite.recipe.tied_dropout is not None:
+        raise UsageError(f"{path}: recipe.tied_dropout is set by originals.memorisation: leave it out")
     if suite.corruption.class_pair[0] == suite.corruption.class_pair[1]:
         raise UsageError(f"{path}: corruption.class_pair needs two different classes")
     return suite

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Key = String(64)
 
@@ -72,6 +72,8 @@ class OriginalRow(Base):
     __tablename__ = "originals"
     key: Mapped[str] = mapped_column(Key, primary_key=True)
     specification: Mapped[dict[str, Any]]
+    capacity: Mapped[float]
+    training: Mapped[str] = mapped_column(String(20))
     training_seed: Mapped[int] = mapped_column(BigInteger)
     precision: Mapped[str] = mapped_column(String(20))
     weights_hash: Mapped[str] = mapped_column(Key)
@@ -130,6 +132,8 @@ class TrialRow(Base):
     utility_train: Mapped[float | None]
     aggregate: Mapped[float | None]
     """healed_train x utility."""
+    selection_score: Mapped[float | None]
+    """Acc(D_r) (1 - max(Acc(D_f), gamma)), against the labels of D_tr: what a choice without clean data may use."""
     seconds: Mapped[float | None]
     """Time in `unlearn`; None if it never began."""
     forward_samples: Mapped[int | None] = mapped_column(BigInteger)
@@ -155,6 +159,10 @@ class PlannedTrialRow(Base):
     problem_key: Mapped[str] = mapped_column(ForeignKey("problems.key"))
     submission_key: Mapped[str] = mapped_column(ForeignKey("submissions.key"), index=True)
     original_key: Mapped[str] = mapped_column(Key)
+    capacity: Mapped[float]
+    """Active share of the channels of the original."""
+    training: Mapped[str] = mapped_column(String(20))
+    """How the original was trained: `standard` or `tied-dropout`."""
 
 
 class PredictionRow(Base):
