@@ -33,7 +33,16 @@ from torch.func import functional_call
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
-from unlearnbench.method import Batch, Classifier, ImageSet, Problem, UnlearningMethod, frozen_batchnorm, is_finite
+from unlearnbench.method import (
+    Batch,
+    Classifier,
+    ImageSet,
+    Problem,
+    UnlearningMethod,
+    frozen_batchnorm,
+    is_finite,
+    tied_gates,
+)
 
 
 def log_ratio(losses: Tensor, reference: Tensor, beta: float) -> Tensor:
@@ -43,33 +52,6 @@ def log_ratio(losses: Tensor, reference: Tensor, beta: float) -> Tensor:
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels, reduction="none")
-
-
-def hashed(keys: Tensor) -> Tensor:
-    """Integers spread over [0, 2**32) for int64 keys under 2**32: the same key gives the same number everywhere."""
-    for _ in range(2):
-        keys = ((keys >> 16) ^ keys) * 0x45D9F3B & 0xFFFFFFFF
-    return (keys >> 16) ^ keys
-
-
-@dataclass(frozen=True)
-class Gates:
-    """Which channels each sample sees: all old ones, and each new one with probability `share`.
-
-    owners: for each position in D_tr the number whose hash draws the sample's mask, int64 [N].
-    """
-
-    groups: tuple[int, ...]
-    owners: Tensor
-    share: float
-    salt: int
-
-    def __call__(self, ids: Tensor) -> list[Tensor]:
-        """For each group, float32 [B, 2 x channels] of 0 and 1: old channels, then new ones."""
-        channels = torch.arange(sum(self.groups), device=ids.device)
-        keys = (self.owners[ids, None] * sum(self.groups) + channels + self.salt) & 0xFFFFFFFF
-        new = (hashed(keys) < int(self.share * 2**32)).float()
-        return [torch.cat([torch.ones_like(part), part], dim=1) for part in new.split(self.groups, dim=1)]
 
 
 @dataclass(frozen=True)
@@ -107,7 +89,7 @@ class REM(UnlearningMethod):
 
     Args:
         learning_rate: None for the budget's.
-        share: probability that a sample sees a new channel.
+        share: probability that a sample sees a new channel; an original trained with tied dropout keeps its own.
         max_flush_passes: passes over D_f that one flush may take.
     """
 
@@ -119,54 +101,59 @@ class REM(UnlearningMethod):
 
     def unlearn(self, problem: Problem) -> nn.Module:
         narrow = problem.original()
-        model = Expanded(narrow.expanded(), narrow)
+        model = Expanded(problem.expanded_original(), narrow)
         reference = deepcopy(model.wide).eval()
-        gates = self.gates(problem, narrow.groups)
+        known = self.known(problem)
+        owners = torch.arange(len(problem.train), device=problem.device)
+        owners[known.ids] = len(problem.train)  # all of D_f sees the channels of one sample that does not exist
         chosen = torch.randperm(len(problem.retain), generator=problem.generator)[: self.selection_samples]
         sample = problem.retain.take(chosen.to(problem.device))
         best, best_score = problem.original(), 0.0
         steps_left, per_pass = problem.budget.steps, -(-len(problem.train) // problem.budget.batch_size)
         while steps_left > 0:
-            self.flush(problem, model, gates, reference)
-            self.redirect(problem, model, gates, reference, min(per_pass, steps_left))
+            self.flush(problem, model, known, owners, reference)
+            self.redirect(problem, model, owners, reference, min(per_pass, steps_left))
             steps_left -= per_pass
             if not is_finite(model.wide):
                 break
             model.recalibrate(sample)
             dropped = model.dropped_copy()
-            remembered = max(problem.accuracy(dropped, problem.forget), problem.budget.stop_accuracy)
+            remembered = max(problem.accuracy(dropped, known), problem.budget.stop_accuracy)
             score = problem.accuracy(dropped, sample) * (1 - remembered)
             if score > best_score:
                 best, best_score = deepcopy(dropped), score
         return best
 
-    def gates(self, problem: Problem, groups: tuple[int, ...]) -> Gates:
-        owners = torch.arange(len(problem.train), device=problem.device)
-        owners[problem.forget.ids] = len(problem.train)  # all of D_f draws the mask of one sample that does not exist
-        salt = int(torch.randint(2**32, (1,), generator=problem.generator))
-        return Gates(groups, owners, self.share, salt)
+    def known(self, problem: Problem) -> ImageSet:
+        """The samples that are removed."""
+        return problem.forget
 
-    def flush(self, problem: Problem, model: Expanded, gates: Gates, reference: Classifier) -> None:
+    def gates(self, problem: Problem, model: Expanded, owners: Tensor) -> list[Tensor]:
+        """What samples see of the expanded model, owners int64 [B]: see `tied_gates`."""
+        return tied_gates(owners, model.narrow.groups, problem.recipe.tied_dropout or self.share)
+
+    def flush(self, problem: Problem, model: Expanded, known: ImageSet, owners: Tensor, reference: Classifier) -> None:
         """NPO on D_f through drop until it is forgotten."""
         optimizer = problem.optimizer(model.wide, self.learning_rate)
         for _ in range(self.max_flush_passes):
-            if problem.accuracy(model.dropped_copy(), problem.forget) <= problem.budget.stop_accuracy:
+            if problem.accuracy(model.dropped_copy(), known) <= problem.budget.stop_accuracy:
                 return
-            for batch in problem.forget.batches():
+            for batch in known.batches():
                 with torch.no_grad():
-                    before = cross_entropy(reference(batch.images, gates(batch.ids)), batch.labels)
-                losses = cross_entropy(model.drop(batch.images), batch.labels)
-                loss = -log_ratio(losses, before, self.beta).mean()
+                    gates = self.gates(problem, model, owners[batch.ids])
+                    before = cross_entropy(reference(batch.images, gates), batch.labels)
+                loss = self.removal(cross_entropy(model.drop(batch.images), batch.labels), before).mean()
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
 
-    def redirect(self, problem: Problem, model: Expanded, gates: Gates, reference: Classifier, steps: int) -> None:
+    def redirect(self, problem: Problem, model: Expanded, owners: Tensor, reference: Classifier, steps: int) -> None:
         """One pass over D_tr: redirection of every sample, removal of D_f."""
         optimizer = problem.optimizer(model.wide, self.learning_rate)
-        found = gates.owners == len(problem.train)
         for batch in problem.train.batches(steps):
-            loss = self.loss(model, gates(batch.ids), reference, batch, found[batch.ids])
+            owner = owners[batch.ids]
+            gates = self.gates(problem, model, owner)
+            loss = self.loss(model, gates, reference, batch, owner == len(problem.train))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -176,8 +163,16 @@ class REM(UnlearningMethod):
         with torch.no_grad():
             before = cross_entropy(reference(batch.images, gates), batch.labels)
         masked = cross_entropy(model.wide(batch.images, gates), batch.labels)
-        loss = log_ratio(masked, before, self.beta).sum()
+        loss = self.redirection(masked, before).sum()
         if found.any():
             dropped = cross_entropy(model.drop(batch.images[found]), batch.labels[found])
-            loss = loss - log_ratio(dropped, before[found], self.beta).sum()
+            loss = loss + self.removal(dropped, before[found]).sum()
         return loss / len(batch)
+
+    def redirection(self, losses: Tensor, before: Tensor) -> Tensor:
+        """The term of each sample [B] that is learnt through its mask."""
+        return log_ratio(losses, before, self.beta)
+
+    def removal(self, losses: Tensor, before: Tensor) -> Tensor:
+        """The term of each found sample [B], dropped."""
+        return -log_ratio(losses, before, self.beta)

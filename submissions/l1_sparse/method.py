@@ -1,0 +1,48 @@
+"""l1-sparse: Jia et al., "Model Sparsity Can Simplify Machine Unlearning", NeurIPS 2023, arXiv 2304.04934.
+
+Fine-tuning on D_r with a penalty that falls linearly to 0, epoch by epoch: CE + gamma_e ||theta||_1, with
+gamma_e = gamma (1 - e / E) for e = 0 .. E - 1, all parameters.
+
+Chosen here: E is the number of passes that the budget begins; the rate is the budget's, constant. BatchNorm in training
+mode. Snapshots are not chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unlearnbench.method import Problem, UnlearningMethod
+
+
+def l1_norm(model: nn.Module) -> Tensor:
+    return torch.stack([parameter.abs().sum() for parameter in model.parameters()]).sum()
+
+
+@dataclass(frozen=True)
+class L1Sparse(UnlearningMethod):
+    """Forget by pruning: small weights hold what only few samples need.
+
+    Args:
+        learning_rate: None for the budget's.
+        gamma: weight of the penalty in the first epoch.
+    """
+
+    learning_rate: float | None = None
+    gamma: float = 5e-4
+
+    def unlearn(self, problem: Problem) -> nn.Module:
+        model = problem.original()
+        optimizer = problem.optimizer(model, self.learning_rate)
+        steps, per_pass = problem.budget.steps, -(-len(problem.retain) // problem.budget.batch_size)
+        epochs = -(-steps // per_pass)
+        for step, batch in enumerate(problem.retain.batches(steps)):
+            gamma = self.gamma * (1 - (step // per_pass) / epochs)
+            loss = functional.cross_entropy(model(batch.images), batch.labels) + gamma * l1_norm(model)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return model

@@ -1,0 +1,36 @@
+"""ASSD: Schoepf et al., "Loss-Free Machine Unlearning" / "Parameter-tuning-free data entry error unlearning with
+adaptive selective synaptic dampening", arXiv 2402.10098.
+
+SSD whose alpha is read off the model: the percentile 100 - ln(1 + 100 |D_f| / |D|) of all ratios I_f / I_D that are
+finite, with lambda 1. One pass, no search. D is D_tr; importances as in SSD (see `dampening`). BatchNorm: as in SSD.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dampening import dampen, finite_sorted, importances, percentile, ratios, squared
+from method import cross_entropy
+from torch import nn
+
+from unlearnbench.method import Problem, UnlearningMethod
+
+
+@dataclass(frozen=True)
+class ASSD(UnlearningMethod):
+    """Dampen the share of parameters that the size of D_f suggests.
+
+    Args:
+        weight: the paper's lambda.
+    """
+
+    weight: float = 1.0
+
+    def unlearn(self, problem: Problem) -> nn.Module:
+        model = problem.original()
+        forget = importances(model, problem.forget, cross_entropy, squared)
+        ratio = ratios(forget, importances(model, problem.train, cross_entropy, squared))
+        q = 100 - math.log(1 + 100 * len(problem.forget) / len(problem.train))
+        dampen(model, ratio, percentile(finite_sorted(ratio), q), self.weight)
+        return model.train()

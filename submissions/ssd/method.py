@@ -1,0 +1,45 @@
+"""SSD: Foster et al., "Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening", AAAI 2024.
+
+One shot, no training. I[j] is the mean over batches of the squared gradient of the batch's cross-entropy with respect
+to parameter j, over D_tr (I_D) and over D_f (I_f), with the labels that the samples carry in D_tr:
+
+    where I_f[j] > alpha I_D[j]:    theta_j <- theta_j min(1, lambda I_D[j] / I_f[j])
+
+Left open by the papers, chosen here: D is the whole of D_tr, as in the original (Goel and REM pass D_r only); one
+small batch size for both sets (see `dampening`), because the best alpha depends on it; `weight` is the paper's lambda.
+BatchNorm: running statistics are left alone; scales and shifts are parameters like all others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dampening import dampen, importances, ratios, squared
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unlearnbench.method import Batch, Problem, UnlearningMethod
+
+
+def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
+    return functional.cross_entropy(logits, batch.labels)
+
+
+@dataclass(frozen=True)
+class SSD(UnlearningMethod):
+    """Dampen the parameters that matter more to D_f than to D_tr.
+
+    Args:
+        alpha: how many times more a parameter must matter to D_f.
+        weight: the paper's lambda; smaller dampens more.
+    """
+
+    alpha: float = 10.0
+    weight: float = 1.0
+
+    def unlearn(self, problem: Problem) -> nn.Module:
+        model = problem.original()
+        forget = importances(model, problem.forget, cross_entropy, squared)
+        ratio = ratios(forget, importances(model, problem.train, cross_entropy, squared))
+        dampen(model, ratio, self.alpha, self.weight)
+        return model.train()

@@ -1,0 +1,54 @@
+"""Potion: Schoepf et al., "Potion: Towards Poison Unlearning", arXiv 2406.09173 (XALFSSD with its search).
+
+Importances as in LFSSD, but of mean_i ||f(x_i)||_2, not squared, which outliers weigh on less. Dampening is that of
+ASSD, lambda 1, at the percentile 100 - ln(1 + 100 s), and s is searched: from (|D_f| / |D_tr|) / 25, times 1.1 a try,
+each try from the original, until Acc(D_f) is at or under rho times that of the original.
+
+Left open by the paper, chosen here: D is D_r, as there; importances are computed once and ratios sorted once; after
+`max_tries` the last try is returned, as in the published code; Acc(D_f) is measured without augmentation. Labels are
+used by that test only. BatchNorm: as in SSD.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dampening import dampen, finite_sorted, importances, percentile, ratios
+from torch import Tensor, nn
+
+from unlearnbench.method import Batch, Problem, UnlearningMethod
+
+
+def norm(logits: Tensor, batch: Batch) -> Tensor:
+    return logits.square().sum(dim=1).sqrt().mean()
+
+
+@dataclass(frozen=True)
+class Potion(UnlearningMethod):
+    """Dampen more and more parameters until D_f is forgotten.
+
+    Args:
+        rho: share of the original's Acc(D_f) at which D_f counts as forgotten.
+        growth: factor on s from try to try.
+    """
+
+    rho: float = 0.2
+    growth: float = 1.1
+    max_tries: int = 500
+
+    def unlearn(self, problem: Problem) -> nn.Module:
+        model = problem.original()
+        forget = importances(model, problem.forget, norm, abs)
+        ratio = ratios(forget, importances(model, problem.retain, norm, abs))
+        ordered = finite_sorted(ratio)
+        goal = self.rho * problem.accuracy(model, problem.forget)
+        share = len(problem.forget) / len(problem.train) / 25
+        for _ in range(self.max_tries):
+            model = problem.original()
+            q = max(0.0, 100 - math.log(1 + 100 * share))
+            dampen(model, ratio, percentile(ordered, q), 1.0)
+            if problem.accuracy(model, problem.forget) <= goal:
+                break
+            share *= self.growth
+        return model
