@@ -96,8 +96,8 @@ def frozen_batchnorm(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def is_finite(model: nn.Module) -> bool:
-    """Whether all parameters are finite: an ascent may ask before it goes on."""
-    return bool(torch.stack([parameter.isfinite().all() for parameter in model.parameters()]).all())
+    """Whether all parameters and running statistics are finite: an ascent may ask before it goes on."""
+    return bool(torch.stack([tensor.isfinite().all() for tensor in model.state_dict().values()]).all())
 
 
 @torch.no_grad()

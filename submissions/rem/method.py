@@ -114,10 +114,10 @@ class REM(UnlearningMethod):
             self.flush(problem, model, known, owners, reference)
             self.redirect(problem, model, owners, reference, min(per_pass, steps_left))
             steps_left -= per_pass
-            if not is_finite(model.wide):
-                break
             model.recalibrate(sample)
             dropped = model.dropped_copy()
+            if not is_finite(dropped) or not is_finite(model.wide):
+                break
             remembered = max(problem.accuracy(dropped, known), problem.budget.stop_accuracy)
             score = problem.accuracy(dropped, sample) * (1 - remembered)
             if score > best_score:

@@ -39,7 +39,8 @@ def projection(gram: Tensor, alpha: float) -> Tensor:
     values, vectors = torch.linalg.eigh(gram)
     share = values.clamp(min=0) / values.clamp(min=0).sum()
     scale = alpha * share / ((alpha - 1) * share + 1)
-    return (vectors * scale) @ vectors.T
+    projected: Tensor = (vectors * scale) @ vectors.T
+    return projected
 
 
 @torch.no_grad()
@@ -54,7 +55,7 @@ def grams(model: nn.Module, images: ImageSet) -> dict[nn.Conv2d | nn.Linear, Ten
     layers = [m for m in model.modules() if isinstance(m, nn.Linear) or (isinstance(m, nn.Conv2d) and m.groups == 1)]
     hooks: list[Callable[[], None]] = [layer.register_forward_hook(add).remove for layer in layers]
     model.eval()
-    for batch in images.batches(shuffle=False, augment=False):
+    for batch in images.batches(batch_size=64, shuffle=False, augment=False):  # patches in float64 are large
         model(batch.images)
     for remove in hooks:
         remove()
