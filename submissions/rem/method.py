@@ -104,8 +104,7 @@ class REM(UnlearningMethod):
         model = Expanded(problem.expanded_original(), narrow)
         reference = deepcopy(model.wide).eval()
         known = self.known(problem)
-        owners = torch.arange(len(problem.train), device=problem.device)
-        owners[known.ids] = len(problem.train)  # all of D_f sees the channels of one sample that does not exist
+        owners = self.owners(problem, known)
         chosen = torch.randperm(len(problem.retain), generator=problem.generator)[: self.selection_samples]
         sample = problem.retain.take(chosen.to(problem.device))
         best, best_score = problem.original(), 0.0
@@ -127,6 +126,15 @@ class REM(UnlearningMethod):
     def known(self, problem: Problem) -> ImageSet:
         """The samples that are removed."""
         return problem.forget
+
+    def owners(self, problem: Problem, known: ImageSet) -> Tensor:
+        """For each position in D_tr the sample whose channels it sees: its own, or one for all of D_f.
+
+        int64 [N]; that one does not exist, its number is N.
+        """
+        owners = torch.arange(len(problem.train), device=problem.device)
+        owners[known.ids] = len(problem.train)
+        return owners
 
     def gates(self, problem: Problem, model: Expanded, owners: Tensor) -> list[Tensor]:
         """What samples see of the expanded model, owners int64 [B]: see `tied_gates`."""

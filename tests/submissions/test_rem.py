@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from types import ModuleType
+from dataclasses import replace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from unlearnbench.method import Classifier, ImageSet, Problem, frozen_batchnorm
+from unlearnbench.method import Classifier, ImageSet, Problem, frozen_batchnorm, tied_gates
 
 Problems = Callable[..., Problem]
 
@@ -26,7 +27,12 @@ def rem(module: Callable[[str], ModuleType]) -> Any:
 def test_masks_are_shared_by_the_forget_set_and_independent_otherwise(rem: Any, residual: Problems) -> None:
     problem = residual(samples=400, forget=10, pretrain=1)
     groups = (50, 70)
-    gates = rem.REM().gates(problem, groups)
+    method, model = rem.REM(), SimpleNamespace(narrow=SimpleNamespace(groups=groups))
+    owners = method.owners(problem, problem.forget)
+
+    def gates(ids: Tensor) -> Any:
+        return method.gates(problem, model, owners[ids])
+
     first, second = gates(torch.arange(400))
     assert [part.shape for part in (first, second)] == [(400, 100), (400, 140)]
     assert (first[:, :50] == 1).all()
@@ -53,14 +59,15 @@ def without_new_channels(model: Any, images: Tensor) -> Tensor:
     return logits
 
 
-def expanded(rem: Any, problem: Problem) -> tuple[Any, Classifier, Any, Any]:
-    narrow = problem.original()
-    model = rem.Expanded(narrow.expanded(), narrow)
+def expanded(rem: Any, problem: Problem) -> tuple[Any, Classifier, Any]:
+    model = rem.Expanded(problem.expanded_original(), problem.original())
     reference = deepcopy(model.wide).eval()
     with torch.no_grad():  # somewhere else than at the reference, where all weights would be 1
         for parameter in model.wide.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    return model, reference, rem.REM(), rem.REM().gates(problem, narrow.groups)
+    method = rem.REM()
+    owners = method.owners(problem, problem.forget)
+    return model, reference, lambda ids: method.gates(problem, model, owners[ids])
 
 
 def test_drop_is_the_wide_model_without_its_new_channels(rem: Any, residual: Problems) -> None:
@@ -76,7 +83,7 @@ def test_drop_is_the_wide_model_without_its_new_channels(rem: Any, residual: Pro
 @pytest.mark.parametrize("beta", [0.5, 1.0])
 def test_the_loss_of_a_batch_is_redirection_plus_removal(beta: float, rem: Any, residual: Problems) -> None:
     problem = residual(samples=24, forget=6, batch_size=24)
-    model, reference, _, gates = expanded(rem, problem)
+    model, reference, gates = expanded(rem, problem)
     batch = next(problem.train.batches())
     found = batch.ids < 6
     with frozen_batchnorm(model.wide):
@@ -114,7 +121,8 @@ def test_a_flush_forgets_by_old_channels_only(rem: Any, residual: Problems) -> N
     model = rem.Expanded(narrow.expanded(), narrow)
     before = deepcopy(model.wide)
     method = rem.REM()
-    method.flush(problem, model, method.gates(problem, narrow.groups), deepcopy(model.wide).eval())
+    owners = method.owners(problem, problem.forget)
+    method.flush(problem, model, problem.forget, owners, deepcopy(model.wide).eval())
     assert problem.accuracy(model.dropped_copy(), problem.forget) <= problem.budget.stop_accuracy
     for name, value in before.named_buffers():
         assert torch.equal(value, model.wide.get_buffer(name)), name
@@ -139,9 +147,9 @@ def test_the_budget_counts_batches_of_the_training_set_and_the_best_dropped_mode
     def flush(self: Any, *rest: Any) -> None:
         steps.append(0)
 
-    def redirect(self: Any, problem: Problem, model: Any, gates: Any, reference: Classifier, count: int) -> None:
+    def redirect(self: Any, problem: Problem, model: Any, owners: Any, reference: Classifier, count: int) -> None:
         steps[-1] = count
-        original_redirect(self, problem, model, gates, reference, count)
+        original_redirect(self, problem, model, owners, reference, count)
 
     def recalibrate(self: Any, images: ImageSet) -> None:
         original_recalibrate(self, images)
@@ -178,3 +186,69 @@ def test_batchnorm_statistics_are_those_of_the_dropped_model(rem: Any, residual:
     mean = model.wide.get_buffer("conv1.norm.running_mean")[:2]
     torch.testing.assert_close(mean.double(), activations.mean(dim=(0, 2, 3)), atol=1e-4, rtol=1e-4)
     assert all(norm.momentum == 0.1 for norm in dropped.modules() if isinstance(norm, nn.BatchNorm2d))
+
+
+LOSSES, BEFORE = torch.tensor([0.1, 2.0, 9.0]), torch.tensor([0.1, 0.5, 0.2])
+
+
+def test_the_weight_of_redirection_is_one_at_the_reference_and_vanishes_above_it(rem: Any) -> None:
+    losses = LOSSES.clone().requires_grad_()
+    rem.REM().redirection(losses, BEFORE).sum().backward()
+    wanted = 2 / (1 + np.exp(LOSSES.double().numpy() - BEFORE.double().numpy()))
+    np.testing.assert_allclose(losses.grad.numpy(), wanted, rtol=1e-4)
+    assert losses.grad[0] == 1
+    assert losses.grad[2] < 1e-3
+
+
+def test_each_ablation_changes_one_term(rem: Any, module: Callable[..., ModuleType], residual: Problems) -> None:
+    ablations = module("rem", "ablations")
+    whole = rem.REM()
+    assert torch.equal(ablations.CrossEntropy().redirection(LOSSES, BEFORE), LOSSES)
+    assert torch.equal(ablations.CrossEntropy().removal(LOSSES, BEFORE), whole.removal(LOSSES, BEFORE))
+    assert torch.equal(ablations.Ascent().removal(LOSSES, BEFORE), -LOSSES)
+    assert torch.equal(ablations.Ascent().redirection(LOSSES, BEFORE), whole.redirection(LOSSES, BEFORE))
+    problem = residual(samples=24, forget=6, batch_size=24)
+    model, reference, gates = expanded(rem, problem)
+    batch = next(problem.train.batches())
+    found = batch.ids < 6
+    with frozen_batchnorm(model.wide), torch.no_grad():
+        both = whole.loss(model, gates(batch.ids), reference, batch, found)
+        without = whole.loss(model, gates(batch.ids), reference, batch, torch.zeros_like(found))
+        removed = ablations.NoRemoval().loss(model, gates(batch.ids), reference, batch, found)
+    assert removed == without != both
+
+
+def test_the_ideal_knows_all_corrupted_samples(module: Callable[..., ModuleType], residual: Problems) -> None:
+    problem = replace(residual(), corrupted_positions=torch.arange(12))
+    method = module("rem", "ablations").Ideal()
+    assert method.known(problem).ids.tolist() == list(range(12))
+    assert (method.owners(problem, method.known(problem)) == 40).tolist() == [True] * 12 + [False] * 28
+
+
+def test_shared_memory_opens_the_same_channels_to_everybody(
+    rem: Any, module: Callable[..., ModuleType], residual: Problems
+) -> None:
+    problem = residual(pretrain=1)
+    model = SimpleNamespace(narrow=SimpleNamespace(groups=(4000,)))
+    owners = torch.arange(40)
+    own = rem.REM().gates(problem, model, owners)[0]
+    more = module("rem", "ablations").SharedMemory(shared=0.5).gates(problem, model, owners)[0]
+    assert (more >= own).all()
+    opened = (more[:, 4000:] - own[:, 4000:]).sum(dim=0) > 0
+    assert (more[:, 4000:][:, opened] == 1).all()
+    assert abs(opened.double().mean() - 0.5) < 0.04
+    assert module("rem", "ablations").SharedMemory(shared=1.0).gates(problem, model, owners)[0].all()
+
+
+def test_on_tied_dropout_it_goes_on_with_the_channels_and_masks_of_the_training(rem: Any, residual: Problems) -> None:
+    problem = residual()
+    trained = problem.original().expanded()
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(0.1)
+    problem = replace(problem, recipe=replace(problem.recipe, tied_dropout=0.4), expanded_weights=trained.state_dict())
+    wide = problem.expanded_original().state_dict()
+    assert all(torch.equal(tensor, wide[name]) for name, tensor in trained.state_dict().items())
+    model = SimpleNamespace(narrow=SimpleNamespace(groups=(50, 70)))
+    mine = rem.REM(share=0.1).gates(problem, model, torch.arange(40))
+    assert all(torch.equal(a, b) for a, b in zip(mine, tied_gates(torch.arange(40), (50, 70), 0.4), strict=True))
