@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -31,6 +32,17 @@ app = typer.Typer(
 # What goes into a file or a pipe is as wide as its tables need.
 out = Console(width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True)
+
+
+class Rule(StrEnum):
+    blind = "blind"
+    oracle = "oracle"
+
+
+class Sampler(StrEnum):
+    tpe = "tpe"
+    grid = "grid"
+
 
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite, or the path of a suite file.")]
 StoredSuite = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite that was run.")]
@@ -64,7 +76,7 @@ def run(
     from unlearnbench.store.store import Store
 
     grid = parse(find(suite, suites))
-    chosen = choose(discover(submissions), method or [])
+    chosen = choose(discover(submissions), method or [], grid.variant)
     if not chosen:
         raise UsageError(f"no submissions in {submissions}: give --submissions, or make one with `unlearnbench new`")
     with Store(database) as store:
@@ -90,6 +102,38 @@ def run(
     out.print(counts, soft_wrap=True)
     option = "" if database == DATABASE else f" --database {database}"
     out.print(f"Draw the figures: unlearnbench leaderboard {grid.name} --out leaderboard{option}", soft_wrap=True)
+
+
+@app.command()
+def tune(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name of a method with a [search] table.")],
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite, or path to a suite file.")] = "digits",
+    rule: Annotated[
+        Rule, typer.Option(help="Judge by what a method may see, or, never ranked, by true labels.")
+    ] = Rule.blind,
+    sampler: Annotated[Sampler, typer.Option(help="Optuna's Parzen estimator, or a grid.")] = Sampler.tpe,
+    database: Database = DATABASE,
+    data: Data = Path("data"),
+    submissions: Submissions = Path("submissions"),
+    suites: Suites = Path("suites"),
+) -> None:
+    """Search the hyperparameters of a method on the suite's tuning seeds; prints the winner as a variant."""
+    from unlearnbench.engine.submissions import choose, discover
+    from unlearnbench.engine.tune import as_variant
+    from unlearnbench.engine.tune import tune as search
+    from unlearnbench.problem.suite import find, parse
+    from unlearnbench.report.tables import tries_table
+    from unlearnbench.store.store import Store
+
+    grid = parse(find(suite, suites))
+    start = choose(discover(submissions), [method])[0]
+    with Store(database) as store, Bar() as bar:
+        workers = max(1, _cores() // grid.threads)
+        tries = search(
+            grid, start, store, data, rule=rule.value, sampler=sampler.value, workers=workers, watch=bar.show
+        )
+    out.print(tries_table(tries))
+    out.print(as_variant(grid.name, rule.value, tries[0]), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -105,13 +105,24 @@ def source_hash(folder: Path) -> str:
 
 def _manifest(file: Path) -> Manifest:
     try:
-        return TypeAdapter(Manifest).validate_python(tomllib.loads(file.read_text()))
+        manifest = TypeAdapter(Manifest).validate_python(tomllib.loads(file.read_text()))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{file}: not a readable TOML file: {error}") from error
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
         raise UsageError(f"{file}: key '{key}': {problem['msg']} (got {problem['input']!r})") from error
+    for key, values in manifest.search.items():
+        ends = (values.low, values.high)
+        if (values.choices is None) == (None in ends) and values.choices is None:
+            raise UsageError(f"{file}: search.{key} needs `choices`, or both `low` and `high`")
+        if values.choices is not None and ends != (None, None):
+            raise UsageError(f"{file}: search.{key} has `choices` and an end of a range: give one or the other")
+        if values.low is not None and values.high is not None and not values.low < values.high:
+            raise UsageError(f"{file}: search.{key} needs low < high (got {values.low} and {values.high})")
+        if values.log and not (values.low is not None and values.low > 0):
+            raise UsageError(f"{file}: search.{key} needs low > 0 for a logarithmic range (got {values.low})")
+    return manifest
 
 
 def _variants(manifest: Manifest, entry: str, folder: Path | None, source: str) -> list[Submission]:
@@ -124,7 +135,8 @@ def _variants(manifest: Manifest, entry: str, folder: Path | None, source: str) 
             paper=manifest.paper,
             license=manifest.license,
             entry=entry,
-            role="reference" if manifest.needs.corrupted_indices else manifest.role,
+            # What was chosen with true labels is shown, but not ranked.
+            role="reference" if manifest.needs.corrupted_indices or variant == "oracle" else manifest.role,
             needs_corrupted_indices=manifest.needs.corrupted_indices,
             needs_tied_dropout=manifest.needs.tied_dropout,
             hyperparameters=values,
@@ -180,11 +192,21 @@ def discover(folder: Path) -> list[Submission]:
     return found
 
 
-def choose(submissions: Sequence[Submission], names: Iterable[str]) -> list[Submission]:
-    """The submissions with these names (all variants) or labels; all of them without names."""
-    wanted = list(names)
-    known = {item.name for item in submissions} | {item.label for item in submissions}
+def choose(submissions: Sequence[Submission], names: Iterable[str], variant: str = "default") -> list[Submission]:
+    """The submissions with these names, or NAME/VARIANT; all of them without names.
+
+    A name stands for the suite's variant where there is one, else for the default one, else for all that there are.
+    """
+    known = {(item.name, item.variant) for item in submissions}
+    preferred = {name: next((v for v in (variant, "default") if (name, v) in known), "") for name, _ in sorted(known)}
+    wanted = list(names) or list(preferred)
+    exact = [f"{item.name}/{item.variant}" for item in submissions]
     for name in wanted:
-        if name not in known:
-            raise UsageError(f"unknown method '{name}': choose from {', '.join(item.label for item in submissions)}")
-    return [item for item in submissions if not wanted or item.name in wanted or item.label in wanted]
+        if name not in preferred and name not in exact:
+            choices = dict.fromkeys([*preferred, *(item.label for item in submissions)])
+            raise UsageError(f"unknown method '{name}': choose from {', '.join(choices)}")
+    return [
+        item
+        for item, label in zip(submissions, exact, strict=True)
+        if label in wanted or (item.name in wanted and preferred[item.name] in ("", item.variant))
+    ]

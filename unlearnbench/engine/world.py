@@ -66,6 +66,7 @@ class World:
             "capacity": self.original.capacity,
             "classes": len(self.dataset.classes),
             "channels": channels,
+            "image_size": self.dataset.train_images.shape[-1],
         }
 
     @property

@@ -29,7 +29,7 @@ class Model:
 
     __pydantic_config__ = STRICT
 
-    architecture: Literal["resnet9"] = "resnet9"
+    architecture: Literal["resnet9", "vit"] = "resnet9"
     width: Positive = 1.0
 
 
@@ -88,11 +88,23 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """What every method may spend on its hyperparameters: `tries`, each on these seeds and discovery rates."""
+
+    __pydantic_config__ = STRICT
+
+    seeds: Annotated[tuple[int, ...], Len(1)] = (100,)
+    discovery_rates: Annotated[tuple[Rate, ...], Len(1)] = (0.1, 0.5, 1.0)
+    tries: Count = 16
+
+
+@dataclass(frozen=True)
 class Suite:
     """A grid: corruptions x discovery rates x seeds on one data set, one kind of original, one budget.
 
     `paper` makes the published choices (independent discovery draws, label swaps that may hit the true label,
     target-class samples among the poisoned, the first images of a class) so that published tables can be compared.
+    `variant` is the one that submissions are run with, where they have it; it is the default one elsewhere.
     """
 
     __pydantic_config__ = STRICT
@@ -108,6 +120,8 @@ class Suite:
     corruption: CorruptionSettings = field(default_factory=CorruptionSettings)
     model: Model = field(default_factory=Model)
     originals: Originals = field(default_factory=Originals)
+    tuning: Tuning = field(default_factory=Tuning)
+    variant: str = "default"
     limits: Limits = field(default_factory=Limits)
     image_size: Count | None = None
     train_size: Count | None = None
@@ -224,6 +238,11 @@ def parse(path: Path) -> Suite:
     ):
         if len(set(values)) != len(values):
             raise UsageError(f"{path}: {key} names a value twice: {list(values)}")
+    own = {seed for item in suite.seeds for seed in (asdict(item).values() if isinstance(item, Seeds) else [item])}
+    if own & set(suite.tuning.seeds):
+        raise UsageError(
+            f"{path}: tuning.seeds {list(suite.tuning.seeds)} must not be seeds of the suite: {sorted(own)}"
+        )
     if suite.recipe.tied_dropout is not None:
         raise UsageError(f"{path}: recipe.tied_dropout is set by originals.memorisation: leave it out")
     if suite.corruption.class_pair[0] == suite.corruption.class_pair[1]:

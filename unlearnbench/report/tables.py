@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -14,6 +14,9 @@ from rich.text import Text
 
 from unlearnbench.report.figures import PRODUCT, RATE_LABEL, REGULARITY_LABELS, cell_colours
 from unlearnbench.report.frames import REFERENCE, RETRAIN, map_of, original_column, states_of
+
+if TYPE_CHECKING:
+    from unlearnbench.engine.tune import Try
 
 NO_VALUE = "-"
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
@@ -147,3 +150,14 @@ def _cell(percent: Any, state: Any) -> Text:
         return Text(f" {mark} ")
     background, ink = cell_colours(float(percent))
     return Text(f" {percent:.0f}{mark} ", style=Style(color=ink, bgcolor=background))
+
+
+def tries_table(tries: Sequence[Try]) -> Table:
+    """All tries of a tuning, best first."""
+    names = list(dict.fromkeys(name for item in tries for name in item.hyperparameters))
+    table = Table(*names, "score", "failed", "seconds", box=SIMPLE_HEAD, pad_edge=False)
+    for item in tries:
+        values = [str(item.hyperparameters.get(name, NO_VALUE)) for name in names]
+        failed = f"{item.failed} of {item.trials}" if item.failed else ""
+        table.add_row(*values, f"{100 * item.score:.1f}", failed, number(item.seconds, 2))
+    return table

@@ -1,0 +1,193 @@
+"""Tuning: search a method's hyperparameters on problems of its own, by a rule that uses no clean data (protocol 5).
+
+A try is a variant of the submission, run like any other on the suite's grid with the seeds and discovery rates of its
+`tuning`; every trial of every try is stored, and what is stored is not run again. The first try is the default variant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from unlearnbench.engine.run import Progress, run_suite
+from unlearnbench.engine.submissions import Range, Submission
+from unlearnbench.errors import UsageError
+from unlearnbench.problem.suite import Suite
+from unlearnbench.store.schema import PlannedTrialRow, SubmissionRow, TrialRow
+from unlearnbench.store.store import Store
+
+Rule = Literal["blind", "oracle"]
+"""What a try is judged by: `selection_score`, or the aggregate, which takes true labels and is never ranked."""
+
+Sampler = Literal["tpe", "grid"]
+
+AT_ONCE = 4
+"""Tries asked for together: they share a run, and so keep all workers busy."""
+GRID_POINTS = 4
+
+
+@dataclass(frozen=True)
+class Try:
+    """One setting; `score` is the mean over its trials, a failed trial counts 0."""
+
+    hyperparameters: dict[str, Any]
+    score: float
+    trials: int
+    failed: int
+    seconds: float
+    """Mean time in `unlearn` of the trials that finished."""
+
+
+def tune(
+    suite: Suite,
+    submission: Submission,
+    store: Store,
+    data: Path,
+    *,
+    rule: Rule = "blind",
+    sampler: Sampler = "tpe",
+    workers: int = 1,
+    download: bool = True,
+    watch: Callable[[Progress], None] | None = None,
+) -> list[Try]:
+    """All tries of the suite's tuning budget, best first; of equals the earlier one.
+
+    Raises:
+        UsageError: the submission has no search space.
+    """
+    if not submission.search:
+        raise UsageError(f"'{submission.name}' has nothing to tune: its submission.toml has no [search]")
+    grid = replace(
+        suite,
+        name=f"{suite.name}-tune" + ("-oracle" if rule == "oracle" else ""),
+        seeds=suite.tuning.seeds,
+        discovery_rates=suite.tuning.discovery_rates,
+    )
+    distributions = {name: distribution(values) for name, values in submission.search.items()}
+    study = optuna.create_study(direction="maximize", sampler=_sampler(sampler, distributions))
+    tries: dict[str, Try] = {}
+
+    def run(settings: dict[str, dict[str, Any]]) -> None:
+        variants = [
+            replace(submission, variant=name, hyperparameters=values, role="reference")
+            for name, values in settings.items()
+        ]
+        summary = run_suite(grid, variants, store, data, workers=workers, download=download, watch=watch)
+        tries.update(_judged(store, summary.run_id, settings, rule))
+
+    run({_name(submission.hyperparameters): submission.hyperparameters})
+    for asked in _questions(study, distributions, submission, suite.tuning.tries - 1, tries):
+        run({name: values for name, values in asked.values() if name not in tries})
+        for trial, (name, _) in asked.items():
+            study.tell(trial, tries[name].score)
+    return sorted(tries.values(), key=lambda item: -item.score)
+
+
+def distribution(values: Range) -> BaseDistribution:
+    """The range as Optuna's: whole numbers if both ends are."""
+    if values.choices is not None:
+        return CategoricalDistribution(values.choices)
+    assert values.low is not None, "the manifest was checked"
+    assert values.high is not None, "the manifest was checked"
+    if isinstance(values.low, int) and isinstance(values.high, int):
+        return IntDistribution(values.low, values.high, log=values.log)
+    return FloatDistribution(float(values.low), float(values.high), log=values.log)
+
+
+def _points(space: BaseDistribution) -> list[Any]:
+    """What a grid tries of a range: all choices, or a few numbers from end to end."""
+    if isinstance(space, CategoricalDistribution):
+        return list(space.choices)
+    assert isinstance(space, IntDistribution | FloatDistribution)
+    shares = [point / (GRID_POINTS - 1) for point in range(GRID_POINTS)]
+    low, high = space.low, space.high
+    numbers = [low * (high / low) ** share if space.log else low + (high - low) * share for share in shares]
+    return sorted({round(number) if isinstance(space, IntDistribution) else number for number in numbers})
+
+
+def _sampler(kind: Sampler, distributions: dict[str, BaseDistribution]) -> optuna.samplers.BaseSampler:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if kind == "grid":
+        return optuna.samplers.GridSampler({name: _points(space) for name, space in distributions.items()}, seed=0)
+    return optuna.samplers.TPESampler(seed=0, n_startup_trials=2 * AT_ONCE, constant_liar=True)
+
+
+def _questions(
+    study: optuna.Study,
+    distributions: dict[str, BaseDistribution],
+    submission: Submission,
+    budget: int,
+    known: dict[str, Try],
+) -> Iterator[dict[optuna.Trial, tuple[str, dict[str, Any]]]]:
+    """Batches of settings until the budget of new ones is spent, or a small space has no more."""
+    asked = 0
+    while budget > 0 and asked < 8 * budget + 8 * AT_ONCE:
+        batch: dict[optuna.Trial, tuple[str, dict[str, Any]]] = {}
+        new: set[str] = set()
+        while len(batch) < AT_ONCE and len(new) < budget:
+            trial = study.ask(distributions)
+            asked += 1
+            values = submission.hyperparameters | {name: _rounded(value) for name, value in trial.params.items()}
+            name = _name(values)
+            batch[trial] = name, values
+            if name not in known:
+                new.add(name)
+        yield batch
+        budget -= len(new)
+        if isinstance(study.sampler, optuna.samplers.GridSampler) and study.sampler.is_exhausted(study):
+            return
+
+
+def _rounded(value: Any) -> Any:
+    """Three digits, before it is run: what is printed is exactly what was tried."""
+    return float(f"{value:.3g}") if isinstance(value, float) else value
+
+
+def _name(hyperparameters: dict[str, Any]) -> str:
+    return "try_" + hashlib.sha256(json.dumps(hyperparameters, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _judged(store: Store, run_id: str, settings: dict[str, dict[str, Any]], rule: Rule) -> dict[str, Try]:
+    query = (
+        select(SubmissionRow.variant, TrialRow)
+        .join_from(PlannedTrialRow, TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
+        .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
+        .where(PlannedTrialRow.run_id == run_id)
+    )
+    with Session(store.engine) as session:
+        records = session.execute(query).all()
+    judged = {}
+    for name, hyperparameters in settings.items():
+        trials = [trial for variant, trial in records if variant == name]
+        scores = [trial.selection_score if rule == "blind" else trial.aggregate for trial in trials]
+        times = [trial.seconds for trial in trials if trial.state == "finished" and trial.seconds is not None]
+        judged[name] = Try(
+            hyperparameters,
+            sum(score or 0.0 for score in scores) / len(trials),
+            len(trials),
+            sum(trial.state == "failed" for trial in trials),
+            sum(times) / len(times) if times else float("nan"),
+        )
+    return judged
+
+
+def as_variant(suite: str, rule: Rule, best: Try) -> str:
+    """The winner as a table of submission.toml, to paste."""
+    name = "oracle" if rule == "oracle" else suite.replace("-", "_")
+    lines = [f"{key} = {json.dumps(value)}" for key, value in best.hyperparameters.items() if value is not None]
+    comment = ["# chosen with true labels: shown as a reference, never ranked"] if rule == "oracle" else []
+    return "\n".join([*comment, f"[variants.{name}]", *lines])
