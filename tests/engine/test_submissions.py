@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,5 +94,49 @@ def test_choose_by_name_or_label(make_submission: Callable[..., Submission]) -> 
     submissions = [make_submission(name, "return None") for name in ("one", "two")]
     assert choose(submissions, []) == submissions
     assert choose(submissions, ["two"]) == submissions[1:]
+    tuned = replace(submissions[0], variant="digits")
+    assert choose([*submissions, tuned], [], "digits") == [submissions[1], tuned]
+    assert choose([*submissions, tuned], []) == submissions
+    assert choose([*submissions, tuned], ["one"], "digits") == [tuned]
+    assert choose([*submissions, tuned], ["one/digits", "one/default"]) == [submissions[0], tuned]
+    assert choose([replace(tuned, name="odd", variant=name) for name in ("a", "b")], []) != []
     with pytest.raises(UsageError, match="unknown method 'three': choose from one, two"):
         choose(submissions, ["three"])
+
+
+def test_an_ablation_s_code_lies_in_the_folder_beside_it(folder: Path) -> None:
+    ablation = folder.parent / "less"
+    ablation.mkdir()
+    text = GOOD.replace('name = "mine"', 'name = "less"').replace("method:Mine", "method:Less")
+    (ablation / "submission.toml").write_text(text + 'code = "mine"\n')
+    whole, less = read(folder)[0], read(ablation)[0]
+    assert (less.name, less.entry, less.folder) == ("less", "method:Less", folder.resolve())
+    assert less.source_hash == whole.source_hash
+    (ablation / "submission.toml").write_text(text + 'code = "yours"\n')
+    with pytest.raises(UsageError, match=r"needs the file .*yours/method.py, which does not exist"):
+        read(ablation)
+
+
+def test_what_was_chosen_with_true_labels_is_never_ranked(folder: Path) -> None:
+    (folder / "submission.toml").write_text(GOOD + "[variants.default]\n[variants.oracle]\nrate = 0.5\n")
+    assert [item.role for item in read(folder)] == ["ranked", "reference"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ("{ low = 1 }", "needs `choices`, or both `low` and `high`"),
+        ("{}", "needs `choices`, or both `low` and `high`"),
+        ("{ choices = [1, 2], low = 0 }", "give one or the other"),
+        ("{ low = 2, high = 1 }", "needs low < high"),
+        ("{ low = 0.0, high = 1.0, log = true }", "needs low > 0"),
+        ("{ choices = [1] }", "choices"),
+        ("{ lowest = 1 }", "lowest"),
+    ],
+)
+def test_a_wrong_search_space_is_one_sentence(folder: Path, values: str, words: str) -> None:
+    (folder / "submission.toml").write_text(GOOD + f"[search]\nrate = {values}\n")
+    with pytest.raises(UsageError, match=words) as caught:
+        read(folder)
+    assert str(folder / "submission.toml") in str(caught.value)
+    assert "search.rate" in str(caught.value)

@@ -22,6 +22,7 @@ START = datetime(2026, 1, 1, 12, 0)
 CORRUPTIONS = {"low": "random-swap", "medium": "class-swap", "high": "poison-trigger"}
 CELLS = [(regularity, rate, seed) for regularity in CORRUPTIONS for rate in (0.1, 1.0) for seed in (0, 1)]
 Cell = tuple[str, float, int]
+SUFFIX = {"standard": "", "tied-dropout": " tied"}
 
 
 @dataclass(frozen=True)
@@ -80,22 +81,25 @@ class Stored:
                     training_fingerprint="",
                 )
             )
-            self._add(
-                OriginalRow(
-                    key=f"{regularity} {seed}",
-                    specification={},
-                    training_seed=10 + seed,
-                    precision="float32",
-                    weights_hash="",
-                    seconds=1.0,
-                    memorised=0.9,
-                    absorbed=absorbed or regularity != "low",
-                    healed_train=0.1 * (seed + 1),
-                    healed_test=0.2,
-                    utility=0.9,
-                    utility_train=0.9,
+            for training in ("standard", "tied-dropout"):
+                self._add(
+                    OriginalRow(
+                        key=f"{regularity} {seed}{SUFFIX[training]}",
+                        specification={},
+                        capacity=0.5,
+                        training=training,
+                        training_seed=10 + seed,
+                        precision="float32",
+                        weights_hash="",
+                        seconds=1.0,
+                        memorised=0.9,
+                        absorbed=absorbed or regularity != "low",
+                        healed_train=0.1 * (seed + 1),
+                        healed_test=0.2,
+                        utility=0.9,
+                        utility_train=0.9,
+                    )
                 )
-            )
 
     def trial(
         self,
@@ -108,14 +112,21 @@ class Stored:
         utility: float = 0.8,
         seconds: float = 2.0,
         reason: str = "timeout",
+        training: str = "standard",
     ) -> None:
         """Plan a trial, and store its record unless it is missing."""
         regularity, rate, seed = cell
-        problem, original = f"{regularity} {rate} {seed}", f"{regularity} {seed}"
-        key = f"{submission} {problem}"
+        problem, original = f"{regularity} {rate} {seed}", f"{regularity} {seed}{SUFFIX[training]}"
+        key = f"{submission} {problem}{SUFFIX[training]}"
         self._add(
             PlannedTrialRow(
-                run_id=run, trial_key=key, problem_key=problem, submission_key=submission, original_key=original
+                run_id=run,
+                trial_key=key,
+                problem_key=problem,
+                submission_key=submission,
+                original_key=original,
+                capacity=0.5,
+                training=training,
             )
         )
         if state == "missing":
@@ -140,6 +151,7 @@ class Stored:
                 utility=utility if finished else None,
                 utility_train=utility if finished else None,
                 aggregate=healed * utility if finished else None,
+                selection_score=0.3 if finished else None,
                 seconds=seconds if finished else None,
                 forward_samples=100 if finished else None,
                 backward_samples=50 if finished else None,

@@ -11,10 +11,12 @@ from unlearnbench.report.frames import (
     ranking,
     runs_of,
     states_of,
+    thirds,
     trials,
 )
 
 CELLS_OF_A_METHOD = 12
+CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
 
 
 @pytest.fixture
@@ -170,3 +172,40 @@ def test_low_utility_can_be_absolute_or_held_against_the_original(frame):
     assert left_out(low_utility="absolute", threshold=0.9) == 12 + 6
     assert left_out(low_utility="relative", threshold=0.85) == 6
     assert left_out(low_utility="absolute", threshold=0.85) == 12 + 6
+
+
+def test_methods_are_ranked_among_those_on_the_same_kind_of_original(small):
+    for cell in CELLS:
+        small.trial("first", "good", cell, healed=0.4, seconds=3.0, training="tied-dropout")
+        small.trial("first", "flaky", cell, healed=0.6, training="tied-dropout")
+        small.trial("first", "retrain", cell, healed=0.3, seconds=6.0, training="tied-dropout")
+    frame = trials(small.engine, "small")
+    table = ranking(frame).set_index("method")
+    tied = table.loc[["flaky on tied dropout", "good on tied dropout", "retrain on tied dropout"]]
+    assert tied["rank"].tolist() == [1, 2, 3]
+    assert set(tied["stands_on"]) == {"50% capacity, tied dropout"}
+    assert table.loc["good", "rank"] == 1
+    assert tied.loc["good on tied dropout", "cost"] == pytest.approx(3.0 / 6.0)
+    assert table.loc["good", "cost"] == pytest.approx(2.0 / 8.0)
+    assert table.index.tolist()[-3:] == tied.index.tolist(), "the suite's first kind of original comes first"
+    assert (
+        table.loc["good"]
+        .drop(["stands_on"])
+        .equals(
+            ranking(frame[~frame["method"].str.contains(" on ")]).set_index("method").loc["good"].drop(["stands_on"])
+        )
+    )
+
+
+def test_thirds_of_discovery_by_hand(small):
+    frame = trials(small.engine, "small")
+    table = thirds(frame)
+    good = table.loc[("good", "high")]
+    assert good["low", "healed_train"] == pytest.approx(80.0)  # seeds 0.7 and 0.9 at rate 0.1
+    assert good["high", "aggregate"] == pytest.approx(64.0)
+    assert good["middle"].isna().all()  # no rate between 1/3 and 2/3
+    flaky = table.loc[("flaky", "low")]
+    assert flaky["low", "aggregate"] == pytest.approx(15.0)  # one of two failed and counts 0
+    assert flaky["low", "healed_train"] == pytest.approx(50.0)
+    boundary = thirds(frame.assign(discovery_rate=[0.3, 0.4, 0.6, 0.7] * (len(frame) // 4)))
+    assert not boundary.loc[("good", "high")].isna().any()

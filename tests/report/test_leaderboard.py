@@ -36,7 +36,7 @@ def test_originals_that_learnt_nothing_are_noted(stored, tmp_path):
     write_leaderboard(stored.engine, "small", tmp_path)
     page = (tmp_path / "ranking.md").read_text()
     assert page.count("**Note:**") == 1
-    assert "regularity low, seed 0 memorised only 90%" in page
+    assert "regularity low, seed 0, 50% capacity, memorised only 90%" in page
 
 
 def test_every_trial_is_in_the_table(small, tmp_path):

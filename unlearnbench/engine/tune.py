@@ -7,8 +7,10 @@ A try is a variant of the submission, run like any other on the suite's grid wit
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -48,8 +50,8 @@ class Try:
     score: float
     trials: int
     failed: int
-    seconds: float
-    """Mean time in `unlearn` of the trials that finished."""
+    seconds: float | None
+    """Mean time in `unlearn` of the trials that finished; None if none did."""
 
 
 def tune(
@@ -77,24 +79,49 @@ def tune(
         seeds=suite.tuning.seeds,
         discovery_rates=suite.tuning.discovery_rates,
     )
-    distributions = {name: distribution(values) for name, values in submission.search.items()}
-    study = optuna.create_study(direction="maximize", sampler=_sampler(sampler, distributions))
     tries: dict[str, Try] = {}
 
     def run(settings: dict[str, dict[str, Any]]) -> None:
         variants = [
             replace(submission, variant=name, hyperparameters=values, role="reference")
             for name, values in settings.items()
+            if name not in tries
         ]
-        summary = run_suite(grid, variants, store, data, workers=workers, download=download, watch=watch)
-        tries.update(_judged(store, summary.run_id, settings, rule))
+        if variants:
+            summary = run_suite(grid, variants, store, data, workers=workers, download=download, watch=watch)
+            tries.update(_judged(store, summary.run_id, settings, rule))
 
     run({_name(submission.hyperparameters): submission.hyperparameters})
-    for asked in _questions(study, distributions, submission, suite.tuning.tries - 1, tries):
-        run({name: values for name, values in asked.values() if name not in tries})
-        for trial, (name, _) in asked.items():
-            study.tell(trial, tries[name].score)
+    distributions = {name: distribution(values) for name, values in submission.search.items()}
+    if sampler == "grid":
+        points = list(itertools.product(*(_points(space) for space in distributions.values())))
+        random.Random(0).shuffle(points)  # a budget smaller than the grid is spread over it
+        settings = (_setting(submission, dict(zip(distributions, point, strict=True))) for point in points)
+        run(dict(itertools.islice((item for item in settings if item[0] not in tries), suite.tuning.tries - 1)))
+    else:
+        _parzen(submission, distributions, suite.tuning.tries, run, tries)
     return sorted(tries.values(), key=lambda item: -item.score)
+
+
+def _parzen(
+    submission: Submission,
+    distributions: dict[str, BaseDistribution],
+    budget: int,
+    run: Callable[[dict[str, dict[str, Any]]], None],
+    tries: dict[str, Try],
+) -> None:
+    """Ask Optuna's tree-structured Parzen estimator until the budget is spent, or a small space has no more."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=2 * AT_ONCE, constant_liar=True)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for _ in range(4 * budget):
+        if len(tries) >= budget:
+            break
+        trials = [study.ask(distributions) for _ in range(min(AT_ONCE, budget - len(tries)))]
+        asked = [_setting(submission, trial.params) for trial in trials]
+        run(dict(asked))
+        for trial, (name, _) in zip(trials, asked, strict=True):
+            study.tell(trial, tries[name].score)
 
 
 def distribution(values: Range) -> BaseDistribution:
@@ -119,42 +146,11 @@ def _points(space: BaseDistribution) -> list[Any]:
     return sorted({round(number) if isinstance(space, IntDistribution) else number for number in numbers})
 
 
-def _sampler(kind: Sampler, distributions: dict[str, BaseDistribution]) -> optuna.samplers.BaseSampler:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if kind == "grid":
-        return optuna.samplers.GridSampler({name: _points(space) for name, space in distributions.items()}, seed=0)
-    return optuna.samplers.TPESampler(seed=0, n_startup_trials=2 * AT_ONCE, constant_liar=True)
-
-
-def _questions(
-    study: optuna.Study,
-    distributions: dict[str, BaseDistribution],
-    submission: Submission,
-    budget: int,
-    known: dict[str, Try],
-) -> Iterator[dict[optuna.Trial, tuple[str, dict[str, Any]]]]:
-    """Batches of settings until the budget of new ones is spent, or a small space has no more."""
-    asked = 0
-    while budget > 0 and asked < 8 * budget + 8 * AT_ONCE:
-        batch: dict[optuna.Trial, tuple[str, dict[str, Any]]] = {}
-        new: set[str] = set()
-        while len(batch) < AT_ONCE and len(new) < budget:
-            trial = study.ask(distributions)
-            asked += 1
-            values = submission.hyperparameters | {name: _rounded(value) for name, value in trial.params.items()}
-            name = _name(values)
-            batch[trial] = name, values
-            if name not in known:
-                new.add(name)
-        yield batch
-        budget -= len(new)
-        if isinstance(study.sampler, optuna.samplers.GridSampler) and study.sampler.is_exhausted(study):
-            return
-
-
-def _rounded(value: Any) -> Any:
-    """Three digits, before it is run: what is printed is exactly what was tried."""
-    return float(f"{value:.3g}") if isinstance(value, float) else value
+def _setting(submission: Submission, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A try's name and hyperparameters, in three digits before it is run: what is printed is exactly what was tried."""
+    rounded = {name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in values.items()}
+    merged = submission.hyperparameters | rounded
+    return _name(merged), merged
 
 
 def _name(hyperparameters: dict[str, Any]) -> str:
@@ -173,6 +169,8 @@ def _judged(store: Store, run_id: str, settings: dict[str, dict[str, Any]], rule
     judged = {}
     for name, hyperparameters in settings.items():
         trials = [trial for variant, trial in records if variant == name]
+        if not trials:
+            continue  # judged before
         scores = [trial.selection_score if rule == "blind" else trial.aggregate for trial in trials]
         times = [trial.seconds for trial in trials if trial.state == "finished" and trial.seconds is not None]
         judged[name] = Try(
@@ -180,7 +178,7 @@ def _judged(store: Store, run_id: str, settings: dict[str, dict[str, Any]], rule
             sum(score or 0.0 for score in scores) / len(trials),
             len(trials),
             sum(trial.state == "failed" for trial in trials),
-            sum(times) / len(times) if times else float("nan"),
+            sum(times) / len(times) if times else None,
         )
     return judged
 

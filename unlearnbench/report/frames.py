@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import Values, bootstrap_mean, mean, pearson, sem, spearman
 from unlearnbench.problem.corruption import REGULARITIES
+from unlearnbench.problem.suite import Originals, OriginalSpec
 from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, ProblemRow, RunRow, SubmissionRow, TrialRow
 
 LowUtility = Literal["relative", "absolute"]
@@ -34,7 +36,7 @@ LOW_UTILITY_THRESHOLD = 0.8
 
 _MEASURED = (
     *("healed_train", "healed_discovered", "healed_undiscovered", "healed_test", "utility", "utility_train"),
-    *("aggregate", "seconds", "evaluation_seconds", "total_seconds"),
+    *("aggregate", "selection_score", "seconds", "evaluation_seconds", "total_seconds"),
 )
 _COUNTED = ("forward_samples", "backward_samples")
 _OF_ORIGINAL = ("healed_train", "healed_test", "utility", "utility_train")
@@ -72,15 +74,34 @@ def trials(engine: Engine, suite: str) -> pd.DataFrame:
     Raises:
         UsageError: the store has no run of this suite.
     """
-    latest_run(engine, suite)
+    base = _base(latest_run(engine, suite).suite_specification)
     with engine.connect() as connection:
         frame = pd.read_sql(_trials_query(suite), connection)
     originals = [column for column in frame.columns if column.startswith("original_")]
     floats = [*_MEASURED, "memorised", *originals]
     frame["hyperparameters"] = [json.dumps(values, sort_keys=True) for values in frame["hyperparameters"]]
+    # A method on another original is another row of every figure and table.
+    kinds = [OriginalSpec(*pair) for pair in zip(frame["capacity"], frame["training"], strict=True)]
+    frame["stands_on"] = [kind.label for kind in kinds]
+    suffixes = [_difference(kind, base) for kind in kinds]
+    frame["method"] = [f"{method}{suffix}" for method, suffix in zip(frame["method"], suffixes, strict=True)]
     # A column that is empty in the store has no type of its own.
     types = dict.fromkeys(floats, "float64") | dict.fromkeys((*_COUNTED, "training_seed", "unlearning_seed"), "Int64")
     return frame.astype(types | {"absorbed": "boolean"})
+
+
+def _base(specification: dict[str, Any]) -> OriginalSpec:
+    """The original that a suite names first."""
+    originals = specification.get("originals") or asdict(Originals())
+    return OriginalSpec(originals["capacities"][0], originals["trainings"][0])
+
+
+def _difference(kind: OriginalSpec, base: OriginalSpec) -> str:
+    """What a method's name says of the original that it stands on, where that is not the suite's first."""
+    parts = [f"{100 * kind.capacity:g}%"] if kind.capacity != base.capacity else []
+    if kind.training != base.training:
+        parts.append(kind.training.replace("-", " "))
+    return f" on {', '.join(parts)}" if parts else ""
 
 
 def _trials_query(suite: str) -> Select[Any]:
@@ -104,6 +125,7 @@ def _trials_query(suite: str) -> Select[Any]:
         select(
             case((variant == "default", name), else_=name + "/" + variant).label("method"),
             *(SubmissionRow.title, SubmissionRow.role),
+            *(PlannedTrialRow.capacity, PlannedTrialRow.training),
             *(ProblemRow.regularity, ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed),
             *(OriginalRow.training_seed, TrialRow.unlearning_seed),
             func.coalesce(TrialRow.state, "missing").label("state"),
@@ -144,21 +166,25 @@ def scored(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
 def ranking(frame: pd.DataFrame, *, baseline: str = RETRAIN, seed: int = 0) -> pd.DataFrame:
     """One row a method, over all cells x seeds, accuracies in percent; sorted by aggregate, references last.
 
+    Methods are ranked among those that stand on the same kind of original; the suite's first kind comes first.
+
     A failed trial counts as aggregate 0; healed, utility and seconds are means over finished trials. Missing trials
-    count nowhere. `cost` is the mean time as a share of the `baseline` method's. References and methods without a
-    single record have no rank.
+    count nowhere. `cost` is the mean time as a share of the `baseline` method's on the same kind of
+    original. References and methods without a single record have no rank.
     """
-    unit = mean(_finished(frame[frame["method"] == baseline], "seconds"))
-    names = ["method", "title", "role"]
+    retrained = frame[(frame["method"] == baseline) | frame["method"].str.startswith(f"{baseline} on ")]
+    units = {kind: mean(_finished(group, "seconds")) for kind, group in retrained.groupby("stands_on")}
+    names = ["method", "title", "role", "stands_on"]
     # A generator a method: a method's interval does not depend on which others are shown.
     rows = [dict(zip(names, key, strict=True)) | _totals(group, seed) for key, group in frame.groupby(names)]
     table = pd.DataFrame(rows)
-    table["cost"] = table["seconds"] / unit
+    table["cost"] = table["seconds"] / table["stands_on"].map(units).astype(float)
     reference = table["role"] == REFERENCE
-    rank = table["aggregate"].mask(reference).rank(ascending=False, method="min")
+    rank = table["aggregate"].mask(reference).groupby(table["stands_on"]).rank(ascending=False, method="min")
     table.insert(0, "rank", rank.astype("Int64"))
-    order = table.assign(reference=reference).sort_values(
-        ["reference", "aggregate", "method"], ascending=[True, False, True]
+    other = table["method"].str.contains(" on ", regex=False)
+    order = table.assign(reference=reference, kind=table["stands_on"].where(other, "")).sort_values(
+        ["kind", "reference", "aggregate", "method"], ascending=[True, True, False, True]
     )
     return table.loc[order.index].reset_index(drop=True)
 
@@ -182,6 +208,21 @@ def _totals(trials: pd.DataFrame, seed: int) -> dict[str, float]:
         "missing": int((trials["state"] == "missing").sum()),
         "seconds": mean(_finished(trials, "seconds")),
     }
+
+
+def thirds(frame: pd.DataFrame) -> pd.DataFrame:
+    """Means in percent by method, regularity and third of discovery: where on the map a method works.
+
+    Columns are pairs of a third (`low`: rates up to 1/3, `middle`: up to 2/3, `high`) and a metric (`healed_train`,
+    `utility`, `aggregate`). Failed trials count as in the ranking.
+    """
+    third = np.select([frame["discovery_rate"] <= 1 / 3, frame["discovery_rate"] <= 2 / 3], ["low", "middle"], "high")
+    metrics = ["healed_train", "utility", "aggregate"]
+    values = frame.assign(third=third, **{metric: scored(frame, metric) for metric in metrics})
+    means = 100 * values.groupby(["method", "regularity", "third"])[metrics].mean()
+    table = means.reset_index().pivot(index=["method", "regularity"], columns="third", values=metrics)
+    columns = pd.MultiIndex.from_product([("low", "middle", "high"), metrics])
+    return table.swaplevel(axis=1).reindex(columns=columns)
 
 
 def _finished(frame: pd.DataFrame, metric: str) -> Values:

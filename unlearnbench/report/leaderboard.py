@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import Engine
 
-from unlearnbench.report.figures import detail, healing_scatter, map_figure, maps, save
+from unlearnbench.report.figures import PRODUCT, detail, healing_scatter, map_figure, maps, save
 from unlearnbench.report.frames import (
     LOW_UTILITY_THRESHOLD,
     LowUtility,
@@ -16,9 +17,10 @@ from unlearnbench.report.frames import (
     latest_run,
     ranking,
     runs_of,
+    thirds,
     trials,
 )
-from unlearnbench.report.tables import correlation_markdown, ranked_markdown
+from unlearnbench.report.tables import correlation_markdown, ranked_markdown, thirds_markdown
 from unlearnbench.store.schema import RunRow
 
 FIGURES = "figures"
@@ -53,7 +55,7 @@ def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
 
 def file_name(method: str) -> str:
     """A method's name in the name of a file."""
-    return method.replace("/", "-")
+    return re.sub(r"[^\w]+", "-", method).strip("-")
 
 
 def _write_figures(frame: pd.DataFrame, methods: list[str], low_utility: LowUtility, folder: Path) -> list[Path]:
@@ -75,6 +77,9 @@ def _page(
         "## Ranking",
         ranked_markdown(table),
         f"![Maps of all methods]({FIGURES}/maps.svg)",
+        "## Where methods work",
+        thirds_markdown(thirds(frame), table["method"].tolist()),
+        f"Healed / utility / {PRODUCT.lower()} in percent, means over seeds and a third of the discovery rates.",
         "## Healing on train against healing on test",
         correlation_markdown(healing_correlation(frame, low_utility=low_utility)),
         "Correlations over finished trials, with bootstrap 95% intervals; none of fewer than 3 trials or where nothing"
@@ -108,7 +113,8 @@ def _not_absorbed(frame: pd.DataFrame) -> list[str]:
     """A note for each original that did not learn the corruption."""
     originals = frame[frame["absorbed"].eq(False).fillna(False)].drop_duplicates("original")
     return [
-        f"\n**Note:** the original model of regularity {row.regularity}, seed {row.corruption_seed} memorised only"
+        f"\n**Note:** the original model of regularity {row.regularity}, seed {row.corruption_seed}, {row.stands_on},"
+        " memorised only"
         f" {row.memorised:.0%} of the corruption or was not misled by it: repairing it measures little."
         for row in originals.itertuples()
     ]

@@ -28,13 +28,15 @@ RANKING_NOTE = (
     f"Percent, mean {PLUS_MINUS} standard error over all cells and seeds. A failed trial counts"
     f" as 0 in {PRODUCT.lower()}; healed, utility and seconds are means over finished trials. A missing trial counts"
     " nowhere: a method with missing trials is not yet comparable. Healed is measured on the corrupted training"
-    f" samples. Cost is time as a share of {RETRAIN}. References have no rank."
+    f" samples. Cost is time as a share of {RETRAIN}. References have no rank. Methods are ranked"
+    " among those that stand on the same kind of original."
 )
+THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
 CORRELATION_HEADER = ("Trials of", "Pearson r", "Spearman rho", "Trials", "Left out")
 
 _MARKDOWN_ONLY = {"Title", "95% interval", "Seconds"}
 _HEADER_WIDTH = 10
-_LEFT_ALIGNED = {"Method", "Title", "Trials of"}
+_LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity"}
 _CELL_MARKS = {"failed": "x", "partly failed": "!", "missing": NO_VALUE, "partly missing": "?"}
 _CELL_NOTES = {
     "failed": "x all failed",
@@ -86,10 +88,12 @@ def ranked_table(ranking: pd.DataFrame) -> Table:
         header = "\n".join(textwrap.wrap(name, _HEADER_WIDTH))
         table.add_column(header, justify="left" if left else "right", no_wrap=not left, overflow="fold")
     reference = (ranking["role"] == REFERENCE).tolist()
+    sections = list(zip(ranking["stands_on"], reference, strict=True))
     for index, row in enumerate(rows):
-        last_ranked = not reference[index] and reference[index + 1 : index + 2] == [True]
         table.add_row(
-            *(Text(row[name]) for name in shown), style="dim" if reference[index] else "", end_section=last_ranked
+            *(Text(row[name]) for name in shown),
+            style="dim" if reference[index] else "",
+            end_section=index + 1 < len(rows) and sections[index] != sections[index + 1],
         )
     return table
 
@@ -98,6 +102,17 @@ def ranked_markdown(ranking: pd.DataFrame) -> str:
     """The ranking and what its columns mean, as Markdown."""
     rows = [_ranking_cells(row) for row in ranking.to_dict("records")]
     return f"{markdown_table(RANKING_HEADER, rows)}\n\n{RANKING_NOTE} The interval is a bootstrap over trials."
+
+
+def thirds_markdown(table: pd.DataFrame, methods: Sequence[str]) -> str:
+    """Healed / utility / their product by third of discovery, methods in this order, as a Markdown table."""
+    rows = []
+    for method in methods:
+        for regularity in [name for name in REGULARITY_LABELS if (method, name) in table.index]:
+            cells = table.loc[[(method, regularity)]].to_numpy().reshape(3, 3)
+            numbers = [" / ".join(number(value, 0) for value in cell) for cell in cells]
+            rows.append([method, REGULARITY_LABELS[regularity], *numbers])
+    return markdown_table(THIRDS_HEADER, rows)
 
 
 def correlation_markdown(correlations: pd.DataFrame) -> str:
@@ -159,5 +174,10 @@ def tries_table(tries: Sequence[Try]) -> Table:
     for item in tries:
         values = [str(item.hyperparameters.get(name, NO_VALUE)) for name in names]
         failed = f"{item.failed} of {item.trials}" if item.failed else ""
-        table.add_row(*values, f"{100 * item.score:.1f}", failed, number(item.seconds, 2))
+        table.add_row(
+            *values,
+            f"{100 * item.score:.1f}",
+            failed,
+            number(float("nan") if item.seconds is None else item.seconds, 2),
+        )
     return table
