@@ -1,11 +1,12 @@
-"""CUTS: "Corrective Unlearning in Task Space", arXiv 2511.18660, written from a summary of it.
+"""CUTS, corrective unlearning in task space: Mozafari et al., "Subtract the Corruption", arXiv 2511.18660.
 
 The original, theta_0, is fine-tuned on the discovered corruption, with the labels that it carries in D_tr, to theta_p.
 The difference is the direction in which corruption is learnt; going the other way unlearns it, found or not:
 
     theta = theta_0 - alpha (theta_p - theta_0)
 
-The rule that calibrates alpha was not at hand. Chosen here, by what a submission may see: of a grid that grows by a
+There the proxy is any small set of corrupted samples; here it is D_f. Written from the paper's summary, its rule to
+calibrate alpha was not at hand. Chosen here, by what a submission may see: of a grid that grows by a
 factor from 0, the alpha with the best Acc(D_r) (1 - max(Acc(D_f), gamma)), Acc(D_r) measured on a random subset of at
 most `selection_samples`. Also chosen here: the fine-tuning takes `passes` over D_f; parameters only are negated.
 BatchNorm: frozen, its running statistics stay those of the original.
