@@ -203,12 +203,12 @@ def test_from_a_template_to_a_leaderboard(call: Any) -> None:
     with Path("submissions/mine/submission.toml").open("a") as file:
         file.write('\n[variants.broken]\nrate = "fast"\n')
     Path("tiny.toml").write_text(TINY)
-    first = call("run", "tiny.toml")
+    first = call("run", "tiny.toml", "--method", "mine", "--method", "mine/broken")
     assert first.code == 0, first.err
     assert "8 trials run" in first.out
     assert "4 failed; 0 already stored" in first.out
     assert "unlearnbench leaderboard tiny --out leaderboard" in first.out
-    again = call("run", "tiny.toml")
+    again = call("run", "tiny.toml", "--method", "mine", "--method", "mine/broken")
     assert again.code == 0
     assert "0 trials run" in again.out
     assert "8 already stored" in again.out

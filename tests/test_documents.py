@@ -20,7 +20,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 COMMANDS: dict[str, Any] = getattr(get_command(cli.app), "commands")  # noqa: B009
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md")]
+DOCUMENTS = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "submissions/README.md")
+]
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
@@ -86,3 +88,9 @@ def test_the_license_is_complete() -> None:
     text = (ROOT / "LICENSE").read_text()
     assert "Apache License" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_every_submission_has_a_section() -> None:
+    sections = re.findall(r"^## `([a-z_0-9]+)`", (ROOT / "submissions/README.md").read_text(), re.MULTILINE)
+    names = [file.parent.name for file in sorted((ROOT / "submissions").glob("*/submission.toml"))]
+    assert sorted(sections) == names

@@ -17,6 +17,7 @@ What a problem offers (N samples, C colour channels, S x S pixels):
         .take(positions)    the part at these positions (int64 [n]) or where a mask is true (bool [N])
 
     problem.original()                  a fresh copy of the model to repair, in training mode
+    problem.expanded_original()         the original with twice the channels, for what is to be thrown away
     problem.untrained()                 the same architecture with random weights
     problem.train_from_scratch(images)  a model trained on a set by the original's own recipe
     problem.optimizer(model, learning_rate)   the optimizer that trained the original
