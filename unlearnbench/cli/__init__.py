@@ -1,0 +1,20 @@
+"""The command line: one thin function a verb. What is heavy to import is imported by the verb that needs it."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from unlearnbench.cli import authoring, reporting, running  # noqa: F401 each registers its verbs
+from unlearnbench.cli.common import app
+from unlearnbench.errors import HarnessError, UsageError
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The program. What a person did wrong is one sentence and code 2; what the harness did wrong, code 1."""
+    try:
+        app(arguments, prog_name="unlearnbench")
+    except (UsageError, HarnessError) as error:
+        typer.echo(f"unlearnbench: {error}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)

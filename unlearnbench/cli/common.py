@@ -1,0 +1,75 @@
+"""What all verbs share: the program, its two consoles, the options that several verbs take, the bar of a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from unlearnbench.engine.run import Progress as State
+
+DATABASE = "sqlite:///data/unlearnbench.db"
+
+app = typer.Typer(
+    name="unlearnbench",
+    help="Benchmark machine unlearning of corrupted data: run methods on a grid of problems and draw the map.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# What goes into a file or a pipe is as wide as its tables need.
+out = Console(width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True)
+
+SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite, or the path of a suite file.")]
+StoredSuite = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite that was run.")]
+Database = Annotated[str, typer.Option(metavar="URL", help="Results database: a SQLAlchemy URL or an SQLite file.")]
+Data = Annotated[Path, typer.Option(metavar="DIR", resolve_path=True, help="Folder of data sets and original models.")]
+Submissions = Annotated[Path, typer.Option(metavar="DIR", help="Folder of submissions.")]
+Suites = Annotated[Path, typer.Option(metavar="DIR", help="Folder of suite files.")]
+
+
+class Bar:
+    """The progress of a run on the terminal: trials done, failed, time left; warnings above the bar."""
+
+    def __init__(self) -> None:
+        self.shown: set[str] = set()
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        failed = TextColumn("{task.fields[failed]} failed")
+        self.progress = Progress(*columns, failed, TimeRemainingColumn(), console=err)
+        self.bar = self.progress.add_task("starting", total=None, failed=0)
+
+    def show(self, state: State) -> None:
+        self.progress.update(
+            self.bar, description=state.stage, total=state.total, completed=state.done, failed=state.failed
+        )
+        if state.message is not None:
+            self.warn(state.message)
+
+    def warn(self, message: str) -> None:
+        """Print a warning once."""
+        if message not in self.shown:
+            self.shown.add(message)
+            err.print(f"warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

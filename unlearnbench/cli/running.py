@@ -1,0 +1,118 @@
+"""The verbs that run trials."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlearnbench.cli.common import (
+    DATABASE,
+    Bar,
+    Data,
+    Database,
+    Submissions,
+    SuiteName,
+    Suites,
+    app,
+    cores,
+    err,
+    out,
+)
+from unlearnbench.errors import UsageError
+
+
+class Rule(StrEnum):
+    blind = "blind"
+    oracle = "oracle"
+
+
+class Sampler(StrEnum):
+    tpe = "tpe"
+    grid = "grid"
+
+
+@app.command()
+def run(
+    suite: SuiteName,
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this method (repeat for more); all by default.")
+    ] = None,
+    database: Database = DATABASE,
+    data: Data = Path("data"),
+    submissions: Submissions = Path("submissions"),
+    suites: Suites = Path("suites"),
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads of a trial.")
+    ] = None,
+    no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
+) -> None:
+    """Run all trials of a suite that are not stored yet, and store their results."""
+    from unlearnbench.engine.run import run_suite
+    from unlearnbench.engine.submissions import choose, discover
+    from unlearnbench.problem.suite import find, parse
+    from unlearnbench.report.frames import ranking, trials
+    from unlearnbench.report.tables import ranked_table
+    from unlearnbench.store.store import Store
+
+    grid = parse(find(suite, suites))
+    chosen = choose(discover(submissions), method or [], grid.variant)
+    if not chosen:
+        raise UsageError(f"no submissions in {submissions}: give --submissions, or make one with `unlearnbench new`")
+    with Store(database) as store:
+        try:
+            with Bar() as bar:
+                summary = run_suite(
+                    grid,
+                    chosen,
+                    store,
+                    data,
+                    workers=workers or max(1, cores() // grid.threads),
+                    download=not no_download,
+                    watch=bar.show,
+                )
+        except KeyboardInterrupt:
+            err.print("Stopped. Every finished trial is stored; the same command goes on from there.")
+            raise typer.Exit(130) from None
+        for message in summary.warnings:
+            bar.warn(message)
+        out.print(ranked_table(ranking(trials(store.engine, grid.name))))
+    stored = summary.planned - summary.ran
+    counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
+    out.print(counts, soft_wrap=True)
+    option = "" if database == DATABASE else f" --database {database}"
+    out.print(f"Draw the figures: unlearnbench leaderboard {grid.name} --out leaderboard{option}", soft_wrap=True)
+
+
+@app.command()
+def tune(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name of a method with a [search] table.")],
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite, or path to a suite file.")] = "digits",
+    rule: Annotated[
+        Rule, typer.Option(help="Judge by what a method may see, or, never ranked, by true labels.")
+    ] = Rule.blind,
+    sampler: Annotated[Sampler, typer.Option(help="Optuna's Parzen estimator, or a grid.")] = Sampler.tpe,
+    database: Database = DATABASE,
+    data: Data = Path("data"),
+    submissions: Submissions = Path("submissions"),
+    suites: Suites = Path("suites"),
+) -> None:
+    """Search the hyperparameters of a method on the suite's tuning seeds; prints the winner as a variant."""
+    from unlearnbench.engine.submissions import choose, discover
+    from unlearnbench.engine.tune import as_variant
+    from unlearnbench.engine.tune import tune as search
+    from unlearnbench.problem.suite import find, parse
+    from unlearnbench.report.tables import tries_table
+    from unlearnbench.store.store import Store
+
+    grid = parse(find(suite, suites))
+    start = choose(discover(submissions), [method])[0]
+    with Store(database) as store, Bar() as bar:
+        workers = max(1, cores() // grid.threads)
+        tries = search(
+            grid, start, store, data, rule=rule.value, sampler=sampler.value, workers=workers, watch=bar.show
+        )
+    out.print(tries_table(tries))
+    out.print(as_variant(grid.name, rule.value, tries[0]), markup=False, highlight=False, soft_wrap=True)
