@@ -59,8 +59,18 @@ class Linear(Classifier):
         raise NotImplementedError
 
 
+def _softmax_regression() -> Linear:
+    return Linear(12, 3)
+
+
 def _as_the_harness_hands_it_over() -> ResNet9:
     return ResNet9(3, 1, 1 / 32).to(memory_format=torch.channels_last)
+
+
+MEMORISED = 300
+"""Steps of training after which the tiny residual network has memorised its wrong labels."""
+_ORIGINALS: dict[Any, dict[str, Tensor]] = {}
+"""Trained weights by all that they depend on: many tests start from the same original."""
 
 
 def _problem(
@@ -91,9 +101,12 @@ def _problem(
     pipeline = Pipeline((0.4,) * shape[0], (0.25,) * shape[0], crop_padding=0, flip=False)
     data = ImageSet(images, labels, torch.arange(samples), pipeline, generator, batch_size)
     recipe = Recipe(pretrain, batch_size, 0.2, warmup=0.1, weight_decay=weight_decay, crop_padding=0, flip=False)
-    torch.manual_seed(11)
-    model = new_model()
-    train(model, data, recipe)
+    trained = (new_model, shape, samples, forget, batch_size, recipe)
+    if trained not in _ORIGINALS:
+        torch.manual_seed(11)
+        model = new_model()
+        train(model, data, recipe)
+        _ORIGINALS[trained] = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     generator.manual_seed(seed)
     torch.manual_seed(seed)
     return Problem(
@@ -105,7 +118,7 @@ def _problem(
         device=torch.device("cpu"),
         generator=generator,
         new_model=new_model,
-        original_weights={name: tensor.clone() for name, tensor in model.state_dict().items()},
+        original_weights={name: tensor.clone() for name, tensor in _ORIGINALS[trained].items()},
         trainer=train,
     )
 
@@ -113,13 +126,25 @@ def _problem(
 @pytest.fixture
 def linear() -> Callable[..., Problem]:
     """Makes a problem whose model is a softmax regression on 12 pixels; one batch holds everything."""
-    return partial(_problem, partial(Linear, 12, 3), (1, 3, 4))
+    return partial(_problem, _softmax_regression, (1, 3, 4))
 
 
 @pytest.fixture
 def residual() -> Callable[..., Problem]:
     """Makes a problem whose model is a ResNet-9 with 2, 4, 8 and 4 channels."""
     return partial(_problem, _as_the_harness_hands_it_over, (1, 16, 16), batch_size=16)
+
+
+@pytest.fixture
+def memorised(residual: Callable[..., Problem]) -> Callable[..., Problem]:
+    """Makes a residual problem whose original gives nearly all of D_f its wrong labels: there is something to do."""
+
+    def make(**changes: Any) -> Problem:
+        problem = residual(pretrain=MEMORISED, **changes)
+        assert problem.accuracy(problem.original(), problem.forget) >= 0.75
+        return problem
+
+    return make
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ ALL = {
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_manifest_fits_the_class(name: str, module: Modules) -> None:
-    (submission,) = read(FOLDER / name)
+    submission = next(item for item in read(FOLDER / name) if item.variant == "default")
     assert (submission.entry, submission.role) == (f"method:{ALL[name][0]}", ALL[name][1])
     assert not submission.needs_corrupted_indices
     method = getattr(module(name), ALL[name][0])
@@ -176,17 +176,6 @@ def test_a_forget_set_that_is_forgotten_already_is_left_alone(name: str, module:
 def test_weights_that_overflow_are_not_returned(name: str, module: Modules, linear: Problems) -> None:
     problem = linear(learning_rate=float("inf"), stop_accuracy=0.0)
     assert np.isfinite(result_of(getattr(module(name), ALL[name][0])(), problem)).all()
-
-
-@pytest.mark.parametrize(("name", "frozen"), [("gradient_ascent", True), ("npo", True), ("finetune", False)])
-def test_batchnorm_statistics_move_only_where_the_method_says_so(
-    name: str, frozen: bool, module: Modules, residual: Problems
-) -> None:
-    problem = residual(pretrain=120)
-    result = getattr(module(name), ALL[name][0])().unlearn(problem).state_dict()
-    moved = {key for key, value in problem.original_weights.items() if not torch.equal(result[key], value)}
-    assert "conv1.conv.weight" in moved
-    assert any("running" in key for key in moved) != frozen
 
 
 @pytest.mark.parametrize("beta", [0.1, 1.0, 5.0])
