@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup leaderboard test lint clean
+.PHONY: setup leaderboard findings test lint clean
 
 setup: .venv/installed
 
@@ -14,6 +14,10 @@ setup: .venv/installed
 leaderboard: setup
 	$(BIN)/unlearnbench run digits
 	$(BIN)/unlearnbench leaderboard digits --out leaderboard
+
+# After an official run: the tables in submissions/README.md follow; what is said about them is for a person to check.
+findings: setup
+	$(BIN)/python -m unlearnbench.report.findings leaderboard/trials.csv submissions/README.md
 
 test: setup
 	$(BIN)/python -m ruff check .

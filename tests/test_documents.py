@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from typer.main import get_command
 
@@ -14,6 +15,7 @@ from unlearnbench import cli
 from unlearnbench.engine.submissions import Manifest
 from unlearnbench.problem.corruption import Corruption
 from unlearnbench.problem.datasets import NAMES
+from unlearnbench.report.findings import TABLE, updated
 from unlearnbench.template import FILES
 
 ROOT = Path(__file__).parent.parent
@@ -94,3 +96,10 @@ def test_every_submission_has_a_section() -> None:
     sections = re.findall(r"^## `([a-z_0-9]+)`", (ROOT / "submissions/README.md").read_text(), re.MULTILINE)
     names = [file.parent.name for file in sorted((ROOT / "submissions").glob("*/submission.toml"))]
     assert sorted(sections) == names
+
+
+def test_the_tables_of_the_submissions_are_those_of_the_leaderboard() -> None:
+    text = (ROOT / "submissions/README.md").read_text()
+    assert updated(text, pd.read_csv(ROOT / "leaderboard/trials.csv")) == text
+    tables = {match["method"].split("/")[0].split(" ")[0] for match in TABLE.finditer(text)}
+    assert tables == {file.parent.name for file in (ROOT / "submissions").glob("*/submission.toml")}
