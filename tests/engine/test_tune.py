@@ -126,3 +126,14 @@ def test_the_winner_is_a_table_to_paste() -> None:
     }
     assert "never ranked" in as_variant("digits", "oracle", best)
     assert "oracle" in tomllib.loads(as_variant("digits", "oracle", best))["variants"]
+
+
+def test_the_first_tries_are_spread_over_the_space(
+    suite: Suite, submission: Submission, store: Store, tmp_path: Path
+) -> None:
+    search = {"other": Range(low=1e-3, high=0.1, log=True), "level": Range(choices=(0, 3))}
+    tuning = Tuning(seeds=(100,), discovery_rates=(1.0,), tries=8)
+    tries = tune(replace(suite, tuning=tuning), replace(submission, search=search), store, tmp_path)
+    others = sorted(item.hyperparameters["other"] for item in tries if "other" in item.hyperparameters)
+    assert others == [float(f"{1e-3 * 100 ** (point / 8):.3g}") for point in range(1, 8)]
+    assert {item.hyperparameters["level"] for item in tries} == {0, 3}
