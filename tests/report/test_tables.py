@@ -4,7 +4,8 @@ import pytest
 from rich.console import Console
 
 from unlearnbench.report.figures import cell_colours
-from unlearnbench.report.frames import healing_correlation, ranking, trials
+from unlearnbench.report.frames import healing_correlation, trials
+from unlearnbench.report.ranking import ranking
 from unlearnbench.report.tables import (
     correlation_markdown,
     heatmap_table,

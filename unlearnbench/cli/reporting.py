@@ -17,8 +17,9 @@ def leaderboard(
     database: Database = DATABASE,
 ) -> None:
     """Write the leaderboard of a suite: figures and tables."""
-    from unlearnbench.report.frames import ranking, trials
+    from unlearnbench.report.frames import trials
     from unlearnbench.report.leaderboard import write_leaderboard
+    from unlearnbench.report.ranking import ranking
     from unlearnbench.report.tables import ranked_table
     from unlearnbench.store.store import Store
 

@@ -53,7 +53,8 @@ def run(
     from unlearnbench.engine.run import run_suite
     from unlearnbench.engine.submissions import choose, discover
     from unlearnbench.problem.suite import find, parse
-    from unlearnbench.report.frames import ranking, trials
+    from unlearnbench.report.frames import trials
+    from unlearnbench.report.ranking import ranking
     from unlearnbench.report.tables import ranked_table
     from unlearnbench.store.store import Store
 

@@ -15,11 +15,11 @@ from unlearnbench.report.frames import (
     LowUtility,
     healing_correlation,
     latest_run,
-    ranking,
     runs_of,
     thirds,
     trials,
 )
+from unlearnbench.report.ranking import ranking
 from unlearnbench.report.tables import correlation_markdown, ranked_markdown, thirds_markdown
 from unlearnbench.store.schema import RunRow
 

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from unlearnbench.report.figures import PRODUCT, RATE_LABEL, REGULARITY_LABELS, cell_colours
-from unlearnbench.report.frames import REFERENCE, RETRAIN, map_of, original_column, states_of
+from unlearnbench.report.frames import REFERENCE, map_of, original_column, states_of
+from unlearnbench.report.ranking import RETRAIN
 
 if TYPE_CHECKING:
     from unlearnbench.engine.tune import Try
