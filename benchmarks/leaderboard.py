@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
-import os
 import resource
 import subprocess
 import sys
@@ -65,7 +64,7 @@ def fill(store: Store, trials: int, methods: int = 100, seed: int = 0) -> int:
     problems = list(itertools.product(CORRUPTIONS, seeds, RATES))
     strength = dict(zip(names, random.uniform(0.2, 0.8, len(names)), strict=True))
     again = names[: max(3, methods // 10)]
-    with store.engine.begin() as connection:
+    with store.engine.connect() as connection:
         _add(connection, RunRow, [_run("first", SUITE, 0), _run("second", SUITE, 1), _run("other", "another", 2)])
         _add(connection, SubmissionRow, [_submission(key_of(name), name) for name in names])
         _add(connection, SubmissionRow, [_submission(key_of(names[2], "changed"), names[2])])
@@ -110,8 +109,8 @@ def _records(planned: list[Row], strengths: Any, random: np.random.Generator) ->
             "key": row["trial_key"],
             "run_id": "first",
             **{name: row[name] for name in ("problem_key", "original_key", "submission_key")},
-            "training_seed": 0,
-            "unlearning_seed": 0,
+            "training_seed": 1,
+            "unlearning_seed": 2,
             "state": "failed" if failed else "finished",
             "reason": "timeout" if failed else None,
             "detail": None,
@@ -144,6 +143,7 @@ def _batched(items: Iterable[Any]) -> Iterator[list[Any]]:
 def _add(connection: Connection, table: type[Base], rows: Iterable[Row]) -> None:
     for batch in _batched(rows):
         connection.execute(insert(table), batch)
+    connection.commit()
 
 
 def _planned(run: str, submission: str, corruption: str, seed: int, rate: float, training: str) -> Row:
@@ -210,7 +210,7 @@ def _original(corruption: str, seed: int, training: str) -> Row:
         "specification": {},
         "capacity": CAPACITY,
         "training": training,
-        "training_seed": 0,
+        "training_seed": 1,
         "precision": "float32",
         "weights_hash": "",
         "seconds": 1.0,
@@ -222,9 +222,10 @@ def _original(corruption: str, seed: int, training: str) -> Row:
 
 def measure(database: str) -> tuple[float, float, float]:
     """Processor seconds, wall seconds and peak megabytes of `unlearnbench table` as a process of its own."""
-    command = [sys.executable, "-m", "unlearnbench.cli", "table", SUITE, "--format", "markdown", "--database", database]
+    program = "from unlearnbench.cli import main; main()"
+    command = [sys.executable, "-c", program, "table", SUITE, "--format", "markdown", "--database", database]
     begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return processor, wall, after.ru_maxrss / 1024
@@ -241,9 +242,14 @@ def main() -> None:
         begin = time.perf_counter()
         with Store(options.database) as store:
             print(f"{fill(store, options.trials, options.methods)} trials in {time.perf_counter() - begin:.0f} s")
-    for _ in range(options.repeats):
-        processor, wall, memory = measure(options.database)
-        print(f"{processor:.2f} s of processor, {wall:.2f} s of wall, {memory:.0f} MB at most")
+    measured = [measure(options.database) for _ in range(options.repeats)]
+    for processor, wall, memory in measured:
+        print(f"{processor:.2f} s of processor time, {wall:.2f} s, {memory:.0f} MB at most")
+    # Other processes on the machine make a run slower, never faster: the fastest one says most.
+    within = min(measured)[0] <= MOST_SECONDS and max(memory for *_, memory in measured) <= MOST_MEGABYTES
+    print(
+        f"{'within' if within else 'OVER'} {MOST_SECONDS:g} s and {MOST_MEGABYTES:g} MB, the limits for 1,000,000 trials"
+    )
 
 
 if __name__ == "__main__":

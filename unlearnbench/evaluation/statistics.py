@@ -190,5 +190,8 @@ def shared_ranks(methods: Paired, order: Sequence[int]) -> list[int]:
 def _interval(resampled: Values) -> tuple[float, float]:
     """The percentile interval of what was resampled; what is undefined is left out."""
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.nanquantile(resampled, [tail, 1 - tail])
+    defined = resampled[~np.isnan(resampled)]
+    if len(defined) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)

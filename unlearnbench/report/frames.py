@@ -119,8 +119,7 @@ def counted(suite: str) -> Select[Any]:
             *(PlannedTrialRow.capacity, PlannedTrialRow.training),
         )
         .distinct()
-        .join(RunRow, RunRow.id == PlannedTrialRow.run_id)
-        .where(RunRow.suite == suite)
+        .where(PlannedTrialRow.run_id.in_(select(RunRow.id).where(RunRow.suite == suite)))
         .subquery()
     )
     method, newest_first = (SubmissionRow.name, SubmissionRow.variant), (RunRow.started_at.desc(), RunRow.id.desc())

@@ -31,18 +31,20 @@ def ranked(scores: Scores, *, baseline: str = RETRAIN, seed: int = 0) -> pd.Data
     the `baseline` method's on the same kind of original. References and methods without a single record have no rank.
     """
     draws = resamples(len(scores.problems), np.random.default_rng(seed))
-    aggregate = paired(scores.aggregate, draws)
+    # All metrics at once, aggregate first: one large product of matrices is faster than three.
+    methods = paired(np.concatenate([scores.aggregate, scores.healed, scores.utility]), draws)
+    count = len(scores.methods)
     table = scores.methods.assign(
-        **_summary("healed", paired(scores.healed, draws)),
-        **_summary("utility", paired(scores.utility, draws)),
-        **_summary("aggregate", aggregate),
+        **_summary("healed", methods, range(count, 2 * count)),
+        **_summary("utility", methods, range(2 * count, 3 * count)),
+        **_summary("aggregate", methods, range(count)),
         trials=(~np.isnan(scores.aggregate)).sum(axis=1) + scores.missing.sum(axis=1),
         failed=scores.failed.sum(axis=1),
         missing=scores.missing.sum(axis=1),
         seconds=[mean(_there(row)) for row in scores.seconds],
     )
     table["cost"] = table["seconds"] / table["stands_on"].map(seconds_of(scores, baseline)).astype(float)
-    table.insert(0, "rank", _ranks(table, aggregate))
+    table.insert(0, "rank", _ranks(table, methods))
     reference, other = table["role"] == REFERENCE, table["method"].str.contains(" on ", regex=False)
     order = table.assign(reference=reference, kind=table["stands_on"].where(other, "")).sort_values(
         ["kind", "reference", "aggregate", "method"], ascending=[True, True, False, True]
@@ -71,22 +73,22 @@ def _there(values: Values) -> Values:
     return values[~np.isnan(values)]
 
 
-def _summary(metric: str, methods: Paired) -> dict[str, list[float]]:
-    """Mean, standard error and interval of each method, in percent."""
-    estimates = [methods.mean(row) for row in range(len(methods.values))]
+def _summary(metric: str, methods: Paired, rows: range) -> dict[str, list[float]]:
+    """Mean, standard error and interval of each of these rows, in percent."""
+    estimates = [methods.mean(row) for row in rows]
     return {
         metric: [100 * estimate.value for estimate in estimates],
-        f"{metric}_sem": [100 * sem(_there(values)) for values in methods.values],
+        f"{metric}_sem": [100 * sem(_there(methods.values[row])) for row in rows],
         f"{metric}_low": [100 * estimate.low for estimate in estimates],
         f"{metric}_high": [100 * estimate.high for estimate in estimates],
     }
 
 
-def _ranks(table: pd.DataFrame, aggregate: Paired) -> pd.Series[int]:
-    """Ranks of methods that are no references and have records, for each kind of original."""
+def _ranks(table: pd.DataFrame, methods: Paired) -> pd.Series[int]:
+    """Ranks by the first rows of `methods`, for each kind of original, of what is no reference and has records."""
     ranks = pd.Series(pd.NA, index=table.index, dtype="Int64")
     competing = table[(table["role"] != REFERENCE) & table["aggregate"].notna()]
     for _, group in competing.groupby("stands_on"):
         order = group.sort_values(["aggregate", "method"], ascending=[False, True]).index
-        ranks[order] = shared_ranks(aggregate, order.tolist())
+        ranks[order] = shared_ranks(methods, order.tolist())
     return ranks

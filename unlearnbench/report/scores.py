@@ -89,9 +89,11 @@ class Scores:
     def failed(self) -> NDArray[np.bool_]:
         return ~np.isnan(self.aggregate) & np.isnan(self.healed)
 
-    def of(self, regularity: str) -> Scores:
-        """The part on problems of one regularity."""
-        chosen = (self.problems["regularity"] == regularity).to_numpy()
+    def of(self, regularity: str, discovery_rate: float | None = None) -> Scores:
+        """The part on problems of one regularity, or of one cell of the map."""
+        chosen = self.problems["regularity"].to_numpy() == regularity
+        if discovery_rate is not None:
+            chosen = chosen & (self.problems["discovery_rate"].to_numpy() == discovery_rate)
         return replace(
             self,
             problems=self.problems[chosen].reset_index(drop=True),
@@ -104,13 +106,14 @@ def scores_of(frame: pd.DataFrame) -> Scores:
     """The scores in a frame of trials."""
     methods = frame[METHOD].drop_duplicates(ignore_index=True)
     codes = pd.Series(methods.index, index=methods["method"])
-    rows = codes[frame["method"]].to_numpy()
+    rows: NDArray[np.int64] = codes[frame["method"]].to_numpy(dtype=np.int64)
     recorded = (frame["state"] != "missing").to_numpy()
     missing = np.zeros((len(methods), len(REGULARITIES)), dtype=np.int64)
     np.add.at(missing, (rows[~recorded], frame.loc[~recorded, "regularity"].map(REGULARITIES.index)), 1)
     groups = frame[recorded].groupby(PROBLEM, dropna=False)
-    values = frame.loc[recorded, list(_MEASURED)].to_numpy(dtype=np.float64).T
-    part = (rows[recorded], groups.ngroup().to_numpy(), values)
+    values: Values = frame.loc[recorded, list(_MEASURED)].to_numpy(dtype=np.float64).T
+    columns = np.asarray(groups.ngroup(), dtype=np.int64)
+    part = (rows[recorded], columns, values)
     return _scores(methods, groups.size().index.to_frame(index=False), [part], missing)
 
 
