@@ -62,12 +62,13 @@ def fill(store: Store, trials: int, methods: int = 100, seed: int = 0) -> int:
     standing = [(name, "standard") for name in names] + [(name, "tied-dropout") for name in names[: methods // 4]]
     seeds = range(max(1, round(trials / (len(standing) * len(CORRUPTIONS) * len(RATES)))))
     problems = list(itertools.product(CORRUPTIONS, seeds, RATES))
-    strength = dict(zip(names, random.uniform(0.2, 0.8, len(names)), strict=True))
-    again = names[: max(3, methods // 10)]
+    again, changed = names[: max(3, methods // 10)], {names[2]: key_of(names[2], "changed")}
+    keys = [*map(key_of, names), *changed.values()]
+    strength = dict(zip(keys, random.uniform(0.2, 0.8, len(keys)), strict=True))
     with store.engine.connect() as connection:
         _add(connection, RunRow, [_run("first", SUITE, 0), _run("second", SUITE, 1), _run("other", "another", 2)])
         _add(connection, SubmissionRow, [_submission(key_of(name), name) for name in names])
-        _add(connection, SubmissionRow, [_submission(key_of(names[2], "changed"), names[2])])
+        _add(connection, SubmissionRow, [_submission(key, name) for name, key in changed.items()])
         _add(connection, ProblemRow, (_problem(*problem) for problem in problems))
         pairs = itertools.product(CORRUPTIONS, seeds, ("standard", "tied-dropout"))
         _add(connection, OriginalRow, (_original(*pair) for pair in pairs))
@@ -75,7 +76,7 @@ def fill(store: Store, trials: int, methods: int = 100, seed: int = 0) -> int:
         for batch in _batched((*problem, *method) for problem in problems for method in standing):
             planned = [_planned("first", key_of(name), *cell, training) for *cell, name, training in batch]
             planned += [
-                _planned("second", key_of(name, "changed") if name == names[2] else key_of(name), *cell, training)
+                _planned("second", changed.get(name, key_of(name)), *cell, training)
                 for *cell, name, training in batch
                 if name in again
             ]
@@ -83,16 +84,15 @@ def fill(store: Store, trials: int, methods: int = 100, seed: int = 0) -> int:
             other = [row | {"run_id": "other"} for row in planned[::7] if row["run_id"] == "first"]
             _add(connection, PlannedTrialRow, other)
             known = {row["trial_key"]: row for row in planned}
-            strengths = np.array([strength[name] for *_, name, _ in batch] + [0.5] * (len(known) - len(batch)))
-            _add(connection, TrialRow, _records(list(known.values()), strengths, random))
+            _add(connection, TrialRow, _records(list(known.values()), strength, random))
             rows += len(batch)
     return rows
 
 
-def _records(planned: list[Row], strengths: Any, random: np.random.Generator) -> Iterator[Row]:
-    """Records of most of these planned trials; `strengths` says how well each heals."""
+def _records(planned: list[Row], strength: dict[str, float], random: np.random.Generator) -> Iterator[Row]:
+    """Records of most of these planned trials; `strength` says how well a submission heals."""
     count = len(planned)
-    healed = np.clip(strengths + random.normal(0, 0.1, count), 0, 1)
+    healed = np.clip([strength[row["submission_key"]] for row in planned] + random.normal(0, 0.1, count), 0, 1)
     utility = np.clip(0.97 + random.normal(0, 0.02, count), 0, 1)
     seconds, fate = random.uniform(1, 9, count), random.uniform(size=count)
     for index, row in enumerate(planned):
@@ -247,9 +247,8 @@ def main() -> None:
         print(f"{processor:.2f} s of processor time, {wall:.2f} s, {memory:.0f} MB at most")
     # Other processes on the machine make a run slower, never faster: the fastest one says most.
     within = min(measured)[0] <= MOST_SECONDS and max(memory for *_, memory in measured) <= MOST_MEGABYTES
-    print(
-        f"{'within' if within else 'OVER'} {MOST_SECONDS:g} s and {MOST_MEGABYTES:g} MB, the limits for 1,000,000 trials"
-    )
+    limits = f"{MOST_SECONDS:g} s and {MOST_MEGABYTES:g} MB, the limits for 1,000,000 trials"
+    print(f"{'within' if within else 'OVER'} {limits}")
 
 
 if __name__ == "__main__":

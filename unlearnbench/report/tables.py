@@ -108,7 +108,7 @@ def ranking_sheets(ranking: pd.DataFrame, title: str, before_interval: str | Non
     if "regularity" not in ranking:
         return [ranking_sheet(ranking, title, before_interval)]
     return [
-        ranking_sheet(part, f"{title}, {REGULARITY_LABELS[str(regularity)].lower()} regularity", before_interval)
+        ranking_sheet(part, f"{title}, {regularity} regularity", before_interval)
         for regularity, part in ranking.groupby("regularity", sort=False)
     ]
 
