@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.report import scores as scores_module
 from unlearnbench.report.frames import trials
 from unlearnbench.report.scores import Scores, read_scores, scores_of
@@ -80,6 +80,12 @@ def test_trials_that_differ_in_a_seed_are_not_paired(small):
     names = found.methods["method"].tolist()
     good, retrain = (~np.isnan(found.aggregate[names.index(name)]) for name in ("good", "retrain"))
     assert (good.sum(), retrain.sum(), (good & retrain).sum()) == (12, 12, 0)
+
+
+def test_two_records_in_one_place_are_not_taken_for_one(small):
+    frame = trials(small.engine, "small")
+    with pytest.raises(HarnessError, match="two records of one method on the same problem"):
+        scores_of(pd.concat([frame, frame[frame["method"] == "good"].head(1)]))
 
 
 def test_parts_of_the_map(small):

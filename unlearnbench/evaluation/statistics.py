@@ -133,7 +133,7 @@ class Paired:
         # What only one of them has is in the totals of that one: it is taken out again. It is little.
         alone = np.flatnonzero(missing)
         filled = np.nan_to_num(self.values[first, alone]) - np.nan_to_num(self.values[second, alone])
-        return self._estimate(differences, totals - filled @ self.draws[alone], missing)
+        return self._estimate(differences, totals - _sums(filled[np.newaxis], self.draws[alone])[0], missing)
 
     def _estimate(self, values: Values, totals: Values, missing: NDArray[np.bool_]) -> Estimate:
         value = mean(values[~missing])
@@ -146,13 +146,17 @@ class Paired:
 
 def paired(values: Values, draws: Draws) -> Paired:
     """The bootstrap of (methods, problems) by these `draws` of the problems; nan where a method has no value."""
-    filled = np.nan_to_num(values)
+    return Paired(values, draws, _sums(np.nan_to_num(values), draws))
+
+
+def _sums(values: Values, draws: Draws) -> Values:
+    """Sums over each resample: (methods, problems) by (problems, RESAMPLES), some problems at a time."""
     totals = np.zeros((len(values), RESAMPLES))
     size = max(1, BLOCK // RESAMPLES)
-    for start in range(0, values.shape[1], size):
+    for start in range(0, len(draws), size):
         block = slice(start, start + size)
-        totals += filled[:, block] @ draws[block].astype(np.float64)
-    return Paired(values, draws, totals)
+        totals += values[:, block] @ draws[block].astype(np.float64)
+    return totals
 
 
 def resamples(problems: int, random: Generator) -> Draws:

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Engine, and_, bindparam, select
 
+from unlearnbench.errors import HarnessError
 from unlearnbench.evaluation.statistics import Values
 from unlearnbench.problem.corruption import REGULARITIES
 from unlearnbench.problem.suite import OriginalSpec
@@ -25,13 +26,8 @@ from unlearnbench.store.schema import PlannedTrialRow, ProblemRow, SubmissionRow
 
 METHOD = ["method", "title", "role", "stands_on"]
 PROBLEM = [
-    "regularity",
-    "corruption",
-    "discovery_rate",
-    "corruption_seed",
-    "problem",
-    "training_seed",
-    "unlearning_seed",
+    *("regularity", "corruption", "discovery_rate", "corruption_seed", "problem"),
+    *("training_seed", "unlearning_seed"),
 ]
 """What two trials that are compared have in common: the problem and all seeds."""
 
@@ -42,7 +38,7 @@ _PROBLEMS = select(
 )
 _MEASURED = ("healed_train", "utility", "seconds")
 _METRICS = ("healed", "utility", "aggregate", "seconds")
-Part = tuple["int | NDArray[np.int64]", NDArray[np.int64], Values]
+Part = tuple[int | NDArray[np.int64], NDArray[np.int64], Values]
 """Of some trials: which method or methods, which problems, and (3, trials) of what was measured."""
 _CHUNK = 20_000
 """Rows held at a time as Python objects."""
@@ -90,7 +86,7 @@ class Scores:
         return ~np.isnan(self.aggregate) & np.isnan(self.healed)
 
     def of(self, regularity: str, discovery_rate: float | None = None) -> Scores:
-        """The part on problems of one regularity, or of one cell of the map."""
+        """The part on problems of one regularity, or of one cell of the map (`missing` is that of the regularity)."""
         chosen = self.problems["regularity"].to_numpy() == regularity
         if discovery_rate is not None:
             chosen = chosen & (self.problems["discovery_rate"].to_numpy() == discovery_rate)
@@ -156,6 +152,9 @@ def _scores(methods: pd.DataFrame, problems: pd.DataFrame, parts: list[Part], mi
     """Lay out what was measured by method and problem, both sorted: no order of a store matters.
 
     A failed trial has no accuracy, and its time says nothing.
+
+    Raises:
+        HarnessError: two records in the same place; one of them would be lost.
     """
     method_order = methods["method"].argsort(kind="stable").to_numpy()
     problem_order = problems.sort_values(PROBLEM).index.to_numpy()
@@ -165,6 +164,8 @@ def _scores(methods: pd.DataFrame, problems: pd.DataFrame, parts: list[Part], mi
     for method, problem, values in parts:
         matrices[:, rows[method], columns[problem]] = values
         failed[rows[method], columns[problem]] = np.isnan(values[0])
+    if (failed | ~np.isnan(healed)).sum() != sum(len(problem) for _, problem, _ in parts):
+        raise HarnessError("the store holds two records of one method on the same problem with the same seeds")
     return Scores(
         methods.iloc[method_order].reset_index(drop=True),
         problems.iloc[problem_order].reset_index(drop=True),
