@@ -73,11 +73,11 @@ def fill(store: Store, trials: int, methods: int = 100, seed: int = 0) -> int:
         pairs = itertools.product(CORRUPTIONS, seeds, ("standard", "tied-dropout"))
         _add(connection, OriginalRow, (_original(*pair) for pair in pairs))
         rows = 0
-        for batch in _batched((*problem, *method) for problem in problems for method in standing):
-            planned = [_planned("first", key_of(name), *cell, training) for *cell, name, training in batch]
+        for batch in _batched(itertools.product(problems, standing)):
+            planned = [_planned("first", key_of(name), problem, training) for problem, (name, training) in batch]
             planned += [
-                _planned("second", changed.get(name, key_of(name)), *cell, training)
-                for *cell, name, training in batch
+                _planned("second", changed.get(name, key_of(name)), problem, training)
+                for problem, (name, training) in batch
                 if name in again
             ]
             _add(connection, PlannedTrialRow, planned)
@@ -146,11 +146,12 @@ def _add(connection: Connection, table: type[Base], rows: Iterable[Row]) -> None
     connection.commit()
 
 
-def _planned(run: str, submission: str, corruption: str, seed: int, rate: float, training: str) -> Row:
+def _planned(run: str, submission: str, problem: tuple[str, int, float], training: str) -> Row:
+    corruption, seed, _ = problem
     return {
         "run_id": run,
-        "trial_key": key_of(submission, corruption, seed, rate, training),
-        "problem_key": key_of(corruption, seed, rate),
+        "trial_key": key_of(submission, *problem, training),
+        "problem_key": key_of(*problem),
         "submission_key": submission,
         "original_key": key_of(corruption, seed, training),
         "capacity": CAPACITY,

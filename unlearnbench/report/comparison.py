@@ -8,7 +8,8 @@ import pandas as pd
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import Draws, Values, mean, paired, resamples
 from unlearnbench.problem.corruption import REGULARITIES
-from unlearnbench.report.ranking import RETRAIN, seconds_of
+from unlearnbench.report.frames import RETRAIN
+from unlearnbench.report.ranking import seconds_of
 from unlearnbench.report.scores import Scores
 
 ALL = "all"

@@ -26,10 +26,18 @@ LowUtility = Literal["relative", "absolute"]
 
 State = Literal["finished", "partly failed", "failed", "partly missing", "missing"]
 
+RETRAIN = "retrain"
+"""The submission whose time is the unit of cost."""
+
 REFERENCE = "reference"
 """The role of a submission that is shown outside the ranking."""
 
 LOW_UTILITY_THRESHOLD = 0.8
+
+METHOD_LABEL = case(
+    (SubmissionRow.variant == "default", SubmissionRow.name), else_=SubmissionRow.name + "/" + SubmissionRow.variant
+).label("method")
+"""A method as people call it, before what it stands on is added."""
 
 _MEASURED = (
     *("healed_train", "healed_discovered", "healed_undiscovered", "healed_test", "utility", "utility_train"),
@@ -99,12 +107,6 @@ def difference(kind: OriginalSpec, base: OriginalSpec) -> str:
     if kind.training != base.training:
         parts.append(kind.training.replace("-", " "))
     return f" on {', '.join(parts)}" if parts else ""
-
-
-METHOD_LABEL = case(
-    (SubmissionRow.variant == "default", SubmissionRow.name), else_=SubmissionRow.name + "/" + SubmissionRow.variant
-).label("method")
-"""A method as people call it, before what it stands on is added."""
 
 
 def counted(suite: str) -> Select[Any]:

@@ -7,11 +7,8 @@ import pandas as pd
 
 from unlearnbench.evaluation.statistics import Paired, Values, mean, paired, resamples, sem, shared_ranks
 from unlearnbench.problem.corruption import REGULARITIES
-from unlearnbench.report.frames import REFERENCE
+from unlearnbench.report.frames import REFERENCE, RETRAIN
 from unlearnbench.report.scores import Scores, scores_of
-
-RETRAIN = "retrain"
-"""The submission whose time is the unit of cost."""
 
 
 def ranking(frame: pd.DataFrame, *, baseline: str = RETRAIN, seed: int = 0) -> pd.DataFrame:

@@ -13,9 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from unlearnbench.report.formats import LEFT_ALIGNED, Sheet, markdown_table
-from unlearnbench.report.frames import REFERENCE, map_of, original_column, states_of
+from unlearnbench.report.frames import REFERENCE, RETRAIN, map_of, original_column, states_of
 from unlearnbench.report.labels import PRODUCT, RATE_LABEL, REGULARITY_LABELS
-from unlearnbench.report.ranking import RETRAIN
 
 if TYPE_CHECKING:
     from unlearnbench.engine.tune import Try
