@@ -109,7 +109,10 @@ def test_no_submissions(call: Any) -> None:
     one_sentence(call("run", "mine.toml"), 2, "no submissions in submissions")
 
 
-@pytest.mark.parametrize("arguments", [("leaderboard", "digits", "--out", "x"), ("show", "mine")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("leaderboard", "digits", "--out", "x"), ("show", "mine"), ("table", "digits"), ("compare", "mine", "yours")],
+)
 def test_missing_store(arguments: tuple[str, ...], call: Any) -> None:
     one_sentence(call(*arguments), 2, "no results database at data/unlearnbench.db")
     assert not Path("data").exists()
@@ -160,6 +163,12 @@ def test_methods_and_suites_are_listed(call: Any) -> None:
     listed = call("suites")
     assert "tiny" in listed.out
     assert "4" in listed.out
+
+
+def test_unknown_form(call: Any) -> None:
+    result = call("table", "digits", "--format", "word")
+    assert result.code == 2
+    assert "latex" in result.err
 
 
 def interrupt(*_arguments: object, **_options: object) -> NoReturn:
@@ -216,6 +225,14 @@ def test_from_a_template_to_a_leaderboard(call: Any) -> None:
     assert shown.code == 0, shown.err
     one_sentence(call("show", "yours", "--suite", "tiny"), 2, "yours")
     one_sentence(call("show", "mine"), 2, "digits", "tiny")
+    ranked = call("table", "tiny", "--out", "made/table.csv", "--format", "csv", "--by", "regularity")
+    assert (ranked.code, ranked.out) == (0, "written to made/table.csv\n")
+    assert Path("made/table.csv").read_text().count("\n") == 1 + 2 * 2
+    compared = call("compare", "mine", "mine/broken", "--suite", "tiny")
+    assert compared.code == 0, compared.err
+    assert "mine minus mine/broken" in compared.out
+    one_sentence(call("compare", "mine", "yours", "--suite", "tiny"), 2, "no trials of method 'yours'", "mine/broken")
+    one_sentence(call("compare", "mine", "mine", "--suite", "tiny"), 2, "cannot be compared with itself")
     drawn = call("leaderboard", "tiny", "--out", "drawn")
     assert drawn.code == 0, drawn.err
     assert "written to drawn" in drawn.out

@@ -8,7 +8,6 @@ from unlearnbench.report.frames import (
     healing_correlation,
     map_of,
     original_column,
-    ranking,
     runs_of,
     states_of,
     thirds,
@@ -86,42 +85,6 @@ def test_unknown_suite_and_method_are_named(small, frame):
         map_of(frame, "aggregate", "great")
 
 
-def test_ranking_counts_failures_as_zero_and_missing_not_at_all(frame):
-    table = ranking(frame).set_index("method")
-    flaky = table.loc["flaky"]
-    scores = [0.0] * 3 + [30.0] * 6
-    assert flaky["aggregate"] == pytest.approx(np.mean(scores))
-    assert flaky["aggregate_sem"] == pytest.approx(stats.sem(scores))
-    assert flaky["aggregate_low"] < flaky["aggregate"] < flaky["aggregate_high"]
-    assert (flaky["healed"], flaky["utility"]) == pytest.approx((50.0, 60.0))
-    assert (flaky["trials"], flaky["failed"], flaky["missing"]) == (12, 3, 3)
-    assert (flaky["seconds"], flaky["cost"]) == (2.0, 0.25)
-    healed = [30, 50, 50, 70, 70, 90]
-    assert table.loc["good", "healed"] == pytest.approx(60.0)
-    assert table.loc["good", "healed_sem"] == pytest.approx(stats.sem(healed * 2))
-
-
-def test_ranking_is_sorted_and_references_stand_last_without_a_rank(frame):
-    table = ranking(frame)
-    assert table["method"].tolist() == ["good", "flaky", "retrain", "oracle"]
-    assert table["rank"].tolist()[:3] == [1, 2, 3]
-    assert table["rank"].isna().tolist() == [False, False, False, True]
-
-
-def test_ranking_of_a_method_does_not_depend_on_the_others(frame):
-    alone = ranking(frame[frame["method"].isin(["flaky", "retrain"])]).set_index("method").loc["flaky"]
-    among = ranking(frame).set_index("method").loc["flaky"]
-    assert alone.drop("rank").equals(among.drop("rank"))
-
-
-def test_method_without_records_has_no_rank(small):
-    small.submission("new", "new")
-    small.trial("first", "new", ("low", 0.1, 0), state="missing")
-    table = ranking(trials(small.engine, "small")).set_index("method")
-    assert pd.isna(table.loc["new", "rank"])
-    assert table.index.tolist() == ["good", "flaky", "retrain", "new", "oracle"]
-
-
 def test_map_has_high_on_top_and_rates_rising(frame):
     cells = map_of(frame, "aggregate", "good")
     assert cells.index.tolist() == ["high", "medium", "low"]
@@ -172,29 +135,6 @@ def test_low_utility_can_be_absolute_or_held_against_the_original(frame):
     assert left_out(low_utility="absolute", threshold=0.9) == 12 + 6
     assert left_out(low_utility="relative", threshold=0.85) == 6
     assert left_out(low_utility="absolute", threshold=0.85) == 12 + 6
-
-
-def test_methods_are_ranked_among_those_on_the_same_kind_of_original(small):
-    for cell in CELLS:
-        small.trial("first", "good", cell, healed=0.4, seconds=3.0, training="tied-dropout")
-        small.trial("first", "flaky", cell, healed=0.6, training="tied-dropout")
-        small.trial("first", "retrain", cell, healed=0.3, seconds=6.0, training="tied-dropout")
-    frame = trials(small.engine, "small")
-    table = ranking(frame).set_index("method")
-    tied = table.loc[["flaky on tied dropout", "good on tied dropout", "retrain on tied dropout"]]
-    assert tied["rank"].tolist() == [1, 2, 3]
-    assert set(tied["stands_on"]) == {"50% capacity, tied dropout"}
-    assert table.loc["good", "rank"] == 1
-    assert tied.loc["good on tied dropout", "cost"] == pytest.approx(3.0 / 6.0)
-    assert table.loc["good", "cost"] == pytest.approx(2.0 / 8.0)
-    assert table.index.tolist()[-3:] == tied.index.tolist(), "the suite's first kind of original comes first"
-    assert (
-        table.loc["good"]
-        .drop(["stands_on"])
-        .equals(
-            ranking(frame[~frame["method"].str.contains(" on ")]).set_index("method").loc["good"].drop(["stands_on"])
-        )
-    )
 
 
 def test_thirds_of_discovery_by_hand(small):

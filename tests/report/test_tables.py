@@ -1,16 +1,20 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from unlearnbench.report.figures import cell_colours
-from unlearnbench.report.frames import healing_correlation, ranking, trials
+from unlearnbench.report.frames import healing_correlation, trials
+from unlearnbench.report.ranking import ranked_by_regularity, ranking
+from unlearnbench.report.scores import read_scores
 from unlearnbench.report.tables import (
     correlation_markdown,
     heatmap_table,
-    markdown_table,
     ranked_markdown,
     ranked_table,
+    ranking_sheet,
+    ranking_sheets,
 )
 
 
@@ -41,17 +45,35 @@ def test_terminal_ranking_fits_into_80_columns(frame):
     assert [line.strip() for line in narrow if " flaky " in line] == [row.strip()]
 
 
+def test_terminal_ranking_with_intervals_has_them_below_the_means(frame):
+    lines = printed(ranked_table(ranking(frame), intervals=True, title="High"))
+    assert lines[0].strip() == "High"
+    row = next(index for index, line in enumerate(lines) if " good " in line)
+    assert re.fullmatch(r" +(\[\d+\.\d, \d+\.\d\] *){3}", lines[row + 1])
+
+
+def test_ranks_are_marked_where_shared_or_of_missing_trials(frame):
+    table = ranking(frame)
+    rows = ranking_sheet(table, "").sections[0]
+    assert [row[:2] for row in rows] == [["1", "good"], ["2=*", "flaky"], ["2=", "retrain"]]
+    assert "share a rank (=)" in ranking_sheet(table, "").note
+    assert "somewhat too narrow" in ranking_sheet(table, "").note
+
+
 def test_markdown_ranking_has_numbers_failures_and_the_rule(frame):
     lines = ranked_markdown(ranking(frame)).splitlines()
     flaky = [cell.strip() for cell in lines[3].split("|")[1:-1]]
-    assert flaky[:4] == ["2", "flaky", "Flaky", "20.0 ± 5.0"]
-    assert flaky[5:] == ["50.0 ± 0.0", "60.0 ± 0.0", "3", "3", "2.0", "25%"]
+    assert flaky[:3] == ["2=\\*", "flaky", "Flaky"]
+    assert re.fullmatch(r"20\.0 ± 5\.0 \[\d+\.\d, \d+\.\d\]", flaky[3])
+    assert flaky[4:] == ["50.0 ± 0.0 [50.0, 50.0]", "60.0 ± 0.0 [60.0, 60.0]", "3", "3", "2.0", "25%"]
     assert lines[5].startswith("| - | oracle |")
     assert "failed trial counts as 0" in lines[-1]
 
 
-def test_markdown_cells_cannot_break_the_table():
-    assert markdown_table(["Method"], [["a | b\nc"]]).splitlines() == ["| Method |", "| :-- |", "| a \\| b c |"]
+def test_sheets_by_regularity(small):
+    table = ranked_by_regularity(read_scores(small.engine, "small"))
+    titles = [sheet.title for sheet in ranking_sheets(table, "Small")]
+    assert titles == ["Small, high regularity", "Small, medium regularity", "Small, low regularity"]
 
 
 def test_correlations_as_markdown(frame):

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unlearnbench.cli.common import DATABASE, Database, StoredSuite, app, out
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class Format(StrEnum):
+    terminal = "terminal"
+    markdown = "markdown"
+    csv = "csv"
+    latex = "latex"
+
+
+class By(StrEnum):
+    overall = "overall"
+    regularity = "regularity"
+
+
+Formats = Annotated[Format, typer.Option("--format", help="How it is written.")]
+OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="File to write to, not the terminal.")]
 
 
 @app.command()
@@ -17,15 +37,49 @@ def leaderboard(
     database: Database = DATABASE,
 ) -> None:
     """Write the leaderboard of a suite: figures and tables."""
-    from unlearnbench.report.frames import ranking, trials
     from unlearnbench.report.leaderboard import write_leaderboard
+    from unlearnbench.report.ranking import ranked
+    from unlearnbench.report.scores import read_scores
     from unlearnbench.report.tables import ranked_table
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
         files = write_leaderboard(store.engine, suite, out_folder)
-        out.print(ranked_table(ranking(trials(store.engine, suite))))
+        out.print(ranked_table(ranked(read_scores(store.engine, suite))))
     out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
+
+
+@app.command()
+def table(
+    suite: StoredSuite,
+    by: Annotated[By, typer.Option(help="One table over all problems, or one for each regularity.")] = By.overall,
+    form: Formats = Format.terminal,
+    out_file: OutFile = None,
+    database: Database = DATABASE,
+) -> None:
+    """Rank the methods of a suite, with intervals; methods that cannot be told apart share a rank."""
+    from unlearnbench.report.export import ranking_as
+    from unlearnbench.store.store import Store
+
+    with Store(database, create=False) as store:
+        _show(ranking_as(form.value, store.engine, suite, by=by.value), out_file)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Name of a method, or name/variant.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Name of the method that it is compared with.")],
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite that was run.")] = "digits",
+    form: Formats = Format.terminal,
+    out_file: OutFile = None,
+    database: Database = DATABASE,
+) -> None:
+    """Show where on the map one method beats another, on the problems that both have."""
+    from unlearnbench.report.export import comparison_as
+    from unlearnbench.store.store import Store
+
+    with Store(database, create=False) as store:
+        _show(comparison_as(form.value, store.engine, suite, first, second), out_file)
 
 
 @app.command()
@@ -41,3 +95,16 @@ def show(
 
     with Store(database, create=False) as store:
         out.print(heatmap_table(trials(store.engine, suite), method))
+
+
+def _show(content: str | list[Table], file: Path | None) -> None:
+    """Print text or tables, or write them to a file."""
+    from unlearnbench.report.export import write
+
+    if file is not None:
+        write(content, file)
+        out.print(f"written to {file}", soft_wrap=True)
+    elif isinstance(content, str):
+        typer.echo(content, nl=False)
+    else:
+        out.print(*content, sep="\n")

@@ -53,7 +53,8 @@ def run(
     from unlearnbench.engine.run import run_suite
     from unlearnbench.engine.submissions import choose, discover
     from unlearnbench.problem.suite import find, parse
-    from unlearnbench.report.frames import ranking, trials
+    from unlearnbench.report.ranking import ranked
+    from unlearnbench.report.scores import read_scores
     from unlearnbench.report.tables import ranked_table
     from unlearnbench.store.store import Store
 
@@ -78,7 +79,7 @@ def run(
             raise typer.Exit(130) from None
         for message in summary.warnings:
             bar.warn(message)
-        out.print(ranked_table(ranking(trials(store.engine, grid.name))))
+        out.print(ranked_table(ranked(read_scores(store.engine, grid.name))))
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
     out.print(counts, soft_wrap=True)

@@ -7,17 +7,19 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Len
 from pydantic import TypeAdapter, ValidationError
 
 from unlearnbench.errors import UsageError
-from unlearnbench.method import STRICT, Budget, Count, Positive, Recipe
 from unlearnbench.problem.corruption import CORRUPTIONS, CorruptedSet, Corruption, Indices, corrupt
-from unlearnbench.problem.datasets import Dataset
 from unlearnbench.problem.discovery import discover
 from unlearnbench.problem.streams import Seeds, random_state
+from unlearnbench.recipe import STRICT, Budget, Count, Positive, Recipe
+
+if TYPE_CHECKING:
+    from unlearnbench.problem.datasets import Dataset
 
 CorruptionName = Literal["random-swap", "class-swap", "poison-trigger"]
 Rate = Annotated[float, Gt(0), Le(1)]

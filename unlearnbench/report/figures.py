@@ -36,6 +36,7 @@ from unlearnbench.report.frames import (
     original_column,
     states_of,
 )
+from unlearnbench.report.labels import PRODUCT, RATE_LABEL, REGULARITY_LABELS, ink_on
 
 Arguments = ParamSpec("Arguments")
 
@@ -55,16 +56,13 @@ STYLE: dict[Any, Any] = {
 }
 DOTS_PER_INCH = 150
 SCALE = Normalize(0, 100, clip=True)
-REGULARITY_LABELS = {"high": "High", "medium": "Med.", "low": "Low"}
 MARKERS = {"high": "o", "medium": "s", "low": "^"}
-PRODUCT = "Utility \N{MULTIPLICATION SIGN} healed"
 DETAIL_PANELS = {
     "healed_train": "Healed (train)",
     "healed_test": "Healed (test)",
     "utility": "Utility (test)",
     "aggregate": PRODUCT,
 }
-RATE_LABEL = "Discovery rate (%)"
 
 _MAP_CELL = (0.29, 0.29)
 """Width and height in inches: three digits fit."""
@@ -103,11 +101,7 @@ def colours() -> Colormap:
 def cell_colours(percent: float) -> tuple[str, str]:
     """Background of a cell and the colour of a text that can be read on it, as #rrggbb."""
     background = colours()(SCALE(percent))
-    red, green, blue = (
-        channel / 12.92 if channel <= 0.03928 else ((channel + 0.055) / 1.055) ** 2.4 for channel in background[:3]
-    )
-    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue  # WCAG 2: black and white contrast equally at 0.179
-    return to_hex(background), "#000000" if luminance > 0.179 else "#ffffff"
+    return to_hex(background), ink_on(background[:3])
 
 
 def _styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:

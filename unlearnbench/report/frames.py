@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Engine, Select, case, func, select
+from sqlalchemy import Engine, Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
-from unlearnbench.evaluation.statistics import Values, bootstrap_mean, mean, pearson, sem, spearman
+from unlearnbench.evaluation.statistics import pearson, spearman
 from unlearnbench.problem.corruption import REGULARITIES
 from unlearnbench.problem.suite import Originals, OriginalSpec
 from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, ProblemRow, RunRow, SubmissionRow, TrialRow
@@ -33,6 +33,11 @@ REFERENCE = "reference"
 """The role of a submission that is shown outside the ranking."""
 
 LOW_UTILITY_THRESHOLD = 0.8
+
+METHOD_LABEL = case(
+    (SubmissionRow.variant == "default", SubmissionRow.name), else_=SubmissionRow.name + "/" + SubmissionRow.variant
+).label("method")
+"""A method as people call it, before what it stands on is added."""
 
 _MEASURED = (
     *("healed_train", "healed_discovered", "healed_undiscovered", "healed_test", "utility", "utility_train"),
@@ -74,7 +79,7 @@ def trials(engine: Engine, suite: str) -> pd.DataFrame:
     Raises:
         UsageError: the store has no run of this suite.
     """
-    base = _base(latest_run(engine, suite).suite_specification)
+    base = base_original(latest_run(engine, suite).suite_specification)
     with engine.connect() as connection:
         frame = pd.read_sql(_trials_query(suite), connection)
     originals = [column for column in frame.columns if column.startswith("original_")]
@@ -83,20 +88,20 @@ def trials(engine: Engine, suite: str) -> pd.DataFrame:
     # A method on another original is another row of every figure and table.
     kinds = [OriginalSpec(*pair) for pair in zip(frame["capacity"], frame["training"], strict=True)]
     frame["stands_on"] = [kind.label for kind in kinds]
-    suffixes = [_difference(kind, base) for kind in kinds]
+    suffixes = [difference(kind, base) for kind in kinds]
     frame["method"] = [f"{method}{suffix}" for method, suffix in zip(frame["method"], suffixes, strict=True)]
     # A column that is empty in the store has no type of its own.
     types = dict.fromkeys(floats, "float64") | dict.fromkeys((*_COUNTED, "training_seed", "unlearning_seed"), "Int64")
     return frame.astype(types | {"absorbed": "boolean"})
 
 
-def _base(specification: dict[str, Any]) -> OriginalSpec:
+def base_original(specification: dict[str, Any]) -> OriginalSpec:
     """The original that a suite names first."""
     originals = specification.get("originals") or asdict(Originals())
     return OriginalSpec(originals["capacities"][0], originals["trainings"][0])
 
 
-def _difference(kind: OriginalSpec, base: OriginalSpec) -> str:
+def difference(kind: OriginalSpec, base: OriginalSpec) -> str:
     """What a method's name says of the original that it stands on, where that is not the suite's first."""
     parts = [f"{100 * kind.capacity:g}%"] if kind.capacity != base.capacity else []
     if kind.training != base.training:
@@ -104,26 +109,37 @@ def _difference(kind: OriginalSpec, base: OriginalSpec) -> str:
     return f" on {', '.join(parts)}" if parts else ""
 
 
-def _trials_query(suite: str) -> Select[Any]:
-    newest_first = (RunRow.started_at.desc(), RunRow.id.desc())
-    planned_methods = (
+def counted(suite: str) -> Select[Any]:
+    """Whose planned trials count: those of the latest run of the suite that planned a method.
+
+    One row for each submission and kind of original, with the columns `run_id`, `submission_key`, `capacity` and
+    `training` of its planned trials. What is distinct is found first, so that only few rows have to be ranked.
+    """
+    planned = (
         select(
-            PlannedTrialRow.run_id,
-            PlannedTrialRow.submission_key,
-            func.rank()
-            .over(partition_by=(SubmissionRow.name, SubmissionRow.variant), order_by=newest_first)
-            .label("age"),
+            *(PlannedTrialRow.run_id, PlannedTrialRow.submission_key),
+            *(PlannedTrialRow.capacity, PlannedTrialRow.training),
         )
         .distinct()
-        .join(RunRow, RunRow.id == PlannedTrialRow.run_id)
-        .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
-        .where(RunRow.suite == suite)
+        .where(PlannedTrialRow.run_id.in_(select(RunRow.id).where(RunRow.suite == suite)))
         .subquery()
     )
-    name, variant = SubmissionRow.name, SubmissionRow.variant
+    method, newest_first = (SubmissionRow.name, SubmissionRow.variant), (RunRow.started_at.desc(), RunRow.id.desc())
+    age = func.rank().over(partition_by=method, order_by=newest_first).label("age")
+    aged = (
+        select(*planned.c, age)
+        .join(RunRow, RunRow.id == planned.c.run_id)
+        .join(SubmissionRow, SubmissionRow.key == planned.c.submission_key)
+        .subquery()
+    )
+    return select(aged.c.run_id, aged.c.submission_key, aged.c.capacity, aged.c.training).where(aged.c.age == 1)
+
+
+def _trials_query(suite: str) -> Select[Any]:
+    counting = counted(suite).subquery()
     return (
         select(
-            case((variant == "default", name), else_=name + "/" + variant).label("method"),
+            METHOD_LABEL,
             *(SubmissionRow.title, SubmissionRow.role),
             *(PlannedTrialRow.capacity, PlannedTrialRow.training),
             *(ProblemRow.regularity, ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed),
@@ -136,21 +152,17 @@ def _trials_query(suite: str) -> Select[Any]:
             *(OriginalRow.memorised, OriginalRow.absorbed),
             *(SubmissionRow.source_hash, SubmissionRow.hyperparameters),
             PlannedTrialRow.trial_key.label("trial"),
+            PlannedTrialRow.problem_key.label("problem"),
             PlannedTrialRow.original_key.label("original"),
             func.coalesce(TrialRow.run_id, PlannedTrialRow.run_id).label("run"),
         )
-        .select_from(planned_methods)
-        .join(
-            PlannedTrialRow,
-            (PlannedTrialRow.run_id == planned_methods.c.run_id)
-            & (PlannedTrialRow.submission_key == planned_methods.c.submission_key),
-        )
+        .select_from(counting)
+        .join(PlannedTrialRow, and_(*(getattr(PlannedTrialRow, column.name) == column for column in counting.c)))
         .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
         .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
         # A missing trial's original may be missing as well.
         .outerjoin(OriginalRow, OriginalRow.key == PlannedTrialRow.original_key)
         .outerjoin(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
-        .where(planned_methods.c.age == 1)
         .order_by("method", ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed, "trial")
     )
 
@@ -161,53 +173,6 @@ def scored(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
     if metric == "aggregate":
         values = values.mask(frame["state"] == "failed", 0.0)
     return values[frame["state"] != "missing"].dropna()
-
-
-def ranking(frame: pd.DataFrame, *, baseline: str = RETRAIN, seed: int = 0) -> pd.DataFrame:
-    """One row a method, over all cells x seeds, accuracies in percent; sorted by aggregate, references last.
-
-    Methods are ranked among those that stand on the same kind of original; the suite's first kind comes first.
-
-    A failed trial counts as aggregate 0; healed, utility and seconds are means over finished trials. Missing trials
-    count nowhere. `cost` is the mean time as a share of the `baseline` method's on the same kind of
-    original. References and methods without a single record have no rank.
-    """
-    retrained = frame[(frame["method"] == baseline) | frame["method"].str.startswith(f"{baseline} on ")]
-    units = {kind: mean(_finished(group, "seconds")) for kind, group in retrained.groupby("stands_on")}
-    names = ["method", "title", "role", "stands_on"]
-    # A generator a method: a method's interval does not depend on which others are shown.
-    rows = [dict(zip(names, key, strict=True)) | _totals(group, seed) for key, group in frame.groupby(names)]
-    table = pd.DataFrame(rows)
-    table["cost"] = table["seconds"] / table["stands_on"].map(units).astype(float)
-    reference = table["role"] == REFERENCE
-    rank = table["aggregate"].mask(reference).groupby(table["stands_on"]).rank(ascending=False, method="min")
-    table.insert(0, "rank", rank.astype("Int64"))
-    other = table["method"].str.contains(" on ", regex=False)
-    order = table.assign(reference=reference, kind=table["stands_on"].where(other, "")).sort_values(
-        ["kind", "reference", "aggregate", "method"], ascending=[True, True, False, True]
-    )
-    return table.loc[order.index].reset_index(drop=True)
-
-
-def _totals(trials: pd.DataFrame, seed: int) -> dict[str, float]:
-    """What the ranking says about one method's trials."""
-    healed, utility = (100 * _finished(trials, metric) for metric in ("healed_train", "utility"))
-    aggregate = 100 * scored(trials, "aggregate").to_numpy()
-    interval = bootstrap_mean(aggregate, np.random.default_rng(seed))
-    return {
-        "healed": mean(healed),
-        "healed_sem": sem(healed),
-        "utility": mean(utility),
-        "utility_sem": sem(utility),
-        "aggregate": interval.value,
-        "aggregate_sem": sem(aggregate),
-        "aggregate_low": interval.low,
-        "aggregate_high": interval.high,
-        "trials": len(trials),
-        "failed": int((trials["state"] == "failed").sum()),
-        "missing": int((trials["state"] == "missing").sum()),
-        "seconds": mean(_finished(trials, "seconds")),
-    }
 
 
 def thirds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -223,10 +188,6 @@ def thirds(frame: pd.DataFrame) -> pd.DataFrame:
     table = means.reset_index().pivot(index=["method", "regularity"], columns="third", values=metrics)
     columns = pd.MultiIndex.from_product([("low", "middle", "high"), metrics])
     return table.swaplevel(axis=1).reindex(columns=columns)
-
-
-def _finished(frame: pd.DataFrame, metric: str) -> Values:
-    return frame.loc[frame["state"] == "finished", metric].dropna().to_numpy()
 
 
 def trials_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:

@@ -9,17 +9,18 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine
 
-from unlearnbench.report.figures import PRODUCT, detail, healing_scatter, map_figure, maps, save
+from unlearnbench.report.figures import detail, healing_scatter, map_figure, maps, save
 from unlearnbench.report.frames import (
     LOW_UTILITY_THRESHOLD,
     LowUtility,
     healing_correlation,
     latest_run,
-    ranking,
     runs_of,
     thirds,
     trials,
 )
+from unlearnbench.report.labels import PRODUCT
+from unlearnbench.report.ranking import ranking
 from unlearnbench.report.tables import correlation_markdown, ranked_markdown, thirds_markdown
 from unlearnbench.store.schema import RunRow
 

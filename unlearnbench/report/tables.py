@@ -1,4 +1,4 @@
-"""The tables: rich for the terminal, Markdown for files. One list of columns serves both."""
+"""The tables: rich for the terminal, sheets of text for files. One list of columns serves both."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from unlearnbench.report.figures import PRODUCT, RATE_LABEL, REGULARITY_LABELS, cell_colours
+from unlearnbench.report.formats import LEFT_ALIGNED, Sheet, markdown_table
 from unlearnbench.report.frames import REFERENCE, RETRAIN, map_of, original_column, states_of
+from unlearnbench.report.labels import PRODUCT, RATE_LABEL, REGULARITY_LABELS
 
 if TYPE_CHECKING:
     from unlearnbench.engine.tune import Try
 
 NO_VALUE = "-"
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
-RANKING_HEADER = (
-    *("#", "Method", "Title", PRODUCT, "95% interval", "Healed", "Utility"),
-    *("Failed", "Missing", "Seconds", "Cost"),
-)
+RANKING_HEADER = ("#", "Method", "Title", PRODUCT, "Healed", "Utility", "Failed", "Missing", "Seconds", "Cost")
 RANKING_NOTE = (
-    f"Percent, mean {PLUS_MINUS} standard error over all cells and seeds. A failed trial counts"
-    f" as 0 in {PRODUCT.lower()}; healed, utility and seconds are means over finished trials. A missing trial counts"
-    " nowhere: a method with missing trials is not yet comparable. Healed is measured on the corrupted training"
-    f" samples. Cost is time as a share of {RETRAIN}. References have no rank. Methods are ranked"
-    " among those that stand on the same kind of original."
+    f"Percent, mean {PLUS_MINUS} standard error over all cells and seeds. Methods share a rank (=) that the results"
+    " cannot tell apart: from the top, a method shares the rank of the first one of its group unless the bootstrap 95%"
+    " interval of their difference, paired by problem, lies above zero; it then begins the next group. A failed trial"
+    f" counts as 0 in {PRODUCT.lower()}; healed, utility and seconds are means over finished trials. A missing trial"
+    " counts nowhere: a method with missing trials (*) is not yet comparable. Healed is measured on the corrupted"
+    f" training samples. Cost is time as a share of {RETRAIN}. References have no rank. Methods are ranked among those"
+    " that stand on the same kind of original."
+)
+INTERVAL_NOTE = (
+    "Brackets hold 95% intervals of one bootstrap over problems, the same for all methods. It takes problems for"
+    " independent; those of one seed at several discovery rates are not, so intervals are somewhat too narrow."
 )
 THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
 CORRELATION_HEADER = ("Trials of", "Pearson r", "Spearman rho", "Trials", "Left out")
 
-_MARKDOWN_ONLY = {"Title", "95% interval", "Seconds"}
+_ONLY_IN_FILES = ("Title", "Seconds")
 _HEADER_WIDTH = 10
-_LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity"}
 _CELL_MARKS = {"failed": "x", "partly failed": "!", "missing": NO_VALUE, "partly missing": "?"}
 _CELL_NOTES = {
     "failed": "x all failed",
@@ -54,54 +57,94 @@ def _with_error(value: float, error: float) -> str:
     return number(value) if pd.isna(error) else f"{value:.1f} {PLUS_MINUS} {error:.1f}"
 
 
-def _interval(low: float, high: float, decimals: int) -> str:
-    return NO_VALUE if pd.isna(low) else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
+def interval(low: float, high: float, decimals: int = 1) -> str:
+    """An interval in brackets; nothing where there is none."""
+    return "" if pd.isna(low) else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
-def _ranking_cells(row: dict[Any, Any]) -> list[str]:
-    """One row of the ranking under `RANKING_HEADER`."""
+def _rank(row: dict[Any, Any], shared: bool) -> str:
+    """A rank, `=` if it is shared, `*` if trials are missing."""
+    if pd.isna(row["rank"]):
+        return NO_VALUE
+    return f"{row['rank']}{'=' if shared else ''}{'*' if row['missing'] else ''}"
+
+
+def _ranking_cells(row: dict[Any, Any], shared: bool, before_interval: str | None) -> list[str]:
+    """One row of the ranking under `RANKING_HEADER`; intervals follow their means, if anything stands between."""
+
+    def measured(metric: str) -> str:
+        mean = _with_error(row[metric], row[f"{metric}_sem"])
+        ends = interval(row[f"{metric}_low"], row[f"{metric}_high"])
+        return mean if before_interval is None or not ends else f"{mean}{before_interval}{ends}"
+
     return [
-        NO_VALUE if pd.isna(row["rank"]) else str(row["rank"]),
+        _rank(row, shared),
         row["method"],
         row["title"],
-        _with_error(row["aggregate"], row["aggregate_sem"]),
-        _interval(row["aggregate_low"], row["aggregate_high"], 1),
-        _with_error(row["healed"], row["healed_sem"]),
-        _with_error(row["utility"], row["utility_sem"]),
+        *(measured(metric) for metric in ("aggregate", "healed", "utility")),
         *(str(row[state]) if row[state] else "" for state in ("failed", "missing")),
         number(row["seconds"]),
         NO_VALUE if pd.isna(row["cost"]) else f"{row['cost']:.0%}",
     ]
 
 
-def ranked_table(ranking: pd.DataFrame) -> Table:
+def ranking_sheet(ranking: pd.DataFrame, title: str, before_interval: str | None = " ") -> Sheet:
+    """The ranking as a sheet: a section for each kind of original, and one for its references.
+
+    before_interval: what stands between a mean and its interval; None leaves intervals out.
+    """
+    shared = ranking.duplicated(["stands_on", "rank"], keep=False)
+    sections: dict[tuple[str, bool], list[list[str]]] = {}
+    for row, equal in zip(ranking.to_dict("records"), shared, strict=True):
+        key = (row["stands_on"], row["role"] == REFERENCE)
+        sections.setdefault(key, []).append(_ranking_cells(row, equal, before_interval))
+    note = RANKING_NOTE if before_interval is None else f"{RANKING_NOTE} {INTERVAL_NOTE}"
+    return Sheet(title, RANKING_HEADER, list(sections.values()), note)
+
+
+def ranking_sheets(ranking: pd.DataFrame, title: str, before_interval: str | None = " ") -> list[Sheet]:
+    """A sheet of the whole ranking, or one for each regularity of a ranking by regularity."""
+    if "regularity" not in ranking:
+        return [ranking_sheet(ranking, title, before_interval)]
+    return [
+        ranking_sheet(part, f"{title}, {regularity} regularity", before_interval)
+        for regularity, part in ranking.groupby("regularity", sort=False)
+    ]
+
+
+def ranked_table(ranking: pd.DataFrame, *, intervals: bool = False, title: str = "") -> Table:
     """The ranking for the terminal; references stand below a line, dimmed.
 
-    It fits into 80 columns: titles, intervals and times are left to the Markdown table, and a column without a value
-    is left out.
+    It fits into 80 columns: titles and times are left to files, intervals stand under their means, and a column
+    without a value is left out.
     """
-    rows = [dict(zip(RANKING_HEADER, _ranking_cells(row), strict=True)) for row in ranking.to_dict("records")]
-    shown = [name for name in RANKING_HEADER if name not in _MARKDOWN_ONLY and any(row[name] for row in rows)]
-    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, caption=RANKING_NOTE, caption_justify="left")
-    for name in shown:
-        left = name in _LEFT_ALIGNED
+    sheet = ranking_sheet(ranking, title, "\n" if intervals else None)
+    dimmed = (ranking["role"] == REFERENCE).tolist()
+    return terminal_table(sheet.without(*_ONLY_IN_FILES), dimmed)
+
+
+def terminal_table(sheet: Sheet, dimmed: Sequence[bool] = ()) -> Table:
+    """A sheet for the terminal, a line between sections; dimmed says so of each row."""
+    title = sheet.title or None
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, title=title, caption_justify="left")
+    table.caption, table.title_justify = sheet.note or None, "left"
+    for name in sheet.header:
+        left = name in LEFT_ALIGNED
         header = "\n".join(textwrap.wrap(name, _HEADER_WIDTH))
         table.add_column(header, justify="left" if left else "right", no_wrap=not left, overflow="fold")
-    reference = (ranking["role"] == REFERENCE).tolist()
-    sections = list(zip(ranking["stands_on"], reference, strict=True))
-    for index, row in enumerate(rows):
-        table.add_row(
-            *(Text(row[name]) for name in shown),
-            style="dim" if reference[index] else "",
-            end_section=index + 1 < len(rows) and sections[index] != sections[index + 1],
-        )
+    dim = iter(dimmed)
+    for section in sheet.sections:
+        for row in section:
+            table.add_row(*(Text(cell) for cell in row), style="dim" if next(dim, False) else "")
+        if section is not sheet.sections[-1]:
+            table.add_section()
     return table
 
 
 def ranked_markdown(ranking: pd.DataFrame) -> str:
     """The ranking and what its columns mean, as Markdown."""
-    rows = [_ranking_cells(row) for row in ranking.to_dict("records")]
-    return f"{markdown_table(RANKING_HEADER, rows)}\n\n{RANKING_NOTE} The interval is a bootstrap over trials."
+    sheet = ranking_sheet(ranking, "")
+    return f"{markdown_table(sheet.header, [row for section in sheet.sections for row in section])}\n\n{sheet.note}"
 
 
 def thirds_markdown(table: pd.DataFrame, methods: Sequence[str]) -> str:
@@ -123,22 +166,11 @@ def correlation_markdown(correlations: pd.DataFrame) -> str:
         estimates = [
             NO_VALUE
             if pd.isna(row[kind])
-            else f"{row[kind]:.2f} {_interval(row[f'{kind}_low'], row[f'{kind}_high'], 2)}"
+            else f"{row[kind]:.2f} {interval(row[f'{kind}_low'], row[f'{kind}_high'], 2)}"
             for kind in ("pearson", "spearman")
         ]
         rows.append([str(name), *estimates, str(row["trials"]), str(row["left_out"])])
     return markdown_table(CORRELATION_HEADER, rows)
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in GitHub's Markdown; what could end a cell or a row is escaped."""
-    alignment = [":--" if name in _LEFT_ALIGNED else "--:" for name in header]
-    lines = [header, alignment, *([_escaped(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def heatmap_table(frame: pd.DataFrame, method: str) -> Table:
@@ -163,6 +195,8 @@ def _cell(percent: Any, state: Any) -> Text:
     mark = _CELL_MARKS.get(state, "")
     if pd.isna(percent) or state == "failed":
         return Text(f" {mark} ")
+    from unlearnbench.report.figures import cell_colours  # the scale of the figures; slow to import
+
     background, ink = cell_colours(float(percent))
     return Text(f" {percent:.0f}{mark} ", style=Style(color=ink, bgcolor=background))
 

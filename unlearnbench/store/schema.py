@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, String, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA_VERSION = 2
@@ -111,6 +111,13 @@ class TrialRow(Base):
     """One method on one problem from one original. Metrics are None in a failed trial."""
 
     __tablename__ = "trials"
+    # All that a ranking reads of a method's trials, side by side: see `report.scores`.
+    __table_args__ = (
+        Index(
+            "ix_trials_scores",
+            *("submission_key", "key", "training_seed", "unlearning_seed", "healed_train", "utility", "seconds"),
+        ),
+    )
     key: Mapped[str] = mapped_column(Key, primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
     problem_key: Mapped[str] = mapped_column(ForeignKey("problems.key"), index=True)
@@ -154,6 +161,13 @@ class PlannedTrialRow(Base):
     """A run asked for this trial, whether it was run then or had been before."""
 
     __tablename__ = "planned_trials"
+    # In the order in which trials are looked up by the index above.
+    __table_args__ = (
+        Index(
+            "ix_planned_trials_scores",
+            *("run_id", "submission_key", "capacity", "training", "trial_key", "problem_key"),
+        ),
+    )
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     trial_key: Mapped[str] = mapped_column(Key, primary_key=True, index=True)
     problem_key: Mapped[str] = mapped_column(ForeignKey("problems.key"))
