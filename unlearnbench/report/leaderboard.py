@@ -9,7 +9,18 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine
 
-from unlearnbench.report.figures import PRODUCT, detail, healing_scatter, map_figure, maps, save
+from unlearnbench.report.figures import (
+    PRODUCT,
+    best_lines,
+    detail,
+    healing_scatter,
+    map_figure,
+    maps,
+    ranked_pairs,
+    rates,
+    save,
+    tied_dropout,
+)
 from unlearnbench.report.frames import (
     LOW_UTILITY_THRESHOLD,
     LowUtility,
@@ -26,6 +37,8 @@ from unlearnbench.store.schema import RunRow
 FIGURES = "figures"
 OF_METHOD = ("map", "detail")
 """What is drawn of every method: the files are called KIND-METHOD."""
+OF_SOME_SUITES = ("rates", "tied-dropout")
+"""What is drawn only where a suite has several discovery rates, or both kinds of original."""
 
 
 def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
@@ -43,7 +56,8 @@ def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
     figures = folder / FIGURES
     figures.mkdir(parents=True, exist_ok=True)
     written = _write_figures(frame, table["method"].tolist(), low_utility, figures)
-    for old in (path for kind in OF_METHOD for path in figures.glob(f"{kind}-*")):
+    patterns = [*(f"{kind}-*" for kind in OF_METHOD), *(f"{kind}.*" for kind in OF_SOME_SUITES)]
+    for old in (path for pattern in patterns for path in figures.glob(pattern)):
         if old.suffix in (".png", ".svg") and old not in written:
             old.unlink()
     rows, page = folder / "trials.csv", folder / "ranking.md"
@@ -59,11 +73,17 @@ def file_name(method: str) -> str:
 
 
 def _write_figures(frame: pd.DataFrame, methods: list[str], low_utility: LowUtility, folder: Path) -> list[Path]:
-    written = save(maps(frame, methods), folder / "maps")
+    """All as SVG; as PNG too what the README shows. `unlearnbench plot` writes any of them in any format."""
+    written = save(maps(frame, methods), folder / "maps.svg", folder / "maps.png")
+    if (lines := best_lines(frame)) and frame["discovery_rate"].nunique() > 1:
+        written += save(rates(frame, lines), folder / "rates.svg")
+    if pairs := ranked_pairs(frame):
+        written += save(tied_dropout(frame, pairs), folder / "tied-dropout.svg")
+    written += save(healing_scatter(frame, low_utility), folder / "healing.svg")
     for method in methods:
-        written += save(map_figure(frame, method), folder / f"map-{file_name(method)}")
-        written += save(detail(frame, method), folder / f"detail-{file_name(method)}")
-    return written + save(healing_scatter(frame, low_utility), folder / "healing")
+        written += save(map_figure(frame, method), folder / f"map-{file_name(method)}.svg")
+        written += save(detail(frame, method), folder / f"detail-{file_name(method)}.svg")
+    return written
 
 
 def _page(
