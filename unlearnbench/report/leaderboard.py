@@ -37,8 +37,13 @@ from unlearnbench.store.schema import RunRow
 FIGURES = "figures"
 OF_METHOD = ("map", "detail")
 """What is drawn of every method: the files are called KIND-METHOD."""
-OF_SOME_SUITES = ("rates", "tied-dropout")
-"""What is drawn only where a suite has several discovery rates, or both kinds of original."""
+OF_SUITE = {
+    "maps": "What prior work studied, and the maps of all methods",
+    "rates": "The best methods and retraining, against the discovery rate",
+    "tied-dropout": "Methods without tied dropout, with it, and the difference",
+    "healing": "Healing on train against healing on test",
+}
+"""What is drawn once, and what it shows; `rates` and `tied-dropout` only of suites that have something to show."""
 
 
 def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
@@ -56,14 +61,15 @@ def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
     figures = folder / FIGURES
     figures.mkdir(parents=True, exist_ok=True)
     written = _write_figures(frame, table["method"].tolist(), low_utility, figures)
-    patterns = [*(f"{kind}-*" for kind in OF_METHOD), *(f"{kind}.*" for kind in OF_SOME_SUITES)]
+    patterns = [*(f"{kind}-*" for kind in OF_METHOD), *(f"{kind}.*" for kind in OF_SUITE)]
     for old in (path for pattern in patterns for path in figures.glob(pattern)):
         if old.suffix in (".png", ".svg") and old not in written:
             old.unlink()
     rows, page = folder / "trials.csv", folder / "ranking.md"
     frame.to_csv(rows, index=False, lineterminator="\n")
     title = specification.get("title", suite)
-    page.write_text(_page(title, suite, frame, table, runs_of(engine, frame), low_utility), encoding="utf-8")
+    shown = {path.stem for path in written}
+    page.write_text(_page(title, suite, frame, table, runs_of(engine, frame), low_utility, shown), encoding="utf-8")
     return [*written, rows, page]
 
 
@@ -87,8 +93,15 @@ def _write_figures(frame: pd.DataFrame, methods: list[str], low_utility: LowUtil
 
 
 def _page(
-    title: str, suite: str, frame: pd.DataFrame, table: pd.DataFrame, runs: list[RunRow], low_utility: LowUtility
+    title: str,
+    suite: str,
+    frame: pd.DataFrame,
+    table: pd.DataFrame,
+    runs: list[RunRow],
+    low_utility: LowUtility,
+    shown: set[str],
 ) -> str:
+    figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
     held = " of that of the trial's original model" if low_utility == "relative" else ""
     sections = [
         f"# {title}",
@@ -96,15 +109,16 @@ def _page(
         "\n".join(f"- {_provenance(run)}" for run in runs),
         "## Ranking",
         ranked_markdown(table),
-        f"![Maps of all methods]({FIGURES}/maps.svg)",
+        figures["maps"],
         "## Where methods work",
         thirds_markdown(thirds(frame), table["method"].tolist()),
         f"Healed / utility / {PRODUCT.lower()} in percent, means over seeds and a third of the discovery rates.",
+        *(figures[name] for name in ("rates", "tied-dropout") if name in figures),
         "## Healing on train against healing on test",
         correlation_markdown(healing_correlation(frame, low_utility=low_utility)),
         "Correlations over finished trials, with bootstrap 95% intervals; none of fewer than 3 trials or where nothing"
         f" varies. Trials with a utility under {LOW_UTILITY_THRESHOLD:.0%}{held} are left out.",
-        f"![Healing on train against healing on test]({FIGURES}/healing.svg)",
+        figures["healing"],
         "## Failed trials",
         "\n".join(_failures(frame)) or "None.",
     ]

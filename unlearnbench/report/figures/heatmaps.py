@@ -74,10 +74,12 @@ def heatmap(axis: Axes, cells: pd.DataFrame, states: pd.DataFrame, scale: Scale)
         cbar=False,
         linewidths=0.5,
         linecolor="white",
-        xticklabels=[f"{100 * rate:g}" for rate in cells.columns],
-        yticklabels=[REGULARITY_LABELS[regularity] for regularity in cells.index],
+        xticklabels=False,
+        yticklabels=False,
     )
-    axis.tick_params(axis="y", rotation=0)
+    # Not left to seaborn: it measures whether they overlap before the figure is laid out, and turns them if so.
+    axis.set_xticks(np.arange(cells.shape[1]) + 0.5, [f"{100 * rate:g}" for rate in cells.columns])
+    axis.set_yticks(np.arange(cells.shape[0]) + 0.5, [REGULARITY_LABELS[regularity] for regularity in cells.index])
     values = cells.to_numpy(dtype=float)
     for (y, x), state in np.ndenumerate(states.to_numpy()):
         value = float(values[y, x])

@@ -40,8 +40,8 @@ _LOOKS = tuple(
         strict=True,
     )
 )
-_PANEL = (2.4, 1.7)
-"""Inches."""
+_PANEL, _TICK = (2.4, 1.7), 0.24
+"""Inches of a panel at least, and of a label below it."""
 _APART = 1.5
 """Points between the lines at one rate: error bars do not cover each other."""
 
@@ -95,12 +95,12 @@ def rates(frame: pd.DataFrame, lines: Sequence[str]) -> Figure:
     curves = _curves(frame, rows, columns, lines)
     drawn = pd.concat(curves.values())
     handles = _handles(frame, lines, drawn)
-    width = _PANEL[0] * max(2, len(columns)) + 0.7
+    ticks = [100 * rate for rate in drawn.index.unique()]
+    width = max(_PANEL[0], _TICK * len(ticks)) * max(2, len(columns)) + 0.7
     across = max(1, int(width / (max(text_width(str(handle.get_label())) for handle in handles) + 0.6)))
     note = wrapped(_note(drawn), width - 0.3)
     below = 0.18 * (-(-len(handles) // across) + note.count("\n") + 1)
     figure = Figure(figsize=(width, _PANEL[1] * len(rows) + 0.4 + below), layout="constrained")
-    ticks = [100 * rate for rate in drawn.index.unique()]
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
     for (y, x), axis in np.ndenumerate(grid):
         for index, name in enumerate(lines):
@@ -141,7 +141,7 @@ def _curves(
     nothing = {"mean": np.nan, "sem": np.nan, "failed": False, "missing": True}
     curves = {}
     for key in itertools.product(capacities, regularities, lines):
-        known = curve(groups[key]) if key in groups else pd.DataFrame(columns=list(nothing))
+        known = curve(groups[key]) if key in groups else pd.DataFrame(nothing, index=every)
         curves[key] = known.reindex(every).fillna(nothing).astype({"failed": bool, "missing": bool})
     return curves
 

@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.colors import Colormap, Normalize, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from unlearnbench.errors import UsageError
 
@@ -74,8 +74,8 @@ def ink_on(background: str) -> str:
 
 def text_width(text: str) -> float:
     """Inches that a line takes."""
-    outline = TextPath((0, 0), text, size=FONT_SIZE, prop=FontProperties(family=FONT))
-    return float(outline.get_extents().x1) / 72
+    font = FontProperties(family=FONT, size=FONT_SIZE)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
 def wrapped(text: str, width: float) -> str:
