@@ -92,6 +92,9 @@ def test_a_method_that_was_not_run_at_one_capacity_is_said_to_be_absent():
     figure = rates(frame[frame["method"] != "b on 100%"], ["a", "b"])
     assert "absent where nothing was run" in note(figure).replace("\n", " ")
     assert np.isnan(curves(figure.axes[-1])[1].lines[0].get_ydata()).all()
+    assert not [axis for axis in figure.axes if axis.texts]
+    nothing = rates(frame[~((frame["capacity"] == 1.0) & (frame["regularity"] == "low"))], ["a", "b"])
+    assert [[text.get_text() for text in axis.texts] for axis in nothing.axes] == [[], [], [], [], [], ["not run"]]
 
 
 def test_lines_differ_without_colour():

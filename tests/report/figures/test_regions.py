@@ -1,7 +1,6 @@
 import re
 
 from looks import labels
-from matplotlib.patches import Rectangle
 
 from unlearnbench.report.figures import regions
 from unlearnbench.report.figures.regions import PRIOR_WORK, TITLE
@@ -18,7 +17,7 @@ def test_the_plane_is_that_of_the_maps():
 def test_every_region_covers_its_cells_and_no_other():
     panel = regions().axes[0]
     rows = {"high": 0, "medium": 1, "low": 2}
-    drawn = [patch for patch in panel.patches if isinstance(patch, Rectangle)]
+    drawn = [patch for patch in panel.patches if patch.get_linewidth()]
     for region, patch in zip(PRIOR_WORK, drawn, strict=True):
         covered = {
             (regularity, rate)
@@ -37,13 +36,21 @@ def test_every_region_covers_its_cells_and_no_other():
 def test_regions_differ_without_colour_and_are_explained():
     figure = regions()
     panel, beside = figure.axes
-    looks = [(patch.get_hatch(), patch.get_linestyle()) for patch in panel.patches]
-    assert len({hatch for hatch, _ in looks}) == len({line for _, line in looks}) == len(PRIOR_WORK)
+    hatches = {patch.get_hatch() for patch in panel.patches if patch.get_hatch()}
+    outlines = {patch.get_linestyle() for patch in panel.patches if patch.get_linewidth()}
+    assert len(hatches) == len(outlines) == len(PRIOR_WORK)
     key = [text.get_text() for text in beside.get_legend().get_texts()]
     for region, text in zip(PRIOR_WORK, key, strict=True):
         assert text.startswith(f"{region.label}:")
         for source in region.sources:
             assert source in text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_hatches_are_opaque_and_solid_in_every_format():
+    for patch in regions().axes[0].patches:
+        if patch.get_hatch():
+            assert patch.get_edgecolor()[3] == 1.0
+            assert (patch.get_facecolor()[3], patch.get_alpha(), patch.get_linestyle()) == (0.0, None, "solid")
 
 
 def test_every_source_can_be_found():

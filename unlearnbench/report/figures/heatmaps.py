@@ -106,7 +106,7 @@ def _drawn(mark: Mark, *, color: str, at: tuple[float, float] | None = None, lab
     return Line2D(x, y, color=color, marker=mark.marker, markersize=mark.size, linestyle="", label=label)
 
 
-def label(axis: Axes, *, left: bool, bottom: bool, rates: str = RATE_LABEL) -> None:
+def label_axes(axis: Axes, *, left: bool, bottom: bool, rates: str = RATE_LABEL) -> None:
     """Label the outer sides only: all panels have the same axes."""
     axis.tick_params(length=0, labelleft=left, labelbottom=bottom)
     axis.set(xlabel=rates if bottom else "", ylabel="Regularity" if left else "")

@@ -14,7 +14,7 @@ from unlearnbench.report.figures.heatmaps import (
     colour_bar,
     figure_with_legend,
     heatmap,
-    label,
+    label_axes,
     percentages,
 )
 from unlearnbench.report.figures.regions import HEIGHT, KEY_WIDTH, TITLE, draw_key, draw_regions
@@ -47,7 +47,7 @@ def maps(frame: pd.DataFrame, methods: Sequence[str]) -> Figure:
     panel, beside = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1:])
     draw_regions(panel)
     panel.set_title(titles[0])
-    label(panel, left=True, bottom=True)
+    label_axes(panel, left=True, bottom=True)
     draw_key(beside, (across - 1) * width)
     axes = [figure.add_subplot(grid[1 + index // across, index % across]) for index in range(len(methods))]
     _draw_maps(figure, frame, states, axes, titles[1:], across)
@@ -77,7 +77,7 @@ def _draw_maps(
     for index, (axis, method) in enumerate(zip(axes, states, strict=True)):
         heatmap(axis, map_of(frame, "aggregate", method), states[method], scale)
         axis.set_title(titles[index])
-        label(axis, left=index % across == 0, bottom=index + across >= len(axes))
+        label_axes(axis, left=index % across == 0, bottom=index + across >= len(axes))
     colour_bar(figure, axes, scale, f"{PRODUCT} (%)")
 
 
@@ -121,6 +121,6 @@ def detail(frame: pd.DataFrame, method: str) -> Figure:
         heatmap(axis, cells, pd.concat([original_states, states], axis=1), scale)
         axis.axvline(1, color="black", linewidth=1.5)
         axis.set_title(titles[index])
-        label(axis, left=index % 2 == 0, bottom=index >= 2, rates=rates)
+        label_axes(axis, left=index % 2 == 0, bottom=index >= 2, rates=rates)
     colour_bar(figure, axes, scale, "Percent")
     return figure

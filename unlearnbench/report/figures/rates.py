@@ -105,6 +105,8 @@ def rates(frame: pd.DataFrame, lines: Sequence[str]) -> Figure:
     for (y, x), axis in np.ndenumerate(grid):
         for index, name in enumerate(lines):
             _draw(axis, curves[rows[y], columns[x], name], index, (index - (len(lines) - 1) / 2) * _APART)
+        if all(curves[rows[y], columns[x], name]["mean"].isna().all() for name in lines):
+            axis.text(0.5, 0.5, "not run", transform=axis.transAxes, ha="center", va="center")
         capacity = f", {100 * rows[y]:g}% capacity" if len(rows) > 1 else ""
         axis.set_title(f"{REGULARITY_LABELS[columns[x]]}{capacity}")
         axis.set(xlim=(ticks[0] - 6, ticks[-1] + 6), ylim=(-5, 105), xticks=ticks)

@@ -13,8 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from unlearnbench.report.figures.heatmaps import CELL
-from unlearnbench.report.figures.heatmaps import label as label_axes
+from unlearnbench.report.figures.heatmaps import CELL, label_axes
 from unlearnbench.report.figures.style import REGULARITY_LABELS, styled, wrapped
 
 TITLE = "Regions studied by prior work"
@@ -68,13 +67,8 @@ PRIOR_WORK = (
 )
 
 _RATES = range(10, 101, 10)
-_LOOKS: tuple[dict[str, Any], ...] = (
-    {"edgecolor": "#000000", "facecolor": "#00000000", "hatch": "||", "linestyle": "-"},
-    {"edgecolor": "#0072b2", "facecolor": "#0072b226", "hatch": "///", "linestyle": "--"},
-    {"edgecolor": "#b34700", "facecolor": "#d55e0026", "hatch": "\\\\\\", "linestyle": "-."},
-    {"edgecolor": "#00664b", "facecolor": "#009e7326", "hatch": "...", "linestyle": ":"},
-)
-"""One a region, told apart by hatch and line as well as by colour."""
+_LOOKS = (("#000000", "||", "-"), ("#0072b2", "///", "--"), ("#b34700", "\\\\\\", "-."), ("#00664b", "...", ":"))
+"""Colour, hatch and outline of each region: told apart without colour."""
 _INSETS = (0.0, 0.05, 0.13, 0.05)
 """Of a region's outline, in rows: outlines that share a side stay apart."""
 _HANDLE = 0.5
@@ -101,21 +95,14 @@ def regions() -> Figure:
 def draw_regions(axis: Axes) -> None:
     """Draw the regions over the axes of a map with discovery rates 10%, 20% ... 100%."""
     rows = list(REGULARITY_LABELS)
-    for region, look, inset in zip(PRIOR_WORK, _LOOKS, _INSETS, strict=True):
+    for index, (region, inset) in enumerate(zip(PRIOR_WORK, _INSETS, strict=True)):
         top = min(rows.index(name) for name in region.regularities)
         bottom = max(rows.index(name) for name in region.regularities) + 1
         left, right = (_RATES.index(rate) for rate in region.rates)
         margin = inset * HEIGHT / len(rows) / CELL[0]  # the same in inches
-        axis.add_patch(
-            Rectangle(
-                (left + margin, top + inset),
-                right + 1 - left - 2 * margin,
-                bottom - top - 2 * inset,
-                linewidth=1.2,
-                clip_on=False,
-                **look,
-            )
-        )
+        corner, size = (left + margin, top + inset), (right + 1 - left - 2 * margin, bottom - top - 2 * inset)
+        for look in _layers(index):
+            axis.add_patch(Rectangle(corner, *size, clip_on=False, **look))
         narrow = left == right
         axis.text(
             (left + right + 1) / 2,
@@ -132,13 +119,26 @@ def draw_regions(axis: Axes) -> None:
     axis.set_yticks([row + 0.5 for row in range(len(rows))], [REGULARITY_LABELS[name] for name in rows])
 
 
+def _layers(index: int) -> list[dict[str, Any]]:
+    """A region's shade, hatch and outline, each a patch of its own.
+
+    In one patch, SVG would give the hatch the transparency of the shade, and PDF the dashes of the outline.
+    """
+    colour, hatch, line = _LOOKS[index]
+    return [
+        {"facecolor": colour, "alpha": 0.12, "linewidth": 0},
+        {"facecolor": "none", "edgecolor": colour, "hatch": hatch, "linewidth": 0},
+        {"facecolor": "none", "edgecolor": colour, "linestyle": line, "linewidth": 1.2},
+    ]
+
+
 def draw_key(axis: Axes, width: float) -> None:
     """Say what the regions are and who studied them, in a panel of that many inches."""
-    handles = []
-    for region, look in zip(PRIOR_WORK, _LOOKS, strict=True):
+    handles = [tuple(Patch(**look) for look in _layers(index)) for index in range(len(PRIOR_WORK))]
+    texts = []
+    for region in PRIOR_WORK:
         sources = ", ".join(source.replace(" ", "\N{NO-BREAK SPACE}") for source in region.sources)
-        text = f"{region.label}: {region.what} ({sources})"
-        handles.append(Patch(label=wrapped(text, width - _HANDLE), linewidth=1.2, **look))
+        texts.append(wrapped(f"{region.label}: {region.what} ({sources})", width - _HANDLE))
     axis.set_axis_off()
-    key = axis.legend(handles=handles, loc="center left", borderaxespad=0, borderpad=0, labelspacing=0.5)
+    key = axis.legend(handles, texts, loc="center left", borderaxespad=0, borderpad=0, labelspacing=0.5)
     key.set_in_layout(False)  # it may use the whole panel, and moves no other

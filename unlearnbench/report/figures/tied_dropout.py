@@ -21,7 +21,7 @@ from unlearnbench.report.figures.heatmaps import (
     colour_bar,
     figure_with_legend,
     heatmap,
-    label,
+    label_axes,
     percentages,
 )
 from unlearnbench.report.figures.style import PRODUCT, styled, text_width
@@ -150,7 +150,7 @@ def tied_dropout(frame: pd.DataFrame, pairs: Sequence[Pair]) -> Figure:
     for (y, x), axis in [((y, x), grid[y, x]) for y in range(len(pairs)) for x in range(3)]:
         heatmap(axis, cells[y][x], states[y][x], scales[x])
         axis.set_title(titles[y][x])
-        label(axis, left=x == 0, bottom=y == len(pairs) - 1)
+        label_axes(axis, left=x == 0, bottom=y == len(pairs) - 1)
     percent: list[Axes] = list(grid[:, :2].flat)
     colour_bar(figure, percent, scales[0], f"{PRODUCT} (%)")
     colour_bar(figure, list(grid[:, 2]), scales[2], "Difference (points)")
