@@ -111,11 +111,26 @@ def test_no_submissions(call: Any) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("leaderboard", "digits", "--out", "x"), ("show", "mine"), ("table", "digits"), ("compare", "mine", "yours")],
+    [
+        ("leaderboard", "digits", "--out", "x"),
+        ("show", "mine"),
+        ("table", "digits"),
+        ("compare", "mine", "yours"),
+        ("plot", "maps", "digits", "--out", "x.svg"),
+    ],
 )
 def test_missing_store(arguments: tuple[str, ...], call: Any) -> None:
     one_sentence(call(*arguments), 2, "no results database at data/unlearnbench.db")
     assert not Path("data").exists()
+
+
+def test_help_names_every_figure_and_format(call: Any) -> None:
+    from unlearnbench.report.figures import KINDS
+    from unlearnbench.report.figures.style import UNDATED
+
+    printed = " ".join(call("plot", "--help").out.split())
+    for name in (*KINDS, *UNDATED):
+        assert name in printed
 
 
 def test_unusable_database(call: Any) -> None:
@@ -233,6 +248,14 @@ def test_from_a_template_to_a_leaderboard(call: Any) -> None:
     assert "mine minus mine/broken" in compared.out
     one_sentence(call("compare", "mine", "yours", "--suite", "tiny"), 2, "no trials of method 'yours'", "mine/broken")
     one_sentence(call("compare", "mine", "mine", "--suite", "tiny"), 2, "cannot be compared with itself")
+    plotted = call("plot", "maps", "tiny", "--method", "mine", "--out", "maps.pdf")
+    assert (plotted.code, plotted.out) == (0, "maps.pdf written\n"), plotted.err
+    assert Path("maps.pdf").read_bytes().startswith(b"%PDF")
+    one_sentence(call("plot", "map", "tiny", "--out", "x.pdf"), 2, "'map'", "maps, regions")
+    one_sentence(call("plot", "maps", "tiny", "--out", "x.jpg"), 2, "x.jpg", ".svg, .pdf, .png")
+    one_sentence(call("plot", "maps", "tiny", "--method", "yours", "--out", "x.pdf"), 2, "'yours'")
+    one_sentence(call("plot", "tied-dropout", "tiny", "--out", "x.pdf"), 2, "tied dropout", "originals.trainings")
+    assert not list(Path().glob("x.*"))
     drawn = call("leaderboard", "tiny", "--out", "drawn")
     assert drawn.code == 0, drawn.err
     assert "written to drawn" in drawn.out

@@ -4,15 +4,7 @@ import pytest
 from scipy import stats
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.frames import (
-    healing_correlation,
-    map_of,
-    original_column,
-    runs_of,
-    states_of,
-    thirds,
-    trials,
-)
+from unlearnbench.report.frames import healing_correlation, map_of, original_column, runs_of, states_of, thirds, trials
 
 CELLS_OF_A_METHOD = 12
 CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]

@@ -1,3 +1,5 @@
+import itertools
+
 import pandas as pd
 import pytest
 
@@ -10,9 +12,9 @@ def test_files_are_written(small, tmp_path):
     small.trial("first", "good, tuned", ("low", 0.1, 0))
     written = write_leaderboard(small.engine, "small", tmp_path)
     methods = ("good", "good-tuned", "flaky", "retrain", "oracle")
-    stems = ["maps", "healing", *(f"{kind}-{method}" for method in methods for kind in ("map", "detail"))]
-    expected = [f"figures/{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
-    assert {path.relative_to(tmp_path).as_posix() for path in written} == {*expected, "trials.csv", "ranking.md"}
+    stems = ["maps", "rates", "healing", *(f"{kind}-{method}" for method in methods for kind in ("map", "detail"))]
+    expected = {"figures/maps.png", *(f"figures/{stem}.svg" for stem in stems), "trials.csv", "ranking.md"}
+    assert {path.relative_to(tmp_path).as_posix() for path in written} == expected
     assert all(path.stat().st_size > 0 for path in written)
 
 
@@ -55,14 +57,34 @@ def test_same_store_gives_the_same_bytes(small, tmp_path):
 def test_only_figures_of_vanished_methods_are_removed(small, tmp_path):
     figures = tmp_path / "figures"
     figures.mkdir()
-    for name in ("map-gone.png", "detail-gone.svg", "map-notes.txt", "logo.svg"):
+    for name in ("map-gone.png", "detail-gone.svg", "healing.png", "map-notes.txt", "logo.svg"):
         (figures / name).write_text("old")
     (tmp_path / "map-gone.png").write_text("not a figure of ours")
     write_leaderboard(small.engine, "small", tmp_path)
     left = {path.name for path in figures.iterdir()}
-    assert not left & {"map-gone.png", "detail-gone.svg"}
+    assert not left & {"map-gone.png", "detail-gone.svg", "healing.png"}
     assert {"map-notes.txt", "logo.svg", "map-good.svg"} <= left
     assert (tmp_path / "map-gone.png").exists()
+
+
+def test_figures_that_only_some_suites_have_come_and_go(small, tmp_path):
+    figures = tmp_path / "figures"
+    write_leaderboard(small.engine, "small", tmp_path)
+    assert "](figures/rates.svg)" in (tmp_path / "ranking.md").read_text()
+    assert not (figures / "tied-dropout.svg").exists()
+    assert "tied-dropout.svg" not in (tmp_path / "ranking.md").read_text()
+
+    for cell in itertools.product(("low", "medium", "high"), (0.1, 1.0), (0, 1)):
+        small.trial("first", "good", cell, training="tied-dropout")
+    write_leaderboard(small.engine, "small", tmp_path)
+    assert (figures / "tied-dropout.svg").exists()
+    assert "](figures/tied-dropout.svg)" in (tmp_path / "ranking.md").read_text()
+
+    small.run("of one rate", suite="one rate", day=1)
+    small.trial("of one rate", "good", ("low", 0.1, 0))
+    write_leaderboard(small.engine, "one rate", tmp_path)
+    assert not {"rates.svg", "tied-dropout.svg"} & {path.name for path in figures.iterdir()}
+    assert "rates.svg" not in (tmp_path / "ranking.md").read_text()
 
 
 def test_unknown_suite_writes_nothing(small, tmp_path):

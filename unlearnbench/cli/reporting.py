@@ -97,6 +97,27 @@ def show(
         out.print(heatmap_table(trials(store.engine, suite), method))
 
 
+@app.command()
+def plot(
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="One of: maps, regions, detail, rates, tied-dropout, healing.")
+    ],
+    suite: StoredSuite,
+    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write: .svg, .pdf or .png.")],
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Show this method (repeat for more); default: by KIND.")
+    ] = None,
+    database: Database = DATABASE,
+) -> None:
+    """Draw one figure of a suite into a file, for a paper or a page."""
+    from unlearnbench.report.figures import plot as draw
+    from unlearnbench.store.store import Store
+
+    with Store(database, create=False) as store:
+        draw(store.engine, suite, kind, method or [], out_file)
+    out.print(f"{out_file} written", soft_wrap=True, markup=False, highlight=False)
+
+
 def _show(content: str | list[Table], file: Path | None) -> None:
     """Print text or tables, or write them to a file."""
     from unlearnbench.report.export import write

@@ -9,7 +9,17 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine
 
-from unlearnbench.report.figures import detail, healing_scatter, map_figure, maps, save
+from unlearnbench.report.figures import (
+    best_lines,
+    detail,
+    healing_scatter,
+    map_figure,
+    maps,
+    ranked_pairs,
+    rates,
+    save,
+    tied_dropout,
+)
 from unlearnbench.report.frames import (
     LOW_UTILITY_THRESHOLD,
     LowUtility,
@@ -27,6 +37,13 @@ from unlearnbench.store.schema import RunRow
 FIGURES = "figures"
 OF_METHOD = ("map", "detail")
 """What is drawn of every method: the files are called KIND-METHOD."""
+OF_SUITE = {
+    "maps": "What prior work studied, and the maps of all methods",
+    "rates": "The best methods and retraining, against the discovery rate",
+    "tied-dropout": "Methods without tied dropout, with it, and the difference",
+    "healing": "Healing on train against healing on test",
+}
+"""What is drawn once, and what it shows; `rates` and `tied-dropout` only of suites that have something to show."""
 
 
 def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
@@ -44,13 +61,15 @@ def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
     figures = folder / FIGURES
     figures.mkdir(parents=True, exist_ok=True)
     written = _write_figures(frame, table["method"].tolist(), low_utility, figures)
-    for old in (path for kind in OF_METHOD for path in figures.glob(f"{kind}-*")):
+    patterns = [*(f"{kind}-*" for kind in OF_METHOD), *(f"{kind}.*" for kind in OF_SUITE)]
+    for old in (path for pattern in patterns for path in figures.glob(pattern)):
         if old.suffix in (".png", ".svg") and old not in written:
             old.unlink()
     rows, page = folder / "trials.csv", folder / "ranking.md"
     frame.to_csv(rows, index=False, lineterminator="\n")
     title = specification.get("title", suite)
-    page.write_text(_page(title, suite, frame, table, runs_of(engine, frame), low_utility), encoding="utf-8")
+    shown = {path.stem for path in written}
+    page.write_text(_page(title, suite, frame, table, runs_of(engine, frame), low_utility, shown), encoding="utf-8")
     return [*written, rows, page]
 
 
@@ -60,16 +79,29 @@ def file_name(method: str) -> str:
 
 
 def _write_figures(frame: pd.DataFrame, methods: list[str], low_utility: LowUtility, folder: Path) -> list[Path]:
-    written = save(maps(frame, methods), folder / "maps")
+    """All as SVG; as PNG too what the README shows. `unlearnbench plot` writes any of them in any format."""
+    written = save(maps(frame, methods), folder / "maps.svg", folder / "maps.png")
+    if (lines := best_lines(frame)) and frame["discovery_rate"].nunique() > 1:
+        written += save(rates(frame, lines), folder / "rates.svg")
+    if pairs := ranked_pairs(frame):
+        written += save(tied_dropout(frame, pairs), folder / "tied-dropout.svg")
+    written += save(healing_scatter(frame, low_utility), folder / "healing.svg")
     for method in methods:
-        written += save(map_figure(frame, method), folder / f"map-{file_name(method)}")
-        written += save(detail(frame, method), folder / f"detail-{file_name(method)}")
-    return written + save(healing_scatter(frame, low_utility), folder / "healing")
+        written += save(map_figure(frame, method), folder / f"map-{file_name(method)}.svg")
+        written += save(detail(frame, method), folder / f"detail-{file_name(method)}.svg")
+    return written
 
 
 def _page(
-    title: str, suite: str, frame: pd.DataFrame, table: pd.DataFrame, runs: list[RunRow], low_utility: LowUtility
+    title: str,
+    suite: str,
+    frame: pd.DataFrame,
+    table: pd.DataFrame,
+    runs: list[RunRow],
+    low_utility: LowUtility,
+    shown: set[str],
 ) -> str:
+    figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
     held = " of that of the trial's original model" if low_utility == "relative" else ""
     sections = [
         f"# {title}",
@@ -77,15 +109,16 @@ def _page(
         "\n".join(f"- {_provenance(run)}" for run in runs),
         "## Ranking",
         ranked_markdown(table),
-        f"![Maps of all methods]({FIGURES}/maps.svg)",
+        figures["maps"],
         "## Where methods work",
         thirds_markdown(thirds(frame), table["method"].tolist()),
         f"Healed / utility / {PRODUCT.lower()} in percent, means over seeds and a third of the discovery rates.",
+        *(figures[name] for name in ("rates", "tied-dropout") if name in figures),
         "## Healing on train against healing on test",
         correlation_markdown(healing_correlation(frame, low_utility=low_utility)),
         "Correlations over finished trials, with bootstrap 95% intervals; none of fewer than 3 trials or where nothing"
         f" varies. Trials with a utility under {LOW_UTILITY_THRESHOLD:.0%}{held} are left out.",
-        f"![Healing on train against healing on test]({FIGURES}/healing.svg)",
+        figures["healing"],
         "## Failed trials",
         "\n".join(_failures(frame)) or "None.",
     ]

@@ -1,0 +1,32 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from unlearnbench.report.frames import trials
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `looks`
+
+
+@pytest.fixture
+def frame(small):
+    return trials(small.engine, "small")
+
+
+@pytest.fixture
+def both(small):
+    """`small` with `good` on tied dropout as well: better by 10 points healed, but failed in one trial."""
+    for regularity in ("low", "medium", "high"):
+        for rate in (0.1, 1.0):
+            for seed in (0, 1):
+                healed = {"low": 0.4, "medium": 0.5, "high": 0.6}[regularity] + 0.2 * seed
+                failed = (regularity, rate, seed) == ("medium", 1.0, 0)
+                small.trial(
+                    "first",
+                    "good",
+                    (regularity, rate, seed),
+                    healed=healed,
+                    state="failed" if failed else "finished",
+                    training="tied-dropout",
+                )
+    return trials(small.engine, "small")

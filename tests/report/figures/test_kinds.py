@@ -1,0 +1,61 @@
+import pytest
+
+from unlearnbench.errors import UsageError
+from unlearnbench.report.figures import KINDS, plot
+
+CHOICES = {
+    "maps": ["good", "flaky"],
+    "regions": [],
+    "detail": ["good"],
+    "rates": ["good", "good on tied dropout"],
+    "tied-dropout": ["good"],
+    "healing": ["good"],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_draws(kind, small, both, tmp_path):
+    file = tmp_path / "figure.svg"
+    plot(small.engine, "small", kind, CHOICES[kind], file)
+    chosen = file.read_bytes()
+    assert chosen.startswith(b"<?xml")
+    if kind != "detail":
+        plot(small.engine, "small", kind, [], file)
+        if kind != "regions":
+            assert (file.read_bytes() != chosen) == (kind != "tied-dropout")  # `good` is the only pair
+
+
+def test_a_method_named_twice_is_shown_once(small, tmp_path):
+    for name, methods in {"once": ["good"], "twice": ["good", "good"]}.items():
+        plot(small.engine, "small", "rates", methods, tmp_path / f"{name}.svg")
+    assert (tmp_path / "once.svg").read_bytes() == (tmp_path / "twice.svg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "methods", "name", "message"),
+    [
+        (
+            "map",
+            [],
+            "x.svg",
+            "no figure is called 'map'; there are: maps, regions, detail, rates, tied-dropout",
+        ),
+        ("maps", [], "x.tiff", r"a figure is written as \.svg, \.pdf, \.png"),
+        ("maps", ["great"], "x.svg", "no trials of method 'great'"),
+        ("detail", [], "x.svg", "shows one method, not 0"),
+        ("detail", ["good", "flaky"], "x.svg", "shows one method, not 2"),
+        ("regions", ["good"], "x.svg", "leave out --method"),
+        ("rates", ["great"], "x.svg", "no trials of method 'great'"),
+        ("tied-dropout", [], "x.svg", "no ranked method was run on standard originals and on tied dropout"),
+        ("healing", ["great"], "x.svg", "no trials of method 'great'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_sentence_and_writes_nothing(kind, methods, name, message, small, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        plot(small.engine, "small", kind, methods, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_suite_is_named(small, tmp_path):
+    with pytest.raises(UsageError, match="no run of suite 'large'"):
+        plot(small.engine, "large", "maps", [], tmp_path / "x.svg")

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+from looks import grid, labels, legend, spoiled
+from matplotlib.container import ErrorbarContainer
+from scipy import stats
+
+from unlearnbench.errors import UsageError
+from unlearnbench.report.figures import best_lines, rates
+
+CAPACITIES = [(0.5, "standard"), (1.0, "standard")]
+
+
+def curves(axis):
+    return [item for item in axis.containers if isinstance(item, ErrorbarContainer)]
+
+
+def bars(container):
+    """Half the length of each error bar; nan where there is none."""
+    return [np.ptp(segment[:, 1]) / 2 if len(segment) else np.nan for segment in container.lines[2][0].get_segments()]
+
+
+def note(figure):
+    return figure.legends[0].get_title().get_text()
+
+
+def test_a_column_a_regularity_and_a_row_a_capacity():
+    figure = rates(grid(["a", "b"], kinds=CAPACITIES), ["b", "a"])
+    assert [axis.get_title() for axis in figure.axes] == [
+        f"{regularity}, {capacity} capacity" for capacity in ("50%", "100%") for regularity in ("High", "Med.", "Low")
+    ]
+    assert {axis.get_ylim() for axis in figure.axes} == {(-5.0, 105.0)}
+    assert labels(figure.axes[-1], "x") == [str(rate) for rate in range(10, 101, 10)]
+    assert legend(figure) == ["b", "a"]
+    one = rates(grid(["a", "b"]), ["a"])
+    assert [axis.get_title() for axis in one.axes] == ["High", "Med.", "Low"]
+
+
+def test_lines_are_means_and_bars_are_standard_errors():
+    frame = grid(["a", "b"], kinds=CAPACITIES)
+    figure = rates(frame, ["a", "b"])
+    for axis, (capacity, regularity) in zip(
+        figure.axes, [(c, r) for c in (0.5, 1.0) for r in ("high", "medium", "low")], strict=True
+    ):
+        assert len(curves(axis)) == 2
+        for container, method in zip(curves(axis), ("a", "b"), strict=True):
+            own = frame[
+                frame["method"].isin([method, f"{method} on 100%"])
+                & (frame["capacity"] == capacity)
+                & (frame["regularity"] == regularity)
+            ]
+            scores = [
+                100 * own.loc[own["discovery_rate"] == rate, "aggregate"] for rate in sorted(set(own["discovery_rate"]))
+            ]
+            assert container.lines[0].get_xdata() == pytest.approx(np.arange(10, 101, 10))
+            assert container.lines[0].get_ydata() == pytest.approx([values.mean() for values in scores])
+            assert bars(container) == pytest.approx([stats.sem(values) for values in scores])
+    assert note(figure) == "Bars: one standard error over seeds."
+
+
+def test_one_seed_has_no_bars_and_the_figure_says_so():
+    figure = rates(grid(["a"], seeds=(0,)), ["a"])
+    assert np.isnan(bars(curves(figure.axes[0])[0])).all()
+    assert note(figure) == "One seed: no error bars."
+
+
+def test_failed_trials_count_as_zero_and_all_that_is_not_whole_is_marked():
+    frame = spoiled(grid(["good", "a"], seeds=(0, 1)))
+    figure = rates(frame, ["good", "a"])
+    axis = figure.axes[0]
+    line = curves(axis)[0]
+    values = dict(zip(line.lines[0].get_xdata().round(), line.lines[0].get_ydata(), strict=True))
+    own = frame[(frame["method"] == "good") & (frame["regularity"] == "high")].set_index(
+        ["discovery_rate", "corruption_seed"]
+    )["aggregate"]
+    assert np.isnan(values[30.0])  # not run: a gap
+    assert values[50.0] == pytest.approx(100 * own[0.5, 1])
+    assert values[70.0] == 0.0
+    assert values[90.0] == pytest.approx(50 * own[0.9, 1])
+    marked = {
+        line.get_marker() if line.get_marker() == "x" else "hollow": line.get_xdata().round().tolist()
+        for line in axis.lines
+        if len(line.get_xdata()) and (line.get_marker() == "x" or line.get_markerfacecolor() == "white")
+    }
+    assert marked == {"x": [70.0, 90.0], "hollow": [50.0]}
+    assert legend(figure)[2:] == ["with failed trials (= 0)", "some not run"]
+    assert "No bar where there is one trial." in note(figure).replace("\n", " ")
+    assert "broken or absent where nothing was run" in note(figure).replace("\n", " ")
+
+
+def test_a_method_that_was_not_run_at_one_capacity_is_said_to_be_absent():
+    frame = grid(["a", "b"], kinds=CAPACITIES)
+    figure = rates(frame[frame["method"] != "b on 100%"], ["a", "b"])
+    assert "absent where nothing was run" in note(figure).replace("\n", " ")
+    assert np.isnan(curves(figure.axes[-1])[1].lines[0].get_ydata()).all()
+    assert not [axis for axis in figure.axes if axis.texts]
+    nothing = rates(frame[~((frame["capacity"] == 1.0) & (frame["regularity"] == "low"))], ["a", "b"])
+    assert [[text.get_text() for text in axis.texts] for axis in nothing.axes] == [[], [], [], [], [], ["not run"]]
+
+
+def test_lines_differ_without_colour():
+    methods = list("abcdefgh")
+    figure = rates(grid(methods, rates=(0.1, 1.0), seeds=(0,)), methods)
+    markers = {container.lines[0].get_marker() for container in curves(figure.axes[0])}
+    assert len(markers) == len(methods)
+
+
+def test_tied_dropout_is_a_line_of_its_own_at_every_capacity():
+    frame = grid(["a"], kinds=[*CAPACITIES, (0.5, "tied-dropout"), (1.0, "tied-dropout")])
+    figure = rates(frame, ["a", "a on tied dropout"])
+    tied = frame[(frame["method"] == "a on 100%, tied dropout") & (frame["regularity"] == "low")]
+    drawn = curves(figure.axes[-1])[1].lines[0].get_ydata()
+    assert drawn == pytest.approx(100 * tied.groupby("discovery_rate")["aggregate"].mean().to_numpy())
+
+
+def test_without_a_choice_the_best_and_retraining_are_drawn(frame):
+    assert best_lines(frame) == ["good", "flaky", "retrain"]
+    many = grid([*"abcdefgh", "retrain"], rates=(0.1, 1.0), references=["retrain"], kinds=CAPACITIES)
+    many["aggregate"] = many["method"].map(lambda name: ord(name[0]) / 1000)
+    assert best_lines(many) == ["h", "g", "f", "e", "d", "retrain"]
+
+
+def test_what_cannot_be_drawn_is_one_sentence():
+    frame = grid(list("abcdefghi"), rates=(0.1, 1.0), seeds=(0,))
+    with pytest.raises(UsageError, match=r"no trials of method 'z'; there are trials of: a, b"):
+        rates(frame, ["z"])
+    with pytest.raises(UsageError, match="shows 1 to 8 methods, not 9"):
+        rates(frame, list("abcdefghi"))
+    with pytest.raises(UsageError, match="need a suite with at least two rates"):
+        rates(grid(rates=(0.5,)), ["good"])

@@ -1,0 +1,184 @@
+"""Figure 3: utility x healed against the discovery rate, one line a method."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
+
+from unlearnbench.errors import UsageError
+from unlearnbench.evaluation.statistics import mean, sem
+from unlearnbench.problem.corruption import REGULARITIES
+from unlearnbench.report.figures.style import GREY, styled, text_width, wrapped
+from unlearnbench.report.frames import REFERENCE, RETRAIN, scored
+from unlearnbench.report.labels import PRODUCT, RATE_LABEL, REGULARITY_LABELS
+from unlearnbench.report.ranking import ranking
+
+MOST_LINES = 8
+"""More cannot be told apart."""
+BEST = 5
+"""Lines that are drawn by themselves, beside that of retraining."""
+_LOOKS = tuple(
+    zip(
+        ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"),  # Okabe and Ito 2008
+        ("o", "s", "^", "D", "v", "P", "X", "<"),
+        ("-", "--", "-.", (0, (1, 1)), "-", "--", "-.", (0, (1, 1))),
+        strict=True,
+    )
+)
+_PANEL, _TICK = (2.4, 1.7), 0.24
+"""Inches of a panel at least, and of a label below it."""
+_APART = 1.5
+"""Points between the lines at one rate: error bars do not cover each other."""
+
+
+def line_names(frame: pd.DataFrame) -> pd.Series[str]:
+    """Each row's method without the capacity of its original: what is one line at every capacity."""
+    return frame["method"].map(_without_capacity)
+
+
+def _without_capacity(method: str) -> str:
+    name, _, original = method.partition(" on ")
+    kept = [part for part in original.split(", ") if part and not part.endswith("%")]
+    return f"{name} on {', '.join(kept)}" if kept else name
+
+
+def best_lines(frame: pd.DataFrame) -> list[str]:
+    """The best methods of the ranking, on the suite's first kind of original first, and retraining."""
+    table = ranking(frame)
+    ranked = [_without_capacity(method) for method in table.loc[table["rank"].notna(), "method"]]
+    known = [name for name in (RETRAIN,) if name in table["method"].tolist()]
+    best = [name for name in dict.fromkeys(ranked) if name not in known][:BEST]
+    return [*best, *known]
+
+
+def curve(trials: pd.DataFrame) -> pd.DataFrame:
+    """One row a discovery rate: mean and standard error of utility x healed in percent, and what else is to be marked.
+
+    A failed trial is 0, as in the maps. `mean` is nan where nothing was run, `sem` where fewer than two trials were.
+    """
+    rows = []
+    for rate, cell in trials.groupby("discovery_rate"):
+        values = 100 * scored(cell, "aggregate").to_numpy()
+        states = {name: (cell["state"] == name).any() for name in ("failed", "missing")}
+        rows.append({"rate": rate, "mean": mean(values), "sem": sem(values), **states})
+    return pd.DataFrame(rows).set_index("rate")
+
+
+@styled
+def rates(frame: pd.DataFrame, lines: Sequence[str]) -> Figure:
+    """A column a regularity, a row a capacity; bars of one standard error over seeds.
+
+    `lines` are names as in `line_names`, in the order of the legend.
+
+    Raises:
+        UsageError: no trials of a name, more names than can be told apart, or a single discovery rate.
+    """
+    frame = frame.assign(line=line_names(frame))
+    _check(frame, lines)
+    columns = [name for name in reversed(REGULARITIES) if (frame["regularity"] == name).any()]
+    rows = sorted(frame["capacity"].unique())
+    curves = _curves(frame, rows, columns, lines)
+    drawn = pd.concat(curves.values())
+    handles = _handles(frame, lines, drawn)
+    ticks = [100 * rate for rate in drawn.index.unique()]
+    width = max(_PANEL[0], _TICK * len(ticks)) * max(2, len(columns)) + 0.7
+    across = max(1, int(width / (max(text_width(str(handle.get_label())) for handle in handles) + 0.6)))
+    note = wrapped(_note(drawn), width - 0.3)
+    below = 0.18 * (-(-len(handles) // across) + note.count("\n") + 1)
+    figure = Figure(figsize=(width, _PANEL[1] * len(rows) + 0.4 + below), layout="constrained")
+    grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
+    for (y, x), axis in np.ndenumerate(grid):
+        for index, name in enumerate(lines):
+            _draw(axis, curves[rows[y], columns[x], name], index, (index - (len(lines) - 1) / 2) * _APART)
+        if all(curves[rows[y], columns[x], name]["mean"].isna().all() for name in lines):
+            axis.text(0.5, 0.5, "not run", transform=axis.transAxes, ha="center", va="center")
+        capacity = f", {100 * rows[y]:g}% capacity" if len(rows) > 1 else ""
+        axis.set_title(f"{REGULARITY_LABELS[columns[x]]}{capacity}")
+        axis.set(xlim=(ticks[0] - 6, ticks[-1] + 6), ylim=(-5, 105), xticks=ticks)
+        axis.set_xlabel(RATE_LABEL if y == len(rows) - 1 else "")
+        axis.set_ylabel(f"{PRODUCT} (%)" if x == 0 else "")
+        axis.grid(axis="y", color="#dddddd", linewidth=0.5)
+        axis.set_axisbelow(True)
+        sns.despine(ax=axis)
+    legend = {"ncols": across, "title": note, "alignment": "left", "handlelength": 2.8}
+    figure.legend(handles=handles, loc="outside lower left", **legend)
+    return figure
+
+
+def _check(frame: pd.DataFrame, lines: Sequence[str]) -> None:
+    known = sorted(frame["line"].unique())
+    for name in lines:
+        if name not in known:
+            raise UsageError(f"no trials of method '{name}'; there are trials of: {', '.join(known)}")
+    if not 0 < len(lines) <= MOST_LINES:
+        raise UsageError(f"a figure of lines shows 1 to {MOST_LINES} methods, not {len(lines)}: choose among them")
+    if frame["discovery_rate"].nunique() < 2:
+        raise UsageError("lines against the discovery rate need a suite with at least two rates, and this one has one")
+
+
+Key = tuple[float, str, str]
+
+
+def _curves(
+    frame: pd.DataFrame, capacities: Sequence[float], regularities: Sequence[str], lines: Sequence[str]
+) -> dict[Key, pd.DataFrame]:
+    """The `curve` of every capacity, regularity and line, with a row for every rate of the frame."""
+    groups = dict(list(frame.groupby(["capacity", "regularity", "line"])))
+    every = pd.Index(sorted(frame["discovery_rate"].unique()), name="rate")
+    nothing = {"mean": np.nan, "sem": np.nan, "failed": False, "missing": True}
+    curves = {}
+    for key in itertools.product(capacities, regularities, lines):
+        known = curve(groups[key]) if key in groups else pd.DataFrame(nothing, index=every)
+        curves[key] = known.reindex(every).fillna(nothing).astype({"failed": bool, "missing": bool})
+    return curves
+
+
+def _look(index: int) -> dict[str, Any]:
+    colour, marker, style = _LOOKS[index]
+    return {"color": colour, "marker": marker, "linestyle": style, "markersize": 4.5, "linewidth": 1.2}
+
+
+_FAILED: dict[str, Any] = {"marker": "x", "markersize": 9, "markeredgewidth": 1.2, "linestyle": ""}
+_HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "linestyle": ""}
+
+
+def _draw(axis: Axes, points: pd.DataFrame, index: int, shift: float) -> None:
+    """A line with its error bars, moved sideways by so many points on paper; what failed or is missing is marked."""
+    moved = axis.transData + ScaledTranslation(shift / 72, 0, axis.figure.dpi_scale_trans)
+    x, y = 100 * points.index.to_numpy(dtype=float), points["mean"].to_numpy()
+    axis.errorbar(x, y, points["sem"].to_numpy(), capsize=2, elinewidth=0.9, transform=moved, **_look(index))
+    partly, failed = points["missing"].to_numpy() & ~np.isnan(y), points["failed"].to_numpy()
+    axis.plot(x[partly], y[partly], transform=moved, **_look(index) | _HOLLOW)
+    axis.plot(x[failed], y[failed], transform=moved, color=_LOOKS[index][0], **_FAILED)
+
+
+def _handles(frame: pd.DataFrame, lines: Sequence[str], drawn: pd.DataFrame) -> list[Line2D]:
+    """The legend: the lines, and those marks that occur."""
+    references = set(frame.loc[frame["role"] == REFERENCE, "line"])
+    names = [f"{name} (reference)" if name in references else name for name in lines]
+    handles = [Line2D([], [], label=name, **_look(index)) for index, name in enumerate(names)]
+    if drawn["failed"].any():
+        handles.append(Line2D([], [], label="with failed trials (= 0)", color=GREY, **_FAILED))
+    if (drawn["missing"] & drawn["mean"].notna()).any():
+        handles.append(Line2D([], [], label="some not run", **_look(0) | _HOLLOW | {"color": GREY}))
+    return handles
+
+
+def _note(drawn: pd.DataFrame) -> str:
+    """What the bars are, and why some points have none."""
+    alone = drawn["mean"].notna() & drawn["sem"].isna()
+    parts = ["Bars: one standard error over seeds."] if drawn["sem"].notna().any() else ["One seed: no error bars."]
+    if alone.any() and drawn["sem"].notna().any():
+        parts.append("No bar where there is one trial.")
+    if drawn["mean"].isna().any():
+        parts.append("A line is broken or absent where nothing was run.")
+    return " ".join(parts)

@@ -1,0 +1,119 @@
+"""What all figures share: one font size, the colours, names on axes, and how a figure becomes a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib
+import seaborn as sns
+from matplotlib.colors import Colormap, Normalize, to_hex
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from unlearnbench.errors import UsageError
+from unlearnbench.report.labels import ink_on
+
+Arguments = ParamSpec("Arguments")
+
+FONT_SIZE = 8.0
+"""Points, of every text in every figure."""
+FONT = "DejaVu Sans"
+"""Comes with matplotlib: the same figure on every machine."""
+STYLE: dict[Any, Any] = {
+    "font.family": FONT,
+    "font.size": FONT_SIZE,
+    "axes.titlesize": FONT_SIZE,
+    "axes.labelsize": FONT_SIZE,
+    "xtick.labelsize": FONT_SIZE,
+    "ytick.labelsize": FONT_SIZE,
+    "legend.fontsize": FONT_SIZE,
+    "legend.title_fontsize": FONT_SIZE,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.6,
+    "svg.hashsalt": "unlearnbench",
+    "pdf.fonttype": 42,  # TrueType, as journals ask for; matplotlib's own default cannot be searched or edited
+}
+DOTS_PER_INCH = 150
+UNDATED: dict[str, dict[str, Any]] = {
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+    ".png": {"Software": None},
+}
+"""The formats, by suffix, each with what would make the bytes of two equal figures differ."""
+
+GREY = "#767676"
+"""Of what is beside the data: hatches, a diagonal, references. It can be told from white."""
+SCALE = Normalize(0, 100, clip=True)
+
+
+def colours() -> Colormap:
+    """Sequential, darker is better, monotone in lightness: it reads the same in grey."""
+    return sns.color_palette("mako_r", as_cmap=True)
+
+
+def cell_colours(percent: float) -> tuple[str, str]:
+    """Background of a cell and the colour of a text that can be read on it, as #rrggbb."""
+    background = colours()(SCALE(percent))
+    return to_hex(background), ink_on(background[:3])
+
+
+def text_width(text: str) -> float:
+    """Inches that a line takes."""
+    font = FontProperties(family=FONT, size=FONT_SIZE)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+
+
+def wrapped(text: str, width: float) -> str:
+    """The text in lines of at most so many inches."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)
+
+
+def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Draw with `STYLE`, and leave matplotlib's settings as they were."""
+
+    @wraps(draw)
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def save(figure: Figure, *paths: Path) -> list[Path]:
+    """Write the figure to each path, in the format of its suffix; the same frame gives the same bytes.
+
+    Raises:
+        UsageError: a suffix is no format of figures, or a file cannot be written.
+    """
+    for path in paths:
+        check_suffix(path)
+    with matplotlib.rc_context(STYLE):
+        # Laid out once, at one resolution: all formats show the same figure.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for path in paths:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                figure.savefig(path, dpi=DOTS_PER_INCH, metadata=UNDATED[path.suffix])
+            except OSError as error:
+                raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+    return list(paths)
+
+
+def check_suffix(path: Path) -> None:
+    """Raises UsageError where a file's suffix names no format of figures."""
+    if path.suffix not in UNDATED:
+        raise UsageError(
+            f"{path}: a figure is written as {', '.join(UNDATED)}: end the name of the file with one of them"
+        )

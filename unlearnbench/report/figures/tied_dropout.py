@@ -1,0 +1,159 @@
+"""Figure 4: methods on standard originals, on originals with tied dropout, and what the latter change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from unlearnbench.errors import UsageError
+from unlearnbench.report.figures.heatmaps import (
+    CELL,
+    ROW_HEIGHT,
+    Scale,
+    colour_bar,
+    figure_with_legend,
+    heatmap,
+    label_axes,
+    percentages,
+)
+from unlearnbench.report.figures.style import styled, text_width
+from unlearnbench.report.frames import REFERENCE, map_of, states_of
+from unlearnbench.report.labels import PRODUCT
+from unlearnbench.report.ranking import ranking
+
+MINUS = "\N{MINUS SIGN}"
+TIED = "tied dropout"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A method on both kinds of original of one capacity: its name without them, and its two names in the frame."""
+
+    name: str
+    title: str
+    standard: str
+    tied: str
+
+
+def tied_pairs(frame: pd.DataFrame) -> list[Pair]:
+    """The methods that stand on standard originals and on originals with tied dropout, at every capacity."""
+    kinds = frame[["method", "capacity", "training"]].drop_duplicates()
+    kinds = kinds.assign(name=kinds["method"].map(_name), share=100 * kinds["capacity"])
+    several = kinds["share"].nunique() > 1
+    pairs = []
+    for (name, share), group in kinds.groupby(["name", "share"]):
+        on = dict(zip(group["training"], group["method"], strict=True))
+        if {"standard", "tied-dropout"} <= set(on):
+            title = f"{name}, {share:g}% capacity" if several else str(name)
+            pairs.append(Pair(str(name), title, on["standard"], on["tied-dropout"]))
+    return pairs
+
+
+def choose_pairs(frame: pd.DataFrame, names: Sequence[str] = ()) -> list[Pair]:
+    """The pairs of these methods in this order, named without an original; by default of all ranked ones, best first.
+
+    Raises:
+        UsageError: there are none, or a named method is not in the frame or stands on one kind of original only.
+    """
+    pairs = tied_pairs(frame)
+    known = sorted({_name(method) for method in frame["method"]})
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no trials of method '{name}'; there are trials of: {', '.join(known)}")
+        if name not in {pair.name for pair in pairs}:
+            both = f"; on both are: {', '.join(dict.fromkeys(pair.name for pair in pairs))}" if pairs else ""
+            raise UsageError(f"method '{name}' was not run on standard originals and on tied dropout{both or _NONE}")
+    chosen = [pair for name in names for pair in pairs if pair.name == name] if names else ranked_pairs(frame)
+    if not chosen:
+        raise UsageError(f"no ranked method was run on standard originals and on tied dropout{_NONE}")
+    return chosen
+
+
+def ranked_pairs(frame: pd.DataFrame) -> list[Pair]:
+    """The pairs of all ranked methods, best first; none where the suite has one kind of original."""
+    table, pairs = ranking(frame), tied_pairs(frame)
+    names = dict.fromkeys(_name(method) for method in table.loc[table["role"] != REFERENCE, "method"])
+    return [pair for name in names for pair in pairs if pair.name == name]
+
+
+_NONE = "; a suite runs both if its originals.trainings says so, as in suites/digits-originals.toml"
+
+
+def _name(method: str) -> str:
+    """A method's name without the original that it stands on."""
+    return method.partition(" on ")[0]
+
+
+def difference(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:
+    """Utility x healed with tied dropout minus without, in points: as `map_of`, nan where one of the two is missing."""
+    return map_of(frame, "aggregate", pair.tied) - map_of(frame, "aggregate", pair.standard)
+
+
+def states_of_difference(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:
+    """As `states_of`: what happened on either side marks the difference."""
+    standard, tied = states_of(frame, pair.standard), states_of(frame, pair.tied)
+    return standard.combine(tied, lambda left, right: left.combine(right, _worse))
+
+
+def _worse(left: str, right: str) -> str:
+    both = {left, right}
+    if "missing" in both or both == {"failed"}:
+        return "missing" if "missing" in both else "failed"
+    if both & {"failed", "partly failed"}:
+        return "partly failed"
+    return "partly missing" if "partly missing" in both else "finished"
+
+
+def differences(*tables: pd.DataFrame) -> Scale:
+    """Points on a scale that is white at zero and as long to both sides, in tens, as the largest difference.
+
+    Every number has its sign, which grey does not show.
+    """
+    largest = max([10.0, *(np.nanmax(np.abs(table.to_numpy(dtype=float)), initial=0.0) for table in tables)])
+    limit = 10.0 * math.ceil(largest / 10)
+    shades = sns.diverging_palette(260, 35, s=90, l=45, as_cmap=True)
+    return Scale(shades, Normalize(-limit, limit, clip=True), signed)
+
+
+def signed(points: float) -> str:
+    """A rounded number with its sign; 0 has none."""
+    number = f"{points:+.0f}".replace("-", MINUS)
+    return "0" if number.endswith(("+0", f"{MINUS}0")) else number
+
+
+@styled
+def tied_dropout(frame: pd.DataFrame, pairs: Sequence[Pair]) -> Figure:
+    """A row a pair: without tied dropout, with it, and the difference on a scale of its own with zero in the middle."""
+    titles = [[f"{pair.title}: standard", f"{pair.title}: {TIED}", f"{TIED} {MINUS} standard"] for pair in pairs]
+    cells = [
+        [map_of(frame, "aggregate", pair.standard), map_of(frame, "aggregate", pair.tied), difference(frame, pair)]
+        for pair in pairs
+    ]
+    states = [
+        [states_of(frame, pair.standard), states_of(frame, pair.tied), states_of_difference(frame, pair)]
+        for pair in pairs
+    ]
+    scales = [percentages(), percentages(), differences(*(row[2] for row in cells))]
+
+    rows, columns = states[0][0].shape
+    width = max(CELL[0] * columns, *(text_width(title) for row in titles for title in row))
+    height = max(CELL[1] * rows, ROW_HEIGHT if len(pairs) > 1 else 1.2)  # the bars' labels fit
+    size = (3 * (width + 0.15) + 2.2, len(pairs) * (height + 0.3) + 0.5)
+    figure = figure_with_legend(*size, [table for row in states for table in row])
+    grid = figure.subplots(len(pairs), 3, squeeze=False)
+    for (y, x), axis in [((y, x), grid[y, x]) for y in range(len(pairs)) for x in range(3)]:
+        heatmap(axis, cells[y][x], states[y][x], scales[x])
+        axis.set_title(titles[y][x])
+        label_axes(axis, left=x == 0, bottom=y == len(pairs) - 1)
+    percent: list[Axes] = list(grid[:, :2].flat)
+    colour_bar(figure, percent, scales[0], f"{PRODUCT} (%)")
+    colour_bar(figure, list(grid[:, 2]), scales[2], "Difference (points)")
+    return figure
