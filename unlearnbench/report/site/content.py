@@ -182,9 +182,10 @@ def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def _submissions(engine: Engine, frame: pd.DataFrame) -> dict[str, SubmissionRow]:
     """The stored submission of each method, found by one of its trials."""
-    methods = dict(frame.drop_duplicates("method")[["trial", "method"]].itertuples(index=False))
+    first = frame.drop_duplicates("method")
+    methods: dict[str, str] = dict(zip(first["trial"], first["method"], strict=True))
     trials = list(methods)
-    found = {}
+    found: dict[str, SubmissionRow] = {}
     with Session(engine) as session:
         for start in range(0, len(trials), 500):
             query = (
@@ -230,28 +231,31 @@ def _mean(counts: pd.Series[Any]) -> float:
 def _cells(
     own: pd.DataFrame, name: str, regularities: list[str], rates: list[float], several: bool
 ) -> tuple[tuple[Cell, ...], ...]:
-    maps = {metric: map_of(own, metric, name).reindex(index=regularities, columns=rates) for metric in METRICS}
-    states = states_of(own, name).reindex(index=regularities, columns=rates, fill_value="missing")
+    maps = {
+        metric: map_of(own, metric, name).reindex(index=regularities, columns=rates).to_numpy(dtype=float)
+        for metric in METRICS
+    }
+    states = states_of(own, name).reindex(index=regularities, columns=rates, fill_value="missing").to_numpy()
     groups: dict[tuple[str, float], list[Trial]] = {}
     # The frame is wide, and its columns are of many types: going through all of them would take seconds.
     rows = own[["regularity", "discovery_rate", "corruption", "corruption_seed", "state", "reason", *METRICS]]
     for row in rows.to_dict("records"):
         groups.setdefault((row["regularity"], row["discovery_rate"]), []).append(_trial(row, several))
 
-    def cell(regularity: str, rate: float) -> Cell:
-        trials = tuple(groups.get((regularity, rate), ()))
+    def cell(y: int, x: int) -> Cell:
+        trials = tuple(groups.get((regularities[y], rates[x]), ()))
         counted = np.array([trial.values["aggregate"] for trial in trials if trial.state != "missing"])
         return Cell(
-            regularity=regularity,
-            rate=100 * rate,
-            state=states.at[regularity, rate],
-            values={metric: float(values.at[regularity, rate]) for metric, values in maps.items()},
+            regularity=regularities[y],
+            rate=100 * rates[x],
+            state=states[y, x],
+            values={metric: float(values[y, x]) for metric, values in maps.items()},
             # A generator a cell: its interval does not depend on which others are shown.
             product=bootstrap_mean(counted[~np.isnan(counted)], np.random.default_rng(0)),
             trials=trials,
         )
 
-    return tuple(tuple(cell(regularity, rate) for rate in rates) for regularity in regularities)
+    return tuple(tuple(cell(y, x) for x in range(len(rates))) for y in range(len(regularities)))
 
 
 def _trial(row: Row, several: bool) -> Trial:

@@ -37,10 +37,16 @@ RAMP = range(0, 101, 5)
 def render(shown: Content) -> dict[str, str]:
     """The pages, by the names of their files."""
     environment = _environment()
-    common = {"content": shown, "panels": PANELS, "product": PRODUCT, "states": CELL_WORDS, "classes": CELL_CLASSES}
-    pages = {name: {} for name in ("index.html", "reading.html", "provenance.html")}
-    pages["reading.html"] = {"example": example(shown)}
-    texts = {name: environment.get_template(name).render(common, page=name, **values) for name, values in pages.items()}
+    common: dict[str, Any] = {
+        "content": shown,
+        "example": example(shown),
+        "panels": PANELS,
+        "product": PRODUCT,
+        "states": CELL_WORDS,
+        "classes": CELL_CLASSES,
+    }
+    names = ("index.html", "reading.html", "provenance.html")
+    texts = {name: environment.get_template(name).render(common, page=name) for name in names}
     template = environment.get_template("method.html")
     return texts | {method.page: template.render(common, page=method.page, method=method) for method in shown.methods}
 

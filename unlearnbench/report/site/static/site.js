@@ -235,7 +235,7 @@ const unlearnbench = (() => {
     }
     const form = document.getElementById("filter");
     form.hidden = false;
-    form.addEventListener("input", () => filter(table, form));
+    for (const kind of ["input", "change"]) form.addEventListener(kind, () => filter(table, form));
     form.addEventListener("submit", (event) => event.preventDefault());
     filter(table, form); // a browser may have kept what was typed before
   }
