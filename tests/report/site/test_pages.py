@@ -1,6 +1,8 @@
 import json
+import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -175,6 +177,12 @@ def test_the_explanation_draws_an_example_from_the_data(folder):
     assert "An example from this leaderboard" in page
     assert "called-a" in page
     assert "called-b" in page
+
+
+def test_templates_and_static_files_are_package_data():
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]["unlearnbench"]
+    assert {"report/site/templates/*", "report/site/static/*"} <= set(patterns)
 
 
 def test_cell_data_is_ascii(small):
