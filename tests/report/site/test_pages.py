@@ -10,7 +10,7 @@ from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import cell_colours
 from unlearnbench.report.frames import ranking, trials
 from unlearnbench.report.site import write_site
-from unlearnbench.report.site.content import content
+from unlearnbench.report.site.gather import content_of
 from unlearnbench.report.site.pages import NO_VALUE, cell_data, render, scale, shade, web
 
 
@@ -140,7 +140,7 @@ def test_the_scale_is_that_of_the_figures():
 
 def test_an_index_of_hundreds_of_methods_stays_small(small):
     frame = trials(small.engine, "small")
-    shown = content(small.engine, "small", frame, ranking(frame))
+    shown = content_of(small.engine, "small", frame, ranking(frame))
     group = shown.groups[0]
     methods = tuple(
         replace(
@@ -187,5 +187,5 @@ def test_templates_and_static_files_are_package_data():
 
 def test_cell_data_is_ascii(small):
     frame = trials(small.engine, "small")
-    for method in content(small.engine, "small", frame, ranking(frame)).methods:
+    for method in content_of(small.engine, "small", frame, ranking(frame)).methods:
         assert cell_data(method).isascii()

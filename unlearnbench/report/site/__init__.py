@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import Engine
 
-from unlearnbench.report.site.content import content
+from unlearnbench.report.site.gather import content_of
 from unlearnbench.report.site.pages import cell_data, render, scale
 
 STATIC = ("site.css", "site.js")
@@ -24,7 +24,7 @@ def write_site(engine: Engine, suite: str, frame: pd.DataFrame, table: pd.DataFr
     Raises:
         UsageError: the store has no run of this suite.
     """
-    shown = content(engine, suite, frame, table)
+    shown = content_of(engine, suite, frame, table)
     texts = {name: (files(__name__) / "static" / name).read_text(encoding="utf-8") for name in STATIC}
     texts |= {"scale.css": scale()} | render(shown)
     texts |= {Path(method.page).with_suffix(".js").name: cell_data(method) for method in shown.methods}

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from unlearnbench.report.frames import map_of, original_column, ranking, states_of, trials
-from unlearnbench.report.site.content import METRICS, content, flat, page_of
+from unlearnbench.report.site.content import METRICS
+from unlearnbench.report.site.gather import content_of, flat, page_of
 
 
-def content_of(stored, suite="small"):
+def site_of(stored, suite="small"):
     frame = trials(stored.engine, suite)
-    return content(stored.engine, suite, frame, ranking(frame))
+    return content_of(stored.engine, suite, frame, ranking(frame))
 
 
 def method(shown, name):
@@ -15,7 +16,7 @@ def method(shown, name):
 
 
 def test_cells_hold_the_numbers_of_the_other_reports(small):
-    frame, shown = trials(small.engine, "small"), content_of(small)
+    frame, shown = trials(small.engine, "small"), site_of(small)
     for item in shown.methods:
         for metric in METRICS:
             cells = [[cell.values[metric] for cell in row] for row in item.cells]
@@ -27,7 +28,7 @@ def test_cells_hold_the_numbers_of_the_other_reports(small):
 
 
 def test_a_cell_holds_its_seeds_and_an_interval_over_those_that_count(small):
-    rows = method(content_of(small), "flaky").cells
+    rows = method(site_of(small), "flaky").cells
     partly_failed, failed = rows[2]
     assert [(trial.label, trial.state, trial.values["aggregate"]) for trial in partly_failed.trials] == [
         ("seed 0", "failed", 0.0),
@@ -45,7 +46,7 @@ def test_a_cell_holds_its_seeds_and_an_interval_over_those_that_count(small):
 
 def test_references_and_other_originals_are_groups_of_their_own(small):
     small.trial("first", "good", ("low", 0.1, 0), training="tied-dropout")
-    groups = content_of(small).groups
+    groups = site_of(small).groups
     assert [[item.name for item in group.methods] for group in groups] == [
         ["good", "flaky", "retrain"],
         ["oracle"],
@@ -60,13 +61,13 @@ def test_a_shared_rank_is_known(small):
         small.submission("same", "same")
         small.trial("first", "twin", ("low", rate, seed), healed=0.1)
         small.trial("first", "same", ("low", rate, seed), healed=0.1)
-    shown = content_of(small)
+    shown = site_of(small)
     assert [item.name for item in shown.methods if item.tied] == ["same", "twin"]
 
 
 def test_failures_are_counted_by_reason_and_say_where(small):
     small.trial("first", "flaky", ("medium", 0.1, 0), state="failed", training="tied-dropout", reason="a\n  b")
-    shown = content_of(small)
+    shown = site_of(small)
     (failure,) = method(shown, "flaky").failures
     assert (failure.reason, failure.count, failure.places) == ("timeout", 3, ("low at 10%, 100%",))
     assert method(shown, "flaky on tied dropout").failures[0].reason == "a b"
@@ -76,7 +77,7 @@ def test_failures_are_counted_by_reason_and_say_where(small):
 def test_two_corruptions_in_a_row_of_the_map_are_told_apart(small):
     with small.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE problems SET corruption = 'noise' WHERE key = 'low 0.1 1'")
-    labels = {trial.label for trial in method(content_of(small), "good").cells[2][0].trials}
+    labels = {trial.label for trial in method(site_of(small), "good").cells[2][0].trials}
     assert labels == {"random-swap, seed 0", "noise, seed 1"}
 
 
@@ -87,7 +88,7 @@ def test_runs_say_what_they_recorded_and_how_their_suite_differs(small):
         connection.exec_driver_sql("UPDATE runs SET suite_specification = '{\"seeds\": [0]}' WHERE id = 'second'")
     small.submission("new", "new")
     small.trial("second", "new", ("low", 0.1, 0))
-    shown = content_of(small)
+    shown = site_of(small)
     assert [(run.row.id, run.recorded) for run in shown.runs] == [("first", 34), ("second", 1)]
     assert dict(shown.runs[0].changed) == {
         "title": '"A small suite"',
