@@ -184,6 +184,20 @@ def stored() -> Iterator[Stored]:
 
 @pytest.fixture
 def small(stored: Stored) -> Stored:
+    """The store of `fill`."""
+    return fill(stored)
+
+
+@pytest.fixture(scope="module")
+def small_of_module() -> Iterator[Stored]:
+    """The store of `fill`, made once for all tests of a module."""
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    yield fill(Stored(engine))
+    engine.dispose()
+
+
+def fill(stored: Stored) -> Stored:
     """`good` finishes all; `flaky` fails one seed of a cell, a whole cell, and has a missing and a half missing cell;
     `retrain` is slow; `oracle` is a reference and better than all."""
     stored.run("first")

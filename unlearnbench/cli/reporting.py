@@ -36,7 +36,7 @@ def leaderboard(
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")],
     database: Database = DATABASE,
 ) -> None:
-    """Write the leaderboard of a suite: figures and tables."""
+    """Write the leaderboard of a suite: figures, tables and a static site."""
     from unlearnbench.report.leaderboard import write_leaderboard
     from unlearnbench.report.ranking import ranked
     from unlearnbench.report.scores import read_scores

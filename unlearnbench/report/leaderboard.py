@@ -1,4 +1,4 @@
-"""The leaderboard of a suite as files: figures, every trial, and a page with the ranking."""
+"""The leaderboard of a suite as files: figures, every trial, a page with the ranking, and the site."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ from unlearnbench.report.frames import (
 )
 from unlearnbench.report.labels import PRODUCT
 from unlearnbench.report.ranking import ranking
+from unlearnbench.report.site import write_site
 from unlearnbench.report.tables import correlation_markdown, ranked_markdown, thirds_markdown
 from unlearnbench.store.schema import RunRow
 
-FIGURES = "figures"
+FIGURES, SITE = "figures", "site"
 OF_METHOD = ("map", "detail")
 """What is drawn of every method: the files are called KIND-METHOD."""
 OF_SUITE = {
@@ -47,9 +48,9 @@ OF_SUITE = {
 
 
 def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
-    """Write the figures, trials.csv and ranking.md of a suite; the paths of what was written.
+    """Write the figures, trials.csv, ranking.md and the site of a suite; the paths of what was written.
 
-    The same store gives the same bytes. Figures of methods that are no longer there are removed.
+    The same store gives the same bytes. Figures and pages of methods that are no longer there are removed.
 
     Raises:
         UsageError: the store has no run of this suite.
@@ -70,7 +71,7 @@ def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
     title = specification.get("title", suite)
     shown = {path.stem for path in written}
     page.write_text(_page(title, suite, frame, table, runs_of(engine, frame), low_utility, shown), encoding="utf-8")
-    return [*written, rows, page]
+    return [*written, rows, page, *write_site(engine, suite, frame, table, folder / SITE)]
 
 
 def file_name(method: str) -> str:

@@ -1,0 +1,201 @@
+"""From content to the text of files: HTML by templates that escape everything, and the data of the cells."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from unlearnbench.report.figures import cell_colours
+from unlearnbench.report.labels import PRODUCT, REGULARITY_LABELS
+from unlearnbench.report.site.content import METRICS, Cell, Content, Method, Trial
+
+PANELS = {
+    "healed_train": "Healed (train)",
+    "healed_test": "Healed (test)",
+    "utility": "Utility (test)",
+    "aggregate": PRODUCT,
+}
+NO_VALUE = "\N{EN DASH}"
+LONG_LABELS = {"high": "High", "medium": "Medium", "low": "Low"}
+CELL_CLASSES = {"failed": "x", "partly failed": "pf", "missing": "m", "partly missing": "pm"}
+"""Classes of the style sheet for the marks of cells."""
+CELL_WORDS = {
+    "failed": "all failed",
+    "partly failed": "some failed",
+    "missing": "not run",
+    "partly missing": "some not run",
+}
+RAMP = range(0, 101, 5)
+"""Percentages at which the legend's ramp takes the colour of the scale."""
+
+
+def render(shown: Content) -> dict[str, str]:
+    """The pages, by the names of their files."""
+    environment = _environment()
+    common: dict[str, Any] = {
+        "content": shown,
+        "example": example(shown),
+        "panels": PANELS,
+        "product": PRODUCT,
+        "states": CELL_WORDS,
+        "classes": CELL_CLASSES,
+    }
+    names = ("index.html", "reading.html", "provenance.html")
+    texts = {name: environment.get_template(name).render(common, page=name) for name in names}
+    template = environment.get_template("method.html")
+    return texts | {method.page: template.render(common, page=method.page, method=method) for method in shown.methods}
+
+
+def scale() -> str:
+    """The style sheet of the colour scale: one class for each whole percentage, and the legend's ramp."""
+    rules = []
+    for percent in range(101):
+        background, ink = cell_colours(percent)
+        rules.append(f".s{percent}{{background-color:{background};color:{ink}}}")
+    stops = ",".join(cell_colours(percent)[0] for percent in RAMP)
+    return "\n".join([*rules, f".ramp{{background-image:linear-gradient(to right,{stops})}}", ""])
+
+
+def cell_data(method: Method) -> str:
+    """A script that hands the numbers of a method's cells to the page: texts as they are shown, formatted here."""
+    rows = [
+        {
+            "original": _original(method, index),
+            "cells": [_cell(cell) for cell in row],
+        }
+        for index, row in enumerate(method.cells)
+    ]
+    # ASCII, and no "<": harmless wherever it is pasted.
+    text = json.dumps({"name": method.name, "rows": rows}, separators=(",", ":")).replace("<", "\\u003c")
+    page = json.dumps(method.page.removesuffix(".html"))
+    return f"unlearnbench.receive({page},{text});\n"
+
+
+def example(shown: Content) -> tuple[Method, Cell, Cell] | None:
+    """A method for the explanation with its best and its worst cell: the first that has two whole, unequal cells."""
+    for method in shown.methods:
+        cells = [cell for row in method.cells for cell in row if cell.state == "finished"]
+        cells.sort(key=lambda cell: cell.values["aggregate"])
+        if cells and cells[0].values["aggregate"] < cells[-1].values["aggregate"]:
+            return method, cells[-1], cells[0]
+    return None
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "interval": interval,
+        "shade": shade,
+        "sortable": sortable,
+        "moment": moment,
+        "web": web,
+        "short": REGULARITY_LABELS.__getitem__,
+        "long": LONG_LABELS.__getitem__,
+        "missing": pd.isna,
+        "breakable": breakable,
+    }
+    return environment
+
+
+def number(value: float, decimals: int = 1) -> str:
+    return NO_VALUE if pd.isna(value) else f"{value:,.{decimals}f}"
+
+
+def interval(low: float, high: float) -> str:
+    """Both ends; empty where there is no interval."""
+    return "" if pd.isna(low) else f"[{low:.1f}, {high:.1f}]"
+
+
+def shade(percent: float) -> int:
+    """The class of the colour scale: the whole percentage, as it is printed in a map."""
+    return int(f"{min(max(percent, 0.0), 100.0):.0f}")
+
+
+def sortable(value: float) -> str:
+    """A number for sorting; empty where there is none."""
+    return "" if pd.isna(value) else f"{value:.6g}"
+
+
+def breakable(name: str) -> Markup:
+    """A method's name that may go on in the next line after its slash."""
+    return Markup("/<wbr>").join(escape(part) for part in name.split("/"))
+
+
+def moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def web(address: str) -> bool:
+    """Whether an address that a submission gives may be a link: nothing but a web page, above all no script."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def _original(method: Method, index: int) -> dict[str, Any]:
+    regularity = LONG_LABELS[method.cells[index][0].regularity]
+    values = _values(method.originals[index])
+    return {
+        "where": f"{regularity} regularity, original model, before any repair",
+        "note": "" if values else "no original is stored",
+        "values": values,
+        "interval": "",
+        "trials": [],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "where": f"{LONG_LABELS[cell.regularity]} regularity, {cell.rate:g}% discovered",
+        "note": _note(cell),
+        "values": _values(cell.values),
+        "interval": "" if cell.state == "missing" else _spread(cell),
+        # A single value is the cell's own: listed only where it says why it is not there.
+        "trials": [_trial(trial) for trial in cell.trials if len(cell.trials) > 1 or trial.state == "failed"],
+    }
+
+
+def _note(cell: Cell) -> str:
+    """How many trials failed or were not run, and what that means for the mean."""
+    count = len(cell.trials)
+    failed, missing = (sum(trial.state == state for trial in cell.trials) for state in ("failed", "missing"))
+    parts = [f"{failed} of {count} failed, each counts as 0" if count > 1 else "failed, counts as 0"] if failed else []
+    if cell.state == "missing":
+        parts.append("not run")
+    elif missing:
+        parts.append(f"{missing} of {count} not run, the mean is over the others")
+    return "; ".join(parts)
+
+
+def _spread(cell: Cell) -> str:
+    """The interval of a cell, or why there is none."""
+    both = interval(cell.product.low, cell.product.high)
+    counted = [trial.label for trial in cell.trials if trial.state != "missing"]
+    return f"95% interval {both} over {len(counted)} seeds" if both else f"no interval from one value ({counted[0]})"
+
+
+def _values(values: dict[str, float]) -> list[str]:
+    """As they are shown; nothing where nothing was measured."""
+    return [] if pd.isna(values["aggregate"]) else [number(values[metric]) for metric in METRICS]
+
+
+def _trial(trial: Trial) -> list[str]:
+    """Label and the four values, or label and why there are none."""
+    said = {"failed": f"failed: {trial.reason}", "missing": "not run"}
+    return [trial.label, *([said[trial.state]] if trial.state in said else _values(trial.values))]
