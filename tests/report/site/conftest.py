@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from unlearnbench.report.frames import ranking, trials
+from unlearnbench.report.frames import trials
+from unlearnbench.report.ranking import ranking
 from unlearnbench.report.site import write_site
 
 NASTY = "<script>window.hacked = true</script>"

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from unlearnbench.report.frames import map_of, original_column, ranking, states_of, trials
+from unlearnbench.report.frames import map_of, original_column, states_of, trials
+from unlearnbench.report.ranking import ranking
 from unlearnbench.report.site.content import METRICS
 from unlearnbench.report.site.gather import content_of, flat, page_of
 

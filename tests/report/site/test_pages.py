@@ -8,7 +8,8 @@ import pytest
 
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import cell_colours
-from unlearnbench.report.frames import ranking, trials
+from unlearnbench.report.frames import trials
+from unlearnbench.report.ranking import ranking
 from unlearnbench.report.site import write_site
 from unlearnbench.report.site.gather import content_of
 from unlearnbench.report.site.pages import NO_VALUE, cell_data, render, scale, shade, web
