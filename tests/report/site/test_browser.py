@@ -12,7 +12,8 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-from unlearnbench.report.figures import PRODUCT, cell_colours
+from unlearnbench.report.figures import cell_colours
+from unlearnbench.report.labels import PRODUCT
 
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
