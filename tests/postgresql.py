@@ -24,7 +24,7 @@ def program(name: str) -> str | None:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Start a server; yields the URL of a database on it. It refuses to run as root, who runs it as another user."""
+    """Start a server; yields its URL. It refuses to run as root, who runs it as another user."""
     initdb, postgres = program("initdb"), program("postgres")
     assert initdb is not None and postgres is not None
     folder = Path(tempfile.mkdtemp(prefix="unlearnbench-postgresql-"))
@@ -47,6 +47,6 @@ def server() -> Iterator[str]:
             time.sleep(0.05)
         yield f"postgresql+psycopg://tester@/postgres?host={folder}"
     finally:
-        process.send_signal(signal.SIGINT)  # a fast shutdown: it waits for no client
+        process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
         process.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
