@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests: a fresh one in a temporary folder, reached by a socket there and by nothing else."""
+"""A PostgreSQL server for the tests: a fresh one in a temporary folder, which is reached by a socket in there alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def program(name: str) -> str | None:
 def server() -> Iterator[str]:
     """Start a server; yields its URL. It refuses to run as root, who runs it as another user."""
     initdb, postgres = program("initdb"), program("postgres")
-    assert initdb is not None and postgres is not None
+    assert initdb is not None
+    assert postgres is not None
     folder = Path(tempfile.mkdtemp(prefix="unlearnbench-postgresql-"))
     other: dict[str, object] = {}
     if os.getuid() == 0:
@@ -43,7 +44,8 @@ def server() -> Iterator[str]:
     try:
         deadline = time.monotonic() + 60
         while not (folder / ".s.PGSQL.5432").exists():
-            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((folder / "log").read_text())
             time.sleep(0.05)
         yield f"postgresql+psycopg://tester@/postgres?host={folder}"
     finally:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Table, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from unlearnbench.errors import UsageError
 from unlearnbench.store.connection import begin_alone, connect, explained
 from unlearnbench.store.migrations import check, create, stored_version
 from unlearnbench.store.schema import TABLES, Base, OriginalRow, RunRow, TrialRow
@@ -43,11 +44,13 @@ class Store:
     def __init__(self, path_or_url: str, *, create: bool = True):
         self.engine: Engine = connect(path_or_url, create=create)
         with explained(path_or_url):
-            self._open()
+            self._open(create)
 
-    def _open(self) -> None:
+    def _open(self, may_create: bool) -> None:
         with self.engine.connect() as connection:
             version = stored_version(connection)
+            if version == 0 and not may_create:
+                raise UsageError(f"no results database at {self.engine.url}: it is empty")
             if version == 0:
                 begin_alone(connection)  # two harnesses that start at once must not both create
                 version = stored_version(connection)
