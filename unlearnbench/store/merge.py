@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, Table, select, tuple_, update
 
 from unlearnbench.evaluation.predictions import unpack
 from unlearnbench.store.connection import begin_alone, begin_snapshot
+from unlearnbench.store.labels import method_label, problem_label
 from unlearnbench.store.schema import TABLES, Base
 from unlearnbench.store.store import Store, Values, insert_new, key_of
 
@@ -151,12 +152,20 @@ def _unequal(kept: bytes | None, other: bytes | None) -> tuple[str, str] | None:
     return (f"{len(mine)} samples", f"{count} of them in another class") if count else None
 
 
+def _method(row: Values) -> str:
+    return method_label(row["name"], row["variant"])
+
+
+def _problem(row: Values) -> str:
+    return problem_label(row["corruption"], row["discovery_rate"], row["corruption_seed"])
+
+
 def _conflict(connection: Connection, table: Table, row: Values, field: str, kept: Any, other: Any) -> Conflict:
     method = problem = ""
     if table.name in ("trials", "planned_trials"):
         (submission,) = _stored(connection, SUBMISSIONS, [(row["submission_key"],)]).values()
-        (other_problem,) = _stored(connection, PROBLEMS, [(row["problem_key"],)]).values()
-        method, problem = _method(submission), _problem(other_problem)
+        (on,) = _stored(connection, PROBLEMS, [(row["problem_key"],)]).values()
+        method, problem = _method(submission), _problem(on)
     elif table is SUBMISSIONS:
         method = _method(row)
     elif table is PROBLEMS:
@@ -165,12 +174,3 @@ def _conflict(connection: Connection, table: Table, row: Values, field: str, kep
         of = row["specification"]["problem"]
         problem = f"{of['corruption']}, seed {of['seed']}"
     return Conflict(table.name, "/".join(key_of(table, row)), method, problem, field, kept, other)
-
-
-def _method(submission: Values) -> str:
-    name: str = submission["name"]
-    return name if submission["variant"] == "default" else f"{name}/{submission['variant']}"
-
-
-def _problem(problem: Values) -> str:
-    return f"{problem['corruption']} at {100 * problem['discovery_rate']:g}%, seed {problem['corruption_seed']}"
