@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Column, Table
 
 from unlearnbench.cli.common import DATABASE, Data, app, err, out
@@ -39,11 +40,13 @@ def info(url: Url = DATABASE) -> None:
     for suite in found.suites:
         counts = (suite.runs, suite.methods, suite.finished, suite.failed, suite.missing)
         table.add_row(suite.name, *map(str, counts), f"{suite.last_run:%Y-%m-%d %H:%M}")
-    _say(
-        f"schema version {found.schema_version}, {found.size / 2**20:.1f} MiB, {found.runs} runs, {found.trials} trials"
-    )
     out.print(table)
-    for name, values in (("method", found.methods), ("versions", found.versions), ("hardware", found.hardware)):
+    _say(f"schema version: {found.schema_version}")
+    _say(f"size: {found.size / 2**20:.1f} MiB")
+    _say(f"runs: {found.runs}")
+    _say(f"trials: {found.trials}")
+    _say(f"methods: {', '.join(found.methods)}")
+    for name, values in (("versions", found.versions), ("hardware", found.hardware)):
         for value in values:
             _say(f"{name}: {value}")
 
@@ -114,11 +117,9 @@ def upgrade(url: Url = DATABASE) -> None:
 def _table(columns: tuple[str, ...], rows: list[list[Any]]) -> Table:
     table = Table(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
-        cells = (repr(value) if isinstance(value, float) else str(value) for value in row)
-        # A hash says no more in full than by its beginning.
-        table.add_row(
-            *(cell[:12] if name in ("key", "trial") else cell for name, cell in zip(columns, cells, strict=True))
-        )
+        cells = [repr(value) if isinstance(value, float) else str(value) for value in row]
+        cells = [cell[:12] if name in ("key", "trial") else cell for name, cell in zip(columns, cells, strict=True)]
+        table.add_row(*map(escape, cells))
     return table
 
 

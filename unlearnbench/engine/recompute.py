@@ -151,7 +151,7 @@ def _judges(
             truth, identity = problem.corrupted_set(dataset), problem.original_identity()
         if truth.fingerprint != row.training_fingerprint:
             raise UsageError(
-                f"{problem.corruption}, seed {problem.seed}, corrupts '{problem.dataset}' in another way here than where"
+                f"{problem.corruption}, seed {problem.seed}, corrupts '{problem.dataset}' in another way than where"
                 f" suite '{run.suite}' was run: use that revision of unlearnbench ({run.revision or 'unknown'})"
             )
         yield row, Judge(problem, dataset, truth, suite["budget"]["stop_accuracy"])
