@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import pandas as pd
 from sqlalchemy import Engine, select
@@ -14,7 +15,6 @@ from unlearnbench.report.frames import runs_of, trials
 from unlearnbench.store.schema import RunRow, TrialRow
 
 Format = Literal["csv", "jsonl", "parquet"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 
 JSON_COLUMNS = ("hyperparameters", "versions", "hardware")
 """They hold JSON: as text in CSV and Parquet, as objects in JSON lines."""
@@ -30,6 +30,8 @@ def export(engine: Engine, file: Path, form: Format, suite: str | None = None) -
     Raises:
         UsageError: no run to export, or Parquet without pyarrow.
     """
+    if form == "parquet" and find_spec("pyarrow") is None:
+        raise UsageError("Parquet needs pyarrow: install unlearnbench[parquet], or export csv or jsonl")
     frame = exported(engine, suite)
     file.parent.mkdir(parents=True, exist_ok=True)
     if form == "csv":
@@ -37,10 +39,7 @@ def export(engine: Engine, file: Path, form: Format, suite: str | None = None) -
     elif form == "jsonl":
         file.write_text("".join(_lines(frame)), encoding="utf-8")
     else:
-        try:
-            frame.to_parquet(file, index=False)
-        except ImportError as error:
-            raise UsageError("Parquet needs pyarrow: install unlearnbench[parquet], or export csv or jsonl") from error
+        frame.to_parquet(file, engine="pyarrow", index=False)
     return len(frame)
 
 
