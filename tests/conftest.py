@@ -16,7 +16,7 @@ from unlearnbench.method import Budget, Recipe
 from unlearnbench.problem.suite import CorruptionSettings, Limits, Model, Suite
 from unlearnbench.store.store import Store
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `postgresql`
+sys.path.insert(0, str(Path(__file__).parent))  # for `commands` and `postgresql`
 HEADER = "import os, signal, sys, time\nimport torch\nfrom unlearnbench import UnlearningMethod\n\n"
 
 
