@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import rows
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
+from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.predictions import pack
 from unlearnbench.store import merge as module
 from unlearnbench.store.merge import Conflict, merge
@@ -228,3 +230,15 @@ def test_the_source_is_read_as_of_one_moment(store: Store, other: Any, monkeypat
     merge(source, store)
     with Session(store.engine) as session:
         assert session.get_one(TrialRow, "late").run_id == "late"
+
+
+def test_a_target_that_is_locked_is_one_sentence(tmp_path: Path, other: Any) -> None:
+    source = other()
+    with Store(str(tmp_path / "target.db")) as store:
+        event.listen(store.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=20"))
+        store.engine.dispose()  # the next connection hears that
+        writer = sqlite3.connect(tmp_path / "target.db")
+        writer.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UsageError, match=r"nothing of .* was added to .*: database is locked"):
+            merge(source, store)
+        writer.close()

@@ -205,3 +205,4 @@ def test_revisions_are_numbered_like_the_schema() -> None:
     assert scripts.get_heads() == [f"{SCHEMA_VERSION:04}"]
     numbers = [script.revision for script in scripts.walk_revisions()]
     assert numbers == [f"{number:04}" for number in range(SCHEMA_VERSION, 0, -1)]
+    assert (Path(scripts.versions) / "__init__.py").is_file(), "only packages are installed"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import rows
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
 from unlearnbench.store.migrations import upgrade
-from unlearnbench.store.schema import OriginalRow, RunRow, SubmissionRow
+from unlearnbench.store.schema import OriginalRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
 
 
@@ -53,6 +53,22 @@ def test_adding_is_all_or_nothing(store: Store) -> None:
         store.add([row for row in rows.whole() if not isinstance(row, OriginalRow)])
     with Session(store.engine) as session:
         assert session.scalars(select(SubmissionRow)).all() == []
+
+
+def test_text_that_is_none_is_stored_as_far_as_it_goes(store: Store) -> None:
+    """What a submission prints or raises is anything at all."""
+    store.add([*rows.whole(), rows.failed(key="u", reason="raised: \ud800", detail="a\0b \N{SNOWMAN}")])
+    with Session(store.engine) as session:
+        trial = session.get_one(TrialRow, "u")
+    assert (trial.reason, trial.detail) == ("raised: ?", "a\N{REPLACEMENT CHARACTER}b \N{SNOWMAN}")
+
+
+def test_a_value_that_the_database_cannot_hold_is_one_sentence(postgresql: str) -> None:
+    with (
+        Store(postgresql) as store,
+        pytest.raises(UsageError, match="cannot hold a row of 'submissions': value too long"),
+    ):
+        store.add([rows.submission(title="x" * 201)])
 
 
 def test_the_end_of_a_run_is_noted(store: Store) -> None:
@@ -130,3 +146,12 @@ def test_reading_a_store_that_is_not_there_creates_nothing(tmp_path: Path) -> No
     with pytest.raises(UsageError, match="no results database at"):
         Store(str(path), create=False)
     assert not path.exists()
+
+
+def test_reading_an_empty_database_creates_nothing(database: str) -> None:
+    engine = create_engine(database)
+    engine.connect().close()
+    with pytest.raises(UsageError, match=r"no results database at .*: it is empty"):
+        Store(database, create=False)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()

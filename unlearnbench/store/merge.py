@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, select, tuple_, update
+from sqlalchemy.exc import OperationalError
 
+from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.predictions import unpack
 from unlearnbench.store.connection import begin_alone, begin_snapshot
 from unlearnbench.store.labels import method_label, problem_label
@@ -59,32 +61,44 @@ def merge(source: Store, target: Store) -> Merged:
 
     A row whose key is known stays as it is in the target; if its content differs in more than `CIRCUMSTANCES`, every
     such field is a conflict. The end of a run is taken over where the target does not know it.
+
+    Raises:
+        UsageError: the target cannot be written to, or cannot hold a row; nothing was added then.
     """
+    with source.engine.connect() as reading, target.engine.connect() as writing:
+        try:
+            begin_snapshot(reading)
+            begin_alone(writing)
+            merged = _merge(reading, writing)
+            writing.commit()
+        except OperationalError as error:
+            first = str(error.orig).splitlines()[0]
+            raise UsageError(f"nothing of {source.engine.url} was added to {target.engine.url}: {first}") from error
+    return merged
+
+
+def _merge(reading: Connection, writing: Connection) -> Merged:
     added: Counter[str] = Counter()
     known: Counter[str] = Counter()
     conflicts: list[Conflict] = []
-    with source.engine.connect() as reading, target.engine.connect() as writing:
-        begin_snapshot(reading)
-        begin_alone(writing)
-        for table in TABLES:
-            if table is PREDICTIONS:
-                continue  # they go with their trials
-            for rows in _chunks(reading, table):
-                stored = _stored(writing, table, [key_of(table, row) for row in rows])
-                new = [row for row in rows if key_of(table, row) not in stored]
-                pairs = [(stored[key], row) for row in rows if (key := key_of(table, row)) in stored]
-                insert_new(writing, table, new)
-                added[table.name] += len(new)
-                known[table.name] += len(pairs)
-                differences = [item for pair in pairs for item in _differences(writing, table, *pair)]
-                if table is RUNS:
-                    _finish(writing, pairs)
-                if table is TRIALS:
-                    disagreeing = {item.key for item in differences}
-                    agreeing = [kept for kept, _ in pairs if kept["key"] not in disagreeing]
-                    differences += _predictions(reading, writing, [*new, *agreeing], [kept for kept, _ in pairs])
-                conflicts += differences
-        writing.commit()
+    for table in TABLES:
+        if table is PREDICTIONS:
+            continue  # they go with their trials
+        for rows in _chunks(reading, table):
+            stored = _stored(writing, table, [key_of(table, row) for row in rows])
+            new = [row for row in rows if key_of(table, row) not in stored]
+            pairs = [(stored[key], row) for row in rows if (key := key_of(table, row)) in stored]
+            insert_new(writing, table, new)
+            added[table.name] += len(new)
+            known[table.name] += len(pairs)
+            differences = [item for pair in pairs for item in _differences(writing, table, *pair)]
+            if table is RUNS:
+                _finish(writing, pairs)
+            if table is TRIALS:
+                disagreeing = {item.key for item in differences}
+                agreeing = [kept for kept, _ in pairs if kept["key"] not in disagreeing]
+                differences += _predictions(reading, writing, [*new, *agreeing], [kept for kept, _ in pairs])
+            conflicts += differences
     return Merged(added, known, tuple(conflicts))
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, Table, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
@@ -26,12 +27,29 @@ def key_of(table: Table, row: Values) -> tuple[str, ...]:
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert those of the rows whose key is not stored, whoever else may be inserting them."""
-    if rows:
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        # Always in the same order: of two harnesses with the same rows one waits, and neither for ever.
-        ordered = sorted(rows, key=lambda row: key_of(table, row))
-        connection.execute(insert(table).on_conflict_do_nothing(), ordered)
+    """Insert those of the rows whose key is not stored, whoever else may be inserting them.
+
+    Raises:
+        UsageError: a value that the database cannot hold, such as a title that is too long for it.
+    """
+    if not rows:
+        return
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    # Always in the same order: of two harnesses with the same rows one waits, and neither for ever.
+    ordered = sorted(rows, key=lambda row: key_of(table, row))
+    storable = [{name: _storable(value) for name, value in row.items()} for row in ordered]
+    try:
+        connection.execute(insert(table).on_conflict_do_nothing(), storable)
+    except DataError as error:
+        first = str(error.orig).splitlines()[0]
+        raise UsageError(f"{connection.engine.url} cannot hold a row of '{table.name}': {first}") from error
+
+
+def _storable(value: Any) -> Any:
+    """Text as any database holds it: a submission may print what is none, such as a NUL or half of a surrogate pair."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return value
 
 
 class Store:
