@@ -34,7 +34,7 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
         backend = url.get_backend_name()
         if backend == "sqlite" and url.database:
             if not create and not Path(url.database).is_file():
-                raise UsageError(f"no results database at {url.database}: run a suite first, or give --database")
+                raise UsageError(f"no results database at {url.database}: run a suite first, or name another")
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
     except ModuleNotFoundError as error:
