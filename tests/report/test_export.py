@@ -1,62 +1,102 @@
-import csv
-import io
+"""An exported file read by another program says what the store says."""
 
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
 import pytest
-from rich.console import Console
+from pandas.testing import assert_frame_equal
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.export import comparison_as, ranking_as, write
-
-CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
+from unlearnbench.report.export import JSON_COLUMNS, export, exported
+from unlearnbench.report.frames import trials
 
 
 @pytest.fixture
-def engine(stored):
-    """Two methods, the second of which has a name that LaTeX would trip over."""
-    stored.run("first")
-    stored.problems()
-    for name, healed in (("good", 0.8), ("so_so", 0.3)):
-        stored.submission(name, name)
-        for cell in CELLS:
-            stored.trial("first", name, cell, healed=healed)
-    return stored.engine
+def two(small: Any) -> Any:
+    """Two suites; values that are easily lost: quotes, line ends, thirds, nothing."""
+    small.run("second", suite="other")
+    small.trial("second", "good", ("low", 0.1, 1), healed=1 / 3)  # its record is the one of the first suite
+    small.trial("second", "oracle", ("low", 0.1, 0), state="missing")
+    small.submission("sly", 'sly, "quoted"')
+    small.trial("second", "sly", ("low", 0.1, 0), healed=1 / 3, utility=0.1 + 0.2, healed_test=1e-17)
+    small.trial("second", "sly", ("low", 0.1, 1), state="failed", reason='raised: "x", [y]\nand\tmore \u00e9')
+    return small
 
 
-def text_of(content) -> str:
-    if isinstance(content, str):
-        return content
-    console = Console(width=80, file=io.StringIO())
-    console.print(*content, sep="\n")
-    return console.file.getvalue()
+def test_one_row_for_each_planned_trial_with_its_context(two: Any) -> None:
+    frame = exported(two.engine)
+    small, other = trials(two.engine, "small"), trials(two.engine, "other")
+    assert frame["suite"].tolist() == ["other"] * len(other) + ["small"] * len(small)
+    alone = exported(two.engine, "small")
+    assert alone["trial"].tolist() == small["trial"].tolist()
+    for name in ("healed_train", "aggregate", "original_utility", "seconds"):
+        assert alone[name].tolist() == pytest.approx(small[name].tolist(), nan_ok=True, abs=0)
+    finished = frame[frame["state"] == "finished"].iloc[0]
+    assert (finished["device"], finished["precision"], finished["threads"]) == ("cpu", "float32", 1)
+    assert json.loads(finished["versions"]) == {"torch": "2.7"}
+    assert json.loads(finished["hyperparameters"]) == {"steps": 2, "rate": 0.1}
+    missing = frame[frame["state"] == "missing"].iloc[0]
+    assert missing[["device", "threads", "created_at", "healed_train"]].isna().all()
+    assert missing["revision"] == "abc123", "its run is known, though it has no record"
 
 
-@pytest.mark.parametrize(("by", "tables"), [("overall", 1), ("regularity", 3)])
-def test_ranking_in_every_form(engine, by, tables):
-    markdown, latex, terminal, rows = (
-        text_of(ranking_as(form, engine, "small", by=by)) for form in ("markdown", "latex", "terminal", "csv")
-    )
-    assert markdown.count("| 1 | good | Good | 64.0 ± 0.0 [64.0, 64.0] |") == tables
-    assert markdown.count("## A small suite") == tables
-    assert latex.count(r"2 & so\_so & 24.0 $\pm$ 0.0") == tables
-    assert terminal.count("so_so") == tables
-    records = list(csv.DictReader(io.StringIO(rows)))
-    assert [row["method"] for row in records] == ["good", "so_so"] * tables
-    assert float(records[1]["aggregate"]) == pytest.approx(24.0, abs=1e-12)
-    assert {row["rank"] for row in records} == {"1", "2"}
-    assert ("regularity" in records[0]) == (by == "regularity")
+def test_csv_round_trip(two: Any, tmp_path: Path) -> None:
+    frame, file = exported(two.engine), tmp_path / "new" / "trials.csv"
+    assert export(two.engine, file, "csv") == len(frame)
+    read = pd.read_csv(file, dtype=frame.dtypes.drop(["created_at", "run_started_at"]).to_dict())
+    read = read.astype({"created_at": "datetime64[us]", "run_started_at": "datetime64[us]"})
+    assert_frame_equal(read, frame, check_exact=True)
 
 
-@pytest.mark.parametrize("form", ["terminal", "markdown", "latex", "csv"])
-def test_comparison_in_every_form(engine, form):
-    text = text_of(comparison_as(form, engine, "small", "good", "so_so"))
-    assert "40.0" in text if form != "csv" else "good,so_so,all,,12,12,0,0," in text
-    assert r"so\_so" in text if form == "latex" else "so_so" in text
+def test_json_lines_round_trip(two: Any, tmp_path: Path) -> None:
+    frame, file = exported(two.engine), tmp_path / "trials.jsonl"
+    export(two.engine, file, "jsonl")
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert [list(row) for row in rows] == [frame.columns.tolist()] * len(frame)
+    assert rows[0]["hyperparameters"] == {"steps": 2, "rate": 0.1}
+    assert rows[0]["versions"] == {"torch": "2.7"}
+    assert {type(row["absorbed"]) for row in rows} == {bool}
+    assert {type(row["forward_samples"]) for row in rows} == {int, type(None)}
+    for row in rows:
+        row |= {name: json.dumps(row[name], sort_keys=True) for name in JSON_COLUMNS}
+    assert_frame_equal(pd.DataFrame(rows).astype(frame.dtypes.to_dict()), frame, check_exact=True)
 
 
-def test_everything_can_be_written_to_a_file(engine, tmp_path):
-    write(ranking_as("terminal", engine, "small"), tmp_path / "new" / "table.txt")
-    text = (tmp_path / "new" / "table.txt").read_text()
-    assert "64.0 ± 0.0" in text
-    assert "\x1b" not in text
-    with pytest.raises(UsageError, match=r"table.txt/x cannot be written: .*; give --out another file"):
-        write(text, tmp_path / "new" / "table.txt" / "x")
+def test_parquet_round_trip(two: Any, tmp_path: Path) -> None:
+    frame, file = exported(two.engine), tmp_path / "trials.parquet"
+    export(two.engine, file, "parquet")
+    assert_frame_equal(pd.read_parquet(file), frame, check_exact=True)
+
+
+def test_types_do_not_depend_on_what_is_stored(two: Any) -> None:
+    """Files of several stores can be read as one table."""
+    everything, other = exported(two.engine), exported(two.engine, "other")
+    assert other["original_utility"].notna().all()
+    assert everything.dtypes.to_dict() == other.dtypes.to_dict()
+    nothing = other[other["state"] == "missing"]
+    assert nothing["detail"].isna().all()
+
+
+def test_one_suite_only(two: Any, tmp_path: Path) -> None:
+    file = tmp_path / "trials.csv"
+    assert export(two.engine, file, "csv", "other") == 4
+    assert set(pd.read_csv(file)["suite"]) == {"other"}
+    with pytest.raises(UsageError, match="no run of suite 'digits'"):
+        export(two.engine, file, "csv", "digits")
+
+
+def test_a_store_without_runs_has_nothing_to_export(stored: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no runs"):
+        export(stored.engine, tmp_path / "trials.csv", "csv")
+    assert not (tmp_path / "trials.csv").exists()
+
+
+def test_parquet_without_pyarrow_is_one_sentence(two: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unlearnbench.report.export.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"install unlearnbench\[parquet\]"):
+        export(two.engine, tmp_path / "trials.parquet", "parquet")
+    assert export(two.engine, tmp_path / "trials.csv", "csv") > 0

@@ -58,7 +58,7 @@ def table(
     database: Database = DATABASE,
 ) -> None:
     """Rank the methods of a suite, with intervals; methods that cannot be told apart share a rank."""
-    from unlearnbench.report.export import ranking_as
+    from unlearnbench.report.rendering import ranking_as
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
@@ -75,7 +75,7 @@ def compare(
     database: Database = DATABASE,
 ) -> None:
     """Show where on the map one method beats another, on the problems that both have."""
-    from unlearnbench.report.export import comparison_as
+    from unlearnbench.report.rendering import comparison_as
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
@@ -120,7 +120,7 @@ def plot(
 
 def _show(content: str | list[Table], file: Path | None) -> None:
     """Print text or tables, or write them to a file."""
-    from unlearnbench.report.export import write
+    from unlearnbench.report.rendering import write
 
     if file is not None:
         write(content, file)

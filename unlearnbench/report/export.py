@@ -1,86 +1,83 @@
-"""A ranking or a comparison of a suite in the form that was asked for."""
+"""Every planned trial with its context as one table in a file, for other programs."""
 
 from __future__ import annotations
 
-from io import StringIO
+import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-from rich.table import Table
-from sqlalchemy import Engine
+import pandas as pd
+from sqlalchemy import Engine, select
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.compared import difference_map, map_sheet, overview_sheet
-from unlearnbench.report.comparison import comparison
-from unlearnbench.report.formats import Format, Sheet, csv, latex, markdown
-from unlearnbench.report.frames import latest_run
-from unlearnbench.report.labels import REGULARITY_LABELS
-from unlearnbench.report.ranking import ranked, ranked_by_regularity
-from unlearnbench.report.scores import read_scores
-from unlearnbench.report.tables import ranked_table, ranking_sheets, terminal_table
+from unlearnbench.report.frames import runs_of, trials
+from unlearnbench.store.schema import RunRow, TrialRow
 
-By = Literal["overall", "regularity"]
+Format = Literal["csv", "jsonl", "parquet"]
 
-_WIDTH = 100
-"""Columns of a table for the terminal that goes into a file."""
+JSON_COLUMNS = ("hyperparameters", "versions", "hardware")
+"""They hold JSON: as text in CSV and Parquet, as objects in JSON lines."""
+
+_OF_RECORD = ("detail", "weights_hash", "device", "precision", "threads", "isolation", "protocol_version", "created_at")
 
 
-def ranking_as(form: Format, engine: Engine, suite: str, *, by: By = "overall") -> str | list[Table]:
-    """The ranking of a suite as text, or as tables for the terminal.
+def export(engine: Engine, file: Path, form: Format, suite: str | None = None) -> int:
+    """Write one row for each planned trial of a suite, or of all; returns how many.
+
+    The same columns in the same order in every format. Numbers are written so that they are read back to the last bit.
 
     Raises:
-        UsageError: the store has no run of this suite.
+        UsageError: no run to export, or Parquet without pyarrow.
     """
-    scores = read_scores(engine, suite)
-    ranking = ranked(scores) if by == "overall" else ranked_by_regularity(scores)
+    if form == "parquet" and find_spec("pyarrow") is None:
+        raise UsageError("Parquet needs pyarrow: install unlearnbench[parquet], or export csv or jsonl")
+    frame = exported(engine, suite)
+    file.parent.mkdir(parents=True, exist_ok=True)
     if form == "csv":
-        first = [name for name in ("regularity", "rank", "method") if name in ranking]
-        return csv(ranking[[*first, *ranking.columns.drop(first)]])
-    if form == "terminal" and by == "overall":
-        return [ranked_table(ranking, intervals=True)]
-    if form == "terminal":
-        parts = ranking.groupby("regularity", sort=False)
-        return [ranked_table(part, intervals=True, title=REGULARITY_LABELS[str(name)]) for name, part in parts]
-    return _text(form, ranking_sheets(ranking, latest_run(engine, suite).suite_specification.get("title", suite)))
+        frame.to_csv(file, index=False, lineterminator="\n")
+    elif form == "jsonl":
+        file.write_text("".join(_lines(frame)), encoding="utf-8")
+    else:
+        frame.to_parquet(file, engine="pyarrow", index=False)
+    return len(frame)
 
 
-def comparison_as(form: Format, engine: Engine, suite: str, first: str, second: str) -> str | list[Table]:
-    """The first method of a suite minus the second, as text, or as tables for the terminal.
+def exported(engine: Engine, suite: str | None = None) -> pd.DataFrame:
+    """`frames.trials` of a suite, or of every suite, with what the record and its run say beside it."""
+    with engine.connect() as connection:
+        known = list(connection.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)))
+        if not known:
+            raise UsageError(f"{engine.url} holds no runs: there is nothing to export")
+        records = pd.read_sql(
+            select(TrialRow.key.label("trial"), *(getattr(TrialRow, name) for name in _OF_RECORD)), connection
+        )
+    frames = []
+    for name in known if suite is None else [suite]:
+        frame = trials(engine, name)
+        runs = pd.DataFrame(
+            {
+                "run": run.id,
+                "run_started_at": run.started_at,
+                "revision": run.revision,
+                "versions": json.dumps(run.versions, sort_keys=True),
+                "hardware": json.dumps(run.hardware, sort_keys=True),
+            }
+            for run in runs_of(engine, frame)
+        )
+        frame.insert(0, "suite", name)
+        frames.append(frame.merge(records, how="left", on="trial").merge(runs, how="left", on="run"))
+    table = pd.concat(frames, ignore_index=True)
+    # A column has the same type whether or not it is empty, and whatever else the store holds.
+    texts = [name for name in table.columns if table[name].dtype == object or pd.api.types.is_string_dtype(table[name])]
+    types = dict.fromkeys(texts, "string") | dict.fromkeys(("threads", "protocol_version"), "Int64")
+    return table.astype(types | dict.fromkeys(("created_at", "run_started_at"), "datetime64[us]"))
 
-    Raises:
-        UsageError: the store has no run of this suite, or `comparison` cannot compare the two.
-    """
-    scores = read_scores(engine, suite)
-    table = comparison(scores, first, second)
-    if form == "csv":
-        return csv(table.assign(first=first, second=second)[["first", "second", *table.columns]])
-    kinds = scores.methods.set_index("method")["stands_on"]
-    overview = overview_sheet(table, first, second, kinds[first], kinds[second])
-    if form == "terminal":
-        return [difference_map(table, first, second), terminal_table(overview)]
-    return _text(form, [overview, map_sheet(table, first, second)])
 
-
-def _text(form: Format, sheets: list[Sheet]) -> str:
-    if form == "markdown":
-        return markdown(sheets)
-    return latex([sheet.without("Title", "Seconds") for sheet in sheets])
-
-
-def write(content: str | list[Table], file: Path) -> None:
-    """Write text, or tables for the terminal without their colours.
-
-    Raises:
-        UsageError: the file cannot be written.
-    """
-    if not isinstance(content, str):
-        console = Console(width=_WIDTH, file=StringIO())
-        console.print(*content, sep="\n")
-        assert isinstance(console.file, StringIO)
-        content = console.file.getvalue()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}; give --out another file") from error
+def _lines(frame: pd.DataFrame) -> list[str]:
+    values = frame.astype(object).where(frame.notna(), None)
+    lines = []
+    for row in values.to_dict("records"):
+        row |= {name: json.loads(row[name]) for name in JSON_COLUMNS}
+        lines.append(json.dumps(row, allow_nan=False, default=lambda moment: moment.isoformat()) + "\n")
+    return lines

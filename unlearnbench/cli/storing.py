@@ -1,0 +1,135 @@
+"""The verbs of the results database itself: `unlearnbench store ...`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from unlearnbench.cli.common import DATABASE, Data, app, err, out
+
+store_app = typer.Typer(help="Look after the results database: look, merge, export, check, upgrade.")
+app.add_typer(store_app, name="store", no_args_is_help=True)
+
+Url = Annotated[str, typer.Argument(metavar="URL", help="Results database: a SQLAlchemy URL or an SQLite file.")]
+OneSuite = Annotated[str | None, typer.Option(metavar="NAME", help="Only this suite; all by default.")]
+
+
+class Format(StrEnum):
+    csv = "csv"
+    jsonl = "jsonl"
+    parquet = "parquet"
+
+
+@store_app.command()
+def info(url: Url = DATABASE) -> None:
+    """Show what a store holds: suites, trials, methods, versions, hardware."""
+    from unlearnbench.store.info import info as look
+    from unlearnbench.store.store import Store
+
+    with Store(url, create=False) as store:
+        found = look(store.engine)
+    table = Table("suite", "runs", "methods", "finished", "failed", "missing", "last run (UTC)")
+    for suite in found.suites:
+        counts = (suite.runs, suite.methods, suite.finished, suite.failed, suite.missing)
+        table.add_row(suite.name, *map(str, counts), f"{suite.last_run:%Y-%m-%d %H:%M}")
+    out.print(table)
+    _say(f"schema version: {found.schema_version}")
+    _say(f"size: {found.size / 2**20:.1f} MiB")
+    _say(f"runs: {found.runs}")
+    _say(f"trials: {found.trials}")
+    _say(f"methods: {', '.join(found.methods)}")
+    for name, values in (("versions", found.versions), ("hardware", found.hardware)):
+        for value in values:
+            _say(f"{name}: {value}")
+
+
+@store_app.command()
+def merge(
+    others: Annotated[list[str], typer.Argument(metavar="OTHER...", help="Stores to read: URLs or SQLite files.")],
+    into: Annotated[str, typer.Option(metavar="URL", help="Store to add to; it is made if it is not there.")],
+) -> None:
+    """Add the rows of other stores to one; what disagrees is shown, and stays as it is."""
+    from unlearnbench.store.merge import merge as merge_stores
+    from unlearnbench.store.store import Store
+
+    columns = ("table", "key", "method", "problem", "field", "kept", "other")
+    conflicts = 0
+    with Store(into) as target:
+        for other in others:
+            with Store(other, create=False) as source:
+                merged = merge_stores(source, target)
+            _say(f"{other}: {merged.added['trials']} trials added, {merged.known['trials']} known already")
+            if merged.conflicts:
+                out.print(_table(columns, merged.conflicts))
+                conflicts += len(merged.conflicts)
+    if conflicts:
+        _complain(f"{conflicts} conflict{'s' * (conflicts > 1)}: {into} keeps what it said; all else was merged")
+
+
+@store_app.command()
+def export(
+    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
+    url: Url = DATABASE,
+    form: Annotated[Format, typer.Option("--format", help="Kind of file.")] = Format.csv,
+    suite: OneSuite = None,
+) -> None:
+    """Write every planned trial with its context to a file, one row each."""
+    from unlearnbench.report.export import export as write
+    from unlearnbench.store.store import Store
+
+    with Store(url, create=False) as store:
+        count = write(store.engine, out_file, form.value, suite)
+    _say(f"{count} trials written to {out_file}")
+
+
+@store_app.command()
+def recompute(url: Url = DATABASE, suite: OneSuite = None, data: Data = Path("data")) -> None:
+    """Compute every stored metric again from the stored predictions, and show what differs."""
+    from unlearnbench.engine.recompute import recompute as check
+    from unlearnbench.store.store import Store
+
+    with Store(url, create=False) as store:
+        result = check(store, data, suite=suite)
+    note = f"; {result.without_score} were recorded without a selection score" if result.without_score else ""
+    _say(f"{result.trials} finished trials recomputed{note}")
+    if result.differences:
+        columns = ("trial", "method", "problem", "metric", "stored", "recomputed")
+        out.print(_table(columns, result.differences))
+        _complain(f"stored values that are not what the stored predictions say: {len(result.differences)}")
+
+
+@store_app.command()
+def upgrade(url: Url = DATABASE) -> None:
+    """Bring a store that an older version wrote to this version's tables; nothing in it is lost."""
+    from unlearnbench.store.migrations import upgrade as bring
+
+    before, after = bring(url)
+    _say(f"schema version {after} already" if before == after else f"upgraded from schema version {before} to {after}")
+
+
+def _table(columns: Sequence[str], items: Sequence[object]) -> Table:
+    table = Table(*(Column(name, overflow="fold") for name in columns))
+    for item in items:
+        table.add_row(*(escape(_cell(name, getattr(item, name))) for name in columns))
+    return table
+
+
+def _cell(name: str, value: object) -> str:
+    if name in ("key", "trial"):  # a hash is known by its beginning
+        return str(value)[:12]
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _say(line: str) -> None:
+    out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _complain(line: str) -> None:
+    err.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
