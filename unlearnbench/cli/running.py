@@ -13,6 +13,7 @@ from unlearnbench.cli.common import (
     Bar,
     Data,
     Database,
+    Level,
     Submissions,
     SuiteName,
     Suites,
@@ -47,6 +48,9 @@ def run(
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads of a trial.")
     ] = None,
+    isolation: Annotated[
+        Level, typer.Option(help="A process of its own, or also no network and no file but its own (Linux).")
+    ] = Level.process,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run all trials of a suite that are not stored yet, and store their results."""
@@ -71,6 +75,7 @@ def run(
                     data,
                     workers=workers or max(1, cores() // grid.threads),
                     download=not no_download,
+                    isolation=isolation.value,
                     watch=bar.show,
                 )
         except KeyboardInterrupt:

@@ -10,6 +10,7 @@ trial. On standard output it says `ready`, or what stands in its way. It ends wh
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -30,6 +31,7 @@ LOOK_SECONDS = 1.0
 def serve(path: str) -> None:
     """Accept connections for ever, until standard input ends."""
     sandbox.adopt_orphans()  # a trial may kill its guardian: what the guardian would have ended comes here
+    gc.freeze()  # otherwise every trial's first collection visits, and so copies, all that was imported
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen(64)
