@@ -54,6 +54,7 @@ def run(
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run all trials of a suite that are not stored yet, and store their results."""
+    from unlearnbench.engine.isolation import require
     from unlearnbench.engine.run import run_suite
     from unlearnbench.engine.submissions import choose, discover
     from unlearnbench.problem.suite import find, parse
@@ -61,6 +62,7 @@ def run(
     from unlearnbench.report.tables import ranked_table
     from unlearnbench.store.store import Store
 
+    require(isolation.value)
     grid = parse(find(suite, suites))
     chosen = choose(discover(submissions), method or [], grid.variant)
     if not chosen:

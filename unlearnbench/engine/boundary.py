@@ -86,6 +86,7 @@ class Boundary:
         self._server: subprocess.Popen[bytes] | None = None
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._closed = False
         if self.level != "process":
             try:
                 self._start()
@@ -98,6 +99,7 @@ class Boundary:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
+            self._closed = True
             for connection in self._connections:
                 connection.shutdown(socket.SHUT_RDWR)  # its guardian kills the trial
         if self._server is not None:
@@ -115,11 +117,12 @@ class Boundary:
         arguments = [sys.executable, "-P", "-m", "unlearnbench.engine.forkserver", self._socket]
         if self.level != "process":
             arguments.append(json.dumps(isolation.sandbox_command({})))
+        errors = None if self.level == "process" else (self.folder / "errors").open("w+b")
         self._server = subprocess.Popen(
             [*isolation.server_command(self.level), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None if self.level == "process" else subprocess.PIPE,
+            stderr=errors,
             cwd=self.folder,
             start_new_session=True,  # an interrupt in the terminal is for the harness, which then ends this
             env=environment,
@@ -128,14 +131,17 @@ class Boundary:
         answer = self._server.stdout.readline().decode().strip()
         if answer == "ready":
             return self._server
-        _, errors = self._server.communicate()
-        if self.level != "process":
-            reason = answer or " ".join((errors or b"").decode(errors="replace").split())[-1000:]
-            raise UsageError(f"isolation '{self.level}' does not work here: {reason}")
-        raise HarnessError("the server that trials are forked from did not start; its error stands above")
+        self._server.communicate()
+        if errors is None:
+            raise HarnessError("the server that trials are forked from did not start; its error stands above")
+        errors.seek(0)
+        reason = answer or " ".join(errors.read().decode(errors="replace").split())[-1000:]
+        raise UsageError(f"isolation '{self.level}' does not work here: {reason}")
 
     def _connect(self) -> socket.socket:
         with self._lock:
+            if self._closed:
+                raise HarnessError("a trial was asked for after the end of the run")
             if self._server is None or self._server.poll() is not None:  # a trial of the same user may kill it
                 self._start()
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -154,8 +160,10 @@ class Boundary:
             order = self._order(request, folder)
             for _ in range(ATTEMPTS):
                 events, descriptor = self._exchange(order)
-                if events:  # otherwise the server was killed with it in its hands
+                if events or self._closed:  # otherwise the server was killed with it in its hands
                     break
+            if self._closed:
+                raise HarnessError("the run was ended during a trial")
             return _outcome(events, descriptor, reference)
         finally:
             _remove(folder)
