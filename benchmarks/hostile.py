@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -42,11 +43,11 @@ SUITE = Suite(
     model=Model(width=0.05),
     recipe=Recipe(steps=6, batch_size=50, peak_learning_rate=0.05, crop_padding=1, flip=False),
     budget=Budget(steps=4, batch_size=50, learning_rate=0.01),
-    limits=Limits(seconds=6, memory_gib=2),
+    limits=Limits(seconds=8, memory_gib=2),
 )
 
 FINISHED = "finished"
-TIMEOUT = "timeout: over 6 s"
+TIMEOUT = "timeout: over 8 s"
 NO_WEIGHTS = "invalid weights: it left no file of them"
 NOT_THERE = "raised: FileNotFoundError: [Errno 2] No such file or directory"
 READ_ONLY = "raised: OSError: [Errno 30] Read-only file system"
@@ -61,11 +62,14 @@ EXPECTED: dict[str, tuple[str, ...] | dict[str, tuple[str, ...]]] = {
     "exits": ("exited: code 0 without a result",),
     "segfaults": ("crashed: signal 11",),
     "allocates": ("memory: over 2 GiB",),
+    "multiplies": ("memory: over 2 GiB",),
+    "swarms": ("processes: over 128",),
     "forks": (FINISHED,),
     "fills_disk": (FULL,),
     "scatters": (FULL,),
     "buries": (FINISHED,),
     "prints": ("raised: ValueError: said enough",),
+    "speaks_in_tongues": ("raised: ValueError: ",),
     "returns_none": ("invalid weights: unlearn returned NoneType, not a model",),
     "returns_another_model": ("invalid weights: not the original's architecture",),
     "returns_nan": ("invalid weights: 'conv1.conv.weight' has values that are not finite",),
@@ -82,7 +86,7 @@ EXPECTED: dict[str, tuple[str, ...] | dict[str, tuple[str, ...]]] = {
     "reads/originals": {"process": (FINISHED,), "strict": (NOT_THERE,)},
     "reads/home": {"process": (FINISHED,), "strict": (NOT_THERE,)},
     "reads/submissions": {"process": (FINISHED,), "strict": (NOT_THERE,)},
-    "looks_up_labels": {"process": (FINISHED,), "strict": ("raised: ModuleNotFoundError", NOT_THERE)},
+    "looks_up_labels": {"process": (FINISHED,), "strict": (NOT_THERE,)},
     "reads_memory": {"process": (FINISHED, "raised: PermissionError"), "strict": (NOT_THERE,)},
     "patches": (FINISHED,),
     "opens_a_socket": {"process": (FINISHED,), "strict": ("raised: ConnectionRefusedError",)},
@@ -185,6 +189,7 @@ def _listener() -> Iterator[int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=1, help="trials at a time")
+    as_expected = True
     workers = parser.parse_args().workers
     print("| submission | level | recorded | seconds |\n| :-- | :-- | :-- | --: |")
     for level in LEVELS:
@@ -192,10 +197,12 @@ def main() -> None:
             for result in campaign(level, Path(folder), workers):
                 if result.label in EXPECTED:
                     wanted = expected(result.label, level)
+                    as_expected &= result.outcome.startswith(wanted)
                     doubt = "" if result.outcome.startswith(wanted) else f" (expected {' or '.join(wanted)})"
                     seconds = f"{result.trial.total_seconds:.2f}"
-                    text = re.sub(r"'/(?:[^']*/)*([^']*)'", r"'\1'", result.outcome).replace("|", "\\|")
+                    text = re.sub(r"'/(?:[^']*/)*([^']*)'", r"'\1'", result.outcome).replace("|", "\\|")[:80]
                     print(f"| `{result.label}` | {level} | {text}{doubt} | {seconds} |", flush=True)
+    sys.exit(not as_expected)
 
 
 if __name__ == "__main__":

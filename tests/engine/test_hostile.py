@@ -118,7 +118,7 @@ def test_nothing_is_left_behind(campaign: Campaign) -> None:
 def test_what_it_says_of_itself_is_not_believed(campaign: Campaign) -> None:
     forged = campaign.results["forges_its_result"]
     assert forged.seconds is not None
-    assert 1 <= forged.seconds < 6
+    assert 1 <= forged.seconds < 8
     assert (forged.forward_samples, forged.backward_samples) == (None, None)
     patched, spoilt, honest = (campaign.results[name] for name in ("patches", "spoils_its_problem", "original"))
     assert all(getattr(patched, name) == getattr(honest, name) for name in MEASURED)
@@ -127,10 +127,13 @@ def test_what_it_says_of_itself_is_not_believed(campaign: Campaign) -> None:
     assert spoilt.weights_hash != honest.weights_hash
 
 
-def test_what_it_prints_is_cut(campaign: Campaign) -> None:
+def test_what_it_says_is_cut_and_can_be_shown(campaign: Campaign) -> None:
     detail = campaign.results["prints"].detail or ""
     assert "said enough" in detail
     assert len(detail) <= 8000
+    for row in campaign.results.values():
+        said = (row.reason or "") + (row.detail or "")
+        assert not [char for char in said if not char.isprintable() and char not in "\n\t"]
 
 
 def test_a_killed_harness_keeps_what_it_stored(tmp_path: Path) -> None:

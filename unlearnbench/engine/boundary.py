@@ -145,8 +145,12 @@ class Boundary:
             if self._server is None or self._server.poll() is not None:  # a trial of the same user may kill it
                 self._start()
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.connect(self._socket)
+            except OSError:
+                connection.close()
+                raise
             self._connections.add(connection)
-            connection.connect(self._socket)
         return connection
 
     def run(self, request: Request, reference: Weights) -> Outcome:
@@ -219,8 +223,8 @@ def _outcome(events: dict[str, dict[str, Any]], descriptor: int | None, referenc
     found = end["reason"] if end["reason"] is not None else _weights(descriptor, reference)
     return Outcome(
         weights=None if isinstance(found, str) else found,
-        reason=found if isinstance(found, str) else None,
-        detail=((end["detail"] or "") + end["output"])[-8000:] or None,
+        reason=_readable(found[:400]) if isinstance(found, str) else None,
+        detail=_readable(((end["detail"] or "") + end["output"])[-8000:]) or None,
         seconds=end["seconds"],
         forward_samples=end["forward"],
         backward_samples=end["backward"],
@@ -245,6 +249,11 @@ def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
         return f"invalid weights: {error}"
     reason = fault(weights, reference)
     return weights if reason is None else f"invalid weights: {reason}"
+
+
+def _readable(text: str) -> str:
+    """The text of a submission without what a database refuses (NUL, halves of pairs) or a terminal obeys."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _remove(folder: Path) -> None:

@@ -22,8 +22,8 @@ from typing import Any
 
 import torch._dynamo  # noqa: F401  what the first optimizer would import, at over a second a trial
 
-from unlearnbench.engine import sandbox
-from unlearnbench.engine.guardian import children, guard
+from unlearnbench.engine import sandbox, usage
+from unlearnbench.engine.guardian import guard
 
 LOOK_SECONDS = 1.0
 
@@ -41,7 +41,7 @@ def serve(path: str) -> None:
         watched: list[Any] = [listener, 0]
         readable, _, _ = select.select(watched, [], [], LOOK_SECONDS)
         guardians -= _ended()
-        for orphan in set(children()) - guardians:
+        for orphan in set(usage.children(os.getpid())) - guardians:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGKILL)
         if 0 in readable and not os.read(0, 1):

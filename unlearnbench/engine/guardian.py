@@ -19,14 +19,13 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from unlearnbench.engine import child, sandbox
+from unlearnbench.engine import child, sandbox, usage
 from unlearnbench.engine.isolation import DISK_BYTES
 
 LOADING_SECONDS = 300.0  # for the harness's own part, before the clock of the method runs
 LOOK_SECONDS = 0.25
 OUTPUT_KEPT = 4000
 LONGEST_REPORT = 2**16
-MOST_FILES = 10_000
 PHASES = ("loaded", "started", "finished", "failed")
 
 
@@ -66,7 +65,7 @@ def _fork(order: dict[str, Any], connection: socket.socket, own: sandbox.Sandbox
         os._exit(0)
     os.close(report)
     os.close(output)
-    return Trial(pid, reports, printed, folder, own)
+    return Trial(pid, reports, printed, folder, order["memory_bytes"], own)
 
 
 def _enter(order: dict[str, Any], report: int, output: int) -> None:
@@ -94,6 +93,7 @@ class Trial:
     """A trial's process, its two pipes, its folder, and what has come of them so far.
 
     Attributes:
+        memory_bytes: what all its processes may take together; 0 for no limit.
         own: its sandbox, whose file system sees to the limit on the disk; None at the level `process`.
         at: when each phase was reported first.
         report: `finished` or `failed`, the last that is listened to.
@@ -103,6 +103,7 @@ class Trial:
     reports: int
     printed: int
     folder: int
+    memory_bytes: int
     own: sandbox.Sandbox | None
     at: dict[str, float] = field(default_factory=dict)
     report: dict[str, Any] | None = None
@@ -129,8 +130,8 @@ class Trial:
             now = time.monotonic()
             if now > self.at.get("started", begin) + (seconds if "loaded" in self.at else LOADING_SECONDS):
                 reason = f"timeout: over {seconds:g} s"
-            elif self.own is None and now > look:
-                look, reason = now + LOOK_SECONDS, _too_much(self.folder)
+            elif now > look:
+                look, reason = now + LOOK_SECONDS, self._too_much()
             if reason is not None:
                 break
             ended, status = os.waitpid(self.pid, os.WNOHANG)
@@ -141,6 +142,11 @@ class Trial:
                 break
         seconds_used = time.monotonic() - self.at["started"] if "started" in self.at else None
         return self._end(reason, os.waitstatus_to_exitcode(status), seconds_used)
+
+    def _too_much(self) -> str | None:
+        if self.own is not None:
+            return usage.processes(usage.inside(), self.memory_bytes)
+        return usage.disk(self.folder) or usage.processes(usage.descendants(), self.memory_bytes)
 
     def _end(self, reason: str | None, code: int, seconds: float | None) -> dict[str, Any]:
         report = self.report or {}
@@ -190,38 +196,13 @@ class Trial:
 def end_children() -> None:
     """Kill every child of this process, and those that come to it then."""
     for _ in range(1000):  # a trial that forks faster than this is not stopped by more of it
-        orphans = children()
+        orphans = usage.children(os.getpid())
         if not orphans:
             return
         for orphan in orphans:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(orphan, signal.SIGKILL)
                 os.waitpid(orphan, 0)
-
-
-def children() -> list[int]:
-    """The children of this process; none where the system does not list them."""
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            return [int(number) for number in file.read().split()]
-    except FileNotFoundError:
-        return []
-
-
-def _too_much(folder: int) -> str | None:
-    """Why what lies in this folder is too much, or None; looks at no more than `MOST_FILES`."""
-    total, files, waiting = 0, 0, [f"/dev/fd/{folder}/."]
-    while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:  # the trial changes it meanwhile
-            for entry in entries:
-                files += 1
-                if files > MOST_FILES:
-                    return f"disk: over {MOST_FILES} files"
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                else:
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-    return f"disk: over {DISK_BYTES / 2**30:g} GiB" if total > DISK_BYTES else None
 
 
 def _text(report: dict[str, Any], name: str, length: int) -> str | None:
