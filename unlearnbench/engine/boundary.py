@@ -16,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from safetensors import SafetensorError
 from safetensors.torch import load
 
 from unlearnbench.engine import isolation
@@ -202,8 +201,10 @@ class Boundary:
                 if not data:
                     break
                 content += data
-        except OSError:
+        except ConnectionError:
             pass  # what came before counts; if nothing did, the caller tries again
+        except OSError as error:
+            raise HarnessError(f"the server that trials are forked from cannot be reached: {error}") from error
         finally:
             if connection is not None:
                 with self._lock:
@@ -214,12 +215,12 @@ class Boundary:
 
 
 def _outcome(events: dict[str, dict[str, Any]], descriptor: int | None, reference: Weights) -> Outcome:
-    if "loaded" not in events:
-        message = (events.get("broken") or {}).get("message") or (events.get("ended") or {}).get("output")
+    end = events.get("ended")
+    if "loaded" not in events and not (end and end["loaded"]):
+        message = events["broken"]["message"] if "broken" in events else end and end["output"]
         raise HarnessError(f"a trial's process could not be set up: {message or 'it left no message'}")
-    if "ended" not in events:
+    if end is None:
         return Outcome(None, "crashed: the process that watches it was killed", None, None, None, None)
-    end = events["ended"]
     found = end["reason"] if end["reason"] is not None else _weights(descriptor, reference)
     return Outcome(
         weights=None if isinstance(found, str) else found,
@@ -245,7 +246,7 @@ def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
         content = file.read(limit)
     try:
         weights = load(content)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except Exception as error:  # of whatever kind: the bytes are the trial's
         return f"invalid weights: {error}"
     reason = fault(weights, reference)
     return weights if reason is None else f"invalid weights: {reason}"

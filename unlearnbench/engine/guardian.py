@@ -47,7 +47,9 @@ def guard(connection: socket.socket) -> None:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
             descriptors = [os.open("weights.safetensors", flags, dir_fd=trial.folder)]
     line = json.dumps({"event": "ended", **end, "output": trial.output.decode(errors="replace")})
-    socket.send_fds(connection, [line.encode() + b"\n"], descriptors)
+    content = line.encode() + b"\n"
+    sent = socket.send_fds(connection, [content], descriptors)
+    connection.sendall(content[sent:])
 
 
 def _fork(order: dict[str, Any], connection: socket.socket, own: sandbox.Sandbox | None) -> Trial:
@@ -65,6 +67,7 @@ def _fork(order: dict[str, Any], connection: socket.socket, own: sandbox.Sandbox
         os._exit(0)
     os.close(report)
     os.close(output)
+    os.fchdir(folder)
     return Trial(pid, reports, printed, folder, order["memory_bytes"], own)
 
 
@@ -137,25 +140,31 @@ class Trial:
             ended, status = os.waitpid(self.pid, os.WNOHANG)
             if ended:
                 self.ended = True
-                while self.reports in select.select([self.reports], [], [], 0)[0] and self._read(self.reports):
-                    pass
+                self._drain(self.reports)
                 break
-        seconds_used = time.monotonic() - self.at["started"] if "started" in self.at else None
-        return self._end(reason, os.waitstatus_to_exitcode(status), seconds_used)
+        return self._end(reason, os.waitstatus_to_exitcode(status), time.monotonic())
 
     def _too_much(self) -> str | None:
         if self.own is not None:
-            return usage.processes(usage.inside(), self.memory_bytes)
-        return usage.disk(self.folder) or usage.processes(usage.descendants(), self.memory_bytes)
+            return usage.disk(".", "/dev/shm") or usage.processes(usage.inside(), self.memory_bytes)
+        return usage.disk(".") or usage.processes(usage.descendants(), self.memory_bytes)
 
-    def _end(self, reason: str | None, code: int, seconds: float | None) -> dict[str, Any]:
+    def _end(self, reason: str | None, code: int, now: float) -> dict[str, Any]:
         report = self.report or {}
+        # Who keeps `started` back is counted from before it.
+        begin = self.at.get("started", self.at.get("loaded") if "finished" in self.at else None)
         if reason is None and self.report is None:
             reason = f"crashed: signal {-code}" if code < 0 else f"exited: code {code} without a result"
         elif reason is None and report["event"] == "failed":
             reason = _text(report, "reason", 400) or "failed without a reason"
         counts = {name: _count(report, name) for name in ("forward", "backward")}
-        return {"reason": reason, "detail": _text(report, "detail", 4000), "seconds": seconds, **counts}
+        return {
+            "loaded": "loaded" in self.at,
+            "reason": reason,
+            "detail": _text(report, "detail", 4000),
+            "seconds": None if begin is None else now - begin,
+            **counts,
+        }
 
     def _read(self, pipe: int) -> bool:
         """Take what there is; false if nobody can write to it any more."""
@@ -177,20 +186,25 @@ class Trial:
                     self.report = report
         return bool(data)
 
+    def _drain(self, pipe: int) -> None:
+        """Take what is left; no more than a pipe can hold, for somebody may still be writing."""
+        for _ in range(64):
+            if not select.select([pipe], [], [], 0)[0] or not self._read(pipe):
+                break
+
     def end(self) -> None:
         """Kill the trial and all that it left, and read the rest of what it printed."""
+        if self.own is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of the group: as usual
+                os.killpg(self.pid, signal.SIGKILL)
         if not self.ended:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        if self.own is not None:
-            self.own.end()
-        else:
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of the group: as usual
-                os.killpg(self.pid, signal.SIGKILL)
+        if self.own is None:
             end_children()
-        for _ in range(64):  # what one pipe can hold, and more
-            if not select.select([self.printed], [], [], 0)[0] or not self._read(self.printed):
-                break
+        else:
+            self.own.end()
+        self._drain(self.printed)
 
 
 def end_children() -> None:

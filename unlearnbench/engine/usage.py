@@ -15,9 +15,9 @@ MOST_PROCESSES = 128
 SANDBOX_PROCESSES = 2  # of bubblewrap itself, the first two
 
 
-def disk(folder: int) -> str | None:
-    """Why what lies in the folder of this descriptor is too much, or None; looks at no more than `MOST_FILES`."""
-    total, files, waiting = 0, 0, [f"/dev/fd/{folder}/."]
+def disk(*folders: str) -> str | None:
+    """Why what lies in these folders is too much, or None; looks at no more than `MOST_FILES`."""
+    total, files, waiting = 0, 0, list(folders)
     while waiting:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:  # the trial changes it meanwhile
             for entry in entries:

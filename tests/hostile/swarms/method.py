@@ -1,7 +1,6 @@
 """Starts more and more processes."""
 
-import os
-import time
+import subprocess
 
 from torch import nn
 
@@ -10,6 +9,6 @@ from unlearnbench import Problem, UnlearningMethod
 
 class Method(UnlearningMethod):
     def unlearn(self, problem: Problem) -> nn.Module:
+        started = []
         while True:
-            if os.fork() == 0:
-                time.sleep(60)
+            started.append(subprocess.Popen(["sleep", "86399"]))
