@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unlearnbench.cli.common import DATABASE, Database, StoredSuite, app, out
+from unlearnbench.cli.common import DATABASE, Database, Level, StoredSuite, app, out
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,6 +34,9 @@ OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Fil
 def leaderboard(
     suite: StoredSuite,
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")],
+    isolation: Annotated[
+        Level, typer.Option(help="Count trials of a lower level of isolation as missing.")
+    ] = Level.process,
     database: Database = DATABASE,
 ) -> None:
     """Write the leaderboard of a suite: figures, tables and a static site."""
@@ -44,8 +47,8 @@ def leaderboard(
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        files = write_leaderboard(store.engine, suite, out_folder)
-        out.print(ranked_table(ranked(read_scores(store.engine, suite))))
+        files = write_leaderboard(store.engine, suite, out_folder, isolation=isolation.value)
+        out.print(ranked_table(ranked(read_scores(store.engine, suite, isolation=isolation.value))))
     out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
 
 

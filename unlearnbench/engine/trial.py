@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from unlearnbench.engine.boundary import ISOLATION, Boundary
+from unlearnbench.engine.boundary import Boundary
 from unlearnbench.engine.plan import PROTOCOL_VERSION, PlannedTrial
 from unlearnbench.engine.weights import weights_hash
 from unlearnbench.engine.world import World
@@ -69,7 +69,7 @@ def run_trial(trial: PlannedTrial, world: World, original: Path, run_id: str, bo
         device=world.device,
         precision=world.precision,
         threads=world.suite.threads,
-        isolation=ISOLATION,
+        isolation=boundary.level,
         protocol_version=PROTOCOL_VERSION,
         created_at=datetime.now(UTC).replace(tzinfo=None),
         **results,

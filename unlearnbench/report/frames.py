@@ -15,6 +15,7 @@ import pandas as pd
 from sqlalchemy import Engine, Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
+from unlearnbench.engine.isolation import Isolation, at_least
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import pearson, spearman
 from unlearnbench.problem.corruption import REGULARITIES
@@ -70,18 +71,19 @@ def runs_of(engine: Engine, frame: pd.DataFrame) -> list[RunRow]:
         return list(session.scalars(query))
 
 
-def trials(engine: Engine, suite: str) -> pd.DataFrame:
+def trials(engine: Engine, suite: str, *, isolation: Isolation = "process") -> pd.DataFrame:
     """One row for each planned trial of the suite: its method, problem, original, and record if there is one.
 
-    A method's trials are those of the latest run that planned it. `state` is `finished`, `failed`, or `missing`
-    where there is no record; `unlearning_seed` and all that is measured are then missing too.
+    A method's trials are those of the latest run that planned it; runs at the level of isolation that is demanded, or
+    a higher one, go before others, and a record of a lower level counts as missing. `state` is `finished`, `failed`,
+    or `missing` where there is no record; `unlearning_seed` and all that is measured are then missing too.
 
     Raises:
         UsageError: the store has no run of this suite.
     """
     base = base_original(latest_run(engine, suite).suite_specification)
     with engine.connect() as connection:
-        frame = pd.read_sql(_trials_query(suite), connection)
+        frame = pd.read_sql(_trials_query(suite, at_least(isolation)), connection)
     originals = [column for column in frame.columns if column.startswith("original_")]
     floats = [*_MEASURED, "memorised", *originals]
     frame["hyperparameters"] = [json.dumps(values, sort_keys=True) for values in frame["hyperparameters"]]
@@ -109,8 +111,10 @@ def difference(kind: OriginalSpec, base: OriginalSpec) -> str:
     return f" on {', '.join(parts)}" if parts else ""
 
 
-def counted(suite: str) -> Select[Any]:
+def counted(suite: str, levels: Sequence[str]) -> Select[Any]:
     """Whose planned trials count: those of the latest run of the suite that planned a method.
+
+    Runs at one of these levels of isolation go before others.
 
     One row for each submission and kind of original, with the columns `run_id`, `submission_key`, `capacity` and
     `training` of its planned trials. What is distinct is found first, so that only few rows have to be ranked.
@@ -124,7 +128,8 @@ def counted(suite: str) -> Select[Any]:
         .where(PlannedTrialRow.run_id.in_(select(RunRow.id).where(RunRow.suite == suite)))
         .subquery()
     )
-    method, newest_first = (SubmissionRow.name, SubmissionRow.variant), (RunRow.started_at.desc(), RunRow.id.desc())
+    method = (SubmissionRow.name, SubmissionRow.variant)
+    newest_first = (case((RunRow.isolation.in_(levels), 0), else_=1), RunRow.started_at.desc(), RunRow.id.desc())
     age = func.rank().over(partition_by=method, order_by=newest_first).label("age")
     aged = (
         select(*planned.c, age)
@@ -135,8 +140,8 @@ def counted(suite: str) -> Select[Any]:
     return select(aged.c.run_id, aged.c.submission_key, aged.c.capacity, aged.c.training).where(aged.c.age == 1)
 
 
-def _trials_query(suite: str) -> Select[Any]:
-    counting = counted(suite).subquery()
+def _trials_query(suite: str, levels: Sequence[str]) -> Select[Any]:
+    counting = counted(suite, levels).subquery()
     return (
         select(
             METHOD_LABEL,
@@ -162,7 +167,7 @@ def _trials_query(suite: str) -> Select[Any]:
         .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
         # A missing trial's original may be missing as well.
         .outerjoin(OriginalRow, OriginalRow.key == PlannedTrialRow.original_key)
-        .outerjoin(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
+        .outerjoin(TrialRow, (TrialRow.key == PlannedTrialRow.trial_key) & TrialRow.isolation.in_(levels))
         .order_by("method", ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed, "trial")
     )
 

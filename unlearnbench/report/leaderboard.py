@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine
 
+from unlearnbench.engine.isolation import LEVELS, Isolation
 from unlearnbench.report.figures import (
     best_lines,
     detail,
@@ -47,7 +48,7 @@ OF_SUITE = {
 """What is drawn once, and what it shows; `rates` and `tied-dropout` only of suites that have something to show."""
 
 
-def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
+def write_leaderboard(engine: Engine, suite: str, folder: Path, *, isolation: Isolation = "process") -> list[Path]:
     """Write the figures, trials.csv, ranking.md and the site of a suite; the paths of what was written.
 
     The same store gives the same bytes. Figures and pages of methods that are no longer there are removed.
@@ -56,7 +57,7 @@ def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
         UsageError: the store has no run of this suite.
     """
     specification = latest_run(engine, suite).suite_specification
-    frame = trials(engine, suite)
+    frame = trials(engine, suite, isolation=isolation)
     table = ranking(frame)
     low_utility: LowUtility = specification.get("low_utility", "relative")
     figures = folder / FIGURES
@@ -70,7 +71,8 @@ def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
     frame.to_csv(rows, index=False, lineterminator="\n")
     title = specification.get("title", suite)
     shown = {path.stem for path in written}
-    page.write_text(_page(title, suite, frame, table, runs_of(engine, frame), low_utility, shown), encoding="utf-8")
+    text = _page(title, suite, frame, table, runs_of(engine, frame), low_utility, shown, isolation)
+    page.write_text(text, encoding="utf-8")
     return [*written, rows, page, *write_site(engine, suite, frame, table, folder / SITE)]
 
 
@@ -101,12 +103,13 @@ def _page(
     runs: list[RunRow],
     low_utility: LowUtility,
     shown: set[str],
+    isolation: Isolation,
 ) -> str:
     figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
     held = " of that of the trial's original model" if low_utility == "relative" else ""
     sections = [
         f"# {title}",
-        "\n".join([f"Suite `{suite}`.", *_not_absorbed(frame)]),
+        "\n".join([f"Suite `{suite}`.", *_demanded(isolation), *_not_absorbed(frame)]),
         "\n".join(f"- {_provenance(run)}" for run in runs),
         "## Ranking",
         ranked_markdown(table),
@@ -142,6 +145,13 @@ def _provenance(run: RunRow) -> str:
 
 def _listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in sorted(values.items()))
+
+
+def _demanded(isolation: Isolation) -> list[str]:
+    """A note where not every record counts."""
+    if isolation == LEVELS[0]:
+        return []
+    return [f"\nOnly trials that ran at the level of isolation `{isolation}` count; all others are missing."]
 
 
 def _not_absorbed(frame: pd.DataFrame) -> list[str]:

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Engine, and_, bindparam, select
 
+from unlearnbench.engine.isolation import Isolation, at_least
 from unlearnbench.errors import HarnessError
 from unlearnbench.evaluation.statistics import Values
 from unlearnbench.problem.corruption import REGULARITIES
@@ -55,6 +56,7 @@ _TRIALS = (
         and_(
             TrialRow.key == PlannedTrialRow.trial_key,
             TrialRow.submission_key == bindparam("submission_key", type_=TrialRow.submission_key.type),
+            TrialRow.isolation.in_(bindparam("levels", expanding=True)),
         ),
     )
     .where(*(getattr(PlannedTrialRow, name) == bindparam(name) for name in _PLANNED))
@@ -113,8 +115,8 @@ def scores_of(frame: pd.DataFrame) -> Scores:
     return _scores(methods, groups.size().index.to_frame(index=False), [part], missing)
 
 
-def read_scores(engine: Engine, suite: str) -> Scores:
-    """The scores of a suite in a store: of each method those of the latest run that planned it.
+def read_scores(engine: Engine, suite: str, *, isolation: Isolation = "process") -> Scores:
+    """The scores of a suite in a store: those that `frames.trials` counts.
 
     Raises:
         UsageError: the store has no run of this suite.
@@ -127,12 +129,12 @@ def read_scores(engine: Engine, suite: str) -> Scores:
     with engine.connect() as connection:
         named = {row.key: row for row in connection.execute(_SUBMISSIONS)}
         described = {row.key: row for row in connection.execute(_PROBLEMS)}
-        for key in connection.execute(counted(suite)).all():
+        for key in connection.execute(counted(suite, at_least(isolation))).all():
             kind, submission = OriginalSpec(key.capacity, key.training), named[key.submission_key]
             name = f"{submission.method}{difference(kind, base)}"
             method = methods[name, submission.title, submission.role, kind.label]
             # Straight from the driver, and by maps: a million trials pass here.
-            cursor = connection.execute(_TRIALS, key._asdict()).cursor
+            cursor = connection.execute(_TRIALS, {**key._asdict(), "levels": at_least(isolation)}).cursor
             assert cursor is not None  # it is a SELECT
             while chunk := cursor.fetchmany(_CHUNK):
                 recorded = [trial for trial in chunk if trial[1] is not None]

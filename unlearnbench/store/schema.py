@@ -109,7 +109,8 @@ class TrialRow(Base):
     __table_args__ = (
         Index(
             "ix_trials_scores",
-            *("submission_key", "key", "training_seed", "unlearning_seed", "healed_train", "utility", "seconds"),
+            *("submission_key", "key", "isolation", "training_seed", "unlearning_seed"),
+            *("healed_train", "utility", "seconds"),
         ),
     )
     key: Mapped[str] = mapped_column(Key, primary_key=True)
