@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Key = String(64)
 
@@ -163,6 +163,18 @@ class PlannedTrialRow(Base):
     """Active share of the channels of the original."""
     training: Mapped[str] = mapped_column(String(20))
     """How the original was trained: `standard` or `tied-dropout`."""
+
+
+class ClaimRow(Base):
+    """A harness is at this trial: see `store.claims`. The only rows that go away again."""
+
+    __tablename__ = "claims"
+    trial_key: Mapped[str] = mapped_column(Key, primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
+    process: Mapped[str] = mapped_column(String(200))
+    """Which process of which machine, as `processes.identity` says it."""
+    beat: Mapped[int]
+    """Counts up while the harness lives."""
 
 
 class PredictionRow(Base):
