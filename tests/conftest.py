@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from unlearnbench.engine.submissions import Submission, read
 from unlearnbench.method import Budget, Recipe
 from unlearnbench.problem.suite import CorruptionSettings, Limits, Model, Suite
 from unlearnbench.store.store import Store
 
+sys.path.insert(0, str(Path(__file__).parent))  # for `postgresql`
 HEADER = "import os, signal, sys, time\nimport torch\nfrom unlearnbench import UnlearningMethod\n\n"
 
 
@@ -56,3 +61,42 @@ def make_submission(tmp_path: Path) -> Callable[..., Submission]:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "results.db"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server that was started for these tests."""
+    from postgresql import program, server
+
+    if program("initdb") is None:
+        reason = "PostgreSQL's server is not installed (Debian: postgresql)"
+        if "CI" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    return itertools.count()
+
+
+@pytest.fixture
+def postgresql(postgresql_server: str, numbers: Iterator[int]) -> str:
+    """The URL of an empty PostgreSQL database."""
+    name = f"test{next(numbers)}"
+    engine = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return postgresql_server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store that is not there yet, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'results.db'}"
+    url: str = request.getfixturevalue("postgresql")
+    return url

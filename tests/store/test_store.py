@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
-from unlearnbench.store.schema import SchemaRow, SubmissionRow
+from unlearnbench.store.schema import SubmissionRow
 from unlearnbench.store.store import Store
 
 

@@ -157,6 +157,7 @@ def run_suite(
                     failed += record.state == "failed"
                     busy += (record.seconds or 0.0) + (record.evaluation_seconds or 0.0)
                     store.add(records)
+                    claims.end(record.key)
                 report("trials", done)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

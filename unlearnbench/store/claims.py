@@ -1,6 +1,6 @@
 """Claims: several harnesses on one store share a suite's trials out among themselves, and none is run twice.
 
-A harness claims a trial before it runs it; the transaction that adds the record ends the claim. The claim of a dead
+A harness claims a trial before it runs it, and ends the claim when the record is stored. The claim of a dead
 harness is anybody's: on the same machine its process is gone, and on another its claim has not beaten for `LAPSE`
 seconds of the observer's own monotonic clock, so nobody's clock needs to be right. A harness that only slept through
 that time does the trial a second time for nothing; the store keeps the first record.
@@ -12,11 +12,13 @@ import time
 from types import TracebackType
 from typing import Literal, Self
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from unlearnbench.errors import HarnessError
 from unlearnbench.processes import alive, identity
+from unlearnbench.store.connection import writing
 from unlearnbench.store.schema import ClaimRow, TrialRow
 from unlearnbench.store.store import Store
 
@@ -40,48 +42,51 @@ class Claims:
             claims = session.scalars(select(ClaimRow)).all()
         for claim in claims:
             if alive(claim.process) is False:
-                self._end(claim)
+                self._end(claim.trial_key, claim.run_id)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with self._store.transaction() as session:
-                session.execute(delete(ClaimRow).where(ClaimRow.run_id == self._run_id))
-        except Exception:
+            with writing(self._store.engine) as connection:
+                connection.execute(delete(ClaimRow).where(ClaimRow.run_id == self._run_id))
+        except HarnessError:
             if error is None:
                 raise
-            # What ended the run is what matters; its claims lapse by themselves.
+            # What ended the run is what a person must read; its claims lapse by themselves.
 
     def take(self, key: str) -> Answer:
         """Claim a trial: `stored` if there is a record by now, `elsewhere` while another harness is at it."""
+        claim = {"trial_key": key, "run_id": self._run_id, "process": identity(), "beat": 0}
         for _ in range(2):
             try:
-                with self._store.transaction() as session:
-                    claim = ClaimRow(trial_key=key, run_id=self._run_id, process=identity(), beat=0)
-                    session.add(claim)
-                    session.flush()
-                    # Asked after the claim is in: a record ends its claim, so no record can slip in between.
-                    if session.scalar(select(TrialRow.key).where(TrialRow.key == key)) is None:
+                with writing(self._store.engine) as connection:
+                    connection.execute(insert(ClaimRow).values(claim))
+                    # Asked with the claim in: who stores a record ends its claim after that, so none can slip between.
+                    if connection.scalar(select(TrialRow.key).where(TrialRow.key == key)) is None:
                         return "mine"
-                    session.delete(claim)
+                    connection.execute(delete(ClaimRow).where(ClaimRow.trial_key == key))
                     return "stored"
             except IntegrityError:
                 with Session(self._store.engine) as session:
                     holder = session.get(ClaimRow, key)
                 if holder is None or not self._dead(holder):
                     return "elsewhere"
-                self._end(holder)
+                self._end(holder.trial_key, holder.run_id)
         return "elsewhere"
+
+    def end(self, key: str) -> None:
+        """End this run's claim on a trial whose record is stored."""
+        self._end(key, self._run_id)
 
     def beat(self) -> None:
         """Say, every `BEAT` seconds at most, that this harness lives. To be called at least that often."""
         if time.monotonic() - self._last_beat < BEAT:
             return
         self._last_beat = time.monotonic()
-        with self._store.transaction() as session:
-            session.execute(update(ClaimRow).where(ClaimRow.run_id == self._run_id).values(beat=ClaimRow.beat + 1))
+        with writing(self._store.engine) as connection:
+            connection.execute(update(ClaimRow).where(ClaimRow.run_id == self._run_id).values(beat=ClaimRow.beat + 1))
 
     def _dead(self, claim: ClaimRow) -> bool:
         if alive(claim.process) is False:
@@ -92,9 +97,7 @@ class Claims:
             return False
         return time.monotonic() - since > LAPSE
 
-    def _end(self, claim: ClaimRow) -> None:
-        """Remove this claim, and no younger one on the same trial."""
-        with self._store.transaction() as session:
-            session.execute(
-                delete(ClaimRow).where(ClaimRow.trial_key == claim.trial_key, ClaimRow.run_id == claim.run_id)
-            )
+    def _end(self, key: str, run_id: str) -> None:
+        """Remove the claim of that run, and no younger one on the same trial."""
+        with writing(self._store.engine) as connection:
+            connection.execute(delete(ClaimRow).where(ClaimRow.trial_key == key, ClaimRow.run_id == run_id))

@@ -13,23 +13,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, String, Text
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+"""The number of the last revision in `migrations/versions`: a change of the tables is a new one there."""
 
 Key = String(64)
 
 
 class Base(DeclarativeBase):
-    type_annotation_map: ClassVar = {dict[str, Any]: JSON, list[str]: JSON}
-
-
-class SchemaRow(Base):
-    """One row: the version of the schema that wrote this store."""
-
-    __tablename__ = "schema_version"
-    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    type_annotation_map: ClassVar = {dict[str, Any]: JSON, list[str]: JSON, float: Double}
 
 
 class RunRow(Base):
@@ -185,3 +179,7 @@ class PredictionRow(Base):
     train: Mapped[bytes] = mapped_column(LargeBinary)
     test: Mapped[bytes] = mapped_column(LargeBinary)
     triggered_test: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+TABLES = Base.metadata.sorted_tables
+"""In an order in which rows can be added: a table comes after those that it refers to."""

@@ -1,0 +1,43 @@
+"""Stores on SQLite and on PostgreSQL, and one that the first landed version wrote."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import MetaData, create_engine, insert, select
+
+from unlearnbench.store.migrations import migrate
+from unlearnbench.store.store import Store
+
+V1 = Path(__file__).parent / "v1.sql"
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    with Store(database) as store:
+        yield store
+
+
+@pytest.fixture
+def first(database: str, tmp_path: Path) -> str:
+    """The URL of a store as the first landed version wrote it: two runs, the second interrupted; failed trials."""
+    file = tmp_path / "first.db"
+    with sqlite3.connect(file) as connection:
+        connection.executescript(V1.read_text())
+    connection.close()
+    if database.startswith("sqlite"):
+        return f"sqlite:///{file}"
+    source, target = create_engine(f"sqlite:///{file}"), create_engine(database)
+    written = MetaData()
+    written.reflect(source)
+    with source.connect() as reading, target.begin() as writing:
+        migrate(writing, to=1)
+        writing.exec_driver_sql("DROP TABLE alembic_version")
+        for table in written.sorted_tables:
+            writing.execute(insert(table), [dict(row) for row in reading.execute(select(table)).mappings()])
+    source.dispose()
+    target.dispose()
+    return database

@@ -1,0 +1,120 @@
+"""From a URL to an engine on SQLite (write-ahead log) or PostgreSQL, and to one writer at a time where it must be."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+
+from unlearnbench.errors import HarnessError, UsageError
+
+LOCK = 0x756E6C6561726E  # any number that no other program locks in the same PostgreSQL database
+
+
+def url_of(path_or_url: str) -> str:
+    """A SQLAlchemy URL: the argument itself, or SQLite on that file."""
+    return path_or_url if "://" in path_or_url else f"sqlite:///{path_or_url}"
+
+
+def connect(path_or_url: str, *, create: bool) -> Engine:
+    """An engine, not yet connected; without `create`, an SQLite file must be there.
+
+    Raises:
+        UsageError: a URL that is not one of SQLite or PostgreSQL, or no file there.
+    """
+    try:
+        url = make_url(url_of(path_or_url))
+        backend = url.get_backend_name()
+        if backend == "sqlite" and url.database:
+            if not create and not Path(url.database).is_file():
+                raise UsageError(f"no results database at {url.database}: run a suite first, or give --database")
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"'{shown(path_or_url)}' is not a usable database URL: {error}; for PostgreSQL use postgresql+psycopg://"
+            " and install unlearnbench[postgresql]"
+        ) from error
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise UsageError(f"'{shown(path_or_url)}' is not a usable database URL: {error}") from error
+    except OSError as error:
+        raise UsageError(f"the results database '{shown(path_or_url)}' cannot be opened: {error}") from error
+    if backend not in ("sqlite", "postgresql"):
+        raise UsageError(f"'{shown(path_or_url)}' is not a usable database URL: a store is in SQLite or PostgreSQL")
+    if backend == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+@contextmanager
+def explained(path_or_url: str) -> Iterator[None]:
+    """What the database refuses, as a sentence."""
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        raise UsageError(
+            f"the results database '{shown(path_or_url)}' cannot be opened: {first_line(error)}"
+        ) from error
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction: all of it is stored, or nothing.
+
+    Raises:
+        HarnessError: the database cannot take it: its disk is full, its server gone.
+        IntegrityError: a row does not fit what is stored; the caller knows which it offered.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise HarnessError(
+            f"the results database '{engine.url}' cannot be written: {first_line(error)}; what was stored before stays:"
+            " repair that, then the same command goes on from there"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """What the database says, without the statement and its values."""
+    return next(iter(str(getattr(error, "orig", error)).splitlines()), type(error).__name__)
+
+
+def begin_alone(connection: Connection) -> None:
+    """Begin a transaction that waits for any other that began so, and then sees what it did."""
+    connection.rollback()
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+
+
+def shown(path_or_url: str) -> str:
+    """The argument without a password."""
+    return re.sub(r"(//[^:/]*):.*@", r"\1:***@", path_or_url)
+
+
+def _configure_sqlite(connection: object, _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA busy_timeout=30000")  # first: what follows may have to wait for another harness
+    # Only the first to open a new file changes its mode; SQLite does not wait for the lock of that change by itself.
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

@@ -1,0 +1,101 @@
+"""The versions of the tables: one Alembic revision each, in `versions`, numbered like `SCHEMA_VERSION`.
+
+A store keeps its version in Alembic's table. Versions 1 and 2 kept it in `schema_version`, which revision 3 drops.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import Connection, inspect, text
+
+from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.store.connection import begin_alone, connect, explained
+from unlearnbench.store.schema import SCHEMA_VERSION, Base
+
+
+def stored_version(connection: Connection) -> int:
+    """The schema version of the store in this database; 0 if the database is empty.
+
+    Raises:
+        UsageError: a database of something else.
+    """
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return 0
+    version = None
+    if "planned_trials" in tables:
+        if "alembic_version" in tables:
+            version = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        elif "schema_version" in tables:
+            version = connection.scalar(text("SELECT version FROM schema_version"))
+    if version is None or not str(version).isdigit():
+        raise UsageError(f"{connection.engine.url} is a database, but not a results database: give another one")
+    return int(version)
+
+
+def check(connection: Connection, version: int) -> None:
+    """Refuse a store whose version is not this one's.
+
+    Raises:
+        UsageError: with what to do about it.
+    """
+    url = connection.engine.url
+    says = f"{url} has schema version {version}, this version reads {SCHEMA_VERSION}"
+    if version > SCHEMA_VERSION:
+        raise UsageError(f"{says}: use the version of unlearnbench that wrote it")
+    if version < SCHEMA_VERSION:
+        raise UsageError(f"{says}: run `unlearnbench store upgrade {url}`")
+
+
+def create(connection: Connection) -> None:
+    """The tables of this version, in the connection's transaction."""
+    Base.metadata.create_all(connection)
+    _alembic("stamp", connection, SCHEMA_VERSION)
+
+
+def migrate(connection: Connection, to: int = SCHEMA_VERSION) -> None:
+    """Run the revisions that a store lacks, in the connection's transaction."""
+    version = stored_version(connection)
+    if version and "alembic_version" not in inspect(connection).get_table_names():
+        _alembic("stamp", connection, version)
+    _alembic("upgrade", connection, to)
+
+
+def upgrade(path_or_url: str) -> tuple[int, int]:
+    """Bring a store to this version's tables, in one transaction; its versions before and after.
+
+    Nothing is done to a store that has them. Another upgrade of the same store is waited for.
+
+    Raises:
+        UsageError: no store there, or one that a newer version wrote.
+    """
+    engine = connect(path_or_url, create=False)
+    try:
+        with explained(path_or_url), engine.connect() as connection:
+            sqlite = connection.dialect.name == "sqlite"
+            if sqlite:  # To change a table it is copied, so references to it break until it has its name again.
+                connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+            begin_alone(connection)
+            before = stored_version(connection)
+            if before == 0:
+                raise UsageError(f"{engine.url} is empty: there is no store to upgrade")
+            if before < SCHEMA_VERSION:
+                migrate(connection)
+                if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                    raise HarnessError(f"{engine.url} was not upgraded: a row would refer to one that is not there")
+            check(connection, stored_version(connection))
+            connection.commit()
+    finally:
+        engine.dispose()
+    return before, SCHEMA_VERSION
+
+
+def _alembic(verb: Literal["stamp", "upgrade"], connection: Connection, version: int) -> None:
+    from alembic import command  # half as long to import as SQLAlchemy, and seldom needed
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    {"stamp": command.stamp, "upgrade": command.upgrade}[verb](config, f"{version:04}")

@@ -1,0 +1,1 @@
+"""The revisions, oldest first. What landed is never edited: stores were written by it."""
