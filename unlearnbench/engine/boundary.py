@@ -6,24 +6,29 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 
+from unlearnbench.engine import isolation
+from unlearnbench.engine.isolation import Isolation
+from unlearnbench.engine.submissions import sources
 from unlearnbench.engine.weights import Weights, fault
-from unlearnbench.errors import HarnessError
+from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.method import Budget, Pipeline, Recipe
 
-ISOLATION = "process"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
+HEADER_BYTES = 2**20  # what a file of weights may have beside them
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -62,17 +67,31 @@ class Outcome:
 
 
 class Boundary:
-    """A private folder for what is handed over, and a server to fork trials from, started when the first one comes.
+    """A private folder for what is handed over, and a server to fork trials from.
 
+    At the level `process` the server starts when the first trial comes, at `strict` at once, to see whether it can.
     Thread-safe. On leaving, every trial that still runs is killed.
+
+    Raises:
+        UsageError: on entering, this machine cannot isolate as asked.
     """
 
+    def __init__(self, level: Isolation = "process"):
+        self.level = level
+
     def __enter__(self) -> Self:
+        isolation.require(self.level)
         self.folder = Path(tempfile.mkdtemp(prefix="unlearnbench-"))
         self._socket = str(self.folder / "server")
         self._server: subprocess.Popen[bytes] | None = None
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
+        if self.level != "process":
+            try:
+                self._start()
+            except BaseException:
+                shutil.rmtree(self.folder)
+                raise
         return self
 
     def __exit__(
@@ -85,29 +104,43 @@ class Boundary:
             assert self._server.stdin is not None
             self._server.stdin.close()
             self._server.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # A clean environment: what the caller's holds (a database password, say) is nobody's business there.
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        environment |= {"HOME": str(self.folder), "USER": "trial", "OMP_NUM_THREADS": "1"}
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        Path(self._socket).unlink(missing_ok=True)  # one that was killed leaves it
+        arguments = [sys.executable, "-P", "-m", "unlearnbench.engine.forkserver", self._socket]
+        if self.level != "process":
+            arguments.append(json.dumps(isolation.sandbox_command({})))
+        self._server = subprocess.Popen(
+            [*isolation.server_command(self.level), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if self.level == "process" else subprocess.PIPE,
+            cwd=self.folder,
+            start_new_session=True,  # an interrupt in the terminal is for the harness, which then ends this
+            env=environment,
+        )
+        assert self._server.stdout is not None
+        answer = self._server.stdout.readline().decode().strip()
+        if answer == "ready":
+            return self._server
+        _, errors = self._server.communicate()
+        if self.level != "process":
+            reason = answer or " ".join((errors or b"").decode(errors="replace").split())[-1000:]
+            raise UsageError(f"isolation '{self.level}' does not work here: {reason}")
+        raise HarnessError("the server that trials are forked from did not start; its error stands above")
 
     def _connect(self) -> socket.socket:
         with self._lock:
-            if self._server is None:
-                # A clean environment: what the caller's holds (a database password, say) is nobody's business there.
-                environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-                environment |= {"HOME": str(self.folder), "OMP_NUM_THREADS": "1"}
-                environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-                self._server = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "unlearnbench.engine.forkserver", self._socket],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    cwd=self.folder,
-                    start_new_session=True,  # an interrupt in the terminal is for the harness, which then ends this
-                    env=environment,
-                )
-                assert self._server.stdout is not None
-                if self._server.stdout.readline() != b"ready\n":
-                    raise HarnessError("the server that trials are forked from did not start; its error stands above")
+            if self._server is None or self._server.poll() is not None:  # a trial of the same user may kill it
+                self._start()
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.connect(self._socket)
             self._connections.add(connection)
+            connection.connect(self._socket)
         return connection
 
     def run(self, request: Request, reference: Weights) -> Outcome:
@@ -116,65 +149,100 @@ class Boundary:
         Raises:
             HarnessError: what failed was the harness's own part, before the submission's first line.
         """
-        private = Path(tempfile.mkdtemp(prefix="trial-", dir=self.folder))
+        folder = Path(tempfile.mkdtemp(prefix="trial-", dir=self.folder))
         try:
-            events = self._exchange(json.dumps({**asdict(request), "private": str(private)}))
-            outcome = _outcome(events, request, _tail(private / "output.txt"))
-            if outcome.reason is not None:
-                return outcome
-            try:
-                weights = load_file(private / "weights.safetensors")
-            except (SafetensorError, OSError) as error:
-                return replace(outcome, reason=f"invalid weights: {error}")
-            reason = fault(weights, reference)
-            if reason is not None:
-                return replace(outcome, reason=f"invalid weights: {reason}")
-            return replace(outcome, weights=weights)
+            order = self._order(request, folder)
+            for _ in range(ATTEMPTS):
+                events, descriptor = self._exchange(order)
+                if events:  # otherwise the server was killed with it in its hands
+                    break
+            return _outcome(events, descriptor, reference)
         finally:
-            shutil.rmtree(private, ignore_errors=True)
+            _remove(folder)
 
-    def _exchange(self, line: str) -> dict[str, dict[str, Any]]:
-        connection = self._connect()
+    def _order(self, request: Request, folder: Path) -> bytes:
+        """The request as a line, with the places where the trial finds what it is given."""
+        order: dict[str, Any] = {**asdict(request), "private": str(folder / "own"), "sandbox": None}
+        (folder / "own").mkdir()
+        if request.folder is not None:  # of the submission, what was hashed, and nothing else that lies beside it
+            order["folder"] = str(folder / "code")
+            for file in sources(Path(request.folder)):
+                copy = folder / "code" / file.relative_to(request.folder)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+        if self.level == "strict":
+            names = {"training_set": "training_set.safetensors", "original": "original.safetensors", "folder": "code"}
+            given = {name: order[key] for key, name in names.items() if order[key] is not None}
+            order |= {key: f"{isolation.GIVEN}/{name}" for key, name in names.items() if order[key] is not None}
+            order |= {"private": "/tmp", "sandbox": isolation.sandbox_command(given, request.device)}
+        return json.dumps(order).encode() + b"\n"
+
+    def _exchange(self, order: bytes) -> tuple[dict[str, dict[str, Any]], int | None]:
+        """The events of one trial by name, and the descriptor of the file with its weights."""
+        connection = None
+        content, descriptors = b"", list[int]()
         try:
-            connection.sendall(line.encode() + b"\n")
-            with connection.makefile("rb") as lines:
-                events = (json.loads(line) for line in lines)
-                return {event.pop("event"): event for event in events}
-        except OSError as error:
-            raise HarnessError(f"the server that trials are forked from is gone: {error}") from error
+            connection = self._connect()
+            connection.sendall(order)
+            while True:
+                data, received, _, _ = socket.recv_fds(connection, 2**16, 1)
+                descriptors += received
+                if not data:
+                    break
+                content += data
+        except OSError:
+            pass  # what came before counts; if nothing did, the caller tries again
         finally:
-            with self._lock:
-                self._connections.discard(connection)
-            connection.close()
+            if connection is not None:
+                with self._lock:
+                    self._connections.discard(connection)
+                connection.close()
+        events = [json.loads(line) for line in content.split(b"\n")[:-1]]
+        return {event.pop("event"): event for event in events}, descriptors[0] if descriptors else None
 
 
-def _outcome(events: dict[str, dict[str, Any]], request: Request, output: str) -> Outcome:
-    if "loaded" not in events or "ended" not in events:
-        raise HarnessError(f"a trial's process could not be set up: {output or 'it left no message'}")
+def _outcome(events: dict[str, dict[str, Any]], descriptor: int | None, reference: Weights) -> Outcome:
+    if "loaded" not in events:
+        message = (events.get("broken") or {}).get("message") or (events.get("ended") or {}).get("output")
+        raise HarnessError(f"a trial's process could not be set up: {message or 'it left no message'}")
+    if "ended" not in events:
+        return Outcome(None, "crashed: the process that watches it was killed", None, None, None, None)
     end = events["ended"]
-    report = events.get("finished") or events.get("failed")
-    if end["timed_out"]:
-        reason: str | None = f"timeout: over {request.seconds:g} s"
-    elif report is None and end["code"] < 0:
-        reason = f"crashed: signal {-end['code']}"
-    elif report is None:
-        reason = f"exited: code {end['code']} without a result"
-    else:
-        reason = report.get("reason")
-    report = report or {}
+    found = end["reason"] if end["reason"] is not None else _weights(descriptor, reference)
     return Outcome(
-        weights=None,
-        reason=reason,
-        detail=(report.get("detail", "") + output)[-8000:] or None,
-        seconds=report.get("seconds"),
-        forward_samples=report.get("forward"),
-        backward_samples=report.get("backward"),
+        weights=None if isinstance(found, str) else found,
+        reason=found if isinstance(found, str) else None,
+        detail=((end["detail"] or "") + end["output"])[-8000:] or None,
+        seconds=end["seconds"],
+        forward_samples=end["forward"],
+        backward_samples=end["backward"],
     )
 
 
-def _tail(file: Path, length: int = 4000) -> str:
-    if not file.is_file():
-        return ""
-    with file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - length))
-        return stream.read().decode(errors="replace")
+def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
+    """The weights in a file that a trial left, or why there are none. The trial chose what the file is."""
+    if descriptor is None:
+        return "invalid weights: it left no file of them"
+    limit = sum(tensor.nbytes for tensor in reference.values()) + HEADER_BYTES
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return "invalid weights: it left no file of them"
+        if status.st_size > limit:
+            return f"invalid weights: a file of {status.st_size} bytes, and the model has {limit - HEADER_BYTES}"
+        content = file.read(limit)
+    try:
+        weights = load(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        return f"invalid weights: {error}"
+    reason = fault(weights, reference)
+    return weights if reason is None else f"invalid weights: {reason}"
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder in which a trial may have done what it liked: forbidden folders, or thousands in each other."""
+    try:
+        shutil.rmtree(folder)
+    except (OSError, RecursionError):
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*command, str(folder)], stderr=subprocess.DEVNULL, check=False)

@@ -1,11 +1,13 @@
 """Inside the boundary: what runs in the fresh process of one trial. It was handed a request and files, no more.
 
 The process reports its phases as JSON lines on one pipe: `loaded` (the harness did its part), `started` (the clock
-runs), then `finished` or `failed`. Anything that ends it before `loaded` is the harness's fault, later the method's.
+runs), then `finished` or `failed`, after which it is ended. Anything that ends it before `loaded` is the harness's
+fault, later the method's.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import json
@@ -13,7 +15,6 @@ import os
 import random
 import resource
 import sys
-import time
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from unlearnbench.engine.isolation import DISK_BYTES
 from unlearnbench.engine.weights import parts
 from unlearnbench.method import Budget, Classifier, ImageSet, Pipeline, Problem, Recipe, UnlearningMethod
 from unlearnbench.models import build
@@ -54,11 +56,9 @@ def work(request: dict[str, Any], report: int) -> None:
         enabled = precision is torch.bfloat16
         with torch.autocast(problem.device.type, precision, enabled=enabled, cache_enabled=False):
             tell("started")
-            begin = time.perf_counter()
             model = method.unlearn(problem)
             if problem.device.type == "cuda":
                 torch.cuda.synchronize()
-            seconds = time.perf_counter() - begin
         if not isinstance(model, nn.Module):
             raise TypeError(f"unlearn returned {type(model).__name__}, not a model")
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -66,13 +66,17 @@ def work(request: dict[str, Any], report: int) -> None:
     except BaseException as error:
         tell("failed", reason=_reason(error, request), detail=traceback.format_exc()[-4000:], **counts)
     else:
-        tell("finished", seconds=seconds, **counts)
+        tell("finished", **counts)
 
 
 def _reason(error: BaseException, request: dict[str, Any]) -> str:
     text = str(error).strip().splitlines()[0][:300] if str(error).strip() else ""
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
         return f"memory: over {request['memory_bytes'] / 2**30:g} GiB"
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return f"disk: over {DISK_BYTES / 2**30:g} GiB"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and request["sandbox"]:  # its own file system
+        return f"disk: over {DISK_BYTES / 2**30:g} GiB"
     if isinstance(error, SystemExit):
         return f"exited: code {error.code} without a result"
     if isinstance(error, TypeError) and text.startswith("unlearn returned"):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.submissions import Submission
 from unlearnbench.problem.datasets import Dataset
 from unlearnbench.problem.streams import Seeds
@@ -45,7 +46,13 @@ def stands_on(submission: Submission, originals: Originals) -> list[OriginalSpec
 
 
 def plan(
-    suite: Suite, dataset: Dataset, submissions: Sequence[Submission], *, precision: str, device: str
+    suite: Suite,
+    dataset: Dataset,
+    submissions: Sequence[Submission],
+    *,
+    precision: str,
+    device: str,
+    isolation: Isolation = "process",
 ) -> list[PlannedTrial]:
     """All trials of the suite: problem by problem, every submission on each, on every original it stands on."""
     keyed = [
@@ -63,6 +70,8 @@ def plan(
         for item in submissions
     ]
     machine = {"precision": precision, "device": device, "threads": suite.threads, "protocol": PROTOCOL_VERSION}
+    # What a lower level let a submission do is not known, so its records are not taken for those of a higher one.
+    level = {} if isolation == "process" else {"isolation": isolation}
     trials = []
     for problem, seeds in problems(suite, dataset):
         problem_key = content_key(**asdict(problem), protocol=PROTOCOL_VERSION)
@@ -87,6 +96,7 @@ def plan(
                     seed=seeds.unlearning,
                     budget=asdict(suite.budget),
                     limits=asdict(suite.limits),
+                    **level,
                 )
                 trials.append(
                     PlannedTrial(problem, original, seeds, submission, key, problem_key, original_key, submission_key)

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from unlearnbench.engine import machine
-from unlearnbench.engine.boundary import ISOLATION, Boundary
+from unlearnbench.engine.boundary import Boundary
+from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.originals import original, path_of
 from unlearnbench.engine.plan import PlannedTrial, plan
 from unlearnbench.engine.rounds import rounds
@@ -61,6 +62,7 @@ def run_suite(
     *,
     workers: int,
     download: bool = True,
+    isolation: Isolation = "process",
     watch: Callable[[Progress], None] | None = None,
 ) -> RunSummary:
     """Run what the store does not hold of this suite for these submissions; each trial is committed as it ends.
@@ -71,9 +73,11 @@ def run_suite(
     Args:
         data: where data sets and originals are kept.
         workers: trials at once; a trial's result does not depend on it.
+        isolation: how trials are kept from the rest of the machine; results do not depend on it either, but what was
+            run at one level is not taken for a record of another.
 
     Raises:
-        UsageError: a data set or suite that cannot be used.
+        UsageError: a data set or suite that cannot be used, or a level of isolation that this machine does not have.
         HarnessError: the harness failed; what was stored before stays.
     """
     begin = time.perf_counter()
@@ -88,7 +92,7 @@ def run_suite(
     )
     device = machine.device()
     precision = machine.precision(suite.precision, device)
-    trials = plan(suite, dataset, submissions, precision=precision, device=device)
+    trials = plan(suite, dataset, submissions, precision=precision, device=device, isolation=isolation)
     now = _clock(store)
     run = RunRow(
         id=uuid.uuid4().hex,
@@ -99,7 +103,7 @@ def run_suite(
         versions=machine.versions(),
         hardware=machine.hardware(device),
         precision=precision,
-        isolation=ISOLATION,
+        isolation=isolation,
         workers=workers,
         revision=machine.revision(),
     )
@@ -117,7 +121,7 @@ def run_suite(
 
     sweep()
     # The boundary is left first: it kills what still runs; then the claims on that end.
-    with Claims(store, run.id) as claims, Boundary() as boundary:
+    with Claims(store, run.id) as claims, Boundary(isolation) as boundary:
         own(boundary.folder)
         worlds: dict[str, World] = {}
         for trial in trials:

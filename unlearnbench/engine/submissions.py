@@ -24,6 +24,8 @@ from unlearnbench.method import STRICT
 
 GROUP = "unlearnbench.methods"
 NAME = r"[a-z][a-z0-9_]*"
+LARGEST = 2**18
+"""Bytes of all files of a submission: enough for code, little for data that a method should not carry."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,33 @@ class Submission:
         return self.name if self.variant == "default" else f"{self.name}/{self.variant}"
 
 
+def sources(folder: Path) -> list[Path]:
+    """The files of a submission that a trial gets to see, sorted: what is hashed is what is run.
+
+    Raises:
+        UsageError: a link, or more than a reviewer could read.
+    """
+    files = []
+    for file in sorted(folder.rglob("*")):
+        if file.is_symlink():
+            raise UsageError(f"{file} is a symbolic link: a submission holds its own files, so copy what it points to")
+        if file.is_file() and file.suffix not in (".pyc", ".md") and file.name != "submission.toml":
+            files.append(file)
+    size = sum(file.stat().st_size for file in files)
+    if size > LARGEST:
+        raise UsageError(
+            f"{folder} holds {size / 2**10:.0f} KiB, more than the {LARGEST // 2**10} KiB that a submission may have:"
+            " remove what is not code"
+        )
+    return files
+
+
 def source_hash(folder: Path) -> str:
     """SHA-256 of every source file's name and content; submission.toml is data and stored by itself."""
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.suffix not in (".pyc", ".md") and file.name != "submission.toml":
-            content = file.read_bytes()
-            digest.update(f"{file.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
+    for file in sources(folder):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 

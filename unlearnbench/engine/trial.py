@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from unlearnbench.engine.boundary import ISOLATION, Boundary
+from unlearnbench.engine.boundary import Boundary
 from unlearnbench.engine.plan import PROTOCOL_VERSION, PlannedTrial
 from unlearnbench.engine.weights import weights_hash
 from unlearnbench.engine.world import World
@@ -72,7 +72,7 @@ def run_trial(
         device=world.device,
         precision=world.precision,
         threads=world.suite.threads,
-        isolation=ISOLATION,
+        isolation=boundary.level,
         protocol_version=PROTOCOL_VERSION,
         created_at=now(),
         **results,

@@ -7,6 +7,7 @@ them on first use; `imagefolder:PATH` reads train/CLASS/* and test/CLASS/*, deco
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -57,6 +58,14 @@ class Dataset:
             means.append(round(mean, 4))
             deviations.append(max(round(variance**0.5, 4), 1e-4))
         return tuple(means), tuple(deviations)
+
+
+def embedded() -> Path:
+    """The folder of the data sets that are installed with scikit-learn, which is not imported."""
+    package = importlib.util.find_spec("sklearn")
+    assert package is not None, "scikit-learn is a dependency"
+    assert package.origin is not None
+    return Path(package.origin).parent / "datasets" / "data"
 
 
 def digits() -> Dataset:

@@ -1,0 +1,97 @@
+"""Inside the server: make a trial's namespaces with bubblewrap, and step into them."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CLONE_NAMESPACES = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000 | 0x02000000
+"""CLONE_NEWUSER, NEWNS, NEWPID, NEWNET, NEWIPC, NEWUTS and NEWCGROUP."""
+
+PR_SET_PDEATHSIG = 1
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+LAST_CAPABILITY = 63
+CAPABILITY_VERSION = 0x20080522
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """The namespaces of one trial. `first` is their process 1, by its number outside; with it, all others die."""
+
+    process: subprocess.Popen[bytes]
+    first: int
+
+    def join(self) -> None:
+        """Step into all namespaces; a process forked from now on is inside altogether, with every capability there.
+
+        Raises:
+            OSError: the kernel does not permit it, or is older than Linux 5.8.
+        """
+        descriptor = os.pidfd_open(self.first)
+        _check(LIBC.setns(descriptor, CLONE_NAMESPACES), "joining the sandbox")
+        os.close(descriptor)
+
+    def end(self) -> None:
+        """Kill every process inside. The trial must have been killed and waited for: nobody else can do that."""
+        os.kill(self.first, signal.SIGKILL)
+        self.process.communicate()
+
+
+def start(command: Sequence[str]) -> Sandbox:
+    """Run a `sandbox_command` and wait until its namespaces are complete.
+
+    Raises:
+        OSError: bubblewrap failed; what it says is the message.
+    """
+    information, inside = os.pipe()
+    process = subprocess.Popen(
+        [command[0], "--info-fd", str(inside), *command[1:]],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=[inside],
+    )
+    os.close(inside)
+    assert process.stdout is not None
+    if process.stdout.readline() != b"\n":
+        _, message = process.communicate()
+        raise OSError(message.decode(errors="replace").strip() or f"bwrap ended with code {process.returncode}")
+    with open(information) as file:
+        return Sandbox(process, json.load(file)["child-pid"])
+
+
+def die_with_parent() -> None:
+    """Have this process killed when its parent ends."""
+    if sys.platform == "linux":
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Have the orphans among this process's descendants become its children, so it can end them."""
+    if sys.platform == "linux":
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def give_up_privileges() -> None:
+    """Drop every capability for good."""
+    _check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "giving up new privileges")
+    for capability in range(LAST_CAPABILITY + 1):
+        LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails for numbers that this kernel does not have
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    none = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: 64 bits each
+    _check(LIBC.capset(header, none), "giving up capabilities")
+
+
+def _check(result: int, doing: str) -> None:
+    if result != 0:
+        raise OSError(f"{doing}: {os.strerror(ctypes.get_errno())}")
