@@ -49,7 +49,7 @@ __all__ = [
 
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
-Count = Annotated[int, Ge(1)]
+Count = Annotated[int, Ge(1), Le(2**31 - 1)]
 STRICT = {"extra": "forbid"}  # pydantic: a suite file with an unknown key is refused
 
 

@@ -13,7 +13,7 @@ from unlearnbench.cli.common import DATABASE, Database, StoredSuite, app, out
 @app.command()
 def leaderboard(
     suite: StoredSuite,
-    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")],
+    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder to write to.")],
     database: Database = DATABASE,
 ) -> None:
     """Write the leaderboard of a suite: figures and tables."""

@@ -32,6 +32,8 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
     try:
         url = make_url(url_of(path_or_url))
         backend = url.get_backend_name()
+        if backend == "sqlite" and url.database in (None, "", ":memory:"):
+            raise UsageError(f"'{shown(path_or_url)}' names no file: a store in memory is gone when the program ends")
         if backend == "sqlite" and url.database:
             if not create and not Path(url.database).is_file():
                 raise UsageError(f"no results database at {url.database}: run a suite first, or give --database")
