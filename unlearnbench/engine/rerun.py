@@ -179,8 +179,8 @@ def _planned(record: _Record, suite: Suite, dataset: datasets.Dataset, submissio
         if planned.key == trial.key:
             return planned
     raise UsageError(
-        f"this version of unlearnbench gives trial {trial.key[:12]} another key: what its submission '{submission.name}'"
-        " enters or needs has changed, or the specification of a trial: use the version that ran it"
+        f"this version of unlearnbench gives trial {trial.key[:12]} another key: the `entry` or `needs` of submission"
+        f" '{submission.name}' have changed, or what a key is made of: bring back those it was run with"
     )
 
 

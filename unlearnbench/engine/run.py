@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from unlearnbench.engine.submissions import Submission
 from unlearnbench.engine.temporary import own, sweep
 from unlearnbench.engine.trial import problem_row, run_trial
 from unlearnbench.engine.world import World
+from unlearnbench.errors import HarnessError
 from unlearnbench.problem import datasets
 from unlearnbench.problem.suite import Suite
 from unlearnbench.store.claims import Claims
@@ -121,7 +123,7 @@ def run_suite(
 
     sweep()
     # The boundary is left first: it kills what still runs; then the claims on that end.
-    with Claims(store, run.id) as claims, Boundary(isolation) as boundary:
+    with _explained(), Claims(store, run.id) as claims, Boundary(isolation) as boundary:
         own(boundary.folder)
         worlds: dict[str, World] = {}
         for trial in trials:
@@ -172,6 +174,17 @@ def run_suite(
     return RunSummary(
         run.id, len(trials), ran, failed, seconds, max(0.0, 1 - busy / (seconds * workers)), tuple(warnings)
     )
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the system refuses (room on a disk, say) as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(
+            f"{error}; what is stored stays: repair that, then the same command goes on from there"
+        ) from error
 
 
 def _clock(store: Store) -> Callable[[], datetime]:

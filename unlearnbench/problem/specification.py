@@ -68,7 +68,7 @@ def _plain(value: Any, key: str) -> None:
     elif isinstance(value, int):
         if not -(2**63) <= value < 2**63:
             raise UsageError(f"key {key!r}: an integer must have at most 64 bits")
-    else:
+    elif value is not None:  # a stored specification holds None where TOML has no key
         raise UsageError(f"key {key!r}: no key takes a date or a time (got {value})")
 
 

@@ -44,21 +44,30 @@ def save(tensors: Tensors, path: Path) -> str:
     """Write atomically; returns the hash, which the file also carries. The caller holds the lock of the path.
 
     Raises:
-        HarnessError: the file cannot be written; what is left of it is removed.
+        HarnessError: the file cannot be written.
     """
     for left in path.parent.glob(f"{path.name}.part-*"):  # of a harness that was killed: nobody else has the lock
         left.unlink(missing_ok=True)
     temporary = path.with_name(f"{path.name}.part-{os.getpid()}")
     digest = tensors_hash(tensors)
+    write(tensors, temporary, {"weights_hash": digest})
+    os.replace(temporary, path)
+    return digest
+
+
+def write(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a file of tensors; what is left of one that cannot be written is removed.
+
+    Raises:
+        HarnessError: no room, or no such folder.
+    """
     try:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, {"weights_hash": digest})
-        os.replace(temporary, path)
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
     except (SafetensorError, OSError) as error:
-        temporary.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise HarnessError(
             f"{path} cannot be written: {error}; make room there, then the same command goes on from here"
         ) from error
-    return digest
 
 
 def load_verified(path: Path) -> Tensors | None:
