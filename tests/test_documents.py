@@ -21,7 +21,15 @@ README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 COMMANDS: dict[str, Any] = getattr(get_command(cli.app), "commands")  # noqa: B009
 DOCUMENTS = [
-    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "submissions/README.md")
+    ROOT / name
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "data/README.md",
+        "submissions/README.md",
+        "docs/faults.md",
+    )
 ]
 
 

@@ -95,6 +95,19 @@ def places(table: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [found for key, value in inner for found in ((*path, key), *places(value, (*path, key)))]
 
 
+def near(value: Any) -> st.SearchStrategy[Any]:
+    """Values of the same kind, many of them allowed."""
+    if isinstance(value, bool):
+        return st.booleans()
+    if isinstance(value, int):
+        return st.integers(0, 100)
+    if isinstance(value, float):
+        return st.floats(0, 1) | st.integers(0, 2)
+    if isinstance(value, list):
+        return st.permutations(value) | st.just(value + value)
+    return st.just(value)
+
+
 @st.composite
 def mutated(draw: st.DrawFn, good: dict[str, Any]) -> str:
     """A good table with one to three places replaced, removed or added to, as TOML."""
@@ -104,8 +117,10 @@ def mutated(draw: st.DrawFn, good: dict[str, Any]) -> str:
         parent: Any = table
         for part in path[:-1]:
             parent = parent[part]
-        what = draw(st.sampled_from(["replace", "replace", "replace", "remove", "add"]))
-        if what == "replace":
+        what = draw(st.sampled_from(["near", "near", "replace", "remove", "add"]))
+        if what == "near":
+            parent[path[-1]] = draw(near(parent[path[-1]]))
+        elif what == "replace":
             parent[path[-1]] = draw(VALUES)
         elif what == "remove":
             del parent[path[-1]]
