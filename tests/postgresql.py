@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests: a fresh one in a temporary folder, reached by a socket there and by nothing else."""
+"""A PostgreSQL server for the tests: a fresh one in a temporary folder, which is reached by a socket in there alone."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def program(name: str) -> str | None:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Start a server; yields the URL of a database on it. It refuses to run as root, who runs it as another user."""
+    """Start a server; yields its URL. It refuses to run as root, who runs it as another user."""
     initdb, postgres = program("initdb"), program("postgres")
-    assert initdb is not None and postgres is not None
+    assert initdb is not None
+    assert postgres is not None
     folder = Path(tempfile.mkdtemp(prefix="unlearnbench-postgresql-"))
     other: dict[str, object] = {}
     if os.getuid() == 0:
@@ -43,10 +44,11 @@ def server() -> Iterator[str]:
     try:
         deadline = time.monotonic() + 60
         while not (folder / ".s.PGSQL.5432").exists():
-            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((folder / "log").read_text())
             time.sleep(0.05)
         yield f"postgresql+psycopg://tester@/postgres?host={folder}"
     finally:
-        process.send_signal(signal.SIGINT)  # a fast shutdown: it waits for no client
+        process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
         process.wait(30)
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from commands import COMMANDS
 
 from unlearnbench import cli
 from unlearnbench.errors import HarnessError
 
 ROOT = Path(__file__).parent.parent
-VERBS = sorted(command.name or command.callback.__name__ for command in cli.app.registered_commands)
 
 TINY = """
 name = "tiny"
@@ -75,14 +76,11 @@ def test_nothing_heavy_is_imported_for_help() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_and_every_option_has_help(verb: str, call: Any) -> None:
-    assert call(verb, "--help").code == 0
-    from typer.main import get_command
-
-    command: Any = get_command(cli.app)
-    assert command.commands[verb].help
-    for parameter in command.commands[verb].params:
+    assert call(*verb.split(), "--help").code == 0
+    assert COMMANDS[verb].help
+    for parameter in COMMANDS[verb].params:
         assert parameter.help, parameter.name
 
 
@@ -301,3 +299,63 @@ def test_from_a_template_to_a_leaderboard(call: Any) -> None:
     assert drawn.code == 0, drawn.err
     assert "written to drawn" in drawn.out
     assert any(file.suffix == ".png" for file in Path("drawn").rglob("*"))
+
+
+def test_what_is_stored_is_looked_at_checked_exported_and_merged(call: Any) -> None:
+    """run on two machines, then all that `store` does with what they stored."""
+    call("new", "mine")
+    Path("tiny.toml").write_text(TINY)
+    for machine in ("a.db", "b.db"):
+        assert call("run", "tiny.toml", "--method", "mine", "--database", machine).code == 0
+    looked = call("store", "info", "a.db")
+    assert looked.code == 0, looked.err
+    for line in ("schema version: ", "runs: 1\n", "trials: 4\n", "methods: mine\n", "torch "):
+        assert line in looked.out
+    checked = call("store", "recompute", "a.db")
+    assert (checked.code, checked.out) == (0, "4 finished trials recomputed\n"), checked.err
+    for form in ("csv", "jsonl", "parquet"):
+        written = call("store", "export", "a.db", "--format", form, "--out", f"out/trials.{form}", "--suite", "tiny")
+        assert (written.code, written.out) == (0, f"4 trials written to out/trials.{form}\n"), written.err
+        assert Path(f"out/trials.{form}").stat().st_size > 1000
+    merged = call("store", "merge", "a.db", "b.db", "--into", "all.db")
+    assert merged.code == 0, merged.err
+    assert merged.out == "a.db: 4 trials added, 0 known already\nb.db: 0 trials added, 4 known already\n"
+    assert "runs: 2\n" in call("store", "info", "all.db").out
+    assert call("store", "upgrade", "all.db").out.startswith("schema version ")
+
+    with sqlite3.connect("b.db") as connection:
+        connection.execute("UPDATE trials SET utility = utility + 0.25 WHERE key = (SELECT min(key) FROM trials)")
+    connection.close()
+    checked = call("store", "recompute", "b.db")
+    assert checked.code == 1
+    assert "mine" in checked.out
+    assert "utility" in checked.out
+    assert checked.err == "1 stored values are not what the stored predictions say\n"
+    merged = call("store", "merge", "b.db", "--into", "all.db")
+    assert merged.code == 1
+    assert "utility" in merged.out
+    assert merged.err == "1 conflicts: all.db keeps what it said; all else was merged\n"
+    assert call("store", "recompute", "all.db").code == 0, "the planted error was not taken over"
+
+
+def test_an_old_store_is_upgraded_when_it_is_told_to(call: Any) -> None:
+    with sqlite3.connect("old.db") as connection:
+        connection.executescript((ROOT / "tests/store/v1.sql").read_text())
+    connection.close()
+    remedy = "run `unlearnbench store upgrade sqlite:///old.db`"
+    one_sentence(call("store", "info", "old.db"), 2, "schema version 1", remedy)
+    one_sentence(call("store", "merge", "old.db", "--into", "new.db"), 2, remedy)
+    assert call("store", "upgrade", "sqlite:///old.db").out.startswith("upgraded from schema version 1 to ")
+    assert "13 trials added" in call("store", "merge", "old.db", "--into", "new.db").out
+    checked = call("store", "recompute", "new.db", "--suite", "tiny")
+    assert (checked.code, checked.out) == (
+        0,
+        "8 finished trials recomputed; 8 were recorded without a selection score\n",
+    )
+
+
+@pytest.mark.parametrize("verb", ["info", "export", "recompute", "upgrade", "merge"])
+def test_there_must_be_a_store(verb: str, call: Any) -> None:
+    options = {"export": ("--out", "x.csv"), "merge": ("--into", "all.db")}.get(verb, ())
+    one_sentence(call("store", verb, "none.db", *options), 2, "no results database at none.db")
+    assert not Path("none.db").exists()

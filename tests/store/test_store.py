@@ -7,71 +7,115 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+import rows
+from sqlalchemy import create_engine, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
-from unlearnbench.store.schema import SubmissionRow
+from unlearnbench.store.migrations import upgrade
+from unlearnbench.store.schema import OriginalRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
 
 
-def submission(title: str) -> SubmissionRow:
-    return SubmissionRow(
-        key="k",
-        name="npo",
-        variant="default",
-        title=title,
-        authors=["A", "B"],
-        paper="",
-        license="Apache-2.0",
-        role="ranked",
-        needs_corrupted_indices=False,
-        hyperparameters={"beta": 1.0},
-        source_hash="0" * 64,
-    )
-
-
 def test_a_row_is_never_overwritten(store: Store) -> None:
-    store.add([submission("first")])
-    store.add([submission("second")])
+    store.add([rows.submission(title="first")])
+    store.add([rows.submission(title="second")])
     with Session(store.engine) as session:
         (row,) = session.scalars(select(SubmissionRow)).all()
     assert (row.title, row.authors, row.hyperparameters) == ("first", ["A", "B"], {"beta": 1.0})
 
 
-def test_many_may_open_a_new_store_at_once(tmp_path: Path) -> None:
-    for attempt in range(5):
-        barrier = threading.Barrier(6)
+def test_two_harnesses_may_add_the_same_rows_at_once(store: Store) -> None:
+    barrier = threading.Barrier(4)
 
-        def open_it(path: str = str(tmp_path / f"{attempt}.db"), barrier: threading.Barrier = barrier) -> None:
-            barrier.wait()
-            Store(path).engine.dispose()
+    def add(number: int) -> None:
+        mine = [rows.submission(title=f"by {number}", key=f"k{index}") for index in range(50)]
+        barrier.wait()
+        store.add(mine if number % 2 else reversed(mine))
 
-        with ThreadPoolExecutor(6) as pool:
-            for future in [pool.submit(open_it) for _ in range(6)]:
-                future.result()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(4)))
+    with Session(store.engine) as session:
+        stored = session.scalars(select(SubmissionRow)).all()
+    assert len(stored) == 50
+    assert len({row.title for row in stored}) == 1, "one of them was first, with all of its rows"
 
 
-def test_sqlite_uses_the_write_ahead_log(store: Store) -> None:
-    with store.engine.connect() as connection:
+def test_rows_may_come_in_any_order(store: Store) -> None:
+    """A row that refers to another may be given before it."""
+    store.add(reversed(rows.whole()))
+    assert store.stored_trials(["t", "u"]) == {"t"}
+
+
+def test_adding_is_all_or_nothing(store: Store) -> None:
+    with pytest.raises(IntegrityError):
+        store.add([row for row in rows.whole() if not isinstance(row, OriginalRow)])
+    with Session(store.engine) as session:
+        assert session.scalars(select(SubmissionRow)).all() == []
+
+
+def test_text_that_is_none_is_stored_as_far_as_it_goes(store: Store) -> None:
+    """What a submission prints or raises is anything at all."""
+    store.add([*rows.whole(), rows.failed(key="u", reason="raised: \ud800", detail="a\0b \N{SNOWMAN}")])
+    with Session(store.engine) as session:
+        trial = session.get_one(TrialRow, "u")
+    assert (trial.reason, trial.detail) == ("raised: ?", "a\N{REPLACEMENT CHARACTER}b \N{SNOWMAN}")
+
+
+def test_a_value_that_the_database_cannot_hold_is_one_sentence(postgresql: str) -> None:
+    with (
+        Store(postgresql) as store,
+        pytest.raises(UsageError, match="cannot hold a row of 'submissions': value too long"),
+    ):
+        store.add([rows.submission(title="x" * 201)])
+
+
+def test_the_end_of_a_run_is_noted(store: Store) -> None:
+    store.add([rows.run()])
+    store.finish_run("r", rows.NOW)
+    with Session(store.engine) as session:
+        assert session.get_one(RunRow, "r").finished_at == rows.NOW
+
+
+def test_many_may_open_a_new_store_at_once(database: str) -> None:
+    barrier = threading.Barrier(6)
+
+    def open_it() -> None:
+        barrier.wait()
+        Store(database).engine.dispose()
+
+    with ThreadPoolExecutor(6) as pool:
+        for future in [pool.submit(open_it) for _ in range(6)]:
+            future.result()
+
+
+def test_sqlite_uses_the_write_ahead_log(tmp_path: Path) -> None:
+    with Store(str(tmp_path / "new.db")) as store, store.engine.connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
 
 
-def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = str(tmp_path / "new.db")
-    with Store(path) as store, Session(store.engine) as session, session.begin():
-        session.execute(text("UPDATE schema_version SET version = 99"))
+def test_a_newer_store_is_refused_and_left_alone(store: Store, database: str) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
+    with pytest.raises(UsageError, match="schema version 99, this version reads 3: use the version of unlearnbench"):
+        Store(database)
     with pytest.raises(UsageError, match="schema version 99"):
-        Store(path)
+        upgrade(database)
+    with store.engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0099"
 
 
-def test_another_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "other.db"
-    with Store(str(path)) as store, store.engine.begin() as connection:
-        connection.execute(text("DROP TABLE schema_version"))
+@pytest.mark.parametrize(
+    "change",
+    ["DROP TABLE alembic_version", "UPDATE alembic_version SET version_num = 'ae10'", "DROP TABLE planned_trials"],
+)
+def test_another_database_is_refused(store: Store, database: str, change: str) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(text(change))
     with pytest.raises(UsageError, match="not a results database"):
-        Store(str(path))
+        Store(database)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -82,7 +126,9 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert path.read_text().startswith("this is not")
 
 
-@pytest.mark.parametrize("url", ["nowhere://x", "postgresql+nodriver://x/y", "a://b://c"])
+@pytest.mark.parametrize(
+    "url", ["nowhere://x", "postgresql+nodriver://x/y", "a://b://c", "mysql+pymysql://x/y", "sqlite+aiosqlite:///x"]
+)
 def test_a_bad_url_is_one_sentence(url: str) -> None:
     with pytest.raises(UsageError, match="not a usable database URL"):
         Store(url)
@@ -102,6 +148,10 @@ def test_reading_a_store_that_is_not_there_creates_nothing(tmp_path: Path) -> No
     assert not path.exists()
 
 
-def test_the_version_is_one_row(store: Store) -> None:
-    with Session(store.engine) as session:
-        assert len(session.scalars(select(SchemaRow)).all()) == 1
+def test_reading_an_empty_database_creates_nothing(database: str) -> None:
+    engine = create_engine(database)
+    engine.connect().close()
+    with pytest.raises(UsageError, match=r"no results database at .*: it is empty"):
+        Store(database, create=False)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()

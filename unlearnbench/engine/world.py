@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -42,9 +41,9 @@ class World:
     def truth(self) -> CorruptedSet:
         return self.problem.corrupted_set(self.dataset)
 
-    @cached_property
+    @property
     def training_fingerprint(self) -> str:
-        return hashlib.sha256(self.truth.images.tobytes() + self.truth.labels.tobytes()).hexdigest()
+        return self.truth.fingerprint
 
     @cached_property
     def training_set(self) -> Path:

@@ -7,8 +7,10 @@ target-class samples among the poisoned, the first images of a class instead of 
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -136,6 +138,11 @@ class CorruptedSet:
     labels: Labels
     true_labels: Labels
     corrupted: Indices
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of D_tr: images and labels as trained on."""
+        return hashlib.sha256(self.images.tobytes() + self.labels.tobytes()).hexdigest()
 
 
 def corrupt(

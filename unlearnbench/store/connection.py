@@ -100,6 +100,15 @@ def begin_alone(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
+def begin_snapshot(connection: Connection) -> None:
+    """Begin a transaction in which every read sees the database as it is at the first one."""
+    connection.rollback()
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
 def shown(path_or_url: str) -> str:
     """The argument without a password."""
     return re.sub(r"(//[^:/]*):.*@", r"\1:***@", path_or_url)

@@ -181,5 +181,5 @@ class PredictionRow(Base):
     triggered_test: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-TABLES = Base.metadata.sorted_tables
-"""In an order in which rows can be added: a table comes after those that it refers to."""
+TABLES = [table for table in Base.metadata.sorted_tables if table.name != ClaimRow.__tablename__]
+"""In an order in which rows can be added: a table comes after those that it refers to. Claims are no results."""

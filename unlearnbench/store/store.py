@@ -9,8 +9,10 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, Table, func, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
+from unlearnbench.errors import UsageError
 from unlearnbench.store.connection import begin_alone, connect, explained, writing
 from unlearnbench.store.migrations import check, create, stored_version
 from unlearnbench.store.schema import TABLES, Base, OriginalRow, RunRow, TrialRow
@@ -25,12 +27,29 @@ def key_of(table: Table, row: Values) -> tuple[str, ...]:
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert those of the rows whose key is not stored, whoever else may be inserting them."""
-    if rows:
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        # Always in the same order: of two harnesses with the same rows one waits, and neither for ever.
-        ordered = sorted(rows, key=lambda row: key_of(table, row))
-        connection.execute(insert(table).on_conflict_do_nothing(), ordered)
+    """Insert those of the rows whose key is not stored, whoever else may be inserting them.
+
+    Raises:
+        UsageError: a value that the database cannot hold, such as a title that is too long for it.
+    """
+    if not rows:
+        return
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    # Always in the same order: of two harnesses with the same rows one waits, and neither for ever.
+    ordered = sorted(rows, key=lambda row: key_of(table, row))
+    storable = [{name: _storable(value) for name, value in row.items()} for row in ordered]
+    try:
+        connection.execute(insert(table).on_conflict_do_nothing(), storable)
+    except DataError as error:
+        first = str(error.orig).splitlines()[0]
+        raise UsageError(f"{connection.engine.url} cannot hold a row of '{table.name}': {first}") from error
+
+
+def _storable(value: Any) -> Any:
+    """Text as any database holds it: a submission may print what is none, such as a NUL or half of a surrogate pair."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return value
 
 
 class Store:
@@ -43,11 +62,13 @@ class Store:
     def __init__(self, path_or_url: str, *, create: bool = True):
         self.engine: Engine = connect(path_or_url, create=create)
         with explained(path_or_url):
-            self._open()
+            self._open(create)
 
-    def _open(self) -> None:
+    def _open(self, may_create: bool) -> None:
         with self.engine.connect() as connection:
             version = stored_version(connection)
+            if version == 0 and not may_create:
+                raise UsageError(f"no results database at {self.engine.url}: it is empty")
             if version == 0:
                 begin_alone(connection)  # two harnesses that start at once must not both create
                 version = stored_version(connection)

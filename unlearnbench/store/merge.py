@@ -1,0 +1,190 @@
+"""Several stores become one: rows are added under their keys, and what disagrees is reported, never overwritten."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, select, tuple_, update
+from sqlalchemy.exc import OperationalError
+
+from unlearnbench.errors import UsageError
+from unlearnbench.evaluation.predictions import unpack
+from unlearnbench.store.connection import begin_alone, begin_snapshot
+from unlearnbench.store.labels import method_label, problem_label
+from unlearnbench.store.schema import TABLES, Base
+from unlearnbench.store.store import Store, Values, insert_new, key_of
+
+CHUNK = 500
+"""Rows of a table in memory at a time."""
+
+CIRCUMSTANCES = {
+    "runs": {"finished_at"},
+    "originals": {"seconds"},
+    "trials": {"run_id", "created_at", "isolation", "detail", "seconds", "evaluation_seconds", "total_seconds"},
+}
+"""What may differ between two records of the same thing: when, in which run, how fast, how an error was worded."""
+
+RUNS, PROBLEMS, SUBMISSIONS, TRIALS, PREDICTIONS = (
+    Base.metadata.tables[name] for name in ("runs", "problems", "submissions", "trials", "predictions")
+)
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two stores say different things under the same key; the target keeps what it says."""
+
+    table: str
+    key: str
+    method: str
+    """Empty where it concerns no single one."""
+    problem: str
+    field: str
+    kept: Any
+    other: Any
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of a source's rows, by table; under the key of a known one the target had a row already."""
+
+    added: Counter[str]
+    known: Counter[str]
+    conflicts: tuple[Conflict, ...]
+
+
+def merge(source: Store, target: Store) -> Merged:
+    """Add the rows of one store to another, in one transaction; the source is read as it is at one moment.
+
+    A row whose key is known stays as it is in the target; if its content differs in more than `CIRCUMSTANCES`, every
+    such field is a conflict. The end of a run is taken over where the target does not know it.
+
+    Raises:
+        UsageError: the target cannot be written to, or cannot hold a row; nothing was added then.
+    """
+    with source.engine.connect() as reading, target.engine.connect() as writing:
+        try:
+            begin_snapshot(reading)
+            begin_alone(writing)
+            merged = _merge(reading, writing)
+            writing.commit()
+        except OperationalError as error:
+            first = str(error.orig).splitlines()[0]
+            raise UsageError(f"nothing of {source.engine.url} was added to {target.engine.url}: {first}") from error
+    return merged
+
+
+def _merge(reading: Connection, writing: Connection) -> Merged:
+    added: Counter[str] = Counter()
+    known: Counter[str] = Counter()
+    conflicts: list[Conflict] = []
+    for table in TABLES:
+        if table is PREDICTIONS:
+            continue  # they go with their trials
+        for rows in _chunks(reading, table):
+            stored = _stored(writing, table, [key_of(table, row) for row in rows])
+            new = [row for row in rows if key_of(table, row) not in stored]
+            pairs = [(stored[key], row) for row in rows if (key := key_of(table, row)) in stored]
+            insert_new(writing, table, new)
+            added[table.name] += len(new)
+            known[table.name] += len(pairs)
+            differences = [item for pair in pairs for item in _differences(writing, table, *pair)]
+            if table is RUNS:
+                _finish(writing, pairs)
+            if table is TRIALS:
+                disagreeing = {item.key for item in differences}
+                agreeing = [kept for kept, _ in pairs if kept["key"] not in disagreeing]
+                differences += _predictions(reading, writing, [*new, *agreeing], [kept for kept, _ in pairs])
+            conflicts += differences
+    return Merged(added, known, tuple(conflicts))
+
+
+def _chunks(connection: Connection, table: Table) -> Iterator[list[Values]]:
+    """All rows in the order of their keys."""
+    columns = list(table.primary_key)
+    query = select(table).order_by(*columns).limit(CHUNK)
+    rows = _rows(connection, query)
+    while rows:
+        yield rows
+        rows = _rows(connection, query.where(tuple_(*columns) > tuple_(*key_of(table, rows[-1]))))
+
+
+def _stored(connection: Connection, table: Table, keys: Sequence[Key]) -> dict[Key, Values]:
+    query = select(table).where(tuple_(*table.primary_key).in_(keys))
+    return {key_of(table, row): row for row in _rows(connection, query)}
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[Values]:
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _differences(connection: Connection, table: Table, kept: Values, other: Values) -> list[Conflict]:
+    circumstances = CIRCUMSTANCES.get(table.name, set())
+    return [
+        _conflict(connection, table, kept, name, kept[name], other[name])
+        for name in kept
+        if name not in circumstances and kept[name] != other[name]
+    ]
+
+
+def _finish(connection: Connection, pairs: Sequence[tuple[Values, Values]]) -> None:
+    for kept, other in pairs:
+        if kept["finished_at"] is None and other["finished_at"] is not None:
+            end = update(RUNS).where(RUNS.c.id == kept["id"])
+            connection.execute(end.values(finished_at=other["finished_at"]))
+
+
+def _predictions(
+    reading: Connection, writing: Connection, wanted: Sequence[Values], known: Sequence[Values]
+) -> list[Conflict]:
+    """Add the predictions of the wanted trials, and compare those that both stores have of a known trial."""
+    known_keys: dict[Key, Values] = {(row["key"],): row for row in known}
+    others = _stored(reading, PREDICTIONS, [*known_keys, *((row["key"],) for row in wanted)])
+    stored = _stored(writing, PREDICTIONS, list(known_keys))
+    keys: list[Key] = [(row["key"],) for row in wanted]
+    insert_new(writing, PREDICTIONS, [others[key] for key in keys if key in others and key not in stored])
+    conflicts = []
+    for key in sorted(stored.keys() & others.keys()):
+        for name in ("train", "test", "triggered_test"):
+            kept, other = stored[key][name], others[key][name]
+            if kept != other and (difference := _unequal(kept, other)):
+                conflicts.append(_conflict(writing, TRIALS, known_keys[key], f"predictions ({name})", *difference))
+    return conflicts
+
+
+def _unequal(kept: bytes | None, other: bytes | None) -> tuple[str, str] | None:
+    """How two packed predictions differ, if their classes do: another zlib gives other bytes."""
+    if kept is None or other is None:
+        return ("none" if kept is None else "some", "none" if other is None else "some")
+    mine, theirs = unpack(kept), unpack(other)
+    if len(mine) != len(theirs):
+        return f"{len(mine)} samples", f"{len(theirs)} samples"
+    count = int((mine != theirs).sum())
+    return (f"{len(mine)} samples", f"{count} of them in another class") if count else None
+
+
+def _method(row: Values) -> str:
+    return method_label(row["name"], row["variant"])
+
+
+def _problem(row: Values) -> str:
+    return problem_label(row["corruption"], row["discovery_rate"], row["corruption_seed"])
+
+
+def _conflict(connection: Connection, table: Table, row: Values, field: str, kept: Any, other: Any) -> Conflict:
+    method = problem = ""
+    if table.name in ("trials", "planned_trials"):
+        (submission,) = _stored(connection, SUBMISSIONS, [(row["submission_key"],)]).values()
+        (on,) = _stored(connection, PROBLEMS, [(row["problem_key"],)]).values()
+        method, problem = _method(submission), _problem(on)
+    elif table is SUBMISSIONS:
+        method = _method(row)
+    elif table is PROBLEMS:
+        problem = _problem(row)
+    elif table.name == "originals":
+        of = row["specification"]["problem"]
+        problem = f"{of['corruption']}, seed {of['seed']}"
+    return Conflict(table.name, "/".join(key_of(table, row)), method, problem, field, kept, other)
