@@ -13,6 +13,8 @@ import pytest
 from commands import COMMANDS
 
 from unlearnbench import cli
+from unlearnbench.cli.common import Level
+from unlearnbench.engine.isolation import LEVELS
 from unlearnbench.errors import HarnessError
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +103,32 @@ def test_unknown_method(call: Any) -> None:
     call("new", "mine")
     Path("mine.toml").write_text(TINY)
     one_sentence(call("run", "mine.toml", "--method", "yours"), 2, "unknown method 'yours'", "mine")
+
+
+def test_isolation_that_cannot_be_had_is_refused_and_not_replaced(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("new", "mine")
+    Path("mine.toml").write_text(TINY)
+    monkeypatch.setenv("PATH", "")
+    one_sentence(call("run", "mine.toml", "--isolation", "strict"), 2, "isolation 'strict' needs bubblewrap")
+    assert not Path("data").exists()
+
+
+def test_the_level_of_isolation_reaches_the_engine_and_the_report(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("new", "mine")
+    Path("mine.toml").write_text(TINY)
+    levels: list[str] = []
+
+    def note(*_arguments: object, isolation: str, **_options: object) -> NoReturn:
+        levels.append(isolation)
+        raise HarnessError("seen")
+
+    monkeypatch.setattr("unlearnbench.engine.run.run_suite", note)
+    monkeypatch.setattr("unlearnbench.report.leaderboard.write_leaderboard", note)
+    for option in ([], ["--isolation", "strict"]):
+        call("run", "mine.toml", *option)
+        call("leaderboard", "tiny", "--out", "drawn", *option)
+    assert levels == ["process", "process", "strict", "strict"]
+    assert [level.value for level in Level] == list(LEVELS)
 
 
 def test_no_submissions(call: Any) -> None:

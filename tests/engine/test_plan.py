@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.plan import PlannedTrial, plan
 from unlearnbench.engine.submissions import Submission
 from unlearnbench.method import Budget
@@ -22,10 +23,12 @@ def planned(tiny_suite: Suite, make_submission: Callable[..., Submission], tmp_p
     submission = make_submission("mine", "return problem.original()")
     dataset = load("digits", tmp_path, train_size=200, test_size=60)
 
-    def first(precision: str = "float32", source: str | None = None, **changes: Any) -> PlannedTrial:
+    def first(
+        precision: str = "float32", source: str | None = None, isolation: Isolation = "process", **changes: Any
+    ) -> PlannedTrial:
         item = submission if source is None else replace(submission, source_hash=source)
         suite = replace(tiny_suite, **changes)
-        return plan(suite, dataset, [item], precision=precision, device="cpu")[0]
+        return plan(suite, dataset, [item], precision=precision, device="cpu", isolation=isolation)[0]
 
     return first
 
@@ -43,6 +46,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "threads": {"threads": 2},
     "precision": {"precision": "bfloat16"},
     "source": {"source": "0" * 64},
+    "isolation": {"isolation": "strict"},
     "corruption seed": {"seeds": (Seeds(1, 0, 0),)},
     "training seed": {"seeds": (Seeds(0, 1, 0),)},
     "unlearning seed": {"seeds": (Seeds(0, 0, 1),)},
@@ -63,7 +67,7 @@ def test_an_original_is_shared_by_rates_budgets_methods_and_unlearning_seeds(
     planned: Callable[..., PlannedTrial],
 ) -> None:
     base = planned().original_key
-    for name in ("budget", "limits", "rate", "source", "unlearning seed"):
+    for name in ("budget", "limits", "rate", "source", "isolation", "unlearning seed"):
         assert planned(**CHANGES[name]).original_key == base, name
     for name in (
         "size",

@@ -140,3 +140,15 @@ def test_a_wrong_search_space_is_one_sentence(folder: Path, values: str, words: 
         read(folder)
     assert str(folder / "submission.toml") in str(caught.value)
     assert "search.rate" in str(caught.value)
+
+
+def test_a_link_is_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "labels.py").symlink_to(tmp_path / "labels")
+    with pytest.raises(UsageError, match=r"labels.py is a symbolic link: .* copy what it points to"):
+        read(folder)
+
+
+def test_more_than_code_takes_is_refused(folder: Path) -> None:
+    (folder / "labels.bin").write_bytes(bytes(2**18))
+    with pytest.raises(UsageError, match=r"holds 257 KiB, more than the 256 KiB .*: remove what is not code"):
+        read(folder)

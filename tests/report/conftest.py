@@ -22,7 +22,7 @@ START = datetime(2026, 1, 1, 12, 0)
 CORRUPTIONS = {"low": "random-swap", "medium": "class-swap", "high": "poison-trigger"}
 CELLS = [(regularity, rate, seed) for regularity in CORRUPTIONS for rate in (0.1, 1.0) for seed in (0, 1)]
 Cell = tuple[str, float, int]
-SUFFIX = {"standard": "", "tied-dropout": " tied"}
+SUFFIX = {"standard": "", "tied-dropout": " tied", "process": "", "strict": " strict"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Stored:
 
     engine: Engine
 
-    def run(self, key: str, suite: str = "small", day: int = 0) -> None:
+    def run(self, key: str, suite: str = "small", day: int = 0, isolation: str = "process") -> None:
         self._add(
             RunRow(
                 id=key,
@@ -42,7 +42,7 @@ class Stored:
                 versions={"torch": "2.7"},
                 hardware={"processor": "two cores"},
                 precision="float32",
-                isolation="process",
+                isolation=isolation,
                 workers=2,
                 revision="abc123",
             )
@@ -113,11 +113,12 @@ class Stored:
         seconds: float = 2.0,
         reason: str = "timeout",
         training: str = "standard",
+        isolation: str = "process",
     ) -> None:
         """Plan a trial, and store its record unless it is missing."""
         regularity, rate, seed = cell
         problem, original = f"{regularity} {rate} {seed}", f"{regularity} {seed}{SUFFIX[training]}"
-        key = f"{submission} {problem}{SUFFIX[training]}"
+        key = f"{submission} {problem}{SUFFIX[training]}{SUFFIX[isolation]}"
         self._add(
             PlannedTrialRow(
                 run_id=run,
@@ -161,7 +162,7 @@ class Stored:
                 device="cpu",
                 precision="float32",
                 threads=1,
-                isolation="process",
+                isolation=isolation,
                 protocol_version=1,
                 created_at=START,
             )

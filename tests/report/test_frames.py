@@ -209,3 +209,28 @@ def test_thirds_of_discovery_by_hand(small):
     assert flaky["low", "healed_train"] == pytest.approx(50.0)
     boundary = thirds(frame.assign(discovery_rate=[0.3, 0.4, 0.6, 0.7] * (len(frame) // 4)))
     assert not boundary.loc[("good", "high")].isna().any()
+
+
+def test_a_higher_level_of_isolation_can_be_demanded(stored) -> None:
+    stored.problems()
+    stored.run("first")
+    stored.run("strict", day=1, isolation="strict")
+    stored.run("last", day=2)
+    stored.submission("mine", "mine")
+    stored.submission("yours", "yours")
+    for cell in CELLS:
+        for run in ("first", "last"):
+            stored.trial(run, "mine", cell, healed=0.5)
+        stored.trial("first", "yours", cell)
+    for cell in CELLS:
+        stored.trial("strict", "mine", cell, "missing" if cell == CELLS[-1] else "finished", 0.7, isolation="strict")
+    states = trials(stored.engine, "small").groupby("method")["state"].value_counts()
+    assert states.to_dict() == {("mine", "finished"): len(CELLS), ("yours", "finished"): len(CELLS)}
+    frame = trials(stored.engine, "small", isolation="strict")
+    states = frame.groupby("method")["state"].value_counts()
+    assert states.to_dict() == {
+        ("mine", "finished"): len(CELLS) - 1,
+        ("mine", "missing"): 1,
+        ("yours", "missing"): len(CELLS),
+    }
+    assert set(frame.loc[frame["state"] == "finished", "healed_train"]) == {0.7}

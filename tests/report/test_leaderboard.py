@@ -78,3 +78,14 @@ def test_suite_without_a_single_record_can_be_drawn(stored, tmp_path):
     stored.trial("first", "good", ("low", 0.1, 0), state="missing")
     write_leaderboard(stored.engine, "small", tmp_path)
     assert "| - | good |" in (tmp_path / "ranking.md").read_text()
+
+
+def test_the_page_says_which_level_of_isolation_was_demanded(stored, tmp_path):
+    stored.run("first")
+    stored.problems()
+    stored.submission("mine", "mine")
+    stored.trial("first", "mine", ("low", 0.1, 0))
+    write_leaderboard(stored.engine, "small", tmp_path, isolation="strict")
+    page = (tmp_path / "ranking.md").read_text()
+    assert "Only trials that ran at the level of isolation `strict` count" in page
+    assert "missing" in (tmp_path / "trials.csv").read_text()

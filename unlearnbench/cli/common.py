@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from unlearnbench.engine.run import Progress as State
 
 DATABASE = "sqlite:///data/unlearnbench.db"
+
+
+class Level(StrEnum):
+    """As in `engine.isolation`, which takes too long to import for `--help`."""
+
+    process = "process"
+    strict = "strict"
+
 
 app = typer.Typer(
     name="unlearnbench",

@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from unlearnbench.cli.common import DATABASE, Database, StoredSuite, app, out
+from unlearnbench.cli.common import DATABASE, Database, Level, StoredSuite, app, out
 
 
 @app.command()
 def leaderboard(
     suite: StoredSuite,
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder to write to.")],
+    isolation: Annotated[
+        Level, typer.Option(help="Count trials of a lower level of isolation as missing.")
+    ] = Level.process,
     database: Database = DATABASE,
 ) -> None:
     """Write the leaderboard of a suite: figures and tables."""
@@ -23,8 +26,8 @@ def leaderboard(
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        files = write_leaderboard(store.engine, suite, out_folder)
-        out.print(ranked_table(ranking(trials(store.engine, suite))))
+        files = write_leaderboard(store.engine, suite, out_folder, isolation=isolation.value)
+        out.print(ranked_table(ranking(trials(store.engine, suite, isolation=isolation.value))))
     out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
 
 

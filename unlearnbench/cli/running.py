@@ -13,6 +13,7 @@ from unlearnbench.cli.common import (
     Bar,
     Data,
     Database,
+    Level,
     Submissions,
     SuiteName,
     Suites,
@@ -47,9 +48,13 @@ def run(
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads of a trial.")
     ] = None,
+    isolation: Annotated[
+        Level, typer.Option(help="A process of its own, or also no network and no file but its own (Linux).")
+    ] = Level.process,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run all trials of a suite that are not stored yet, and store their results."""
+    from unlearnbench.engine.isolation import require
     from unlearnbench.engine.run import run_suite
     from unlearnbench.engine.submissions import choose, discover
     from unlearnbench.problem.suite import find, parse
@@ -57,6 +62,7 @@ def run(
     from unlearnbench.report.tables import ranked_table
     from unlearnbench.store.store import Store
 
+    require(isolation.value)
     grid = parse(find(suite, suites))
     chosen = choose(discover(submissions), method or [], grid.variant)
     if not chosen:
@@ -71,6 +77,7 @@ def run(
                     data,
                     workers=workers or max(1, cores() // grid.threads),
                     download=not no_download,
+                    isolation=isolation.value,
                     watch=bar.show,
                 )
         except KeyboardInterrupt:

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from safetensors import SafetensorError
 from safetensors.torch import load
 
 from unlearnbench.engine import isolation
@@ -86,6 +85,7 @@ class Boundary:
         self._server: subprocess.Popen[bytes] | None = None
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._closed = False
         if self.level != "process":
             try:
                 self._start()
@@ -98,6 +98,7 @@ class Boundary:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
+            self._closed = True
             for connection in self._connections:
                 connection.shutdown(socket.SHUT_RDWR)  # its guardian kills the trial
         if self._server is not None:
@@ -115,11 +116,12 @@ class Boundary:
         arguments = [sys.executable, "-P", "-m", "unlearnbench.engine.forkserver", self._socket]
         if self.level != "process":
             arguments.append(json.dumps(isolation.sandbox_command({})))
+        errors = None if self.level == "process" else (self.folder / "errors").open("w+b")
         self._server = subprocess.Popen(
             [*isolation.server_command(self.level), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None if self.level == "process" else subprocess.PIPE,
+            stderr=errors,
             cwd=self.folder,
             start_new_session=True,  # an interrupt in the terminal is for the harness, which then ends this
             env=environment,
@@ -128,19 +130,26 @@ class Boundary:
         answer = self._server.stdout.readline().decode().strip()
         if answer == "ready":
             return self._server
-        _, errors = self._server.communicate()
-        if self.level != "process":
-            reason = answer or " ".join((errors or b"").decode(errors="replace").split())[-1000:]
-            raise UsageError(f"isolation '{self.level}' does not work here: {reason}")
-        raise HarnessError("the server that trials are forked from did not start; its error stands above")
+        self._server.communicate()
+        if errors is None:
+            raise HarnessError("the server that trials are forked from did not start; its error stands above")
+        errors.seek(0)
+        reason = answer or " ".join(errors.read().decode(errors="replace").split())[-1000:]
+        raise UsageError(f"isolation '{self.level}' does not work here: {reason}")
 
     def _connect(self) -> socket.socket:
         with self._lock:
+            if self._closed:
+                raise HarnessError("a trial was asked for after the end of the run")
             if self._server is None or self._server.poll() is not None:  # a trial of the same user may kill it
                 self._start()
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.connect(self._socket)
+            except OSError:
+                connection.close()
+                raise
             self._connections.add(connection)
-            connection.connect(self._socket)
         return connection
 
     def run(self, request: Request, reference: Weights) -> Outcome:
@@ -154,8 +163,10 @@ class Boundary:
             order = self._order(request, folder)
             for _ in range(ATTEMPTS):
                 events, descriptor = self._exchange(order)
-                if events:  # otherwise the server was killed with it in its hands
+                if events or self._closed:  # otherwise the server was killed with it in its hands
                     break
+            if self._closed:
+                raise HarnessError("the run was ended during a trial")
             outcome = _outcome(events, descriptor, reference)
         finally:
             _remove(folder)
@@ -198,8 +209,10 @@ class Boundary:
                 if not data:
                     break
                 content += data
-        except OSError:
+        except ConnectionError:
             pass  # what came before counts; if nothing did, the caller tries again
+        except OSError as error:
+            raise HarnessError(f"the server that trials are forked from cannot be reached: {error}") from error
         finally:
             if connection is not None:
                 with self._lock:
@@ -210,17 +223,17 @@ class Boundary:
 
 
 def _outcome(events: dict[str, dict[str, Any]], descriptor: int | None, reference: Weights) -> Outcome:
-    if "loaded" not in events:
-        message = (events.get("broken") or {}).get("message") or (events.get("ended") or {}).get("output")
+    end = events.get("ended")
+    if "loaded" not in events and not (end and end["loaded"]):
+        message = events["broken"]["message"] if "broken" in events else end and end["output"]
         raise HarnessError(f"a trial's process could not be set up: {message or 'it left no message'}")
-    if "ended" not in events:
+    if end is None:
         return Outcome(None, "crashed: the process that watches it was killed", None, None, None, None)
-    end = events["ended"]
     found = end["reason"] if end["reason"] is not None else _weights(descriptor, reference)
     return Outcome(
         weights=None if isinstance(found, str) else found,
-        reason=found if isinstance(found, str) else None,
-        detail=((end["detail"] or "") + end["output"])[-8000:] or None,
+        reason=_readable(found[:400]) if isinstance(found, str) else None,
+        detail=_readable(((end["detail"] or "") + end["output"])[-8000:]) or None,
         seconds=end["seconds"],
         forward_samples=end["forward"],
         backward_samples=end["backward"],
@@ -241,10 +254,15 @@ def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
         content = file.read(limit)
     try:
         weights = load(content)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except Exception as error:  # of whatever kind: the bytes are the trial's
         return f"invalid weights: {error}"
     reason = fault(weights, reference)
     return weights if reason is None else f"invalid weights: {reason}"
+
+
+def _readable(text: str) -> str:
+    """The text of a submission without what a database refuses (NUL, halves of pairs) or a terminal obeys."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _remove(folder: Path) -> None:

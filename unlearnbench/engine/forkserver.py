@@ -10,6 +10,7 @@ trial. On standard output it says `ready`, or what stands in its way. It ends wh
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -21,8 +22,8 @@ from typing import Any
 
 import torch._dynamo  # noqa: F401  what the first optimizer would import, at over a second a trial
 
-from unlearnbench.engine import sandbox
-from unlearnbench.engine.guardian import children, guard
+from unlearnbench.engine import sandbox, usage
+from unlearnbench.engine.guardian import guard
 
 LOOK_SECONDS = 1.0
 
@@ -30,6 +31,7 @@ LOOK_SECONDS = 1.0
 def serve(path: str) -> None:
     """Accept connections for ever, until standard input ends."""
     sandbox.adopt_orphans()  # a trial may kill its guardian: what the guardian would have ended comes here
+    gc.freeze()  # otherwise every trial's first collection visits, and so copies, all that was imported
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen(64)
@@ -39,7 +41,7 @@ def serve(path: str) -> None:
         watched: list[Any] = [listener, 0]
         readable, _, _ = select.select(watched, [], [], LOOK_SECONDS)
         guardians -= _ended()
-        for orphan in set(children()) - guardians:
+        for orphan in set(usage.children(os.getpid())) - guardians:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGKILL)
         if 0 in readable and not os.read(0, 1):

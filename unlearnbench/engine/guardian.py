@@ -19,14 +19,13 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from unlearnbench.engine import child, sandbox
+from unlearnbench.engine import child, sandbox, usage
 from unlearnbench.engine.isolation import DISK_BYTES
 
 LOADING_SECONDS = 300.0  # for the harness's own part, before the clock of the method runs
 LOOK_SECONDS = 0.25
 OUTPUT_KEPT = 4000
 LONGEST_REPORT = 2**16
-MOST_FILES = 10_000
 PHASES = ("loaded", "started", "finished", "failed")
 
 
@@ -48,7 +47,9 @@ def guard(connection: socket.socket) -> None:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
             descriptors = [os.open("weights.safetensors", flags, dir_fd=trial.folder)]
     line = json.dumps({"event": "ended", **end, "output": trial.output.decode(errors="replace")})
-    socket.send_fds(connection, [line.encode() + b"\n"], descriptors)
+    content = line.encode() + b"\n"
+    sent = socket.send_fds(connection, [content], descriptors)
+    connection.sendall(content[sent:])
 
 
 def _fork(order: dict[str, Any], connection: socket.socket, own: sandbox.Sandbox | None) -> Trial:
@@ -66,7 +67,8 @@ def _fork(order: dict[str, Any], connection: socket.socket, own: sandbox.Sandbox
         os._exit(0)
     os.close(report)
     os.close(output)
-    return Trial(pid, reports, printed, folder, own)
+    os.fchdir(folder)
+    return Trial(pid, reports, printed, folder, order["memory_bytes"], own)
 
 
 def _enter(order: dict[str, Any], report: int, output: int) -> None:
@@ -94,6 +96,7 @@ class Trial:
     """A trial's process, its two pipes, its folder, and what has come of them so far.
 
     Attributes:
+        memory_bytes: what all its processes may take together; 0 for no limit.
         own: its sandbox, whose file system sees to the limit on the disk; None at the level `process`.
         at: when each phase was reported first.
         report: `finished` or `failed`, the last that is listened to.
@@ -103,6 +106,7 @@ class Trial:
     reports: int
     printed: int
     folder: int
+    memory_bytes: int
     own: sandbox.Sandbox | None
     at: dict[str, float] = field(default_factory=dict)
     report: dict[str, Any] | None = None
@@ -129,27 +133,38 @@ class Trial:
             now = time.monotonic()
             if now > self.at.get("started", begin) + (seconds if "loaded" in self.at else LOADING_SECONDS):
                 reason = f"timeout: over {seconds:g} s"
-            elif self.own is None and now > look:
-                look, reason = now + LOOK_SECONDS, _too_much(self.folder)
+            elif now > look:
+                look, reason = now + LOOK_SECONDS, self._too_much()
             if reason is not None:
                 break
             ended, status = os.waitpid(self.pid, os.WNOHANG)
             if ended:
                 self.ended = True
-                while self.reports in select.select([self.reports], [], [], 0)[0] and self._read(self.reports):
-                    pass
+                self._drain(self.reports)
                 break
-        seconds_used = time.monotonic() - self.at["started"] if "started" in self.at else None
-        return self._end(reason, os.waitstatus_to_exitcode(status), seconds_used)
+        return self._end(reason, os.waitstatus_to_exitcode(status), time.monotonic())
 
-    def _end(self, reason: str | None, code: int, seconds: float | None) -> dict[str, Any]:
+    def _too_much(self) -> str | None:
+        if self.own is not None:
+            return usage.disk(".", "/dev/shm") or usage.processes(usage.inside(), self.memory_bytes)
+        return usage.disk(".") or usage.processes(usage.descendants(), self.memory_bytes)
+
+    def _end(self, reason: str | None, code: int, now: float) -> dict[str, Any]:
         report = self.report or {}
+        # Who keeps `started` back is counted from before it.
+        begin = self.at.get("started", self.at.get("loaded") if "finished" in self.at else None)
         if reason is None and self.report is None:
             reason = f"crashed: signal {-code}" if code < 0 else f"exited: code {code} without a result"
         elif reason is None and report["event"] == "failed":
             reason = _text(report, "reason", 400) or "failed without a reason"
         counts = {name: _count(report, name) for name in ("forward", "backward")}
-        return {"reason": reason, "detail": _text(report, "detail", 4000), "seconds": seconds, **counts}
+        return {
+            "loaded": "loaded" in self.at,
+            "reason": reason,
+            "detail": _text(report, "detail", 4000),
+            "seconds": None if begin is None else now - begin,
+            **counts,
+        }
 
     def _read(self, pipe: int) -> bool:
         """Take what there is; false if nobody can write to it any more."""
@@ -171,57 +186,37 @@ class Trial:
                     self.report = report
         return bool(data)
 
+    def _drain(self, pipe: int) -> None:
+        """Take what is left; no more than a pipe can hold, for somebody may still be writing."""
+        for _ in range(64):
+            if not select.select([pipe], [], [], 0)[0] or not self._read(pipe):
+                break
+
     def end(self) -> None:
         """Kill the trial and all that it left, and read the rest of what it printed."""
+        if self.own is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of the group: as usual
+                os.killpg(self.pid, signal.SIGKILL)
         if not self.ended:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        if self.own is not None:
-            self.own.end()
-        else:
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of the group: as usual
-                os.killpg(self.pid, signal.SIGKILL)
+        if self.own is None:
             end_children()
-        for _ in range(64):  # what one pipe can hold, and more
-            if not select.select([self.printed], [], [], 0)[0] or not self._read(self.printed):
-                break
+        else:
+            self.own.end()
+        self._drain(self.printed)
 
 
 def end_children() -> None:
     """Kill every child of this process, and those that come to it then."""
     for _ in range(1000):  # a trial that forks faster than this is not stopped by more of it
-        orphans = children()
+        orphans = usage.children(os.getpid())
         if not orphans:
             return
         for orphan in orphans:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(orphan, signal.SIGKILL)
                 os.waitpid(orphan, 0)
-
-
-def children() -> list[int]:
-    """The children of this process; none where the system does not list them."""
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            return [int(number) for number in file.read().split()]
-    except FileNotFoundError:
-        return []
-
-
-def _too_much(folder: int) -> str | None:
-    """Why what lies in this folder is too much, or None; looks at no more than `MOST_FILES`."""
-    total, files, waiting = 0, 0, [f"/dev/fd/{folder}/."]
-    while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:  # the trial changes it meanwhile
-            for entry in entries:
-                files += 1
-                if files > MOST_FILES:
-                    return f"disk: over {MOST_FILES} files"
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                else:
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-    return f"disk: over {DISK_BYTES / 2**30:g} GiB" if total > DISK_BYTES else None
 
 
 def _text(report: dict[str, Any], name: str, length: int) -> str | None:

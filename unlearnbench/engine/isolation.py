@@ -65,7 +65,7 @@ def server_command(level: Isolation) -> list[str]:
         return []
     programs = [str(Path(program).resolve()) for program in (sys.executable, _bwrap())]
     read_only = [word for program in programs for word in ("--ro-bind", program, program)]
-    command = [_bwrap(), "--die-with-parent", "--dev-bind", "/", "/", *read_only]
+    command = [_bwrap(), "--dev-bind", "/", "/", *read_only]
     if os.geteuid() != 0:
         return [*command, "--"]
     steps = [f"mount --bind /dev/{name} /dev/{name} && mount -o remount,bind,ro /dev/{name}" for name in DEVICES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -26,7 +27,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The namespaces of one trial. `first` is their process 1, by its number outside; with it, all others die."""
+    """The namespaces of one trial. `first` is a descriptor of their process 1; with it, all others die."""
 
     process: subprocess.Popen[bytes]
     first: int
@@ -37,13 +38,12 @@ class Sandbox:
         Raises:
             OSError: the kernel does not permit it, or is older than Linux 5.8.
         """
-        descriptor = os.pidfd_open(self.first)
-        _check(LIBC.setns(descriptor, CLONE_NAMESPACES), "joining the sandbox")
-        os.close(descriptor)
+        _check(LIBC.setns(self.first, CLONE_NAMESPACES), "joining the sandbox")
 
     def end(self) -> None:
         """Kill every process inside. The trial must have been killed and waited for: nobody else can do that."""
-        os.kill(self.first, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # the trial ended it, and itself
+            signal.pidfd_send_signal(self.first, signal.SIGKILL)
         self.process.communicate()
 
 
@@ -67,7 +67,7 @@ def start(command: Sequence[str]) -> Sandbox:
         _, message = process.communicate()
         raise OSError(message.decode(errors="replace").strip() or f"bwrap ended with code {process.returncode}")
     with open(information) as file:
-        return Sandbox(process, json.load(file)["child-pid"])
+        return Sandbox(process, os.pidfd_open(json.load(file)["child-pid"]))
 
 
 def die_with_parent() -> None:

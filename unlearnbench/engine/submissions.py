@@ -96,24 +96,22 @@ class Submission:
 
 
 def sources(folder: Path) -> list[Path]:
-    """The files of a submission that a trial gets to see, sorted: what is hashed is what is run.
+    """The files of a submission that are hashed, sorted; a trial gets to see these and no others."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return [file for file in files if file.suffix not in (".pyc", ".md") and file.name != "submission.toml"]
 
-    Raises:
-        UsageError: a link, or more than a reviewer could read.
-    """
-    files = []
-    for file in sorted(folder.rglob("*")):
+
+def _check_files(folder: Path) -> None:
+    """Refuse links, by which a submission could have files of others copied to it, and more than code takes."""
+    for file in folder.rglob("*"):
         if file.is_symlink():
             raise UsageError(f"{file} is a symbolic link: a submission holds its own files, so copy what it points to")
-        if file.is_file() and file.suffix not in (".pyc", ".md") and file.name != "submission.toml":
-            files.append(file)
-    size = sum(file.stat().st_size for file in files)
+    size = sum(file.stat().st_size for file in sources(folder))
     if size > LARGEST:
         raise UsageError(
-            f"{folder} holds {size / 2**10:.0f} KiB, more than the {LARGEST // 2**10} KiB that a submission may have:"
+            f"{folder} holds {-(-size // 2**10)} KiB, more than the {LARGEST // 2**10} KiB that a submission may have:"
             " remove what is not code"
         )
-    return files
 
 
 def source_hash(folder: Path) -> str:
@@ -178,6 +176,7 @@ def read(folder: Path) -> list[Submission]:
     module = manifest.entry.split(":")[0].replace(".", "/")
     if not (code / f"{module}.py").is_file():
         raise UsageError(f"{file}: entry '{manifest.entry}' needs the file {code / module}.py, which does not exist")
+    _check_files(code)
     return _variants(manifest, manifest.entry, code.resolve(), source_hash(code))
 
 

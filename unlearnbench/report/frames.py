@@ -15,6 +15,7 @@ import pandas as pd
 from sqlalchemy import Engine, Select, case, func, select
 from sqlalchemy.orm import Session
 
+from unlearnbench.engine.isolation import Isolation, at_least
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import Values, bootstrap_mean, mean, pearson, sem, spearman
 from unlearnbench.problem.corruption import REGULARITIES
@@ -65,18 +66,19 @@ def runs_of(engine: Engine, frame: pd.DataFrame) -> list[RunRow]:
         return list(session.scalars(query))
 
 
-def trials(engine: Engine, suite: str) -> pd.DataFrame:
+def trials(engine: Engine, suite: str, *, isolation: Isolation = "process") -> pd.DataFrame:
     """One row for each planned trial of the suite: its method, problem, original, and record if there is one.
 
-    A method's trials are those of the latest run that planned it. `state` is `finished`, `failed`, or `missing`
-    where there is no record; `unlearning_seed` and all that is measured are then missing too.
+    A method's trials are those of the latest run that planned it; runs at the level of isolation that is demanded, or
+    a higher one, go before others, and a record of a lower level counts as missing. `state` is `finished`, `failed`,
+    or `missing` where there is no record; `unlearning_seed` and all that is measured are then missing too.
 
     Raises:
         UsageError: the store has no run of this suite.
     """
     base = _base(latest_run(engine, suite).suite_specification)
     with engine.connect() as connection:
-        frame = pd.read_sql(_trials_query(suite), connection)
+        frame = pd.read_sql(_trials_query(suite, at_least(isolation)), connection)
     originals = [column for column in frame.columns if column.startswith("original_")]
     floats = [*_MEASURED, "memorised", *originals]
     frame["hyperparameters"] = [json.dumps(values, sort_keys=True) for values in frame["hyperparameters"]]
@@ -104,8 +106,8 @@ def _difference(kind: OriginalSpec, base: OriginalSpec) -> str:
     return f" on {', '.join(parts)}" if parts else ""
 
 
-def _trials_query(suite: str) -> Select[Any]:
-    newest_first = (RunRow.started_at.desc(), RunRow.id.desc())
+def _trials_query(suite: str, levels: Sequence[str]) -> Select[Any]:
+    newest_first = (case((RunRow.isolation.in_(levels), 0), else_=1), RunRow.started_at.desc(), RunRow.id.desc())
     planned_methods = (
         select(
             PlannedTrialRow.run_id,
@@ -149,7 +151,7 @@ def _trials_query(suite: str) -> Select[Any]:
         .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
         # A missing trial's original may be missing as well.
         .outerjoin(OriginalRow, OriginalRow.key == PlannedTrialRow.original_key)
-        .outerjoin(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
+        .outerjoin(TrialRow, (TrialRow.key == PlannedTrialRow.trial_key) & TrialRow.isolation.in_(levels))
         .where(planned_methods.c.age == 1)
         .order_by("method", ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed, "trial")
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine
 
+from unlearnbench.engine.isolation import LEVELS, Isolation
 from unlearnbench.report.figures import PRODUCT, detail, healing_scatter, map_figure, maps, save
 from unlearnbench.report.frames import (
     LOW_UTILITY_THRESHOLD,
@@ -28,7 +29,7 @@ OF_METHOD = ("map", "detail")
 """What is drawn of every method: the files are called KIND-METHOD."""
 
 
-def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
+def write_leaderboard(engine: Engine, suite: str, folder: Path, *, isolation: Isolation = "process") -> list[Path]:
     """Write the figures, trials.csv and ranking.md of a suite; the paths of what was written.
 
     The same store gives the same bytes. Figures of methods that are no longer there are removed.
@@ -37,7 +38,7 @@ def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
         UsageError: the store has no run of this suite.
     """
     specification = latest_run(engine, suite).suite_specification
-    frame = trials(engine, suite)
+    frame = trials(engine, suite, isolation=isolation)
     table = ranking(frame)
     low_utility: LowUtility = specification.get("low_utility", "relative")
     figures = folder / FIGURES
@@ -49,7 +50,7 @@ def write_leaderboard(engine: Engine, suite: str, folder: Path) -> list[Path]:
     rows, page = folder / "trials.csv", folder / "ranking.md"
     frame.to_csv(rows, index=False, lineterminator="\n")
     title = specification.get("title", suite)
-    page.write_text(_page(title, suite, frame, table, runs_of(engine, frame), low_utility), encoding="utf-8")
+    page.write_text(_page(title, suite, frame, table, runs_of(engine, frame), low_utility, isolation), encoding="utf-8")
     return [*written, rows, page]
 
 
@@ -67,12 +68,18 @@ def _write_figures(frame: pd.DataFrame, methods: list[str], low_utility: LowUtil
 
 
 def _page(
-    title: str, suite: str, frame: pd.DataFrame, table: pd.DataFrame, runs: list[RunRow], low_utility: LowUtility
+    title: str,
+    suite: str,
+    frame: pd.DataFrame,
+    table: pd.DataFrame,
+    runs: list[RunRow],
+    low_utility: LowUtility,
+    isolation: Isolation,
 ) -> str:
     held = " of that of the trial's original model" if low_utility == "relative" else ""
     sections = [
         f"# {title}",
-        "\n".join([f"Suite `{suite}`.", *_not_absorbed(frame)]),
+        "\n".join([f"Suite `{suite}`.", *_demanded(isolation), *_not_absorbed(frame)]),
         "\n".join(f"- {_provenance(run)}" for run in runs),
         "## Ranking",
         ranked_markdown(table),
@@ -107,6 +114,13 @@ def _provenance(run: RunRow) -> str:
 
 def _listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in sorted(values.items()))
+
+
+def _demanded(isolation: Isolation) -> list[str]:
+    """A note where not every record counts."""
+    if isolation == LEVELS[0]:
+        return []
+    return [f"\nOnly trials that ran at the level of isolation `{isolation}` count; all others are missing."]
 
 
 def _not_absorbed(frame: pd.DataFrame) -> list[str]:

@@ -1,0 +1,36 @@
+"""Measure what a trial costs at each level of isolation before and after its method: python benchmarks/start.py"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from hostile import HOSTILE, SUITE
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from unlearnbench.engine.isolation import LEVELS
+from unlearnbench.engine.run import run_suite
+from unlearnbench.engine.submissions import read
+from unlearnbench.store.schema import TrialRow
+from unlearnbench.store.store import Store
+
+TRIALS = 30
+
+
+def main() -> None:
+    suite = replace(SUITE, discovery_rates=tuple((number + 1) / TRIALS for number in range(TRIALS)))
+    print("| level | a trial: least | median |\n| :-- | --: | --: |")
+    for level in LEVELS:
+        with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/results.db") as store:
+            run_suite(suite, read(HOSTILE / "returns_none"), store, Path(folder), workers=1, isolation=level)
+            with Session(store.engine) as session:
+                seconds = session.scalars(select(TrialRow.total_seconds)).all()
+        least, median = min(seconds), statistics.median(seconds)
+        print(f"| {level} | {1000 * least:.0f} ms | {1000 * median:.0f} ms |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
