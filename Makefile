@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup leaderboard findings test lint clean
+.PHONY: setup leaderboard findings test slow lint clean
 
 setup: .venv/installed
 
@@ -25,6 +25,9 @@ test: setup
 	$(BIN)/python -m mypy
 	for folder in $$(dirname $$(ls submissions/*/*.py) | sort -u); do MYPYPATH=$$folder $(BIN)/python -m mypy $$folder/*.py || exit 1; done
 	$(BIN)/python -m pytest
+
+slow: setup
+	$(BIN)/python -m pytest -m slow
 
 lint: setup
 	$(BIN)/python -m ruff check --fix .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -212,6 +213,79 @@ def test_unknown_form(call: Any) -> None:
     assert "latex" in result.err
 
 
+def test_rerun_needs_a_trial(call: Any) -> None:
+    one_sentence(call("rerun", "abc"), 2, "no results database at data/unlearnbench.db")
+    assert not Path("data").exists()
+    from unlearnbench.store.store import Store
+
+    Store("empty.db").engine.dispose()
+    one_sentence(call("rerun", "abc", "--database", "empty.db"), 2, "the store has no trial 'abc'")
+    one_sentence(call("rerun", "../x", "--database", "empty.db"), 2, "'../x' is not a trial")
+
+
+@pytest.mark.parametrize(("different", "code"), [(False, 0), (True, 1)])
+def test_rerun_exits_1_when_a_result_differs(
+    different: bool, code: int, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unlearnbench.engine import rerun
+    from unlearnbench.store.store import Store
+
+    Store("empty.db").engine.dispose()
+    found = [rerun.Comparison("utility", 0.5, 0.4 if different else 0.5, not different)]
+    found.append(rerun.Comparison("seconds", 1.0, 2.0, None))
+    monkeypatch.setattr(rerun, "rerun", lambda *arguments, **options: found)
+    result = call("rerun", "abc", "--database", "empty.db")
+    assert result.code == code
+    assert ("Not the same: utility." if different else "The same results.") in result.out
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", ":memory:", ""])
+def test_a_store_in_memory_is_refused(url: str, call: Any) -> None:
+    call("new", "mine")
+    Path("mine.toml").write_text(TINY)
+    one_sentence(call("run", "mine.toml", "--database", url), 2, "names no file")
+
+
+@pytest.mark.parametrize("option", ["--data", "--submissions", "--suites"])
+def test_a_file_for_a_folder(option: str, call: Any) -> None:
+    Path("file").write_text("")
+    result = call("run", "mine.toml", option, "file")
+    assert result.code == 2
+    assert "is a file" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_name_that_is_too_long_and_brackets(call: Any) -> None:
+    assert "unknown suite" in call("run", "x" * 5000).err
+    assert "does not exist" in call("run", f"{'x' * 5000}.toml").err
+    call("new", "mine")
+    manifest = Path("submissions/mine/submission.toml")
+    manifest.write_text(re.sub('title = ".*"', 'title = "a [/red] title"', manifest.read_text()))
+    assert "a [/red] title" in call("methods").out
+
+
+def fail_to_read(*_arguments: object, **_options: object) -> NoReturn:
+    raise OSError(5, "Input/output error", "disk")
+
+
+def test_what_the_system_refuses_is_one_sentence(broken_run: Any) -> None:
+    result = broken_run(fail_to_read)
+    assert result.code == 1
+    assert result.err.endswith("unlearnbench: [Errno 5] Input/output error: 'disk'\n")
+
+
+def test_a_damaged_store_is_one_sentence(call: Any) -> None:
+    from unlearnbench.store.store import Store
+
+    Store("results.db").engine.dispose()
+    content = bytearray(Path("results.db").read_bytes())
+    content[4096:] = bytes(byte ^ 255 for byte in content[4096:])
+    Path("results.db").write_bytes(content)
+    result = call("show", "mine", "--database", "results.db")
+    assert result.code in (1, 2)
+    one_sentence(result, result.code, "")
+
+
 def interrupt(*_arguments: object, **_options: object) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -262,6 +336,13 @@ def test_from_a_template_to_a_leaderboard(call: Any) -> None:
     assert again.code == 0
     assert "0 trials run" in again.out
     assert "8 already stored" in again.out
+    from sqlalchemy import create_engine, text
+
+    with create_engine("sqlite:///data/unlearnbench.db").connect() as connection:
+        key = connection.execute(text("SELECT key FROM trials WHERE state = 'finished'")).scalar()
+    repeated = call("rerun", key[:16])
+    assert repeated.code == 0, repeated.out + repeated.err
+    assert "The same results." in repeated.out
     shown = call("show", "mine", "--suite", "tiny")
     assert shown.code == 0, shown.err
     one_sentence(call("show", "yours", "--suite", "tiny"), 2, "yours")

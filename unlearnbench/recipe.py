@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
-Count = Annotated[int, Ge(1)]
+Count = Annotated[int, Ge(1), Le(2**31 - 1)]
 STRICT = {"extra": "forbid"}  # pydantic: a suite file with an unknown key is refused
 
 

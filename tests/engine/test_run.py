@@ -196,7 +196,7 @@ def test_a_damaged_original_is_trained_again(
     tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path, damage: str
 ) -> None:
     run_suite(tiny_suite, [make_submission("good", NOTHING)], store, tmp_path, workers=1)
-    (file,) = (tmp_path / "originals").iterdir()
+    (file,) = (tmp_path / "originals").glob("*.safetensors")
     content = bytearray(file.read_bytes())
     content[-5] ^= 255
     file.write_bytes(content[:-40] if damage == "truncated" else content)

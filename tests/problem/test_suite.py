@@ -47,7 +47,7 @@ def test_problems_in_order_with_all_their_seeds(tmp_path: Path) -> None:
     assert grid == list(problems(parse(write(tmp_path, GOOD)), digits()))
 
 
-@pytest.mark.parametrize(("size", "count"), [("72", 72), ("0.05", 72), ("1", 1), ("1.0", 1437)])
+@pytest.mark.parametrize(("size", "count"), [("72", 72), ("0.05", 72), ("1", 1), ("0.5", 718)])
 def test_size_is_a_number_or_a_share(tmp_path: Path, size: str, count: int) -> None:
     suite = parse(write(tmp_path, GOOD.replace("size = 72", f"size = {size}")))
     assert next(problems(suite, digits()))[0].size == count

@@ -18,3 +18,14 @@ def main(arguments: list[str] | None = None) -> None:
     except (UsageError, HarnessError) as error:
         typer.echo(f"unlearnbench: {error}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except Exception as error:
+        if not (isinstance(error, OSError) or _of_database(error)):
+            raise
+        # What the system or the database refuses where nobody expects it (a disk that fails, say) is no traceback.
+        typer.echo(f"unlearnbench: {' '.join(str(getattr(error, 'orig', error)).split())}", err=True)
+        sys.exit(1)
+
+
+def _of_database(error: Exception) -> bool:
+    module = sys.modules.get("sqlalchemy.exc")  # not imported for this: most verbs do without
+    return module is not None and isinstance(error, module.SQLAlchemyError)

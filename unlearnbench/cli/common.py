@@ -35,15 +35,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # What goes into a file or a pipe is as wide as its tables need.
-out = Console(width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True)
+# Brackets in a path or a title are brackets.
+out = Console(width=None if sys.stdout.isatty() else 160, markup=False)
+err = Console(stderr=True, markup=False)
 
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite, or the path of a suite file.")]
 StoredSuite = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite that was run.")]
 Database = Annotated[str, typer.Option(metavar="URL", help="Results database: a SQLAlchemy URL or an SQLite file.")]
-Data = Annotated[Path, typer.Option(metavar="DIR", resolve_path=True, help="Folder of data sets and original models.")]
-Submissions = Annotated[Path, typer.Option(metavar="DIR", help="Folder of submissions.")]
-Suites = Annotated[Path, typer.Option(metavar="DIR", help="Folder of suite files.")]
+Data = Annotated[
+    Path,
+    typer.Option(metavar="DIR", resolve_path=True, file_okay=False, help="Folder of data sets and original models."),
+]
+Submissions = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of submissions.")]
+Suites = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of suite files.")]
 
 
 class Bar:

@@ -33,7 +33,7 @@ OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Fil
 @app.command()
 def leaderboard(
     suite: StoredSuite,
-    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")],
+    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder to write to.")],
     isolation: Annotated[
         Level, typer.Option(help="Count trials of a lower level of isolation as missing.")
     ] = Level.process,

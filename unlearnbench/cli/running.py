@@ -124,3 +124,25 @@ def tune(
         )
     out.print(tries_table(tries))
     out.print(as_variant(grid.name, rule.value, tries[0]), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def rerun(
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Key of a stored trial, or the beginning of it.")],
+    database: Database = DATABASE,
+    data: Data = Path("data"),
+    submissions: Submissions = Path("submissions"),
+    no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
+) -> None:
+    """Run a stored trial again from its record and compare; stores nothing, exits with 1 if a result differs."""
+    from unlearnbench.engine.rerun import rerun as run_again
+    from unlearnbench.report.tables import comparison_table
+    from unlearnbench.store.store import Store
+
+    with Store(database, create=False) as store:
+        comparisons = run_again(store, trial, submissions, data, download=not no_download)
+    out.print(comparison_table(comparisons))
+    if different := [item.name for item in comparisons if item.equal is False]:
+        out.print(f"Not the same: {', '.join(different)}.", soft_wrap=True)
+        raise typer.Exit(1)
+    out.print("The same results.")

@@ -167,9 +167,17 @@ class Boundary:
                     break
             if self._closed:
                 raise HarnessError("the run was ended during a trial")
-            return _outcome(events, descriptor, reference)
+            outcome = _outcome(events, descriptor, reference)
         finally:
             _remove(folder)
+        if outcome.weights is None:
+            # A disk that is still full without this trial's folder is no fault of the trial.
+            room = shutil.disk_usage(self.folder).free
+            if room < sum(tensor.nbytes for tensor in reference.values()):
+                raise HarnessError(
+                    f"only {room} bytes are left in {self.folder}: make room there, or set TMPDIR to another place"
+                )
+        return outcome
 
     def _order(self, request: Request, folder: Path) -> bytes:
         """The request as a line, with the places where the trial finds what it is given."""

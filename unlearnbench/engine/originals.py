@@ -6,41 +6,37 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from filelock import Timeout
 
 from unlearnbench.engine.boundary import Boundary
-from unlearnbench.engine.weights import load_verified, parts, save, weights_hash
+from unlearnbench.engine.weights import Weights, parts, weights_hash
 from unlearnbench.engine.world import World
 from unlearnbench.errors import HarnessError
 from unlearnbench.evaluation.metrics import MEMORISED, absorbed, memorised
+from unlearnbench.problem.tensors import load_verified, lock, save
 from unlearnbench.store.schema import OriginalRow
 
 ENTRY = "unlearnbench.models.training:Original"
 TRAINING_SECONDS = 24 * 3600.0
 
 
-def original(world: World, key: str, cache: Path, boundary: Boundary) -> OriginalRow:
+def original(world: World, key: str, cache: Path, boundary: Boundary) -> OriginalRow | None:
     """Train, or find in the cache, the original of this world, and judge it. Its file is `path_of(cache, key)`.
 
-    A cached file that is not what was written (truncated, changed) is trained again.
+    A cached file that is not what was written (truncated, changed) is trained again. None if another harness is
+    training it: ask again later.
     """
-    weights, seconds = load_verified(path_of(cache, key)), 0.0
+    path = path_of(cache, key)
+    weights, seconds = load_verified(path), 0.0
     if weights is None:
-        request = world.request(
-            entry=ENTRY,
-            seed=world.training_seed(),
-            original=None,
-            forget=np.empty(0, dtype=np.int64),
-            seconds=TRAINING_SECONDS,
-            memory_bytes=0,
-        )
-        outcome = boundary.run(request, world.original_reference)
-        if outcome.weights is None or outcome.seconds is None:
-            raise HarnessError(
-                f"the original for {world.problem.corruption}, seed {world.seeds.training}, could not be trained:"
-                f" {outcome.reason}"
-            )
-        weights, seconds = outcome.weights, outcome.seconds
-        save(weights, path_of(cache, key))
+        try:
+            with lock(path).acquire(blocking=False):
+                weights = load_verified(path)  # another harness may just have written it
+                if weights is None:
+                    weights, seconds = _trained(world, boundary)
+                    save(weights, path)
+        except Timeout:
+            return None
     dropped, expanded = parts(weights)
     predictions, truth = world.predictions(dropped), world.truth
     metrics = world.judge(predictions, truth.corrupted)
@@ -73,3 +69,22 @@ def original(world: World, key: str, cache: Path, boundary: Boundary) -> Origina
 
 def path_of(cache: Path, key: str) -> Path:
     return cache / f"{key[:32]}.safetensors"
+
+
+def _trained(world: World, boundary: Boundary) -> tuple[Weights, float]:
+    """Train it; the weights, and the seconds that this took."""
+    request = world.request(
+        entry=ENTRY,
+        seed=world.training_seed(),
+        original=None,
+        forget=np.empty(0, dtype=np.int64),
+        seconds=TRAINING_SECONDS,
+        memory_bytes=0,
+    )
+    outcome = boundary.run(request, world.original_reference)
+    if outcome.weights is None or outcome.seconds is None:
+        raise HarnessError(
+            f"the original for {world.problem.corruption}, seed {world.seeds.training}, could not be trained:"
+            f" {outcome.reason}"
+        )
+    return outcome.weights, outcome.seconds

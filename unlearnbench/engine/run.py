@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import torch
@@ -17,11 +18,15 @@ from unlearnbench.engine.boundary import Boundary
 from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.originals import original, path_of
 from unlearnbench.engine.plan import PlannedTrial, plan
+from unlearnbench.engine.rounds import rounds
 from unlearnbench.engine.submissions import Submission
+from unlearnbench.engine.temporary import own, sweep
 from unlearnbench.engine.trial import problem_row, run_trial
 from unlearnbench.engine.world import World
+from unlearnbench.errors import HarnessError
 from unlearnbench.problem import datasets
 from unlearnbench.problem.suite import Suite
+from unlearnbench.store.claims import Claims
 from unlearnbench.store.schema import Base, OriginalRow, PlannedTrialRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
 
@@ -39,6 +44,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class RunSummary:
+    """`ran` counts the trials that this harness ran, not what was stored before or by another one meanwhile."""
+
     run_id: str
     planned: int
     ran: int
@@ -61,6 +68,9 @@ def run_suite(
     watch: Callable[[Progress], None] | None = None,
 ) -> RunSummary:
     """Run what the store does not hold of this suite for these submissions; each trial is committed as it ends.
+
+    Several harnesses may do this at once on one store: each trial is run by one of them, and all return when all
+    trials are stored.
 
     Args:
         data: where data sets and originals are kept.
@@ -85,11 +95,12 @@ def run_suite(
     device = machine.device()
     precision = machine.precision(suite.precision, device)
     trials = plan(suite, dataset, submissions, precision=precision, device=device, isolation=isolation)
+    now = _clock(store)
     run = RunRow(
         id=uuid.uuid4().hex,
         suite=suite.name,
         suite_specification=asdict(suite),
-        started_at=_now(),
+        started_at=now(),
         finished_at=None,
         versions=machine.versions(),
         hardware=machine.hardware(device),
@@ -102,7 +113,7 @@ def run_suite(
     missing = [trial for trial in trials if trial.key not in stored]
     warnings: list[str] = []
     busy = 0.0
-    failed = 0
+    ran = failed = 0
     cache = data.resolve() / "originals"  # a trial has another working folder
 
     def report(stage: str, done: int, message: str | None = None) -> None:
@@ -110,7 +121,10 @@ def run_suite(
             warnings.append(message)
         watch(Progress(len(missing), done, failed, stage, message))
 
-    with Boundary(isolation) as boundary:
+    sweep()
+    # The boundary is left first: it kills what still runs; then the claims on that end.
+    with _explained(), Claims(store, run.id) as claims, Boundary(isolation) as boundary:
+        own(boundary.folder)
         worlds: dict[str, World] = {}
         for trial in trials:
             if trial.original_key not in worlds:
@@ -121,43 +135,62 @@ def run_suite(
         rows += {trial.problem_key: problem_row(trial, worlds[trial.original_key]) for trial in trials}.values()
         store.add([*rows, *(_planned(trial, run.id) for trial in trials)])
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(suite.threads,))
+
+        def train(key: str) -> OriginalRow | None:
+            return original(worlds[key], key, cache, boundary)
+
+        def attempt(trial: PlannedTrial) -> Sequence[Base] | None:
+            """The rows of the trial; none where another harness stored it, None while another one is at it."""
+            answer = claims.take(trial.key)
+            if answer != "mine":
+                return () if answer == "stored" else None
+            path = path_of(cache, trial.original_key)
+            return run_trial(trial, worlds[trial.original_key], path, run.id, boundary, now)
+
         try:
             report("originals", 0)
             needed = list(dict.fromkeys(trial.original_key for trial in missing))
-            originals = {pool.submit(original, worlds[key], key, cache, boundary): key for key in needed}
-            for future in as_completed(originals):
-                row = future.result()
+            for row in rounds(pool, needed, train, claims.beat):
                 busy += row.seconds
                 for message in _doubts(row, worlds[row.key], store.original(row.key)):
                     report("originals", 0, message)
                 store.add([row])
-            running = {
-                pool.submit(
-                    run_trial, trial, worlds[trial.original_key], path_of(cache, trial.original_key), run.id, boundary
-                ): trial
-                for trial in missing
-            }
-            for done, finished in enumerate(as_completed(running), 1):
-                rows = finished.result()
-                record = rows[0]
-                assert isinstance(record, TrialRow)
-                failed += record.state == "failed"
-                busy += (record.seconds or 0.0) + (record.evaluation_seconds or 0.0)
-                store.add(rows)
+            for done, records in enumerate(rounds(pool, missing, attempt, claims.beat), 1):
+                if records:
+                    record = records[0]
+                    assert isinstance(record, TrialRow)
+                    ran += 1
+                    failed += record.state == "failed"
+                    busy += (record.seconds or 0.0) + (record.evaluation_seconds or 0.0)
+                    store.add(records)
+                    claims.end(record.key)
                 report("trials", done)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
-    store.finish_run(run.id, _now())
+    store.finish_run(run.id, now())
     seconds = time.perf_counter() - begin
     return RunSummary(
-        run.id, len(trials), len(missing), failed, seconds, max(0.0, 1 - busy / (seconds * workers)), tuple(warnings)
+        run.id, len(trials), ran, failed, seconds, max(0.0, 1 - busy / (seconds * workers)), tuple(warnings)
     )
 
 
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the system refuses (room on a disk, say) as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(
+            f"{error}; what is stored stays: repair that, then the same command goes on from there"
+        ) from error
+
+
+def _clock(store: Store) -> Callable[[], datetime]:
+    """The time of a run, UTC: the wall clock is asked once, so setting it neither bends durations nor orders runs."""
+    start, begin = store.after_all_runs(datetime.now(UTC).replace(tzinfo=None)), time.monotonic()
+    return lambda: start + timedelta(seconds=time.monotonic() - begin)
 
 
 def _planned(trial: PlannedTrial, run_id: str) -> PlannedTrialRow:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -17,10 +16,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Len
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import StringConstraints
 
 from unlearnbench.errors import UsageError
 from unlearnbench.method import STRICT
+from unlearnbench.problem import specification
 
 GROUP = "unlearnbench.methods"
 NAME = r"[a-z][a-z0-9_]*"
@@ -55,19 +55,19 @@ class Manifest:
 
     __pydantic_config__ = STRICT
 
-    name: Annotated[str, StringConstraints(pattern=rf"^{NAME}$")]
-    title: str
+    name: Annotated[str, StringConstraints(pattern=rf"^{NAME}$", max_length=100)]
+    title: Annotated[str, Len(1, 200)]
     authors: tuple[str, ...]
     paper: str
-    license: str
+    license: Annotated[str, Len(1, 100)]
     entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
     code: Annotated[str, StringConstraints(pattern=rf"^{NAME}$")] | None = None
     """The submission beside this one whose folder holds the code; None for its own."""
     role: Literal["ranked", "reference"] = "ranked"
     needs: Needs = field(default_factory=Needs)
-    variants: dict[Annotated[str, StringConstraints(pattern=rf"^{NAME}$")], dict[str, Any]] = field(
-        default_factory=lambda: {"default": {}}
-    )
+    variants: Annotated[
+        dict[Annotated[str, StringConstraints(pattern=rf"^{NAME}$", max_length=100)], dict[str, Any]], Len(1)
+    ] = field(default_factory=lambda: {"default": {}})
     search: dict[str, Range] = field(default_factory=dict)
 
 
@@ -118,20 +118,16 @@ def source_hash(folder: Path) -> str:
     """SHA-256 of every source file's name and content; submission.toml is data and stored by itself."""
     digest = hashlib.sha256()
     for file in sources(folder):
-        content = file.read_bytes()
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read ({error.strerror}): make it readable, or remove it") from error
         digest.update(f"{file.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 
 def _manifest(file: Path) -> Manifest:
-    try:
-        manifest = TypeAdapter(Manifest).validate_python(tomllib.loads(file.read_text()))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{file}: not a readable TOML file: {error}") from error
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(str(part) for part in problem["loc"])
-        raise UsageError(f"{file}: key '{key}': {problem['msg']} (got {problem['input']!r})") from error
+    manifest = specification.read(Manifest, file)
     for key, values in manifest.search.items():
         ends = (values.low, values.high)
         if (values.choices is None) == (None in ends) and values.choices is None:
@@ -197,7 +193,8 @@ def _installed(point: EntryPoint) -> list[Submission]:
         return _variants(_manifest(file), point.value, None, source)
     metadata = point.dist.metadata if point.dist else None
     author = metadata["Author"] if metadata is not None and "Author" in metadata else "unknown"
-    manifest = Manifest(point.name, point.name, (author,), "", "unknown", point.value)
+    table = {"name": point.name, "title": point.name, "authors": [author], "paper": "", "license": "unknown"}
+    manifest = specification.validated(Manifest, table | {"entry": point.value}, f"installed method '{point.name}'")
     return _variants(manifest, point.value, None, source)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from unlearnbench.problem.corruption import CORRUPTIONS
 from unlearnbench.store.schema import Base, PredictionRow, ProblemRow, TrialRow
 
 
-def run_trial(trial: PlannedTrial, world: World, original: Path, run_id: str, boundary: Boundary) -> list[Base]:
-    """The rows of one trial, in the order in which they must be added."""
+def run_trial(
+    trial: PlannedTrial, world: World, original: Path, run_id: str, boundary: Boundary, now: Callable[[], datetime]
+) -> list[Base]:
+    """The rows of one trial, in the order in which they must be added; `now` is the clock of the run."""
     begin = time.perf_counter()
     truth, submission = world.truth, trial.submission
     forget = trial.problem.forget_positions(truth.corrupted)
@@ -71,7 +74,7 @@ def run_trial(trial: PlannedTrial, world: World, original: Path, run_id: str, bo
         threads=world.suite.threads,
         isolation=boundary.level,
         protocol_version=PROTOCOL_VERSION,
-        created_at=datetime.now(UTC).replace(tzinfo=None),
+        created_at=now(),
         **results,
     )
     return [record, *rows]

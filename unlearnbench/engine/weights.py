@@ -1,37 +1,13 @@
-"""Weights as safetensors: written under a temporary name, hashed, and verified when they are read."""
+"""Weights: those of an original and of what it was cut from, and whether weights fit an architecture."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from pathlib import Path
-
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
-Weights = dict[str, Tensor]
+from unlearnbench.problem.tensors import Tensors as Weights
+from unlearnbench.problem.tensors import tensors_hash as weights_hash
 
-
-def weights_hash(weights: Weights) -> str:
-    """SHA-256 of names, dtypes, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        tensor = weights[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def save(weights: Weights, path: Path) -> str:
-    """Write atomically; returns the hash, which the file also carries."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    digest = weights_hash(weights)
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, temporary, {"weights_hash": digest})
-    os.replace(temporary, path)
-    return digest
+__all__ = ["Weights", "fault", "parts", "weights_hash"]
 
 
 def parts(weights: Weights) -> tuple[Weights, Weights | None]:
@@ -41,19 +17,6 @@ def parts(weights: Weights) -> tuple[Weights, Weights | None]:
         for kind in ("dropped.", "expanded.")
     )
     return (dropped, expanded) if dropped else (weights, None)
-
-
-def load_verified(path: Path) -> Weights | None:
-    """The weights in this file, or None if there is no file or it is not what was written."""
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, "pt") as file:
-            expected = (file.metadata() or {}).get("weights_hash")
-        weights = load_file(path)
-    except (SafetensorError, OSError):
-        return None
-    return weights if weights_hash(weights) == expected else None
 
 
 def fault(weights: Weights, reference: Weights) -> str | None:

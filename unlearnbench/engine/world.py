@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from unlearnbench.engine.boundary import Request
@@ -22,6 +21,7 @@ from unlearnbench.problem.corruption import CorruptedSet, Indices, Labels, trigg
 from unlearnbench.problem.datasets import Dataset
 from unlearnbench.problem.streams import Seeds, stream
 from unlearnbench.problem.suite import OriginalSpec, ProblemSpec, Suite
+from unlearnbench.problem.tensors import write
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class World:
         path = self.folder / f"{self.training_fingerprint[:16]}-{kind}.safetensors"
         truth = self.truth
         temporary = path.with_suffix(f".{threading.get_ident()}")  # two trials may be the first at once
-        save_file({"images": torch.from_numpy(truth.images), "labels": torch.from_numpy(truth.labels)}, temporary)
+        write({"images": torch.from_numpy(truth.images), "labels": torch.from_numpy(truth.labels)}, temporary)
         temporary.chmod(0o400)
         return temporary.replace(path)
 

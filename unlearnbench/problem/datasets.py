@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from unlearnbench.errors import UsageError
+from unlearnbench.problem import image_folder
 from unlearnbench.problem.streams import random_state
 
 FOLDER = "imagefolder:"
@@ -99,10 +99,11 @@ def _torchvision(name: str, data: Path, download: bool) -> Dataset:
     }
     try:
         train, test = make[name](True), make[name](False)
-    except (RuntimeError, OSError) as error:
+    except Exception as error:  # torchvision's readers of damaged files fail in any way
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UsageError(
-            f"data set '{name}' could not be loaded from {folder} ({str(error).splitlines()[0]}): connect to the"
-            f" network so that it can be downloaded once, or put torchvision's files there"
+            f"data set '{name}' could not be loaded from {folder} ({reason}): connect to the network so that it can be"
+            " downloaded once, or put torchvision's files there"
         ) from error
 
     def tensors(part: Any) -> tuple[Tensor, Tensor]:
@@ -116,64 +117,6 @@ def _torchvision(name: str, data: Path, download: bool) -> Dataset:
 
     classes = tuple(str(digit) for digit in range(10)) if name == "svhn" else tuple(train.classes)
     return Dataset(name, classes, *tensors(train), *tensors(test))
-
-
-def _image_folder(path: Path, image_size: int | None, cache: Path) -> Dataset:
-    from safetensors.torch import load_file, save_file
-    from torchvision.datasets import ImageFolder
-
-    for part in ("train", "test"):
-        if not (path / part).is_dir():
-            raise UsageError(f"image folder {path} has no folder '{part}': it needs train/CLASS/* and test/CLASS/*")
-    try:
-        train, test = ImageFolder(str(path / "train")), ImageFolder(str(path / "test"))
-    except FileNotFoundError as error:
-        raise UsageError(f"image folder {path}: {error}") from error
-    if train.classes != test.classes:
-        different = sorted(set(train.classes) ^ set(test.classes))
-        raise UsageError(f"image folder {path}: classes {different} are in only one of train and test; give both")
-    listing = hashlib.sha256(f"v1 {image_size}".encode())
-    for file, label in [*train.samples, *test.samples]:
-        status = os.stat(file)
-        listing.update(f"{file} {label} {status.st_size} {status.st_mtime_ns}\n".encode())
-    decoded = cache / "decoded" / f"{listing.hexdigest()[:32]}.safetensors"
-    if not decoded.exists():
-        decoded.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {}
-        for name, part in (("train", train), ("test", test)):
-            tensors[f"{name}_images"] = _decode([file for file, _ in part.samples], image_size)
-            tensors[f"{name}_labels"] = torch.tensor([label for _, label in part.samples])
-        if tensors["train_images"].shape[1:] != tensors["test_images"].shape[1:]:
-            raise UsageError(f"image folder {path}: train and test images differ in size; set image_size in the suite")
-        temporary = decoded.with_suffix(f".{os.getpid()}")
-        save_file(tensors, temporary)
-        temporary.rename(decoded)
-    return Dataset(f"{FOLDER}{path.name}", tuple(train.classes), **load_file(decoded))
-
-
-def _decode(files: list[str], image_size: int | None) -> Tensor:
-    """RGB images uint8 [N, 3, S, S]; resized and centre-cropped to image_size when it is given."""
-    from PIL import Image, ImageOps
-
-    images: Tensor | None = None
-    for position, file in enumerate(files):
-        try:
-            picture = Image.open(file).convert("RGB")
-        except OSError as error:
-            raise UsageError(f"image {file} cannot be decoded ({error}): repair or remove it") from error
-        if image_size is not None:
-            picture = ImageOps.fit(picture, (image_size, image_size), Image.Resampling.BILINEAR)
-        pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-        if images is None:
-            images = torch.empty((len(files), *pixels.shape), dtype=torch.uint8)
-        if pixels.shape != images.shape[1:] or pixels.shape[1] != pixels.shape[2]:
-            raise UsageError(
-                f"image {file} is {pixels.shape[2]}x{pixels.shape[1]}, which is not square or not the size of the"
-                f" first image ({images.shape[3]}x{images.shape[2]}): set image_size in the suite"
-            )
-        images[position] = pixels
-    assert images is not None, "ImageFolder never returns a part without images"
-    return images
 
 
 NAMES = ("digits", "cifar10", "svhn", "fashion-mnist", f"{FOLDER}PATH")
@@ -204,7 +147,9 @@ def load(
     elif name in NAMES[1:4]:
         dataset = _torchvision(name, data, download)
     elif name.startswith(FOLDER):
-        dataset = _image_folder(Path(name.removeprefix(FOLDER)).expanduser(), image_size, data)
+        path = Path(name.removeprefix(FOLDER))
+        classes, tensors = image_folder.load(path, image_size, data / "decoded")
+        dataset = Dataset(f"{FOLDER}{path.name}", classes, **tensors)
     else:
         raise UsageError(f"unknown data set '{name}': use one of {', '.join(NAMES)}")
     for part, size in (("train", train_size), ("test", test_size)):

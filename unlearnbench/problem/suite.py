@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import tomllib
+import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
+import numpy as np
 from annotated_types import Ge, Gt, Le, Len
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StringConstraints
 
 from unlearnbench.errors import UsageError
+from unlearnbench.problem import specification
 from unlearnbench.problem.corruption import CORRUPTIONS, CorruptedSet, Corruption, Indices, corrupt
 from unlearnbench.problem.discovery import discover
 from unlearnbench.problem.streams import Seeds, random_state
@@ -32,7 +34,7 @@ class Model:
     __pydantic_config__ = STRICT
 
     architecture: Literal["resnet9", "vit"] = "resnet9"
-    width: Positive = 1.0
+    width: Annotated[float, Gt(0), Le(16)] = 1.0
 
 
 Training = Literal["standard", "tied-dropout"]
@@ -86,7 +88,7 @@ class Limits:
     __pydantic_config__ = STRICT
 
     seconds: Positive = 3600.0
-    memory_gib: Positive = 8.0
+    memory_gib: Annotated[float, Ge(2**-10), Le(2**20)] = 8.0
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,9 @@ class Suite:
 
     __pydantic_config__ = STRICT
 
-    name: Annotated[str, Len(1)]
+    name: Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$", max_length=100)]
     title: str
-    dataset: str
+    dataset: Annotated[str, Len(1, 200)]
     discovery_rates: Annotated[tuple[Rate, ...], Len(1)]
     seeds: Annotated[tuple[int | Seeds, ...], Len(1)]
     recipe: Recipe
@@ -125,10 +127,10 @@ class Suite:
     tuning: Tuning = field(default_factory=Tuning)
     variant: str = "default"
     limits: Limits = field(default_factory=Limits)
-    image_size: Count | None = None
+    image_size: Annotated[int, Ge(1), Le(4096)] | None = None
     train_size: Count | None = None
     test_size: Count | None = None
-    threads: Count = 1
+    threads: Annotated[int, Ge(1), Le(1024)] = 1
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     low_utility: Literal["relative", "absolute"] = "relative"
     paper: bool = False
@@ -177,18 +179,7 @@ class ProblemSpec:
 
 def problems(suite: Suite, dataset: Dataset) -> Iterator[tuple[ProblemSpec, Seeds]]:
     """All problems of a suite with the seeds of their trials: corruptions, then seeds, then discovery rates."""
-    settings = suite.corruption
-    highest = len(dataset.classes) - 1
-    named = {"class_pair[0]": settings.class_pair[0], "class_pair[1]": settings.class_pair[1]}
-    for key, value in {**named, "target_class": settings.target_class}.items():
-        if not 0 <= value <= highest:
-            raise UsageError(
-                f"suite '{suite.name}': corruption.{key} = {value}, but data set '{suite.dataset}' has classes"
-                f" 0 to {highest}"
-            )
-    size = settings.size
-    if isinstance(size, float):
-        size = max(1, round(size * len(dataset.train_labels)))
+    settings, size = suite.corruption, _fitting_size(suite, dataset)
     for corruption, seed, rate in itertools.product(suite.corruptions, suite.seeds, suite.discovery_rates):
         seeds = seed if isinstance(seed, Seeds) else Seeds.all(seed)
         spec = ProblemSpec(
@@ -206,15 +197,57 @@ def problems(suite: Suite, dataset: Dataset) -> Iterator[tuple[ProblemSpec, Seed
         yield spec, seeds
 
 
+def _fitting_size(suite: Suite, dataset: Dataset) -> int:
+    """How many samples are corrupted.
+
+    Raises:
+        UsageError: the suite's settings and its data set do not fit.
+    """
+    settings, side = suite.corruption, dataset.train_images.shape[-1]
+    count, highest = len(dataset.train_labels), len(dataset.classes) - 1
+    size = max(1, round(settings.size * count)) if isinstance(settings.size, float) else settings.size
+    named = {"class_pair[0]": settings.class_pair[0], "class_pair[1]": settings.class_pair[1]}
+    for key, value in {**named, "target_class": settings.target_class}.items():
+        if not 0 <= value <= highest:
+            raise UsageError(
+                f"suite '{suite.name}': corruption.{key} = {value}, but data set '{suite.dataset}' has classes"
+                f" 0 to {highest}"
+            )
+    if size >= count:
+        raise UsageError(
+            f"suite '{suite.name}': corruption.size = {settings.size} leaves none of the {count} training samples"
+            " clean: lower it"
+        )
+    for key, pixels in {
+        "corruption.trigger_size": settings.trigger_size,
+        "recipe.crop_padding": suite.recipe.crop_padding,
+    }.items():
+        if pixels >= side:
+            raise UsageError(
+                f"suite '{suite.name}': {key} = {pixels}, but the images of data set '{suite.dataset}' have a side of"
+                f" {side} pixels: lower it"
+            )
+    labels = dataset.test_labels.numpy()
+    for name in suite.corruptions:
+        rules = CORRUPTIONS[name](settings.class_pair, settings.target_class, settings.trigger_size, suite.paper)
+        for what, mask in {"healing": rules.healed_test(labels), "utility": rules.utility_test(labels)}.items():
+            if not np.any(mask):
+                raise UsageError(
+                    f"suite '{suite.name}': data set '{suite.dataset}' has no test images to measure {what} of"
+                    f" '{name}' on: raise test_size, or choose other classes or corruptions"
+                )
+    return size
+
+
 def find(name: str, folder: Path) -> Path:
     """The file of a suite given by name (in the folder of suites) or by path."""
     path = Path(name)
     if path.suffix == ".toml":
-        if path.is_file():
+        if os.path.isfile(path):  # unlike Path.is_file it knows that a name may be too long to be one
             return path
         raise UsageError(f"suite file {path} does not exist")
     path = folder / f"{name}.toml"
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     known = ", ".join(sorted(file.stem for file in folder.glob("*.toml"))) or "none"
     raise UsageError(f"unknown suite '{name}': {folder} holds {known}; a path to a .toml file works too")
@@ -226,12 +259,7 @@ def parse(path: Path) -> Suite:
     Raises:
         UsageError: naming the file, the key and what is allowed.
     """
-    try:
-        suite = TypeAdapter(Suite).validate_python(tomllib.loads(path.read_text()))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
-    except ValidationError as error:
-        raise UsageError(f"{path}: {_sentence(error)}") from error
+    suite = specification.read(Suite, path)
     for key, values in (
         ("discovery_rates", suite.discovery_rates),
         ("seeds", suite.seeds),
@@ -250,22 +278,3 @@ def parse(path: Path) -> Suite:
     if suite.corruption.class_pair[0] == suite.corruption.class_pair[1]:
         raise UsageError(f"{path}: corruption.class_pair needs two different classes")
     return suite
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first problem as a sentence: the key, what is wrong with it, and what is allowed."""
-    unknown = ("unexpected_keyword_argument", "extra_forbidden")
-    # A misspelt key is also a missing one: the misspelling is what helps.
-    problem = min(error.errors(), key=lambda item: item["type"] not in unknown)
-    path = [str(part) for part in problem["loc"]]
-    table: Any = Suite
-    for part in path[:-1]:
-        inner = get_type_hints(table).get(part) if is_dataclass(table) else None
-        table = inner if is_dataclass(inner) else table
-    key = ".".join(path)
-    if problem["type"] in unknown:
-        allowed = ", ".join(sorted(item.name for item in fields(table)))
-        return f"unknown key '{key}'; allowed here: {allowed}"
-    if problem["type"] in ("missing", "missing_argument"):
-        return f"key '{key}' is missing"
-    return f"key '{key}': {problem['msg'][0].lower()}{problem['msg'][1:]} (got {problem['input']!r})"

@@ -17,6 +17,7 @@ from unlearnbench.report.frames import REFERENCE, RETRAIN, map_of, original_colu
 from unlearnbench.report.labels import PRODUCT, RATE_LABEL, REGULARITY_LABELS
 
 if TYPE_CHECKING:
+    from unlearnbench.engine.rerun import Comparison
     from unlearnbench.engine.tune import Try
 
 NO_VALUE = "-"
@@ -214,4 +215,13 @@ def tries_table(tries: Sequence[Try]) -> Table:
             failed,
             number(float("nan") if item.seconds is None else item.seconds, 2),
         )
+    return table
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """Each field of a record beside what running the trial again gave."""
+    table = Table("field", "stored", "again", "equal", box=SIMPLE_HEAD, pad_edge=False)
+    for item in comparisons:
+        values = (NO_VALUE if value is None else str(value)[:40] for value in (item.stored, item.again))
+        table.add_row(item.name, *values, {True: "yes", False: "no", None: ""}[item.equal])
     return table

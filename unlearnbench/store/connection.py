@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import HarnessError, UsageError
 
 LOCK = 0x756E6C6561726E  # any number that no other program locks in the same PostgreSQL database
 
@@ -32,6 +32,8 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
     try:
         url = make_url(url_of(path_or_url))
         backend = url.get_backend_name()
+        if backend == "sqlite" and url.database in (None, "", ":memory:"):
+            raise UsageError(f"'{shown(path_or_url)}' names no file: a store in memory is gone when the program ends")
         if backend == "sqlite" and url.database:
             if not create and not Path(url.database).is_file():
                 raise UsageError(f"no results database at {url.database}: run a suite first, or name another")
@@ -59,8 +61,34 @@ def explained(path_or_url: str) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, OSError) as error:
-        first = str(getattr(error, "orig", error)).splitlines()[0]
-        raise UsageError(f"the results database '{shown(path_or_url)}' cannot be opened: {first}") from error
+        raise UsageError(
+            f"the results database '{shown(path_or_url)}' cannot be opened: {first_line(error)}"
+        ) from error
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction: all of it is stored, or nothing.
+
+    Raises:
+        HarnessError: the database cannot take it: its disk is full, its server gone.
+        IntegrityError: a row does not fit what is stored; the caller knows which it offered.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise HarnessError(
+            f"the results database '{engine.url}' cannot be written: {first_line(error)}; what was stored before stays:"
+            " repair that, then the same command goes on from there"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """What the database says, without the statement and its values."""
+    return next(iter(str(getattr(error, "orig", error)).splitlines()), type(error).__name__)
 
 
 def begin_alone(connection: Connection) -> None:
@@ -95,8 +123,8 @@ def _configure_sqlite(connection: object, _record: object) -> None:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
             break
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
     cursor.execute("PRAGMA foreign_keys=ON")

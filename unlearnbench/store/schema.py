@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 """The number of the last revision in `migrations/versions`: a change of the tables is a new one there."""
 
 Key = String(64)
@@ -174,6 +174,18 @@ class PlannedTrialRow(Base):
     """How the original was trained: `standard` or `tied-dropout`."""
 
 
+class ClaimRow(Base):
+    """A harness is at this trial: see `store.claims`. The only rows that go away again."""
+
+    __tablename__ = "claims"
+    trial_key: Mapped[str] = mapped_column(Key, primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
+    process: Mapped[str] = mapped_column(String(200))
+    """Which process of which machine, as `processes.identity` says it."""
+    beat: Mapped[int]
+    """Counts up while the harness lives."""
+
+
 class PredictionRow(Base):
     """Predicted class of every sample, so that any metric can be computed again: see `evaluation.predictions`."""
 
@@ -184,5 +196,5 @@ class PredictionRow(Base):
     triggered_test: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-TABLES = Base.metadata.sorted_tables
-"""In an order in which rows can be added: a table comes after those that it refers to."""
+TABLES = [table for table in Base.metadata.sorted_tables if table.name != ClaimRow.__tablename__]
+"""In an order in which rows can be added: a table comes after those that it refers to. Claims are no results."""

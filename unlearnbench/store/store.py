@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Table, inspect, select
+from sqlalchemy import Connection, Engine, Table, func, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
-from unlearnbench.store.connection import begin_alone, connect, explained
+from unlearnbench.store.connection import begin_alone, connect, explained, writing
 from unlearnbench.store.migrations import check, create, stored_version
 from unlearnbench.store.schema import TABLES, Base, OriginalRow, RunRow, TrialRow
 
@@ -93,14 +93,20 @@ class Store:
             table = inspect(type(row)).local_table
             assert isinstance(table, Table)
             values.setdefault(table, []).append({column.name: getattr(row, column.name) for column in table.columns})
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             for table in TABLES:
                 insert_new(connection, table, values.get(table, []))
 
     def finish_run(self, run_id: str, at: datetime) -> None:
         """Note the end of a run."""
-        with Session(self.engine) as session, session.begin():
-            session.get_one(RunRow, run_id).finished_at = at
+        with writing(self.engine) as connection:
+            connection.execute(update(RunRow).where(RunRow.id == run_id).values(finished_at=at))
+
+    def after_all_runs(self, at: datetime) -> datetime:
+        """This time, or the first one after the start of every stored run, if the clock has been set back."""
+        with Session(self.engine) as session:
+            last = session.scalar(select(func.max(RunRow.started_at)))
+        return at if last is None else max(at, last + timedelta(microseconds=1))
 
     def stored_trials(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that have a record."""

@@ -1,0 +1,1 @@
+"""Faults on purpose: kills, full disks, damaged files, company. Run as `python -m benchmarks.faults`."""

@@ -1,0 +1,46 @@
+"""Work that several harnesses share: what another one is at is asked for again until it is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+PAUSE = 1.0
+"""Seconds before what others are at is asked for again, and between two calls of `meanwhile`."""
+
+
+def rounds(
+    pool: Executor, items: Sequence[Item], attempt: Callable[[Item], Result | None], meanwhile: Callable[[], None]
+) -> Iterator[Result]:
+    """What `attempt` gives for every item, as it comes; None means that another harness is at the item.
+
+    `meanwhile` is called about once a second, in the caller's thread.
+    """
+    waiting = list(items)
+    while waiting:
+        ended: SimpleQueue[Future[Result | None]] = SimpleQueue()
+        running = {}
+        for item in waiting:
+            future = pool.submit(attempt, item)
+            running[future] = item
+            future.add_done_callback(ended.put)
+        waiting = []
+        while running:
+            meanwhile()
+            try:
+                future = ended.get(timeout=PAUSE)
+            except Empty:
+                continue
+            item, result = running.pop(future), future.result()
+            if result is None:
+                waiting.append(item)
+            else:
+                yield result
+        if waiting:
+            time.sleep(PAUSE)

@@ -1,0 +1,125 @@
+"""A person's own images, `train/CLASS/*` and `test/CLASS/*`: decoded once into a file of tensors that is verified."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unlearnbench.errors import UsageError
+from unlearnbench.problem.tensors import load_verified, lock, save
+
+IGNORED = ("Thumbs.db", "desktop.ini")
+"""What systems leave in folders, beside names that begin with a dot."""
+LARGEST_CLASS = 2**16
+"""Predictions are stored in 16 bits."""
+
+
+def load(path: Path, image_size: int | None, cache: Path) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+    """The names of the classes; images uint8 [N, 3, S, S] and labels int64 [N], of training and test.
+
+    Raises:
+        UsageError: naming the folder or file that is wrong, and what to do.
+    """
+    from torchvision.datasets import ImageFolder
+
+    try:
+        path = path.expanduser()
+        for part in ("train", "test"):
+            if not (path / part).is_dir():
+                raise UsageError(f"image folder {path} has no folder '{part}': it needs train/CLASS/* and test/CLASS/*")
+        train, test = ImageFolder(str(path / "train")), ImageFolder(str(path / "test"))
+        _refuse_strangers(path, [file for file, _ in [*train.samples, *test.samples]])
+        if train.classes != test.classes:
+            different = sorted(set(train.classes) ^ set(test.classes))
+            raise UsageError(f"image folder {path}: classes {different} are in only one of train and test; give both")
+        if not 2 <= len(train.classes) <= LARGEST_CLASS:
+            raise UsageError(
+                f"image folder {path} has {len(train.classes)} class ({train.classes[0]}): give at least two, each a"
+                f" folder in train and in test, and at most {LARGEST_CLASS}"
+            )
+        listing = hashlib.sha256(f"v1 {image_size}".encode())
+        for file, label in [*train.samples, *test.samples]:
+            status = os.stat(file)
+            listing.update(os.fsencode(file) + f" {label} {status.st_size} {status.st_mtime_ns}\n".encode())
+    except (OSError, RuntimeError) as error:  # RuntimeError: a home folder of a user who is not there
+        raise UsageError(f"image folder {path} cannot be read: {error}") from error
+    decoded = cache / f"{listing.hexdigest()[:32]}.safetensors"
+    tensors = load_verified(decoded)
+    if tensors is None:
+        with lock(decoded):
+            tensors = load_verified(decoded)  # another harness may just have written it
+            if tensors is None:
+                tensors = _tensors(path, {"train": train, "test": test}, image_size)
+                save(tensors, decoded)
+    return tuple(train.classes), tensors
+
+
+def _refuse_strangers(path: Path, images: list[str]) -> None:
+    """Refuse files that would be left out in silence: in a format that is not read, or in no class."""
+    known = set(images)
+    for part in ("train", "test"):
+        for folder, _, names in sorted(os.walk(path / part, followlinks=True)):
+            for name in sorted(names):
+                file = os.path.join(folder, name)
+                if file not in known and not name.startswith(".") and name not in IGNORED:
+                    raise UsageError(
+                        f"image folder {path}: {file} is not an image in a folder of a class that can be read"
+                        " (png, jpg, bmp, ppm, pgm, tif, webp): convert, move or remove it"
+                    )
+
+
+def _tensors(path: Path, parts: dict[str, Any], image_size: int | None) -> dict[str, Tensor]:
+    tensors = {}
+    for name, part in parts.items():
+        tensors[f"{name}_images"] = _decode([file for file, _ in part.samples], image_size)
+        tensors[f"{name}_labels"] = torch.tensor([label for _, label in part.samples])
+    if tensors["train_images"].shape[1:] != tensors["test_images"].shape[1:]:
+        raise UsageError(f"image folder {path}: train and test images differ in size; set image_size in the suite")
+    return tensors
+
+
+def _decode(files: list[str], image_size: int | None) -> Tensor:
+    """RGB images uint8 [N, 3, S, S]; resized and centre-cropped to image_size when it is given."""
+    images: Tensor | None = None
+    for position, file in enumerate(files):
+        pixels = _pixels(file, image_size)
+        if images is None:
+            try:
+                images = torch.empty((len(files), *pixels.shape), dtype=torch.uint8)
+            except RuntimeError as error:  # torch's way to say that there is not so much memory
+                side = pixels.shape[1]
+                raise UsageError(
+                    f"{len(files)} images of {side}x{side} pixels do not fit into memory: set a smaller image_size in"
+                    " the suite"
+                ) from error
+        if pixels.shape != images.shape[1:] or pixels.shape[1] != pixels.shape[2]:
+            raise UsageError(
+                f"image {file} is {pixels.shape[2]}x{pixels.shape[1]}, which is not square or not the size of the"
+                f" first image ({images.shape[3]}x{images.shape[2]}): set image_size in the suite"
+            )
+        images[position] = pixels
+    assert images is not None, "ImageFolder never returns a part without images"
+    return images
+
+
+def _pixels(file: str, image_size: int | None) -> Tensor:
+    """One image as uint8 [3, H, W]; grey is spread over three channels, transparency is dropped."""
+    from PIL import Image, ImageOps
+
+    try:
+        picture = Image.open(file)
+        picture.load()
+    except Exception as error:  # Pillow's readers of damaged files fail in any way
+        raise UsageError(f"image {file} cannot be decoded ({error}): repair or remove it") from error
+    if picture.mode.startswith(("I", "F")):  # Pillow would cut the values off at 255
+        raise UsageError(f"image {file} has more than 8 bits a channel: convert it to 8 bits")
+    colour = picture.convert("RGB")
+    if image_size is not None:
+        colour = ImageOps.fit(colour, (image_size, image_size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(colour)).permute(2, 0, 1)

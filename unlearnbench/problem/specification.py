@@ -1,0 +1,103 @@
+"""Specifications as TOML files: read, then checked against frozen dataclasses; what is wrong is one sentence."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from unlearnbench.errors import UsageError
+
+Kind = TypeVar("Kind")
+
+UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+MISSING = ("missing", "missing_argument")
+
+
+def read(kind: type[Kind], file: Path) -> Kind:
+    """The content of a TOML file as that dataclass.
+
+    Raises:
+        UsageError: naming the file, the key and what is allowed.
+    """
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors write a byte-order mark
+    except (OSError, ValueError, RecursionError) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{file}: not a readable TOML file: {reason}") from error
+    return validated(kind, table, str(file))
+
+
+def validated(kind: type[Kind], table: dict[str, Any], source: str) -> Kind:
+    """The table as that dataclass: exact types (no `true` for 1, no "3" for 3), no key but its own.
+
+    Raises:
+        UsageError: naming the source, the key and what is allowed.
+    """
+    try:
+        for key, value in table.items():
+            _plain(value, key)
+        # As JSON, because strict checking of Python values takes no list for a tuple and no table for a dataclass.
+        return TypeAdapter(kind).validate_json(json.dumps(table), strict=True)
+    except ValidationError as error:
+        raise UsageError(f"{source}: {_sentence(error, kind)}") from error
+    except UsageError as error:
+        raise UsageError(f"{source}: {error}") from None
+
+
+def _plain(value: Any, key: str) -> None:
+    """Refuse what no key takes and what cannot be stored: dates, NaN, infinity, huge integers, NUL characters."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _plain(name, key)
+            _plain(inner, f"{key}.{name}")
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            _plain(inner, f"{key}.{position}")
+    elif isinstance(value, str):
+        if "\0" in value:
+            raise UsageError(f"key {key!r}: a text must not hold the character NUL")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise UsageError(f"key {key!r}: a finite number is needed (got {value})")
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise UsageError(f"key {key!r}: an integer must have at most 64 bits")
+    elif value is not None:  # a stored specification holds None where TOML has no key
+        raise UsageError(f"key {key!r}: no key takes a date or a time (got {value})")
+
+
+def _sentence(error: ValidationError, kind: Any) -> str:
+    """The first problem as a sentence: the key, what is wrong with it, and what is allowed."""
+    # A misspelt key is also a missing one: the misspelling is what helps.
+    problem = min(error.errors(), key=lambda item: item["type"] not in UNKNOWN)
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join(path)
+    if problem["type"] in UNKNOWN:
+        allowed = ", ".join(sorted(item.name for item in fields(_table(kind, path[:-1]))))
+        return f"unknown key {key!r}; allowed here: {allowed}"
+    if problem["type"] in MISSING:
+        return f"key {key!r} is missing"
+    got = repr(problem["input"])
+    return (
+        f"key {key!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        f" (got {got if len(got) <= 80 else f'{got[:77]}...'})"
+    )
+
+
+def _table(kind: Any, path: list[str]) -> Any:
+    """The dataclass of the table at this path; parts that name no field are positions, names and alternatives."""
+    for part in path:
+        hint = get_type_hints(kind).get(part)
+        kind = next((found for found in (hint, *_inside(hint)) if is_dataclass(found)), kind)
+    return kind
+
+
+def _inside(hint: Any) -> list[Any]:
+    """All types that a type is made of."""
+    return [inner for part in get_args(hint) for inner in (part, *_inside(part))]

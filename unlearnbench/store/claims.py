@@ -1,0 +1,103 @@
+"""Claims: several harnesses on one store share a suite's trials out among themselves, and none is run twice.
+
+A harness claims a trial before it runs it, and ends the claim when the record is stored. The claim of a dead
+harness is anybody's: on the same machine its process is gone, and on another its claim has not beaten for `LAPSE`
+seconds of the observer's own monotonic clock, so nobody's clock needs to be right. A harness that only slept through
+that time does the trial a second time for nothing; the store keeps the first record.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Literal, Self
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from unlearnbench.errors import HarnessError
+from unlearnbench.processes import alive, identity
+from unlearnbench.store.connection import writing
+from unlearnbench.store.schema import ClaimRow, TrialRow
+from unlearnbench.store.store import Store
+
+BEAT = 10.0
+LAPSE = 120.0
+
+Answer = Literal["mine", "stored", "elsewhere"]
+
+
+class Claims:
+    """The claims of one run; on leaving, all of them end. `take` is thread-safe."""
+
+    def __init__(self, store: Store, run_id: str):
+        self._store, self._run_id = store, run_id
+        self._seen: dict[str, tuple[str, int, float]] = {}
+        """By trial: whose claim, its beat, and since when it has been seen at that beat."""
+        self._last_beat = time.monotonic()
+
+    def __enter__(self) -> Self:
+        with Session(self._store.engine) as session:
+            claims = session.scalars(select(ClaimRow)).all()
+        for claim in claims:
+            if alive(claim.process) is False:
+                self._end(claim.trial_key, claim.run_id)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with writing(self._store.engine) as connection:
+                connection.execute(delete(ClaimRow).where(ClaimRow.run_id == self._run_id))
+        except HarnessError:
+            if error is None:
+                raise
+            # What ended the run is what a person must read; its claims lapse by themselves.
+
+    def take(self, key: str) -> Answer:
+        """Claim a trial: `stored` if there is a record by now, `elsewhere` while another harness is at it."""
+        claim = {"trial_key": key, "run_id": self._run_id, "process": identity(), "beat": 0}
+        for _ in range(2):
+            try:
+                with writing(self._store.engine) as connection:
+                    connection.execute(insert(ClaimRow).values(claim))
+                    # Asked with the claim in: who stores a record ends its claim after that, so none can slip between.
+                    if connection.scalar(select(TrialRow.key).where(TrialRow.key == key)) is None:
+                        return "mine"
+                    connection.execute(delete(ClaimRow).where(ClaimRow.trial_key == key))
+                    return "stored"
+            except IntegrityError:
+                with Session(self._store.engine) as session:
+                    holder = session.get(ClaimRow, key)
+                if holder is None or not self._dead(holder):
+                    return "elsewhere"
+                self._end(holder.trial_key, holder.run_id)
+        return "elsewhere"
+
+    def end(self, key: str) -> None:
+        """End this run's claim on a trial whose record is stored."""
+        self._end(key, self._run_id)
+
+    def beat(self) -> None:
+        """Say, every `BEAT` seconds at most, that this harness lives. To be called at least that often."""
+        if time.monotonic() - self._last_beat < BEAT:
+            return
+        self._last_beat = time.monotonic()
+        with writing(self._store.engine) as connection:
+            connection.execute(update(ClaimRow).where(ClaimRow.run_id == self._run_id).values(beat=ClaimRow.beat + 1))
+
+    def _dead(self, claim: ClaimRow) -> bool:
+        if alive(claim.process) is False:
+            return True
+        run_id, beat, since = self._seen.get(claim.trial_key, ("", 0, 0.0))
+        if (run_id, beat) != (claim.run_id, claim.beat):
+            self._seen[claim.trial_key] = (claim.run_id, claim.beat, time.monotonic())
+            return False
+        return time.monotonic() - since > LAPSE
+
+    def _end(self, key: str, run_id: str) -> None:
+        """Remove the claim of that run, and no younger one on the same trial."""
+        with writing(self._store.engine) as connection:
+            connection.execute(delete(ClaimRow).where(ClaimRow.trial_key == key, ClaimRow.run_id == run_id))
