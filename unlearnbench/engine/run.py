@@ -55,6 +55,7 @@ def run_suite(
     data: Path,
     *,
     workers: int,
+    originals: Path | None = None,
     download: bool = True,
     watch: Callable[[Progress], None] | None = None,
 ) -> RunSummary:
@@ -63,6 +64,7 @@ def run_suite(
     Args:
         data: where data sets and originals are kept.
         workers: trials at once; a trial's result does not depend on it.
+        originals: where originals are kept instead.
 
     Raises:
         UsageError: a data set or suite that cannot be used.
@@ -99,7 +101,7 @@ def run_suite(
     warnings: list[str] = []
     busy = 0.0
     failed = 0
-    cache = data.resolve() / "originals"  # a trial has another working folder
+    cache = (originals or data / "originals").resolve()  # a trial has another working folder
 
     def report(stage: str, done: int, message: str | None = None) -> None:
         if message is not None:
@@ -120,8 +122,8 @@ def run_suite(
         try:
             report("originals", 0)
             needed = list(dict.fromkeys(trial.original_key for trial in missing))
-            originals = {pool.submit(original, worlds[key], key, cache, boundary): key for key in needed}
-            for future in as_completed(originals):
+            training = {pool.submit(original, worlds[key], key, cache, boundary): key for key in needed}
+            for future in as_completed(training):
                 row = future.result()
                 busy += row.seconds
                 for message in _doubts(row, worlds[row.key], store.original(row.key)):
