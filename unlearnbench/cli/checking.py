@@ -47,8 +47,9 @@ def baseline(
         frame = records(store.engine, suite)
         missing = not_recorded(store.engine, suite)
     write(frame, out_file)
-    for method, count in missing.items():
-        message = f"warning: {count} trials of {method} were not run and are not in the baseline"
+    if missing:
+        listed = ", ".join(f"{method} ({count})" for method, count in missing.items())
+        message = f"warning: trials that were not run are not in the baseline: {listed}"
         err.print(message, style="yellow", markup=False, highlight=False, soft_wrap=True)
     out.print(f"{len(frame)} trials of {frame['method'].nunique()} methods written to {out_file}", soft_wrap=True)
 

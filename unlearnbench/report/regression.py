@@ -213,12 +213,19 @@ def _cost(method: str, pairs: pd.DataFrame, factor: float) -> Finding:
     if len(known) == 0:
         message = f"`{RETRAIN}`, the unit of cost, was not run beside it in both"
         return Finding(method, "cost", "not checked", message)
-    before, after = (float(known[f"cost_{side}"].median()) for side in ("before", "after"))
-    growth = max(after, NEGLIGIBLE_COST) / max(before, NEGLIGIBLE_COST)
-    message = f"{before:.1%} -> {after:.1%} of retraining, median over {len(known)} problems"
+    before, after = (known[f"cost_{side}"].median() for side in ("before", "after"))
+    growth = cost_growth(known)
+    message = f"{growth:.2f} times what it was, median over {len(known)} problems"
+    message += f" ({before:.1%} of retraining, now {after:.1%})"
     if growth > factor:
-        return Finding(method, "cost", "regression", f"grew {growth:.1f} times, over {factor:g}: {message}")
+        return Finding(method, "cost", "regression", f"grew over {factor:g} times: {message}")
     return Finding(method, "cost", "fine", message)
+
+
+def cost_growth(pairs: pd.DataFrame) -> float:
+    """The median, over pairs of trials, of what the cost is now as a multiple of what it was."""
+    before, after = (pairs[f"cost_{side}"].clip(lower=NEGLIGIBLE_COST) for side in ("before", "after"))
+    return float((after / before).median())
 
 
 def _cells(rows: pd.DataFrame, regularities: pd.Series[str], most: int = 6) -> str:
