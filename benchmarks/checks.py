@@ -30,7 +30,7 @@ from unlearnbench.report.regression import compare, cost_growth
 from unlearnbench.store.store import Store
 
 ROOT = Path(__file__).parent.parent
-METHODS = ("finetune", "npo", "sap", "retrain")
+METHODS = ("finetune", "npo", "retrain")
 PLANTED = "finetune"
 
 SUITE = """

@@ -224,6 +224,11 @@ def test_a_new_method_is_named_and_not_judged():
     assert not found.having("regression")
 
 
+def test_only_new_methods_are_nothing_to_judge():
+    found = compare(MINE.iloc[:0], trials("new"), cost_factor=2.0)
+    assert (found.suite, [finding.verdict for finding in found.findings]) == ("small", ["new"])
+
+
 def test_cost_may_grow_up_to_the_factor_in_the_median_of_pairs():
     assert verdicts(MINE, MINE.assign(cost=0.51))["cost"] == "regression"
     assert verdicts(MINE, at(MINE, [0, 1, 2, 3], cost=9.0))["cost"] == "fine"

@@ -98,6 +98,7 @@ def check(
         _same_suite(suite or measured, measured, against)
         with Store(database or DATABASE, create=False) as store:
             after = records(store.engine, measured)
+        _known(names, before, after)
     else:
         grid = parse(find(suite or measured, suites))
         _same_suite(grid.name, measured, against)
@@ -117,6 +118,15 @@ def check(
 def _same_suite(name: str, measured: str, against: Path) -> None:
     if name != measured:
         raise UsageError(f"{against} is a baseline of suite '{measured}', not of '{name}': give the one of that suite")
+
+
+def _known(names: list[str], before: pd.DataFrame, after: pd.DataFrame) -> None:
+    from unlearnbench.report.baseline import select_methods
+
+    for name in names:
+        if select_methods(before, [name]).empty and select_methods(after, [name]).empty:
+            known = ", ".join(sorted({*before["method"], *after["method"]}))
+            raise UsageError(f"unknown method '{name}': choose from {known}")
 
 
 def _to_run(available: Sequence[Submission], before: pd.DataFrame, names: list[str], variant: str) -> list[Submission]:

@@ -67,7 +67,10 @@ class Comparison:
 
 
 def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float) -> Comparison:
-    """Ask every rule of every method of the baseline; methods that only `current` has are named, not judged."""
+    """Ask every rule of every method of the baseline; methods that only `current` has are named, not judged.
+
+    At least one of the frames has a row.
+    """
     identity = ["method", *PROBLEM]
     pairs = baseline.merge(current, on=identity, suffixes=("_before", "_after"))
     findings: list[Finding] = []
@@ -84,7 +87,8 @@ def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float
             findings.append(_cost(name, both, cost_factor))
     for name in sorted(set(current["method"]) - set(baseline["method"])):
         findings.append(Finding(name, "present", "new", "not in the baseline: shown, not judged"))
-    return Comparison(str(baseline["suite"].iloc[0]), tuple(findings), tuple(changes), pairs, baseline, current)
+    suite = str(pd.concat([baseline["suite"], current["suite"]]).iloc[0])
+    return Comparison(suite, tuple(findings), tuple(changes), pairs, baseline, current)
 
 
 def fewest_drops(problems: int) -> int:
