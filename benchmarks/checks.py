@@ -3,6 +3,7 @@
     python benchmarks/checks.py plants              regressions planted into real runs of a small suite
     python benchmarks/checks.py honest --times 10   the same code again, each time with a fresh store
     python benchmarks/checks.py power BEFORE AFTER  what a drop must be to be found, from two baselines or trials.csv
+    python benchmarks/checks.py replacements BASELINE    the same, from all methods of a baseline
 
 Results are in docs/checks.md.
 """
@@ -16,6 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +214,24 @@ def power(before: Path, after: Path, repetitions: int = 200) -> None:
             print(f"| {name} | {noise.std():.1f} | {problems} | {false:.1%} | {next(drops):.1f} |", flush=True)
 
 
+def replacements(measured: Path) -> None:
+    """Every worse method in place of a better one: how often that is found, by the size of the drop.
+
+    Harder than a weakened method: the worse one is better on some problems.
+    """
+    frame = pd.read_csv(measured)
+    frame = frame[~frame["submission"].isin(["oracle", "original"])]
+    print("| drop | replacements | found on digits | found on digits-quick |\n| :-- | --: | --: | --: |")
+    scores = 100 * frame.pivot(index=["corruption", "discovery_rate"], columns="submission", values="aggregate")
+    quick = scores.loc[scores.index.get_level_values("discovery_rate").isin([0.1, 0.5, 1.0])]
+    pairs = [(better, worse) for better in scores for worse in scores if scores[worse].mean() < scores[better].mean()]
+    bounds = (0, 1, 2, 5, 10, 20, 100)
+    for low, high in pairwise(bounds):
+        own = [(b, w) for b, w in pairs if low <= scores[b].mean() - scores[w].mean() < high]
+        found = [np.mean([is_drop((table[w] - table[b]).to_numpy()) for b, w in own]) for table in (scores, quick)]
+        print(f"| {low} to {high} | {len(own)} | {found[0]:.0%} | {found[1]:.0%} |")
+
+
 def is_drop(differences: Values) -> bool:
     """The rule of the check."""
     return bootstrap_mean(differences, np.random.default_rng(0)).high < 0
@@ -225,8 +245,10 @@ def main() -> None:
     files = verbs.add_parser("power")
     for name in ("before", "after"):
         files.add_argument(name, type=Path)
+    verbs.add_parser("replacements").add_argument("measured", type=Path)
     arguments = vars(parser.parse_args())
-    verb: Callable[..., None] = {"plants": plants, "honest": honest, "power": power}[arguments.pop("verb")]
+    known = {"plants": plants, "honest": honest, "power": power, "replacements": replacements}
+    verb: Callable[..., None] = known[arguments.pop("verb")]
     verb(**arguments)
 
 

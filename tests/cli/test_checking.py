@@ -17,6 +17,7 @@ TINY = """
 name = "tiny"
 title = "Tiny"
 dataset = "digits"
+corruptions = ["poison-trigger"]
 discovery_rates = [0.5, 1.0]
 seeds = [0]
 train_size = 200
@@ -103,14 +104,14 @@ def test_a_harness_that_names_its_streams_otherwise_is_found(call: Any, monkeypa
     monkeypatch.setattr(world, "stream", lambda seed, *names: stream(seed, "renamed", *names))
     code, out, _ = call(*CHECK)
     assert code == 1
-    assert "regression: mine: same numbers: the method's code is unchanged, but 6 of 6 trials give other numbers" in out
+    assert "regression: mine: same numbers: the method's code is unchanged, but 2 of 2 trials give other numbers" in out
 
 
-def test_a_trial_that_newly_fails_and_a_slow_one_are_found(place: Path, call: Any) -> None:
+def test_a_trial_that_newly_fails_is_found(place: Path, call: Any) -> None:
     change(place, "        assert len(problem.forget) < 20, 'too many'\n")
     code, out, _ = call(*CHECK)
     assert code == 1
-    assert "regression: mine: finishes: 3 of 6 trials newly fail: raised: AssertionError: too many" in out
+    assert "regression: mine: finishes: 1 of 2 trials newly fail: raised: AssertionError: too many" in out
 
 
 def test_a_method_that_is_gone_is_found_and_a_new_one_is_not_judged(place: Path, call: Any) -> None:
@@ -118,7 +119,7 @@ def test_a_method_that_is_gone_is_found_and_a_new_one_is_not_judged(place: Path,
     call("new", "yours")
     code, out, _ = call(*CHECK)
     assert code == 1
-    assert "regression: mine: present: the method is gone: none of its 6 trials is there" in out
+    assert "regression: mine: present: the method is gone: none of its 2 trials is there" in out
     assert "new: yours: not in the baseline: shown, not judged" in out
     code, out, err = call(*CHECK, "--method", "mine")
     assert code == 1, err
@@ -134,7 +135,7 @@ def test_no_run_judges_what_is_stored(call: Any, monkeypatch: pytest.MonkeyPatch
 def test_what_a_given_database_holds_is_not_run_again_and_the_check_says_so(call: Any) -> None:
     code, out, _ = call(*CHECK, "--database", "data/unlearnbench.db")
     assert code == 0
-    assert "note: 6 of 6 trials were stored already: they say nothing of today's harness" in out
+    assert "note: 2 of 2 trials were stored already: they say nothing of today's harness" in out
 
 
 def test_a_baseline_names_what_it_lacks(place: Path, call: Any) -> None:
@@ -146,8 +147,8 @@ def test_a_baseline_names_what_it_lacks(place: Path, call: Any) -> None:
     code, out, err = call("baseline", "tiny", "--out", "new/baseline.csv")
     assert code == 0
     assert err == "warning: trials that were not run are not in the baseline: mine (1)\n"
-    assert out == "5 trials of 1 methods written to new/baseline.csv\n"
-    assert len((place / "new/baseline.csv").read_text().splitlines()) == 6
+    assert out == "1 trials of 1 methods written to new/baseline.csv\n"
+    assert len((place / "new/baseline.csv").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(
@@ -156,9 +157,10 @@ def test_a_baseline_names_what_it_lacks(place: Path, call: Any) -> None:
         (("check", "--against", "nothing.csv"), ("no baseline at nothing.csv", "unlearnbench baseline SUITE")),
         (("check", "--against", "tiny.toml"), ("tiny.toml, line 1, column 1: ", "instead of 'suite'")),
         (("check", "other.toml", "--against", "baseline.csv"), ("a baseline of suite 'tiny', not of 'other'",)),
-        (("check", "other", "--against", "baseline.csv", "--no-run"), ("of suite 'tiny', not of 'other'",)),
+        (("check", "other.toml", "--against", "baseline.csv", "--no-run"), ("of suite 'tiny', not of 'other'",)),
         ((*CHECK, "--method", "yours"), ("unknown method 'yours'",)),
         ((*CHECK, "--no-run", "--method", "yours"), ("unknown method 'yours'", "mine")),
+        ((*CHECK, "--submissions", "nowhere"), ("no submissions in nowhere",)),
         ((*CHECK, "--no-run", "--database", "none.db"), ("no results database at none.db",)),
         (("baseline", "other", "--out", "b.csv"), ("no run of suite 'other'",)),
     ],

@@ -95,14 +95,18 @@ def check(
     measured = str(before["suite"].iloc[0])
     notes: list[str] = []
     if no_run:
-        _same_suite(suite or measured, measured, against)
+        if suite is not None:
+            _same_suite(parse(find(suite, suites)).name, measured, against)
         with Store(database or DATABASE, create=False) as store:
             after = records(store.engine, measured)
         _known(names, before, after)
     else:
         grid = parse(find(suite or measured, suites))
         _same_suite(grid.name, measured, against)
-        chosen = _to_run(discover(submissions), before, names, grid.variant)
+        available = discover(submissions)
+        if not available:
+            raise UsageError(f"no submissions in {submissions}: give --submissions")
+        chosen = _to_run(available, before, names, grid.variant)
         with tempfile.TemporaryDirectory(prefix="unlearnbench-check-") as fresh:
             originals = None if database else Path(fresh) / "originals"
             with Store(database or f"{fresh}/store.db") as store:
