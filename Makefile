@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 BASE ?= main
+SUITE ?= digits-quick
 ALWAYS_RUN := retrain
 
 .PHONY: setup leaderboard test lint check check-submissions clean
@@ -34,7 +35,7 @@ lint: setup
 check: setup
 	$(BIN)/unlearnbench check --against leaderboard/baseline.csv
 
-# What the submissions that differ from those of the revision BASE give on a small suite, before and after.
+# What the submissions that differ from those of the revision BASE give on SUITE, before and after.
 check-submissions: setup
 	rm -rf .check
 	mkdir .check
@@ -42,10 +43,10 @@ check-submissions: setup
 	$(BIN)/unlearnbench methods --changed-from .check/submissions > .check/changed
 	echo "Changed submissions: $$(tr '\n' ' ' < .check/changed)" | tee .check/summary.md
 	for name in $$(cat .check/changed); do test ! -d submissions/$$name || $(BIN)/unlearnbench validate submissions/$$name || exit 1; done
-	$(BIN)/unlearnbench run digits-quick $(call those_in,.check/submissions) --submissions .check/submissions --data .check --database .check/base.db
-	$(BIN)/unlearnbench baseline digits-quick --out .check/baseline.csv --database .check/base.db
-	$(BIN)/unlearnbench run digits-quick $(call those_in,submissions) --data .check --database .check/now.db
-	$(BIN)/unlearnbench leaderboard digits-quick --out .check/leaderboard --database .check/now.db
+	$(BIN)/unlearnbench run $(SUITE) $(call those_in,.check/submissions) --submissions .check/submissions --data .check --database .check/base.db
+	$(BIN)/unlearnbench baseline $(SUITE) --out .check/baseline.csv --database .check/base.db
+	$(BIN)/unlearnbench run $(SUITE) $(call those_in,submissions) --data .check --database .check/now.db
+	$(BIN)/unlearnbench leaderboard $(SUITE) --out .check/leaderboard --database .check/now.db
 	$(BIN)/unlearnbench check --against .check/baseline.csv --no-run --database .check/now.db --summary .check/summary.md --junit .check/junit.xml
 
 # Options that name the changed submissions, and the one that is the unit of cost, of those that are in the folder.

@@ -152,6 +152,8 @@ def _score(method: str, changes: list[Change]) -> Finding:
     fallen = [part.regularity for part in parts if part.problems >= FEWEST_PROBLEMS and part.difference.high < 0]
     if fallen:
         message += f"; taken alone, {' and '.join(fallen)} dropped"
+    if whole.difference.value < 0:
+        message = f"fell, but by no more than its interval explains: {message}"
     return Finding(method, "score", "fine", message)
 
 

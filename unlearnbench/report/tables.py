@@ -36,7 +36,7 @@ CORRELATION_HEADER = ("Trials of", "Pearson r", "Spearman rho", "Trials", "Left 
 
 _MARKDOWN_ONLY = {"Title", "95% interval", "Seconds"}
 _HEADER_WIDTH = 10
-_LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity"}
+_LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity", "Rule", "What was found"}
 _CELL_MARKS = {"failed": "x", "partly failed": "!", "missing": NO_VALUE, "partly missing": "?"}
 _CELL_NOTES = {
     "failed": "x all failed",
