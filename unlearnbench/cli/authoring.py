@@ -12,10 +12,20 @@ from unlearnbench.cli.common import Submissions, Suites, app, cores, out
 
 
 @app.command()
-def methods(submissions: Submissions = Path("submissions")) -> None:
+def methods(
+    submissions: Submissions = Path("submissions"),
+    changed_from: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Only the names of those that differ from these submissions, gone ones too."),
+    ] = None,
+) -> None:
     """List the methods: submissions in the folder and installed packages."""
-    from unlearnbench.engine.submissions import discover
+    from unlearnbench.engine.submissions import changed, discover
 
+    if changed_from is not None:
+        for name in changed(discover(submissions), discover(changed_from)):
+            out.print(name)
+        return
     table = Table("method", "title", "role", "license", Column("paper", overflow="fold"))
     for item in discover(submissions):
         table.add_row(item.label, item.title, item.role, item.license, item.paper)

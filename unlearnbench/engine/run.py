@@ -63,6 +63,7 @@ def run_suite(
     data: Path,
     *,
     workers: int,
+    originals: Path | None = None,
     download: bool = True,
     isolation: Isolation = "process",
     watch: Callable[[Progress], None] | None = None,
@@ -75,6 +76,7 @@ def run_suite(
     Args:
         data: where data sets and originals are kept.
         workers: trials at once; a trial's result does not depend on it.
+        originals: where originals are kept instead.
         isolation: how trials are kept from the rest of the machine; results do not depend on it either, but what was
             run at one level is not taken for a record of another.
 
@@ -114,7 +116,7 @@ def run_suite(
     warnings: list[str] = []
     busy = 0.0
     ran = failed = 0
-    cache = data.resolve() / "originals"  # a trial has another working folder
+    cache = (originals or data / "originals").resolve()  # a trial has another working folder
 
     def report(stage: str, done: int, message: str | None = None) -> None:
         if message is not None:

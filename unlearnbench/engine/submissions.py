@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -208,6 +208,12 @@ def discover(folder: Path) -> list[Submission]:
         if labels.count(label) > 1:
             raise UsageError(f"two submissions are called '{label}': rename one of them")
     return found
+
+
+def changed(now: Iterable[Submission], before: Iterable[Submission]) -> list[str]:
+    """Names of the submissions that are new, gone, or differ in their code or anything that submission.toml says."""
+    contents = [{(item.label, repr(replace(item, folder=None))) for item in items} for items in (now, before)]
+    return sorted({label.partition("/")[0] for label, _ in contents[0] ^ contents[1]})
 
 
 def choose(submissions: Sequence[Submission], names: Iterable[str], variant: str = "default") -> list[Submission]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 Format = Literal["terminal", "markdown", "csv", "latex"]
 
-LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity", "On"}
+LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity", "On", "Rule", "What was found"}
 """Columns of words; all others hold numbers."""
 
 _LATEX = {

@@ -1,0 +1,256 @@
+"""Does `unlearnbench check` find what it is there to find, and is it silent about the rest?
+
+    python benchmarks/checks.py plants              regressions planted into real runs of a small suite
+    python benchmarks/checks.py honest --times 10   the same code again, each time with a fresh store
+    python benchmarks/checks.py power BEFORE AFTER  what a drop must be to be found, from two baselines or trials.csv
+    python benchmarks/checks.py replacements BASELINE    the same, from all methods of a baseline
+
+Results are in docs/checks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from unlearnbench import cli
+from unlearnbench.engine import world
+from unlearnbench.evaluation.statistics import Values, bootstrap_mean
+from unlearnbench.problem.streams import stream
+from unlearnbench.report.baseline import PROBLEM, read, records
+from unlearnbench.report.regression import compare, cost_growth
+from unlearnbench.store.store import Store
+
+ROOT = Path(__file__).parent.parent
+METHODS = ("finetune", "npo", "retrain")
+PLANTED = "finetune"
+
+SUITE = """
+name = "small"
+title = "300 digits, 9 problems"
+dataset = "digits"
+discovery_rates = [0.1, 0.5, 1.0]
+seeds = [0]
+variant = "digits"
+train_size = 300
+test_size = 100
+[corruption]
+size = 30
+[model]
+width = 0.125
+[recipe]
+steps = 60
+batch_size = 64
+peak_learning_rate = 0.05
+crop_padding = 0
+flip = false
+[budget]
+steps = 20
+batch_size = 64
+learning_rate = 0.01
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with the small suite, copies of the methods and the baseline of both."""
+
+    folder: Path
+
+    @property
+    def baseline(self) -> Path:
+        return self.folder / "baseline.csv"
+
+    def call(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of the program."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+            try:
+                cli.main(list(arguments))
+                code = 0
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return code, printed.getvalue()
+
+    def check(self, submissions: Path) -> tuple[int, list[str]]:
+        """Exit code of a check with a fresh store, and its lines about regressions."""
+        code, printed = self.call(
+            *("check", str(self.folder / "small.toml"), "--against", str(self.baseline)),
+            *("--submissions", str(submissions), "--data", str(self.folder / "data")),
+        )
+        return code, [line for line in printed.splitlines() if line.startswith("regression: ")]
+
+
+@contextlib.contextmanager
+def place() -> Iterator[Place]:
+    """Run the small suite once and keep it as the baseline."""
+    with tempfile.TemporaryDirectory() as name:
+        here = Place(Path(name))
+        (here.folder / "small.toml").write_text(SUITE)
+        for method in METHODS:
+            shutil.copytree(ROOT / "submissions" / method, here.folder / "submissions" / method)
+        store = str(here.folder / "store.db")
+        run = ("run", str(here.folder / "small.toml"), "--submissions", str(here.folder / "submissions"))
+        code, printed = here.call(*run, "--database", store, "--data", str(here.folder / "data"))
+        assert code == 0, printed
+        code, printed = here.call("baseline", "small", "--out", str(here.baseline), "--database", store)
+        assert code == 0, printed
+        yield here
+
+
+def edit(old: str, new: str, file: str = "method.py") -> Callable[[Path], None]:
+    """A change of the planted method."""
+
+    def change(submissions: Path) -> None:
+        path = submissions / PLANTED / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return change
+
+
+FIRST_LINE = "        model = problem.original()\n"
+SLOWLY = """        from time import process_time
+        begin = process_time()
+        while process_time() - begin < 2:
+            pass
+"""
+PLANTS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "weakened: learning rate 0.0269 -> 0.001": (
+        edit("learning_rate = 0.0269", "learning_rate = 0.001", "submission.toml"),
+        f"regression: {PLANTED}/digits: score",
+    ),
+    # Not a sleep: a machine that is busy with other things slows retraining, but no sleep.
+    "slowed: 2 s more of processor time in each trial": (
+        edit(FIRST_LINE, SLOWLY + FIRST_LINE),
+        f"regression: {PLANTED}/digits: cost",
+    ),
+    "fails where 3 samples were discovered": (
+        edit(FIRST_LINE, FIRST_LINE + "        assert len(problem.forget) > 3, 'too few'\n"),
+        f"regression: {PLANTED}/digits: finishes",
+    ),
+    "vanished": (lambda submissions: shutil.rmtree(submissions / PLANTED), f"regression: {PLANTED}/digits: present"),
+}
+
+
+def plants() -> None:
+    """Plant each regression, check, and show what the check said."""
+    with place() as here:
+        for name, (plant, expected) in PLANTS.items():
+            with tempfile.TemporaryDirectory() as folder:
+                submissions = Path(shutil.copytree(here.folder / "submissions", Path(folder) / "submissions"))
+                plant(submissions)
+                show(name, expected, *here.check(submissions))
+        world.stream = lambda seed, *names: stream(seed, "renamed", *names)  # type: ignore[attr-defined]
+        show("the harness names its streams otherwise", "same numbers", *here.check(here.folder / "submissions"))
+        world.stream = stream  # type: ignore[attr-defined]
+
+
+def show(name: str, expected: str, code: int, lines: list[str]) -> None:
+    found = code == 1 and any(expected in line for line in lines)
+    print(f"\n{'found' if found else 'MISSED'}: {name}", flush=True)
+    for line in lines:
+        print(f"    {line}", flush=True)
+
+
+def honest(times: int) -> None:
+    """Check unchanged code again and again: alarms, and how far costs stray."""
+    alarms = 0
+    growths: list[float] = []
+    with place() as here:
+        before = read(here.baseline)
+        for index in range(times):
+            store, data = here.folder / f"{index}.db", here.folder / str(index)
+            code, printed = here.call(
+                *("check", str(here.folder / "small.toml"), "--against", str(here.baseline), "--database", str(store)),
+                *("--submissions", str(here.folder / "submissions"), "--data", str(data)),
+            )
+            alarms += code != 0
+            with Store(str(store)) as opened:
+                pairs = compare(before, records(opened.engine, "small"), cost_factor=2.0).pairs
+            growth = {str(name): cost_growth(group) for name, group in pairs.groupby("method") if name != "retrain"}
+            growths += growth.values()
+            listed = ", ".join(f"{method} {value:.2f}" for method, value in growth.items())
+            print(f"{index + 1}: exit code {code}; cost, as a multiple of the baseline's: {listed}", flush=True)
+            if code:
+                print(printed, flush=True)
+    print(f"{alarms} alarms of {times}; cost from {min(growths):.2f} to {max(growths):.2f} of the baseline's")
+
+
+def power(before: Path, after: Path, repetitions: int = 200) -> None:
+    """False alarms, and the smallest drop that is found, with the noise between two measurements of the same code.
+
+    The noise of a method is resampled, lowered everywhere by a drop, and judged as the check does.
+    """
+    keys = ["method", *PROBLEM]
+    pairs = pd.read_csv(before).merge(pd.read_csv(after), on=keys, suffixes=("_before", "_after"))
+    pairs["noise"] = 100 * (pairs["aggregate_after"] - pairs["aggregate_before"])
+    noises = {str(name): group["noise"].dropna().to_numpy() for name, group in pairs.groupby("method")}
+    quiet = [name for name, noise in noises.items() if not noise.any()]
+    alarms = [name for name, noise in noises.items() if noise.any() and (is_drop(noise) or is_drop(-noise))]
+    print(f"{len(pairs)} trials of {len(noises)} methods; equal everywhere: {len(quiet)}; false alarms: {alarms}")
+    random = np.random.default_rng(0)
+    noises |= {f"normal, sd {deviation}": random.normal(0, deviation, 10_000) for deviation in (2, 5, 10)}
+    print("| noise | sd | problems | false alarms | smallest drop found in 80% |\n| :-- | --: | --: | --: | --: |")
+    for name in [name for name in noises if name not in quiet]:
+        noise = noises[name] - noises[name].mean()
+        for problems in (30, 9):
+            samples = random.choice(noise, (repetitions, problems))
+            false = np.mean([is_drop(sample) for sample in samples])
+            drops = (
+                drop for drop in np.arange(0.5, 50, 0.5) if np.mean([is_drop(row - drop) for row in samples]) >= 0.8
+            )
+            print(f"| {name} | {noise.std():.1f} | {problems} | {false:.1%} | {next(drops):.1f} |", flush=True)
+
+
+def replacements(measured: Path) -> None:
+    """Every worse method in place of a better one: how often that is found, by the size of the drop.
+
+    Harder than a weakened method: the worse one is better on some problems.
+    """
+    frame = pd.read_csv(measured)
+    frame = frame[~frame["submission"].isin(["oracle", "original"])]
+    print("| drop | replacements | found on digits | found on digits-quick |\n| :-- | --: | --: | --: |")
+    scores = 100 * frame.pivot(index=["corruption", "discovery_rate"], columns="submission", values="aggregate")
+    quick = scores.loc[scores.index.get_level_values("discovery_rate").isin([0.1, 0.5, 1.0])]
+    pairs = [(better, worse) for better in scores for worse in scores if scores[worse].mean() < scores[better].mean()]
+    bounds = (0, 1, 2, 5, 10, 20, 100)
+    for low, high in pairwise(bounds):
+        own = [(b, w) for b, w in pairs if low <= scores[b].mean() - scores[w].mean() < high]
+        found = [np.mean([is_drop((table[w] - table[b]).to_numpy()) for b, w in own]) for table in (scores, quick)]
+        print(f"| {low} to {high} | {len(own)} | {found[0]:.0%} | {found[1]:.0%} |")
+
+
+def is_drop(differences: Values) -> bool:
+    """The rule of the check."""
+    return bootstrap_mean(differences, np.random.default_rng(0)).high < 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True, dest="verb")
+    verbs.add_parser("plants")
+    verbs.add_parser("honest").add_argument("--times", type=int, default=10)
+    files = verbs.add_parser("power")
+    for name in ("before", "after"):
+        files.add_argument(name, type=Path)
+    verbs.add_parser("replacements").add_argument("measured", type=Path)
+    arguments = vars(parser.parse_args())
+    known = {"plants": plants, "honest": honest, "power": power, "replacements": replacements}
+    verb: Callable[..., None] = known[arguments.pop("verb")]
+    verb(**arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""`baseline` and `check` from the outside: what is run, what is found, and how the program ends."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unlearnbench import cli
+from unlearnbench.engine import world
+from unlearnbench.problem.streams import stream
+
+TINY = """
+name = "tiny"
+title = "Tiny"
+dataset = "digits"
+corruptions = ["poison-trigger"]
+discovery_rates = [0.5, 1.0]
+seeds = [0]
+train_size = 200
+test_size = 60
+[corruption]
+size = 20
+[model]
+width = 0.05
+[recipe]
+steps = 6
+batch_size = 50
+peak_learning_rate = 0.05
+[budget]
+steps = 2
+batch_size = 50
+learning_rate = 0.01
+"""
+FIRST_LINE = "        model = problem.original()\n"
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a suite, a submission, a store that it was run into, and the baseline of it."""
+    folder = tmp_path_factory.mktemp("measured")
+    (folder / "tiny.toml").write_text(TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for arguments in (
+            ("new", "mine"),
+            ("run", "tiny.toml"),
+            ("baseline", "tiny", "--out", "baseline.csv"),
+        ):
+            with pytest.raises(SystemExit) as end:
+                cli.main(list(arguments))
+            assert not end.value.code
+    return folder
+
+
+@pytest.fixture
+def place(measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it to change, and to be in."""
+    shutil.copytree(measured, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+@pytest.fixture
+def call(place: Path, capsys: Any) -> Callable[..., tuple[int, str, str]]:
+    """Call the program there: exit code, output, errors."""
+
+    def call_with(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            cli.main(list(arguments))
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out, printed.err
+
+    return call_with
+
+
+CHECK = ("check", "tiny.toml", "--against", "baseline.csv")
+
+
+def change(place: Path, more: str) -> None:
+    """Let the method do more before its first line."""
+    file = place / "submissions/mine/method.py"
+    text = file.read_text()
+    assert FIRST_LINE in text
+    file.write_text(text.replace(FIRST_LINE, more + FIRST_LINE))
+
+
+def test_the_same_code_run_anew_is_fine_and_leaves_only_what_was_asked_for(place: Path, call: Any) -> None:
+    before = {path for path in place.rglob("*") if path.is_file()}
+    code, out, err = call(*CHECK, "--summary", "s/summary.md", "--junit", "s/junit.xml")
+    assert (code, out.splitlines()[-1]) == (0, "1 method compared with the baseline of tiny: no regression."), err
+    assert {path for path in place.rglob("*") if path.is_file()} - before == {
+        place / "s/summary.md",
+        place / "s/junit.xml",
+    }
+    assert "no regression" in (place / "s/summary.md").read_text()
+    assert 'failures="0"' in (place / "s/junit.xml").read_text()
+
+
+def test_a_harness_that_names_its_streams_otherwise_is_found(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "stream", lambda seed, *names: stream(seed, "renamed", *names))
+    code, out, _ = call(*CHECK)
+    assert code == 1
+    assert "regression: mine: same numbers: the method's code is unchanged, but 2 of 2 trials give other numbers" in out
+
+
+def test_a_trial_that_newly_fails_is_found(place: Path, call: Any) -> None:
+    change(place, "        assert len(problem.forget) < 20, 'too many'\n")
+    code, out, _ = call(*CHECK)
+    assert code == 1
+    assert "regression: mine: finishes: 1 of 2 trials newly fail: raised: AssertionError: too many" in out
+
+
+def test_a_method_that_is_gone_is_found_and_a_new_one_is_not_judged(place: Path, call: Any) -> None:
+    shutil.rmtree(place / "submissions/mine")
+    call("new", "yours")
+    code, out, _ = call(*CHECK)
+    assert code == 1
+    assert "regression: mine: present: the method is gone: none of its 2 trials is there" in out
+    assert "new: yours: not in the baseline: shown, not judged" in out
+    code, out, err = call(*CHECK, "--method", "mine")
+    assert code == 1, err
+    assert "yours" not in out
+
+
+def test_no_run_judges_what_is_stored(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unlearnbench.engine.run.run_suite", None)
+    code, out, _ = call("check", "--against", "baseline.csv", "--no-run")
+    assert (code, out.splitlines()[-1]) == (0, "1 method compared with the baseline of tiny: no regression.")
+
+
+def test_what_a_given_database_holds_is_not_run_again_and_the_check_says_so(call: Any) -> None:
+    code, out, _ = call(*CHECK, "--database", "data/unlearnbench.db")
+    assert code == 0
+    assert "note: 2 of 2 trials were stored already: they say nothing of today's harness" in out
+
+
+def test_a_baseline_names_what_it_lacks(place: Path, call: Any) -> None:
+    import sqlite3
+
+    with sqlite3.connect("data/unlearnbench.db") as store:
+        store.execute("delete from predictions where trial_key in (select key from trials limit 1)")
+        store.execute("delete from trials where key in (select key from trials limit 1)")
+    code, out, err = call("baseline", "tiny", "--out", "new/baseline.csv")
+    assert code == 0
+    assert err == "warning: trials that were not run are not in the baseline: mine (1)\n"
+    assert out == "1 trials of 1 methods written to new/baseline.csv\n"
+    assert len((place / "new/baseline.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("check", "--against", "nothing.csv"), ("no baseline at nothing.csv", "unlearnbench baseline SUITE")),
+        (("check", "--against", "tiny.toml"), ("tiny.toml, line 1, column 1: ", "instead of 'suite'")),
+        (("check", "other.toml", "--against", "baseline.csv"), ("a baseline of suite 'tiny', not of 'other'",)),
+        (("check", "other.toml", "--against", "baseline.csv", "--no-run"), ("of suite 'tiny', not of 'other'",)),
+        ((*CHECK, "--method", "yours"), ("unknown method 'yours'",)),
+        ((*CHECK, "--no-run", "--method", "yours"), ("unknown method 'yours'", "mine")),
+        ((*CHECK, "--submissions", "nowhere"), ("no submissions in nowhere",)),
+        ((*CHECK, "--no-run", "--database", "none.db"), ("no results database at none.db",)),
+        (("baseline", "other", "--out", "b.csv"), ("no run of suite 'other'",)),
+    ],
+)
+def test_mistakes_are_one_sentence(arguments: tuple[str, ...], words: tuple[str, ...], place: Path, call: Any) -> None:
+    (place / "other.toml").write_text(TINY.replace('"tiny"', '"other"'))
+    code, _, err = call(*arguments)
+    assert code == 2
+    assert err.startswith("unlearnbench: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+def test_only_what_differs_from_other_submissions_is_listed(place: Path, call: Any) -> None:
+    for name in ("same", "edited", "retuned", "gone", "documented"):
+        call("new", name)
+    shutil.copytree("submissions", "old")
+    (place / "submissions/edited/method.py").open("a").write("\n# more\n")
+    (place / "submissions/retuned/submission.toml").open("a").write("\n[variants.other]\n")
+    (place / "submissions/documented/README.md").write_text("More words")
+    shutil.rmtree("submissions/gone")
+    call("new", "added")
+    assert call("methods", "--changed-from", "old")[1].split() == ["added", "edited", "gone", "retuned"]
+    assert call("methods", "--changed-from", "submissions")[1] == ""

@@ -1,0 +1,92 @@
+"""The workflows: they parse, call what exists, and give a pull request's code nothing that it could misuse."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from unlearnbench import cli
+
+ROOT = Path(__file__).parent.parent
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+MAKEFILE = (ROOT / "Makefile").read_text()
+COMMANDS: dict[str, Any] = getattr(get_command(cli.app), "commands")  # noqa: B009
+
+
+def parsed(file: Path) -> dict[Any, Any]:
+    content: dict[Any, Any] = yaml.safe_load(file.read_text())
+    return content
+
+
+def steps(file: Path) -> list[dict[str, Any]]:
+    return [step for job in parsed(file)["jobs"].values() for step in job["steps"]]
+
+
+def test_there_are_workflows() -> None:
+    assert {"tests.yml", "submissions.yml"} <= {file.name for file in WORKFLOWS}
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_a_workflow_has_what_one_needs(file: Path) -> None:
+    content = parsed(file)
+    assert content["name"]
+    assert content[True]  # YAML 1.1 reads the key `on` as true
+    for job in content["jobs"].values():
+        assert job["runs-on"] == "ubuntu-latest"
+        assert job["timeout-minutes"] <= 60
+    for step in steps(file):
+        assert ("run" in step) != ("uses" in step)
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_a_stranger_s_code_gets_a_token_that_only_reads_and_no_secret(file: Path) -> None:
+    content = parsed(file)
+    assert content["permissions"] == {"contents": "read"}
+    assert all("permissions" not in job for job in content["jobs"].values())
+    assert "pull_request_target" not in content[True]
+    assert "secrets" not in file.read_text()
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_only_github_s_own_actions_are_used_and_no_title_becomes_a_command(file: Path) -> None:
+    for step in steps(file):
+        assert re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/none@v1"))
+        assert "${{" not in step.get("run", "")
+
+
+def test_submissions_are_checked_without_a_token_in_the_checkout() -> None:
+    file = ROOT / ".github/workflows/submissions.yml"
+    assert parsed(file)[True] == {"pull_request": {"paths": ["submissions/**"]}}
+    checkout = next(step for step in steps(file) if step.get("uses", "").startswith("actions/checkout"))
+    assert checkout["with"] == {"fetch-depth": 0, "persist-credentials": False}
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_every_target_that_a_workflow_makes_exists(file: Path) -> None:
+    made = [target for step in steps(file) for target in re.findall(r"\bmake ([\w-]+)", step.get("run", ""))]
+    assert made or "make" not in file.read_text()
+    for target in made:
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
+
+
+def test_every_command_of_the_makefile_and_the_workflows_exists() -> None:
+    text = MAKEFILE + "".join(file.read_text() for file in WORKFLOWS)
+    calls = re.findall(r"(?:\$\(BIN\)/|run: )unlearnbench ([^|>\n]+)", text)
+    assert len(calls) >= 8
+    for call in calls:
+        verb, *rest = re.sub(r"\$\(call [^)]*\)", "", call).split()
+        known = {option for parameter in COMMANDS[verb].params for option in parameter.opts}
+        assert {word for word in rest if word.startswith("--")} <= known, call
+
+
+def test_what_is_uploaded_is_what_the_target_writes() -> None:
+    upload = next(
+        step for step in steps(ROOT / ".github/workflows/submissions.yml") if "upload" in step.get("uses", "")
+    )
+    for path in upload["with"]["path"].split():
+        assert re.search(rf"(--out|--summary|--junit|tee) {re.escape(path)}\b", MAKEFILE), path

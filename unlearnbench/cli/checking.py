@@ -1,0 +1,175 @@
+"""The verbs that guard what was measured: write a baseline, and check against it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unlearnbench.cli.common import (
+    DATABASE,
+    Bar,
+    Data,
+    Database,
+    StoredSuite,
+    Submissions,
+    Suites,
+    app,
+    cores,
+    err,
+    out,
+)
+from unlearnbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from unlearnbench.engine.submissions import Submission
+    from unlearnbench.problem.suite import Suite
+    from unlearnbench.store.store import Store
+
+
+@app.command()
+def baseline(
+    suite: StoredSuite,
+    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="CSV file to write.")],
+    database: Database = DATABASE,
+) -> None:
+    """Write what is stored of a suite as the baseline that later checks compare with."""
+    from unlearnbench.report.baseline import not_recorded, records, write
+    from unlearnbench.store.store import Store
+
+    with Store(database, create=False) as store:
+        frame = records(store.engine, suite)
+        missing = not_recorded(store.engine, suite)
+    write(frame, out_file)
+    if missing:
+        listed = ", ".join(f"{method} ({count})" for method, count in missing.items())
+        message = f"warning: trials that were not run are not in the baseline: {listed}"
+        err.print(message, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{len(frame)} trials of {frame['method'].nunique()} methods written to {out_file}", soft_wrap=True)
+
+
+@app.command()
+def check(
+    against: Annotated[Path, typer.Option(metavar="FILE", help="Baseline, as `unlearnbench baseline` writes it.")],
+    suite: Annotated[
+        str | None, typer.Argument(metavar="[SUITE]", help="Name of a suite or its file; the baseline's by default.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this method (repeat for more); all by default.")
+    ] = None,
+    cost_factor: Annotated[
+        float, typer.Option(metavar="F", min=1, help="A method whose cost grew more than this is a regression.")
+    ] = 2.0,
+    summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a summary in Markdown.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the findings as JUnit XML.")] = None,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Run nothing: judge what the database holds.")] = False,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Where results go, and are not run again; by default nowhere: all is run anew."
+        ),
+    ] = None,
+    data: Data = Path("data"),
+    submissions: Submissions = Path("submissions"),
+    suites: Suites = Path("suites"),
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads of a trial.")
+    ] = None,
+    no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
+) -> None:
+    """Run a suite anew and compare it with a baseline; exits with 1 if anything got worse."""
+    from unlearnbench.engine.submissions import discover
+    from unlearnbench.problem.suite import find, parse
+    from unlearnbench.report import verdict
+    from unlearnbench.report.baseline import read, records, select_methods
+    from unlearnbench.report.regression import compare
+    from unlearnbench.store.store import Store
+
+    before, names = read(against), method or []
+    measured = str(before["suite"].iloc[0])
+    notes: list[str] = []
+    if no_run:
+        if suite is not None:
+            _same_suite(parse(find(suite, suites)).name, measured, against)
+        with Store(database or DATABASE, create=False) as store:
+            after = records(store.engine, measured)
+        _known(names, before, after)
+    else:
+        grid = parse(find(suite or measured, suites))
+        _same_suite(grid.name, measured, against)
+        available = discover(submissions)
+        if not available:
+            raise UsageError(f"no submissions in {submissions}: give --submissions")
+        chosen = _to_run(available, before, names, grid.variant)
+        with tempfile.TemporaryDirectory(prefix="unlearnbench-check-") as fresh:
+            originals = None if database else Path(fresh) / "originals"
+            with Store(database or f"{fresh}/store.db") as store:
+                at_once = workers or max(1, cores() // grid.threads)
+                after, notes = _run(grid, chosen, store, data, originals, workers=at_once, download=not no_download)
+    comparison = compare(select_methods(before, names), select_methods(after, names), cost_factor=cost_factor)
+    verdict.write(comparison, notes, summary, junit)
+    verdict.show(comparison, notes, out)
+    if comparison.having("regression"):
+        raise typer.Exit(1)
+
+
+def _same_suite(name: str, measured: str, against: Path) -> None:
+    if name != measured:
+        raise UsageError(f"{against} is a baseline of suite '{measured}', not of '{name}': give the one of that suite")
+
+
+def _known(names: list[str], before: pd.DataFrame, after: pd.DataFrame) -> None:
+    from unlearnbench.report.baseline import select_methods
+
+    for name in names:
+        if select_methods(before, [name]).empty and select_methods(after, [name]).empty:
+            known = ", ".join(sorted({*before["method"], *after["method"]}))
+            raise UsageError(f"unknown method '{name}': choose from {known}")
+
+
+def _to_run(available: Sequence[Submission], before: pd.DataFrame, names: list[str], variant: str) -> list[Submission]:
+    """What is asked for, and of it every variant that the baseline has; what only the baseline knows is gone."""
+    from unlearnbench.engine.submissions import choose
+    from unlearnbench.report.baseline import select_methods
+
+    there = {item.name for item in available} | {f"{item.name}/{item.variant}" for item in available}
+    wanted = [name for name in names if name in there or select_methods(before, [name]).empty]
+    chosen = choose(available, wanted, variant) if wanted or not names else []
+    asked = select_methods(before, names)
+    measured = set(zip(asked["submission"], asked["variant"], strict=True))
+    return [item for item in available if item in chosen or (item.name, item.variant) in measured]
+
+
+def _run(
+    suite: Suite,
+    chosen: Sequence[Submission],
+    store: Store,
+    data: Path,
+    originals: Path | None,
+    *,
+    workers: int,
+    download: bool,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The records of a run of these submissions, and what a reader must know about them."""
+    from unlearnbench.engine.run import run_suite
+    from unlearnbench.report.baseline import records
+
+    try:
+        with Bar() as bar:
+            ran = run_suite(
+                suite, chosen, store, data, originals=originals, workers=workers, download=download, watch=bar.show
+            )
+    except KeyboardInterrupt:
+        err.print("Stopped. With --database, every finished trial is stored and the same command goes on from there.")
+        raise typer.Exit(130) from None
+    for message in ran.warnings:
+        bar.warn(message)
+    stored = ran.planned - ran.ran
+    notes = [f"{stored} of {ran.planned} trials were stored already: they say nothing of today's harness"]
+    return records(store.engine, suite.name, ran.run_id), notes if stored else []
