@@ -16,7 +16,8 @@ from unlearnbench.engine.recompute import recompute
 from unlearnbench.engine.run import RunSummary, run_suite
 from unlearnbench.engine.submissions import Submission
 from unlearnbench.problem.suite import Suite
-from unlearnbench.report.frames import ranking, trials
+from unlearnbench.report.frames import trials
+from unlearnbench.report.ranking import ranking
 from unlearnbench.store.merge import merge
 from unlearnbench.store.schema import PlannedTrialRow, RunRow, TrialRow
 from unlearnbench.store.store import Store
