@@ -26,6 +26,18 @@ def test_a_row_is_never_overwritten(store: Store) -> None:
     assert (row.title, row.authors, row.hyperparameters) == ("first", ["A", "B"], {"beta": 1.0})
 
 
+def test_what_a_submission_says_of_itself_may_be_corrected(store: Store) -> None:
+    store.add([rows.submission(title="first"), rows.submission(title="other", key="other")])
+    corrected = rows.submission(title="second")
+    corrected.role, corrected.hyperparameters = "reference", {"beta": 9.0}
+    store.describe([corrected])
+    with Session(store.engine) as session:
+        row, other = session.scalars(select(SubmissionRow).order_by(SubmissionRow.title.desc())).all()
+    assert (row.title, row.role) == ("second", "reference")
+    assert row.hyperparameters == {"beta": 1.0}, "what decides a result is what it was"
+    assert other.title == "other"
+
+
 def test_two_harnesses_may_add_the_same_rows_at_once(store: Store) -> None:
     barrier = threading.Barrier(4)
 

@@ -133,9 +133,11 @@ def run_suite(
                 worlds[trial.original_key] = World(
                     suite, dataset, trial.problem, trial.original, trial.seeds, precision, device, boundary.folder
                 )
-        rows: list[Base] = [run, *_submission_rows(trials)]
+        described = _submission_rows(trials)
+        rows: list[Base] = [run, *described]
         rows += {trial.problem_key: problem_row(trial, worlds[trial.original_key]) for trial in trials}.values()
         store.add([*rows, *(_planned(trial, run.id) for trial in trials)])
+        store.describe(described)
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(suite.threads,))
 
         def train(key: str) -> OriginalRow | None:

@@ -15,10 +15,13 @@ from sqlalchemy.orm import Session
 from unlearnbench.errors import UsageError
 from unlearnbench.store.connection import begin_alone, connect, explained, writing
 from unlearnbench.store.migrations import check, create, stored_version
-from unlearnbench.store.schema import TABLES, Base, OriginalRow, RunRow, TrialRow
+from unlearnbench.store.schema import TABLES, Base, OriginalRow, RunRow, SubmissionRow, TrialRow
 
 Values = Mapping[str, Any]
 """A row: the value of each column."""
+
+DESCRIPTIVE = ("title", "authors", "paper", "license", "role")
+"""What a submission says of itself: it decides no result and is in no key."""
 
 
 def key_of(table: Table, row: Values) -> tuple[str, ...]:
@@ -53,7 +56,7 @@ def _storable(value: Any) -> Any:
 
 
 class Store:
-    """The only way in: rows are added in one transaction each and never changed, but for a run's end.
+    """The only way in: rows are added in one transaction each, and what is measured never changes.
 
     Raises:
         UsageError: a URL that cannot be opened, something that is not a store, or a store of another schema version.
@@ -96,6 +99,13 @@ class Store:
         with writing(self.engine) as connection:
             for table in TABLES:
                 insert_new(connection, table, values.get(table, []))
+
+    def describe(self, submissions: Iterable[SubmissionRow]) -> None:
+        """Let stored submissions say of themselves what these rows say; a corrected title runs nothing again."""
+        with writing(self.engine) as connection:
+            for row in sorted(submissions, key=lambda row: row.key):
+                values = {name: _storable(getattr(row, name)) for name in DESCRIPTIVE}
+                connection.execute(update(SubmissionRow).where(SubmissionRow.key == row.key).values(values))
 
     def finish_run(self, run_id: str, at: datetime) -> None:
         """Note the end of a run."""
