@@ -99,7 +99,7 @@ def test_sqlite_uses_the_write_ahead_log(tmp_path: Path) -> None:
 def test_a_newer_store_is_refused_and_left_alone(store: Store, database: str) -> None:
     with store.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
-    with pytest.raises(UsageError, match="schema version 99, this version reads 4: use the version of unlearnbench"):
+    with pytest.raises(UsageError, match=r"schema version 99, this version reads \d+: use the version of unlearnbench"):
         Store(database)
     with pytest.raises(UsageError, match="schema version 99"):
         upgrade(database)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
 from unlearnbench.cli.common import DATABASE, Data, app, err, out
-
-if TYPE_CHECKING:
-    from unlearnbench.store.merge import Conflict
 
 store_app = typer.Typer(help="Look after the results database: look, merge, export, check, upgrade.")
 app.add_typer(store_app, name="store", no_args_is_help=True)
@@ -60,17 +58,18 @@ def merge(
     from unlearnbench.store.merge import merge as merge_stores
     from unlearnbench.store.store import Store
 
-    conflicts: list[Conflict] = []
+    columns = ("table", "key", "method", "problem", "field", "kept", "other")
+    conflicts = 0
     with Store(into) as target:
         for other in others:
             with Store(other, create=False) as source:
                 merged = merge_stores(source, target)
             _say(f"{other}: {merged.added['trials']} trials added, {merged.known['trials']} known already")
-            conflicts += merged.conflicts
+            if merged.conflicts:
+                out.print(_table(columns, merged.conflicts))
+                conflicts += len(merged.conflicts)
     if conflicts:
-        columns = ("table", "key", "method", "problem", "field", "kept", "other")
-        out.print(_table(columns, [[getattr(item, name) for name in columns] for item in conflicts]))
-        _complain(f"{len(conflicts)} conflicts: {into} keeps what it said; all else was merged")
+        _complain(f"{conflicts} conflict{'s' * (conflicts > 1)}: {into} keeps what it said; all else was merged")
 
 
 @store_app.command()
@@ -101,8 +100,8 @@ def recompute(url: Url = DATABASE, suite: OneSuite = None, data: Data = Path("da
     _say(f"{result.trials} finished trials recomputed{note}")
     if result.differences:
         columns = ("trial", "method", "problem", "metric", "stored", "recomputed")
-        out.print(_table(columns, [[getattr(item, name) for name in columns] for item in result.differences]))
-        _complain(f"{len(result.differences)} stored values are not what the stored predictions say")
+        out.print(_table(columns, result.differences))
+        _complain(f"stored values that are not what the stored predictions say: {len(result.differences)}")
 
 
 @store_app.command()
@@ -114,13 +113,17 @@ def upgrade(url: Url = DATABASE) -> None:
     _say(f"schema version {after} already" if before == after else f"upgraded from schema version {before} to {after}")
 
 
-def _table(columns: tuple[str, ...], rows: list[list[Any]]) -> Table:
+def _table(columns: Sequence[str], items: Sequence[object]) -> Table:
     table = Table(*(Column(name, overflow="fold") for name in columns))
-    for row in rows:
-        cells = [repr(value) if isinstance(value, float) else str(value) for value in row]
-        cells = [cell[:12] if name in ("key", "trial") else cell for name, cell in zip(columns, cells, strict=True)]
-        table.add_row(*map(escape, cells))
+    for item in items:
+        table.add_row(*(escape(_cell(name, getattr(item, name))) for name in columns))
     return table
+
+
+def _cell(name: str, value: object) -> str:
+    if name in ("key", "trial"):  # a hash is known by its beginning
+        return str(value)[:12]
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _say(line: str) -> None:

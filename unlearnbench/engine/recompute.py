@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,13 @@ def recompute(store: Store, data: Path, *, suite: str | None = None) -> Recomput
     """
     trials = without_score = 0
     differences: list[Difference] = []
+    load = lru_cache(maxsize=1)(datasets.load)  # many runs are of the same suite
     with Session(store.engine) as session:
         for run, wanted in _runs(session, suite):
-            for row, judge in _judges(session, run, wanted, data):
+            specification = run.suite_specification
+            sizes = {name: specification[name] for name in ("image_size", "train_size", "test_size")}
+            dataset = load(specification["dataset"], data, **sizes)
+            for row, judge in _judges(session, run, wanted, dataset, data):
                 problem = problem_label(row.corruption, row.discovery_rate, row.corruption_seed)
                 query = (
                     select(TrialRow, PredictionRow, SubmissionRow.name, SubmissionRow.variant)
@@ -130,12 +135,9 @@ def _runs(session: Session, suite: str | None) -> Iterator[tuple[RunRow, ColumnE
 
 
 def _judges(
-    session: Session, run: RunRow, wanted: ColumnElement[bool], data: Path
+    session: Session, run: RunRow, wanted: ColumnElement[bool], dataset: Dataset, data: Path
 ) -> Iterator[tuple[ProblemRow, Judge]]:
     """The problems of these trials, with what it takes to judge them."""
-    suite = run.suite_specification
-    sizes = {name: suite[name] for name in ("image_size", "train_size", "test_size")}
-    dataset = datasets.load(suite["dataset"], data, **sizes)
     of_trials = select(ProblemRow).where(ProblemRow.key.in_(select(TrialRow.problem_key).where(wanted)))
     order = (ProblemRow.corruption, ProblemRow.corruption_seed, ProblemRow.discovery_rate)
     identity: dict[str, Any] = {}
@@ -154,7 +156,7 @@ def _judges(
                 f"{problem.corruption}, seed {problem.seed}, corrupts '{problem.dataset}' in another way than where"
                 f" suite '{run.suite}' was run: use that revision of unlearnbench ({run.revision or 'unknown'})"
             )
-        yield row, Judge(problem, dataset, truth, suite["budget"]["stop_accuracy"])
+        yield row, Judge(problem, dataset, truth, run.suite_specification["budget"]["stop_accuracy"])
 
 
 def _differences(

@@ -36,7 +36,7 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
             raise UsageError(f"'{shown(path_or_url)}' names no file: a store in memory is gone when the program ends")
         if backend == "sqlite" and url.database:
             if not create and not Path(url.database).is_file():
-                raise UsageError(f"no results database at {url.database}: run a suite first, or give --database")
+                raise UsageError(f"no results database at {url.database}: run a suite first, or name another")
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
     except ModuleNotFoundError as error:
