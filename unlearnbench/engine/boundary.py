@@ -253,7 +253,7 @@ def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
             return f"invalid weights: a file of {status.st_size} bytes, and the model has {limit - HEADER_BYTES}"
         content = file.read(limit)
     try:
-        weights = load(content)
+        weights = dict(sorted(load(content).items()))  # in another order each time, and the reason names the first
     except Exception as error:  # of whatever kind: the bytes are the trial's
         return f"invalid weights: {error}"
     reason = fault(weights, reference)
