@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Literal
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problem.datasets import embedded
 
 Isolation = Literal["process", "strict"]
 LEVELS: tuple[Isolation, ...] = ("process", "strict")
@@ -107,6 +106,8 @@ def _system() -> list[str]:
         arguments += ["--ro-bind-try", file, file]
     for folder in _python():
         arguments += ["--ro-bind", str(folder), str(folder)]
+    from unlearnbench.problem.datasets import embedded  # imports torch, which reports do without
+
     hidden = str(embedded())
     return [*arguments, "--tmpfs", hidden, "--remount-ro", hidden]
 

@@ -107,7 +107,7 @@ def summary(comparison: Comparison, notes: Sequence[str] = ()) -> str:
     sections = [f"# Check of `{comparison.suite}`", headline(comparison)]
     sections.append("\n".join(f"- {note}" for note in [*provenance(comparison), *notes]))
     if bad := comparison.having("regression"):
-        cells = [[f"`{finding.method}`", finding.rule, finding.message] for finding in bad]
+        cells = [[finding.method, finding.rule, finding.message] for finding in bad]
         sections += ["## Regressions", markdown_table(FINDINGS_HEADER, cells)]
     if names:
         sections += ["## What moved", markdown_table(HEADER, _rows(comparison, names)), _note(comparison)]
