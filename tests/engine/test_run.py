@@ -245,7 +245,7 @@ def test_a_killed_run_loses_nothing_and_doubles_nothing(make_submission: Make, t
     process.wait()
     before = stored()
     assert 2 <= len(before) < 10
-    subprocess.run(command, check=True, timeout=90)
+    subprocess.run(command, check=True, timeout=180)
     after = stored()
     assert len(after) == 10
     assert before.items() <= after.items()
