@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Column, Table
 
 from unlearnbench.cli.common import DATABASE, Data, app, err, out
@@ -116,7 +115,7 @@ def upgrade(url: Url = DATABASE) -> None:
 def _table(columns: Sequence[str], items: Sequence[object]) -> Table:
     table = Table(*(Column(name, overflow="fold") for name in columns))
     for item in items:
-        table.add_row(*(escape(_cell(name, getattr(item, name))) for name in columns))
+        table.add_row(*(_cell(name, getattr(item, name)) for name in columns))
     return table
 
 

@@ -48,7 +48,8 @@ return found;
 
 @pytest.fixture(scope="session")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromedriver = shutil.which("chromedriver")
     if chromium is None or chromedriver is None:
         message = "chromium and chromedriver are not installed"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
