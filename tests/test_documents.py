@@ -22,7 +22,8 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 STORE = (ROOT / "docs/store.md").read_text()
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md")),
-    *(ROOT / name for name in ("submissions/README.md", "docs/store.md", "docs/faults.md")),
+    ROOT / "submissions/README.md",
+    *sorted(ROOT.glob("docs/*.md")),
 ]
 
 
