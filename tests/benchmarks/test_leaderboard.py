@@ -74,7 +74,8 @@ def test_the_indexes_are_all_that_is_read(database: str, benchmark: ModuleType) 
     from unlearnbench.report.scores import _TRIALS
 
     with Store(database, create=False) as store, store.engine.connect() as connection:
-        parameters = {"run_id": "first", "submission_key": "x", "capacity": 0.5, "training": "standard"}
+        parameters: dict[str, object] = {"run_id": "first", "submission_key": "x", "capacity": 0.5}
+        parameters |= {"training": "standard", "levels": ["process", "strict"]}
         text = str(_TRIALS.params(parameters).compile(store.engine, compile_kwargs={"literal_binds": True}))
         plan = " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
     assert "COVERING INDEX ix_planned_trials_scores" in plan

@@ -16,18 +16,25 @@ SANDBOX_PROCESSES = 2  # of bubblewrap itself, the first two
 
 
 def disk(*folders: str) -> str | None:
-    """Why what lies in these folders is too much, or None; looks at no more than `MOST_FILES`."""
+    """Why what lies in these folders is too much, or None; looks at no more than `MOST_FILES`.
+
+    What is mounted below them is not the trial's: Python itself may be installed below the /tmp that hides yours.
+    """
     total, files, waiting = 0, 0, list(folders)
+    devices = {os.stat(folder).st_dev for folder in folders}
     while waiting:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:  # the trial changes it meanwhile
             for entry in entries:
                 files += 1
                 if files > MOST_FILES:
                     return f"disk: over {MOST_FILES} files"
+                status = entry.stat(follow_symlinks=False)
+                if status.st_dev not in devices:
+                    continue
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
                 else:
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                    total += status.st_blocks * 512
     return f"disk: over {DISK_BYTES / 2**30:g} GiB" if total > DISK_BYTES else None
 
 
