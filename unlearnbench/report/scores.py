@@ -11,13 +11,14 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from itertools import count
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import Engine, and_, bindparam, select
+from sqlalchemy import Engine, Select, and_, bindparam, select
 
-from unlearnbench.engine.isolation import Isolation, at_least
+from unlearnbench.engine.isolation import LEVELS, Isolation, at_least
 from unlearnbench.errors import HarnessError
 from unlearnbench.evaluation.statistics import Values
 from unlearnbench.problem.corruption import REGULARITIES
@@ -44,23 +45,6 @@ Part = tuple[int | NDArray[np.int64], NDArray[np.int64], Values]
 _CHUNK = 20_000
 """Rows held at a time as Python objects."""
 _PLANNED = ("run_id", "submission_key", "capacity", "training")
-_TRIALS = (
-    select(
-        *(PlannedTrialRow.problem_key, TrialRow.training_seed, TrialRow.unlearning_seed),
-        *(getattr(TrialRow, name) for name in _MEASURED),
-    )
-    .select_from(PlannedTrialRow)
-    # A key has one submission: naming it as well lets an index find all trials of a method side by side.
-    .outerjoin(
-        TrialRow,
-        and_(
-            TrialRow.key == PlannedTrialRow.trial_key,
-            TrialRow.submission_key == bindparam("submission_key", type_=TrialRow.submission_key.type),
-            TrialRow.isolation.in_(bindparam("levels", expanding=True)),
-        ),
-    )
-    .where(*(getattr(PlannedTrialRow, name) == bindparam(name) for name in _PLANNED))
-)
 
 
 @dataclass(frozen=True)
@@ -115,6 +99,22 @@ def scores_of(frame: pd.DataFrame) -> Scores:
     return _scores(methods, groups.size().index.to_frame(index=False), [part], missing)
 
 
+def trials_query(isolation: Isolation) -> Select[Any]:
+    """Problem, seeds and scores of the planned trials of one method, by the parameters `_PLANNED`."""
+    # A key has one submission: naming it as well lets an index find all trials of a method side by side.
+    submission = TrialRow.submission_key == bindparam("submission_key", type_=TrialRow.submission_key.type)
+    record = and_(TrialRow.key == PlannedTrialRow.trial_key, submission)
+    if at_least(isolation) != LEVELS:  # a million rows are not asked what is true of all of them
+        record = and_(record, TrialRow.isolation.in_(at_least(isolation)))
+    columns = (PlannedTrialRow.problem_key, TrialRow.training_seed, TrialRow.unlearning_seed)
+    return (
+        select(*columns, *(getattr(TrialRow, name) for name in _MEASURED))
+        .select_from(PlannedTrialRow)
+        .outerjoin(TrialRow, record)
+        .where(*(getattr(PlannedTrialRow, name) == bindparam(name) for name in _PLANNED))
+    )
+
+
 def read_scores(engine: Engine, suite: str, *, isolation: Isolation = "process") -> Scores:
     """The scores of a suite in a store: those that `frames.trials` counts.
 
@@ -126,6 +126,7 @@ def read_scores(engine: Engine, suite: str, *, isolation: Isolation = "process")
     problems: defaultdict[tuple[str, int, int], int] = defaultdict(count().__next__)
     absent: list[tuple[int, str]] = []
     parts: list[Part] = []
+    query = trials_query(isolation)
     with engine.connect() as connection:
         named = {row.key: row for row in connection.execute(_SUBMISSIONS)}
         described = {row.key: row for row in connection.execute(_PROBLEMS)}
@@ -134,7 +135,7 @@ def read_scores(engine: Engine, suite: str, *, isolation: Isolation = "process")
             name = f"{submission.method}{difference(kind, base)}"
             method = methods[name, submission.title, submission.role, kind.label]
             # Straight from the driver, and by maps: a million trials pass here.
-            cursor = connection.execute(_TRIALS, {**key._asdict(), "levels": at_least(isolation)}).cursor
+            cursor = connection.execute(query, key._asdict()).cursor
             assert cursor is not None  # it is a SELECT
             while chunk := cursor.fetchmany(_CHUNK):
                 recorded = [trial for trial in chunk if trial[1] is not None]
