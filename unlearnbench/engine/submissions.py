@@ -21,6 +21,7 @@ from pydantic import StringConstraints
 from unlearnbench.errors import UsageError
 from unlearnbench.method import STRICT
 from unlearnbench.problem import specification
+from unlearnbench.store.labels import method_label
 
 GROUP = "unlearnbench.methods"
 NAME = r"[a-z][a-z0-9_]*"
@@ -92,7 +93,7 @@ class Submission:
 
     @property
     def label(self) -> str:
-        return self.name if self.variant == "default" else f"{self.name}/{self.variant}"
+        return method_label(self.name, self.variant)
 
 
 def sources(folder: Path) -> list[Path]:
