@@ -20,6 +20,7 @@ from safetensors.torch import load
 
 from unlearnbench.engine import isolation
 from unlearnbench.engine.isolation import Isolation
+from unlearnbench.engine.machine import KEEP_MEMORY
 from unlearnbench.engine.submissions import sources
 from unlearnbench.engine.weights import Weights, fault
 from unlearnbench.errors import HarnessError, UsageError
@@ -111,7 +112,7 @@ class Boundary:
         # A clean environment: what the caller's holds (a database password, say) is nobody's business there.
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= {"HOME": str(self.folder), "USER": "trial", "OMP_NUM_THREADS": "1"}
-        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **KEEP_MEMORY}
         Path(self._socket).unlink(missing_ok=True)  # one that was killed leaves it
         arguments = [sys.executable, "-P", "-m", "unlearnbench.engine.forkserver", self._socket]
         if self.level != "process":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import subprocess
@@ -11,18 +12,35 @@ from typing import Any
 
 import torch
 
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(2**26)}
+"""Environment of a process that keeps the memory it frees: see `keep_memory`."""
+
+_MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}  # the same as M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD
+
 
 def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def native_bfloat16(device: str) -> bool:
-    """Whether the processor or GPU multiplies bfloat16 matrices itself (AMX or AVX-512 BF16; Ampere and later)."""
+    """Whether the processor or GPU has units that multiply bfloat16 matrices (AMX; Ampere and later).
+
+    AVX-512 BF16 alone is not enough: it halved the speed of training where it was measured (docs/performance.md).
+    """
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.backends.cpu.get_cpu_capability()
-    flags = _processor_field("flags").split()
-    return capabilities.startswith("AVX512") and ("amx_bf16" in flags or "avx512_bf16" in flags)
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX512") and "amx_bf16" in _processor_field("flags")
+
+
+def keep_memory() -> None:
+    """Have this process keep the memory that it frees, for the next batch; with glibc, elsewhere nothing changes.
+
+    By default glibc gives every large tensor back to the system, and each new one costs a page fault every 4 KiB.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        for parameter, value in _MALLOPT.items():
+            libc.mallopt(parameter, value)
 
 
 def precision(wanted: str, device: str) -> str:
