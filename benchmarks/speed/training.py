@@ -1,0 +1,208 @@
+"""Training and evaluation: images a second of the harness, of a plain recipe, and of the machine's matrix peak.
+
+Each measurement has a process of its own, so that none inherits threads, caches or memory from another.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import transforms
+
+from unlearnbench.engine import machine
+from unlearnbench.images import ImageSet, Pipeline
+from unlearnbench.method import Classifier, predict
+from unlearnbench.models import build
+from unlearnbench.models.training import train
+from unlearnbench.recipe import Recipe
+
+CLASSES = 10
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with the batches that a suite trains it on; `steps` of them are timed, after two that are not."""
+
+    name: str
+    width: float
+    capacity: float
+    size: int
+    channels: int
+    batch_size: int
+    crop_padding: int
+    steps: int
+
+    def model(self) -> Classifier:
+        return build(
+            "resnet9",
+            classes=CLASSES,
+            channels=self.channels,
+            image_size=self.size,
+            width=self.width,
+            capacity=self.capacity,
+        )
+
+    def images(self, count: int) -> tuple[Tensor, Tensor]:
+        shape = (count, self.channels, self.size, self.size)
+        return torch.randint(256, shape, dtype=torch.uint8), torch.randint(CLASSES, (count,))
+
+
+CASES = (
+    Case("ResNet-9, 32x32", 1.0, 1.0, 32, 3, 512, 4, 3),
+    Case("ResNet-9 at 50% capacity, 32x32 (cifar10-resnet9)", 1.0, 0.5, 32, 3, 512, 4, 6),
+    Case("ResNet-9 at quarter width, 50% capacity, 16x16 (digits)", 0.25, 0.5, 16, 1, 64, 0, 200),
+)
+
+
+def flops(case: Case) -> float:
+    """Floating-point operations of one image forward; training takes three times as many."""
+    with FlopCounterMode(display=False) as counter:
+        case.model()(torch.zeros(2, case.channels, case.size, case.size))
+    return counter.get_total_flops() / 2
+
+
+def alone(function: Callable[..., float], *arguments: object) -> float:
+    """What the function gives in a fresh process; the best of `REPEATS`."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        return max(pool.submit(function, *arguments).result() for _ in range(REPEATS))
+
+
+def at_once(function: Callable[..., float], workers: int, *arguments: object) -> float:
+    """The sum of what the function gives in so many fresh processes that run at the same time; the best of `REPEATS`.
+
+    They begin a few milliseconds apart, against seconds of work.
+    """
+    sums = []
+    for _ in range(REPEATS):
+        with get_context("spawn").Manager() as manager:
+            barrier = manager.Barrier(workers)
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                sums.append(sum(pool.map(function, *zip(*[(*arguments, barrier)] * workers, strict=True))))
+    return max(sums)
+
+
+def peak(precision: str, threads: int) -> float:
+    """Operations a second of the largest matrix product."""
+    torch.set_num_threads(threads)
+    device, size = machine.device(), 4096 if machine.device() == "cpu" else 8192
+    a, b = (torch.randn(size, size, device=device).to(getattr(torch, precision)) for _ in range(2))
+    return 2.0 * size**3 / min(_timed(lambda: a @ b) for _ in range(5))
+
+
+def harness_training(case: Case, precision: str, threads: int, barrier: object = None) -> float:
+    """Images a second of `models.training.train`, as a trial runs it."""
+    model, images, recipe = _prepared(case, threads)
+    with torch.autocast(machine.device(), torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
+        train(model, images, recipe(2))
+        _wait(barrier)
+        seconds = _timed(lambda: train(model, images, recipe(case.steps)))
+    return case.steps * case.batch_size / seconds
+
+
+def harness_evaluation(case: Case, precision: str, threads: int, barrier: object = None) -> float:
+    """Images a second of `predict`, as a trial and its evaluation run it."""
+    model, images, _ = _prepared(case, threads)
+    with torch.autocast(machine.device(), torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
+        predict(model, images.images[: case.batch_size], images.pipeline)
+        _wait(barrier)
+        seconds = min(_timed(lambda: predict(model, images.images, images.pipeline).sum().item()) for _ in range(2))
+    return len(images) / seconds
+
+
+def plain_training(case: Case, threads: int) -> float:
+    """Images a second of the recipe as published codes run it."""
+    torch.set_num_threads(threads)
+    device, model = machine.device(), case.model().to(machine.device())
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=5e-4)
+    batches = _plain_batches(case, augment=True)
+
+    def step() -> None:
+        images, labels = next(batches)
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images.to(device)), labels.to(device))
+        loss.backward()
+        optimizer.step()
+        loss.item()  # for the running mean that they print
+
+    for _ in range(2):
+        step()
+    return case.steps * case.batch_size / _timed(lambda: [step() for _ in range(case.steps)])
+
+
+def plain_evaluation(case: Case, threads: int) -> float:
+    """Images a second of the test loop as published codes run it."""
+    torch.set_num_threads(threads)
+    device, model = machine.device(), case.model().to(machine.device()).eval()
+    batches = _plain_batches(case, augment=False)
+
+    @torch.no_grad()
+    def step() -> None:
+        images, labels = next(batches)
+        (model(images.to(device)).argmax(1) == labels.to(device)).sum().item()
+
+    step()
+    return case.steps * case.batch_size / _timed(lambda: [step() for _ in range(case.steps)])
+
+
+class _Plain(Dataset[tuple[Tensor, int]]):
+    """Images as PIL images with transforms, one by one."""
+
+    def __init__(self, case: Case, augment: bool):
+        images, self.labels = case.images(4 * case.batch_size)
+        self.images = [transforms.functional.to_pil_image(image) for image in images]
+        crops = [transforms.RandomCrop(case.size, case.crop_padding), transforms.RandomHorizontalFlip()]
+        first: list[nn.Module] = crops if augment and case.crop_padding else []
+        last = [transforms.ToTensor(), transforms.Normalize([0.5] * case.channels, [0.25] * case.channels)]
+        self.transform = transforms.Compose([*first, *last])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(self.images[index]), int(self.labels[index])
+
+
+def _plain_batches(case: Case, augment: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    workers = min(2, os.cpu_count() or 1)
+    loader = DataLoader(
+        _Plain(case, augment), case.batch_size, shuffle=augment, num_workers=workers, persistent_workers=True
+    )
+    while True:
+        yield from loader
+
+
+def _prepared(case: Case, threads: int) -> tuple[Classifier, ImageSet, Callable[[int], Recipe]]:
+    machine.keep_memory()
+    torch.set_num_threads(threads)
+    device = machine.device()
+    model = case.model().to(device).to(memory_format=torch.channels_last)
+    images, labels = (tensor.to(device) for tensor in case.images(4 * case.batch_size))
+    pipeline = Pipeline((0.5,) * case.channels, (0.25,) * case.channels, case.crop_padding, flip=case.crop_padding > 0)
+    ids = torch.arange(len(labels), device=device)
+    image_set = ImageSet(images, labels, ids, pipeline, torch.Generator().manual_seed(0), case.batch_size)
+    return model, image_set, lambda steps: Recipe(steps=steps, batch_size=case.batch_size, peak_learning_rate=0.01)
+
+
+def _wait(barrier: object) -> None:
+    if barrier is not None:
+        barrier.wait()  # type: ignore[attr-defined]
+
+
+def _timed(function: Callable[[], object]) -> float:
+    synchronise = torch.cuda.synchronize if machine.device() == "cuda" else lambda: None
+    synchronise()
+    begin = time.perf_counter()
+    function()
+    synchronise()
+    return time.perf_counter() - begin
