@@ -62,7 +62,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a world is made of besides suite and data; `fingerprint` is that of the training set that must come of it."""
+    """What a world is made of besides suite and data; a training set of this `fingerprint` must come of it."""
 
     problem: ProblemSpec
     original: OriginalSpec

@@ -11,7 +11,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,14 @@ from unlearnbench.store.schema import Base, OriginalRow
 try:
     import ray
     from ray._private.services import canonicalize_bootstrap_address_or_die
-    from ray.exceptions import RayError, RayTaskError, TaskCancelledError, WorkerCrashedError
+    from ray.exceptions import (
+        NodeDiedError,
+        RayError,
+        RayTaskError,
+        TaskCancelledError,
+        TaskUnschedulableError,
+        WorkerCrashedError,
+    )
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from unlearnbench.engine.executors import node
@@ -42,6 +49,10 @@ LOSSES = 3
 
 PATIENCE = 10.0
 """Seconds for the cluster to answer at its address."""
+
+
+class _Lost(HarnessError):
+    """A task's workers died, one after the other."""
 
 
 @dataclass
@@ -143,7 +154,9 @@ def cluster(
         run = node.Run(uuid.uuid4().hex, suite, isolation, "cuda" if gpus_per_trial else "cpu", node.software())
         resources = {"num_cpus": suite.threads, "num_gpus": gpus_per_trial}
         facts = _facts(run, resources, list(rooms))
-        executor = Cluster(workers or sum(rooms.values()), _precision(facts), _hardware(facts), run, resources)
+        room = sum(rooms[key] for key in facts)
+        said = list(facts.values())
+        executor = Cluster(workers or room, _precision(said), _hardware(said), run, resources)
         try:
             yield executor
         finally:
@@ -156,12 +169,10 @@ def cluster(
 def _join() -> None:
     try:
         address: str = canonicalize_bootstrap_address_or_die("auto")
-        if "://" in address:
-            raise ConnectionError(f"{address} is no host:port")
         host, _, port = address.rpartition(":")
         # Ray itself tries for minutes, and says so in many lines.
         socket.create_connection((host, int(port)), PATIENCE).close()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"no Ray cluster was found ({' '.join(str(error).split())}): start one (`ray start --head`), or set"
             " RAY_ADDRESS to its host:port; docs/cluster.md has examples"
@@ -181,16 +192,18 @@ def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
     return int(room)
 
 
-def _facts(run: node.Run, resources: dict[str, float], nodes: list[str]) -> list[node.Facts]:
-    """What the nodes say, each of which starts a worker for it and is refused if it must be."""
+def _facts(run: node.Run, resources: dict[str, float], nodes: list[str]) -> dict[str, node.Facts]:
+    """What each node says, if it is still there. One that would compute other numbers ends the run before it begins."""
     ask = _remote(node.facts, resources)
-    return [
-        _answer(task)
-        for task in [
-            ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(key, soft=False)).remote(run)
-            for key in nodes
-        ]
-    ]
+    strategies = {key: NodeAffinitySchedulingStrategy(key, soft=False) for key in nodes}
+    tasks = {key: ask.options(scheduling_strategy=strategy).remote(run) for key, strategy in strategies.items()}
+    facts = {}
+    for key, task in tasks.items():
+        with suppress(_Lost):
+            facts[key] = _answer(task)
+    if not facts:
+        raise HarnessError("no node of the Ray cluster answered: they are gone, or their workers died")
+    return facts
 
 
 def _precision(facts: list[node.Facts]) -> str:
@@ -223,8 +236,8 @@ def _answer(task: Any) -> Any:
         if isinstance(error.cause, HarnessError | UsageError):
             raise error.cause from None
         raise HarnessError(f"a Ray worker failed: {type(error.cause).__name__}: {error.cause}") from error
-    except WorkerCrashedError as error:
-        raise HarnessError(
+    except (WorkerCrashedError, NodeDiedError, TaskUnschedulableError) as error:
+        raise _Lost(
             f"a trial's Ray worker died {LOSSES + 1} times; what is stored stays, and the same command goes on from"
             " there"
         ) from error
