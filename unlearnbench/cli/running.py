@@ -51,7 +51,7 @@ def run(
     submissions: Submissions = Path("submissions"),
     suites: Suites = Path("suites"),
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads of a trial.")
+        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: as many as there are cores for.")
     ] = None,
     executor: Annotated[
         Executor, typer.Option(help="Run trials on this machine, or as tasks of a Ray cluster (docs/cluster.md).")

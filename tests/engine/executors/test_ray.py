@@ -46,6 +46,28 @@ return model"""
 MEASURED = {
     *("run_id", "created_at", "seconds", "total_seconds", "evaluation_seconds", "detail"),  # times; paths in tracebacks
 }
+TINY = """
+name = "tiny"
+title = "Tiny"
+dataset = "digits"
+corruptions = ["random-swap"]
+discovery_rates = [0.5]
+seeds = [0]
+train_size = 200
+test_size = 60
+[corruption]
+size = 20
+[model]
+width = 0.05
+[recipe]
+steps = 6
+batch_size = 50
+peak_learning_rate = 0.05
+[budget]
+steps = 4
+batch_size = 50
+learning_rate = 0.01
+"""
 STORE_BYTES = 80 * 2**20  # the least that Ray takes
 PATIENCE = 120.0
 
@@ -164,7 +186,10 @@ def test_a_killed_worker_and_a_killed_node_lose_no_trial_and_double_none(
     nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path
 ) -> None:
     notes, go = tmp_path / "notes", tmp_path / "go"
-    wait = f"open({str(notes)!r}, 'a').write(f'{{os.getpid()}}\\n')\nwhile not os.path.exists({str(go)!r}): time.sleep(0.1)\n"
+    wait = (
+        f"open({str(notes)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
+        f"while not os.path.exists({str(go)!r}):\n    time.sleep(0.1)\n"
+    )
     suite = replace(tiny_suite, discovery_rates=(0.2, 0.4, 0.6, 0.8, 1.0), limits=Limits(seconds=600, memory_gib=4))
     submission = make_submission("waits", wait + TUNE)
     go.touch()
@@ -264,12 +289,19 @@ def test_isolation_that_a_node_does_not_have_is_refused(
         nodes.remove_node(without_bubblewrap)
 
 
-def test_strict_isolation_reaches_the_trials(
-    nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path
+def test_the_command_line_runs_strict_trials_there(
+    nodes: Cluster, make_submission: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    body = f"assert not os.path.exists({str(tmp_path)!r}), 'seen'\n{NOTHING}"
-    assert run(tiny_suite, [make_submission("looks", body)], tmp_path, cluster, isolation="strict").failed == 0
-    assert {row["isolation"] for row in results(tmp_path)["trials"]} == {"strict"}
+    make_submission("looks", f"assert not os.path.exists({str(tmp_path)!r}), 'seen'\n{NOTHING}")
+    (tmp_path / "tiny.toml").write_text(TINY)
+    folders = [f"--{name}={tmp_path / name}" for name in ("database", "data", "submissions")]
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(tmp_path / "tiny.toml"), "--executor", "ray", "--isolation", "strict", *folders])
+    assert ended.value.code == 0
+    assert "1 trials run in" in capsys.readouterr().out
+    with Store(str(tmp_path / "database"), create=False) as store, Session(store.engine) as session:
+        (trial,) = session.scalars(select(TrialRow))
+    assert (trial.state, trial.isolation) == ("finished", "strict")
 
 
 def test_a_cluster_without_room_for_a_trial_is_refused(

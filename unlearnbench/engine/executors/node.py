@@ -1,7 +1,7 @@
 """What a Ray worker does: it is a local executor that gets its files by mail.
 
-Between tasks of one run the process keeps its boundary and the last worlds. It refuses where it would compute other
-numbers than the run says.
+Between tasks the process keeps its boundary and the last worlds. It refuses where it would compute other numbers than
+the run says.
 """
 
 from __future__ import annotations
@@ -51,9 +51,8 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Run:
-    """What every task of a run is told."""
+    """What every task of a run is told. What a process keeps is of use as long as it is told the same."""
 
-    id: str
     suite: Suite
     isolation: Isolation
     device: str
@@ -174,7 +173,7 @@ def trial(
 def _here(run: Run) -> _Kept:
     """The executor of this process for this run."""
     global _kept
-    if _kept is not None and _kept.run.id == run.id:
+    if _kept is not None and _kept.run == run:
         return _kept
     _leave()
     _same(run.software, software())

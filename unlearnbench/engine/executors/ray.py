@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import uuid
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -63,7 +63,8 @@ class Cluster:
     precision: str
     hardware: dict[str, Any]
     run: node.Run
-    resources: dict[str, float]
+    tasks: dict[Callable[..., Any], Any]
+    """What a node can be asked, as remote functions."""
     folder: None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _shared: dict[object, Any] = field(default_factory=dict)
@@ -105,7 +106,7 @@ class Cluster:
         with self._lock:
             if self._closed:
                 raise HarnessError("a trial was asked for after the end of the run")
-            task = _remote(function, self.resources).remote(*arguments)
+            task = self.tasks[function].remote(*arguments)
             self._running.add(task)
         try:
             return _answer(task)
@@ -120,6 +121,9 @@ class Cluster:
             running = list(self._running)
         for task in running:
             ray.cancel(task, force=True)
+        deadline = time.monotonic() + PATIENCE
+        while self._running and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 @contextmanager
@@ -151,12 +155,14 @@ def cluster(
             raise UsageError(
                 f"no node of the Ray cluster has room for a trial of {suite.threads} cores{gpus}: add one that has"
             )
-        run = node.Run(uuid.uuid4().hex, suite, isolation, "cuda" if gpus_per_trial else "cpu", node.software())
-        resources = {"num_cpus": suite.threads, "num_gpus": gpus_per_trial}
-        facts = _facts(run, resources, list(rooms))
+        run = node.Run(suite, isolation, "cuda" if gpus_per_trial else "cpu", node.software())
+        options: dict[str, Any] = {"num_cpus": suite.threads, "num_gpus": gpus_per_trial, "max_retries": LOSSES}
+        remote = ray.remote(**options)
+        tasks = {function: remote(function) for function in (node.facts, node.train, node.judge, node.trial)}
+        facts = _facts(tasks[node.facts], run, list(rooms))
         room = sum(rooms[key] for key in facts)
         said = list(facts.values())
-        executor = Cluster(workers or room, _precision(said), _hardware(said), run, resources)
+        executor = Cluster(workers or room, _precision(said), _hardware(said), run, tasks)
         try:
             yield executor
         finally:
@@ -192,9 +198,8 @@ def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
     return int(room)
 
 
-def _facts(run: node.Run, resources: dict[str, float], nodes: list[str]) -> dict[str, node.Facts]:
+def _facts(ask: Any, run: node.Run, nodes: list[str]) -> dict[str, node.Facts]:
     """What each node says, if it is still there. One that would compute other numbers ends the run before it begins."""
-    ask = _remote(node.facts, resources)
     strategies = {key: NodeAffinitySchedulingStrategy(key, soft=False) for key in nodes}
     tasks = {key: ask.options(scheduling_strategy=strategy).remote(run) for key, strategy in strategies.items()}
     facts = {}
@@ -219,11 +224,6 @@ def _hardware(facts: list[node.Facts]) -> dict[str, Any]:
     values = {key: list(dict.fromkeys(item.hardware[key] for item in facts)) for key in facts[0].hardware}
     alike = {key: found[0] if len(found) == 1 else ", ".join(map(str, found)) for key, found in values.items()}
     return {**alike, "nodes": len(facts)}
-
-
-def _remote(function: Callable[..., Any], resources: dict[str, float]) -> Any:
-    options: dict[str, Any] = {"max_retries": LOSSES, **resources}
-    return ray.remote(**options)(function)
 
 
 def _answer(task: Any) -> Any:
