@@ -1,4 +1,4 @@
-"""Which process of which machine: what outlives a killed harness is told from what a living one holds."""
+"""Which process of which machine, so that what outlives a killed harness is known; and the cores of this one."""
 
 from __future__ import annotations
 
@@ -39,3 +39,8 @@ def alive(owner: str) -> bool | None:
     if machine != _machine() or not pid.isdigit() or not start:
         return None
     return _start(int(pid)) == start
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

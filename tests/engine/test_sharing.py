@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from unlearnbench.engine import run as module
 from unlearnbench.engine.rounds import rounds
 from unlearnbench.engine.run import RunSummary, run_suite
 from unlearnbench.engine.submissions import Submission
@@ -77,7 +76,7 @@ def test_a_run_that_fails_ends_its_claims(
 
     submission = make_submission("nothing", "return problem.original()")
     with monkeypatch.context() as patch:
-        patch.setattr(module, "run_trial", full)
+        patch.setattr("unlearnbench.engine.executors.local.run_trial", full)
         with pytest.raises(HarnessError, match=r"No space left on device: '/somewhere'; what is stored stays"):
             run_suite(tiny_suite, [submission], store, tmp_path, workers=1)
     with Session(store.engine) as session:

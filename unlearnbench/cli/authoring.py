@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import Submissions, Suites, app, cores, out
+from unlearnbench.cli.common import Submissions, Suites, app, out
 
 
 @app.command()
@@ -66,7 +66,7 @@ def validate(
     """Run every variant of a submission on a tiny problem of each kind; takes seconds."""
     from unlearnbench.engine.validate import validate as run_checks
 
-    checks = run_checks(path, workers=cores())
+    checks = run_checks(path)
     for check in checks:
         verdict = f"ok, {check.seconds:.1f} s" if check.ok else f"failed: {check.reason}"
         out.print(f"{check.label}: {verdict}", soft_wrap=True, markup=False, highlight=False)

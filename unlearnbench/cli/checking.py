@@ -17,7 +17,6 @@ from unlearnbench.cli.common import (
     Submissions,
     Suites,
     app,
-    cores,
     err,
     out,
 )
@@ -110,8 +109,7 @@ def check(
         with tempfile.TemporaryDirectory(prefix="unlearnbench-check-") as fresh:
             originals = None if database else Path(fresh) / "originals"
             with Store(database or f"{fresh}/store.db") as store:
-                at_once = workers or max(1, cores() // grid.threads)
-                after, notes = _run(grid, chosen, store, data, originals, workers=at_once, download=not no_download)
+                after, notes = _run(grid, chosen, store, data, originals, workers=workers, download=not no_download)
     comparison = compare(select_methods(before, names), select_methods(after, names), cost_factor=cost_factor)
     verdict.write(comparison, notes, summary, junit)
     verdict.show(comparison, notes, out)
@@ -153,7 +151,7 @@ def _run(
     data: Path,
     originals: Path | None,
     *,
-    workers: int,
+    workers: int | None,
     download: bool,
 ) -> tuple[pd.DataFrame, list[str]]:
     """The records of a run of these submissions, and what a reader must know about them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,11 +19,15 @@ from unlearnbench.cli.common import (
     SuiteName,
     Suites,
     app,
-    cores,
     err,
     out,
 )
 from unlearnbench.errors import UsageError
+
+
+class Executor(StrEnum):
+    local = "local"
+    ray = "ray"
 
 
 class Rule(StrEnum):
@@ -46,7 +51,14 @@ def run(
     submissions: Submissions = Path("submissions"),
     suites: Suites = Path("suites"),
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads of a trial.")
+        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: as many as there are cores for.")
+    ] = None,
+    executor: Annotated[
+        Executor, typer.Option(help="Run trials on this machine, or as tasks of a Ray cluster (docs/cluster.md).")
+    ] = Executor.local,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(metavar="X", min=0, help="With ray: a trial's share of a GPU; default: 1 if there are any."),
     ] = None,
     isolation: Annotated[
         Level, typer.Option(help="A process of its own, or also no network and no file but its own (Linux).")
@@ -54,6 +66,8 @@ def run(
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run all trials of a suite that are not stored yet, and store their results."""
+    from unlearnbench.engine.executors import Start
+    from unlearnbench.engine.executors.local import local
     from unlearnbench.engine.isolation import require
     from unlearnbench.engine.run import run_suite
     from unlearnbench.engine.submissions import choose, discover
@@ -63,7 +77,15 @@ def run(
     from unlearnbench.report.tables import ranked_table
     from unlearnbench.store.store import Store
 
-    require(isolation.value)
+    start: Start = local
+    if executor == Executor.ray:
+        from unlearnbench.engine.executors.ray import cluster
+
+        start = partial(cluster, gpus_per_trial=gpus_per_trial)
+    else:
+        require(isolation.value)
+        if gpus_per_trial is not None:
+            raise UsageError("--gpus-per-trial is for --executor ray: this machine's GPU is used as a whole")
     grid = parse(find(suite, suites))
     chosen = choose(discover(submissions), method or [], grid.variant)
     if not chosen:
@@ -76,9 +98,10 @@ def run(
                     chosen,
                     store,
                     data,
-                    workers=workers or max(1, cores() // grid.threads),
+                    workers=workers,
                     download=not no_download,
                     isolation=isolation.value,
+                    executor=start,
                     watch=bar.show,
                 )
         except KeyboardInterrupt:
@@ -118,10 +141,7 @@ def tune(
     grid = parse(find(suite, suites))
     start = choose(discover(submissions), [method])[0]
     with Store(database) as store, Bar() as bar:
-        workers = max(1, cores() // grid.threads)
-        tries = search(
-            grid, start, store, data, rule=rule.value, sampler=sampler.value, workers=workers, watch=bar.show
-        )
+        tries = search(grid, start, store, data, rule=rule.value, sampler=sampler.value, watch=bar.show)
     out.print(tries_table(tries))
     out.print(as_variant(grid.name, rule.value, tries[0]), markup=False, highlight=False, soft_wrap=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import Timeout
@@ -16,11 +17,14 @@ from unlearnbench.evaluation.metrics import MEMORISED, absorbed, memorised
 from unlearnbench.problem.tensors import load_verified, lock, save
 from unlearnbench.store.schema import OriginalRow
 
+if TYPE_CHECKING:
+    from unlearnbench.engine.executors import Executor
+
 ENTRY = "unlearnbench.models.training:Original"
 TRAINING_SECONDS = 24 * 3600.0
 
 
-def original(world: World, key: str, cache: Path, boundary: Boundary) -> OriginalRow | None:
+def original(world: World, key: str, cache: Path, executor: Executor) -> OriginalRow | None:
     """Train, or find in the cache, the original of this world, and judge it. Its file is `path_of(cache, key)`.
 
     A cached file that is not what was written (truncated, changed) is trained again. None if another harness is
@@ -33,10 +37,19 @@ def original(world: World, key: str, cache: Path, boundary: Boundary) -> Origina
             with lock(path).acquire(blocking=False):
                 weights = load_verified(path)  # another harness may just have written it
                 if weights is None:
-                    weights, seconds = _trained(world, boundary)
+                    weights, seconds = executor.train(world)
                     save(weights, path)
         except Timeout:
             return None
+    return executor.judge(world, key, weights, seconds)
+
+
+def path_of(cache: Path, key: str) -> Path:
+    return cache / f"{key[:32]}.safetensors"
+
+
+def judged(world: World, key: str, weights: Weights, seconds: float) -> OriginalRow:
+    """What these weights, which were trained in so many seconds, learnt of their world."""
     dropped, expanded = parts(weights)
     predictions, truth = world.predictions(dropped), world.truth
     metrics = world.judge(predictions, truth.corrupted)
@@ -67,11 +80,7 @@ def original(world: World, key: str, cache: Path, boundary: Boundary) -> Origina
     )
 
 
-def path_of(cache: Path, key: str) -> Path:
-    return cache / f"{key[:32]}.safetensors"
-
-
-def _trained(world: World, boundary: Boundary) -> tuple[Weights, float]:
+def trained(world: World, boundary: Boundary) -> tuple[Weights, float]:
     """Train it; the weights, and the seconds that this took."""
     request = world.request(
         entry=ENTRY,

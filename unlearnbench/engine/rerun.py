@@ -13,13 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from unlearnbench.engine import machine
-from unlearnbench.engine.boundary import Boundary
+from unlearnbench.engine.executors.local import local
 from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.originals import original, path_of
 from unlearnbench.engine.plan import PROTOCOL_VERSION, PlannedTrial, plan
 from unlearnbench.engine.submissions import Submission, discover
-from unlearnbench.engine.temporary import own, sweep
-from unlearnbench.engine.trial import run_trial
 from unlearnbench.engine.world import World
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.evaluation.predictions import unpack
@@ -91,9 +89,7 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
             f" has {dataset.fingerprint[:12]} here: bring back the data that it was run on"
         )
     planned = _planned(record, suite, dataset, _submission(record, submissions))
-    sweep()
-    with Boundary(cast(Isolation, record.trial.isolation)) as boundary:
-        own(boundary.folder)
+    with local(suite, cast(Isolation, record.trial.isolation), 1) as executor:
         world = World(
             suite,
             dataset,
@@ -102,16 +98,15 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
             planned.seeds,
             record.trial.precision,
             record.trial.device,
-            boundary.folder,
+            executor.folder,
         )
         cache = data.resolve() / "originals"
         if load_verified(path_of(cache, planned.original_key)) is None:
-            cache = boundary.folder / "originals"
-        start = original(world, planned.original_key, cache, boundary)
+            cache = executor.folder / "originals"
+        start = original(world, planned.original_key, cache, executor)
         if start is None:
             raise HarnessError("another harness trains this original right now: try again when it is done")
-        path = path_of(cache, planned.original_key)
-        rows = run_trial(planned, world, path, record.run.id, boundary, lambda: record.trial.created_at)
+        rows = executor.trial(planned, world, path_of(cache, planned.original_key), record.run.id)
     return list(_comparisons(record, start, world.training_fingerprint, rows))
 
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 
 from unlearnbench.engine import machine
-from unlearnbench.engine.boundary import Boundary
+from unlearnbench.engine.executors import Start
+from unlearnbench.engine.executors.local import local
 from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.originals import original, path_of
 from unlearnbench.engine.plan import PlannedTrial, plan
 from unlearnbench.engine.rounds import rounds
 from unlearnbench.engine.submissions import Submission
-from unlearnbench.engine.temporary import own, sweep
-from unlearnbench.engine.trial import problem_row, run_trial
+from unlearnbench.engine.trial import problem_row
 from unlearnbench.engine.world import World
 from unlearnbench.errors import HarnessError
 from unlearnbench.problem import datasets
@@ -62,10 +62,11 @@ def run_suite(
     store: Store,
     data: Path,
     *,
-    workers: int,
+    workers: int | None = None,
     originals: Path | None = None,
     download: bool = True,
     isolation: Isolation = "process",
+    executor: Start = local,
     watch: Callable[[Progress], None] | None = None,
 ) -> RunSummary:
     """Run what the store does not hold of this suite for these submissions; each trial is committed as it ends.
@@ -75,13 +76,14 @@ def run_suite(
 
     Args:
         data: where data sets and originals are kept.
-        workers: trials at once; a trial's result does not depend on it.
+        workers: trials at once; a trial's result does not depend on it. By default as many as the executor can.
         originals: where originals are kept instead.
         isolation: how trials are kept from the rest of the machine; results do not depend on it either, but what was
             run at one level is not taken for a record of another.
+        executor: where trials run; results do not depend on that either.
 
     Raises:
-        UsageError: a data set or suite that cannot be used, or a level of isolation that this machine does not have.
+        UsageError: a data set or suite that cannot be used, or a level of isolation or a cluster that is not there.
         HarnessError: the harness failed; what was stored before stays.
     """
     begin = time.perf_counter()
@@ -94,25 +96,8 @@ def run_suite(
         test_size=suite.test_size,
         download=download,
     )
-    device = machine.device()
-    precision = machine.precision(suite.precision, device)
-    trials = plan(suite, dataset, submissions, precision=precision, device=device, isolation=isolation)
-    now = _clock(store)
-    run = RunRow(
-        id=uuid.uuid4().hex,
-        suite=suite.name,
-        suite_specification=asdict(suite),
-        started_at=now(),
-        finished_at=None,
-        versions=machine.versions(),
-        hardware=machine.hardware(device),
-        precision=precision,
-        isolation=isolation,
-        workers=workers,
-        revision=machine.revision(),
-    )
-    stored = store.stored_trials([trial.key for trial in trials])
-    missing = [trial for trial in trials if trial.key not in stored]
+    now, run_id = _clock(store), uuid.uuid4().hex
+    started_at = now()
     warnings: list[str] = []
     busy = 0.0
     ran = failed = 0
@@ -123,25 +108,40 @@ def run_suite(
             warnings.append(message)
         watch(Progress(len(missing), done, failed, stage, message))
 
-    sweep()
-    # The boundary is left first: it kills what still runs; then the claims on that end.
-    with _explained(), Claims(store, run.id) as claims, Boundary(isolation) as boundary:
-        own(boundary.folder)
+    # The executor is left first: it kills what still runs; then the claims on that end.
+    with _explained(), Claims(store, run_id) as claims, executor(suite, isolation, workers) as place:
+        device, precision, workers = place.device, place.precision, place.workers
+        trials = plan(suite, dataset, submissions, precision=precision, device=device, isolation=isolation)
+        run = RunRow(
+            id=run_id,
+            suite=suite.name,
+            suite_specification=asdict(suite),
+            started_at=started_at,
+            finished_at=None,
+            versions=machine.versions(),
+            hardware=place.hardware,
+            precision=precision,
+            isolation=isolation,
+            workers=workers,
+            revision=machine.revision(),
+        )
+        stored = store.stored_trials([trial.key for trial in trials])
+        missing = [trial for trial in trials if trial.key not in stored]
         worlds: dict[str, World] = {}
         for trial in trials:
             if trial.original_key not in worlds:
                 worlds[trial.original_key] = World(
-                    suite, dataset, trial.problem, trial.original, trial.seeds, precision, device, boundary.folder
+                    suite, dataset, trial.problem, trial.original, trial.seeds, precision, device, place.folder
                 )
         described = _submission_rows(trials)
         rows: list[Base] = [run, *described]
         rows += {trial.problem_key: problem_row(trial, worlds[trial.original_key]) for trial in trials}.values()
-        store.add([*rows, *(_planned(trial, run.id) for trial in trials)])
+        store.add([*rows, *(_planned(trial, run_id) for trial in trials)])
         store.describe(described)
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(suite.threads,))
 
         def train(key: str) -> OriginalRow | None:
-            return original(worlds[key], key, cache, boundary)
+            return original(worlds[key], key, cache, place)
 
         def attempt(trial: PlannedTrial) -> Sequence[Base] | None:
             """The rows of the trial; none where another harness stored it, None while another one is at it."""
@@ -149,7 +149,7 @@ def run_suite(
             if answer != "mine":
                 return () if answer == "stored" else None
             path = path_of(cache, trial.original_key)
-            return run_trial(trial, worlds[trial.original_key], path, run.id, boundary, now)
+            return place.trial(trial, worlds[trial.original_key], path, run_id)
 
         try:
             report("originals", 0)
@@ -163,6 +163,7 @@ def run_suite(
                 if records:
                     record = records[0]
                     assert isinstance(record, TrialRow)
+                    record.created_at = now()
                     ran += 1
                     failed += record.state == "failed"
                     busy += (record.seconds or 0.0) + (record.evaluation_seconds or 0.0)
@@ -173,10 +174,10 @@ def run_suite(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
-    store.finish_run(run.id, now())
+    store.finish_run(run_id, now())
     seconds = time.perf_counter() - begin
     return RunSummary(
-        run.id, len(trials), ran, failed, seconds, max(0.0, 1 - busy / (seconds * workers)), tuple(warnings)
+        run_id, len(trials), ran, failed, seconds, max(0.0, 1 - busy / (seconds * workers)), tuple(warnings)
     )
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,8 @@ from unlearnbench.problem.corruption import CORRUPTIONS
 from unlearnbench.store.schema import Base, PredictionRow, ProblemRow, TrialRow
 
 
-def run_trial(
-    trial: PlannedTrial, world: World, original: Path, run_id: str, boundary: Boundary, now: Callable[[], datetime]
-) -> list[Base]:
-    """The rows of one trial, in the order in which they must be added; `now` is the clock of the run."""
+def run_trial(trial: PlannedTrial, world: World, original: Path, run_id: str, boundary: Boundary) -> list[Base]:
+    """The rows of one trial, in the order in which they must be added. When it ended is for the run's clock to say."""
     begin = time.perf_counter()
     truth, submission = world.truth, trial.submission
     forget = trial.problem.forget_positions(truth.corrupted)
@@ -74,7 +70,6 @@ def run_trial(
         threads=world.suite.threads,
         isolation=boundary.level,
         protocol_version=PROTOCOL_VERSION,
-        created_at=now(),
         **results,
     )
     return [record, *rows]

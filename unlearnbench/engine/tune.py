@@ -65,7 +65,7 @@ def tune(
     *,
     rule: Rule = "blind",
     sampler: Sampler = "tpe",
-    workers: int = 1,
+    workers: int | None = None,
     download: bool = True,
     watch: Callable[[Progress], None] | None = None,
 ) -> list[Try]:

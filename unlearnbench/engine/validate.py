@@ -46,7 +46,7 @@ class Check:
         return self.reason is None
 
 
-def validate(folder: Path, *, workers: int = 1) -> list[Check]:
+def validate(folder: Path, *, workers: int | None = None) -> list[Check]:
     """Read a submission and run each of its variants; nothing is left behind.
 
     Raises:

@@ -35,7 +35,8 @@ class World:
     seeds: Seeds
     precision: str
     device: str
-    folder: Path
+    folder: Path | None
+    """Where the training set is laid out for trials; None where none runs."""
 
     @cached_property
     def truth(self) -> CorruptedSet:
@@ -48,6 +49,7 @@ class World:
     @cached_property
     def training_set(self) -> Path:
         """The public part in a read-only file, whose name says nothing about it."""
+        assert self.folder is not None, "no trial runs here"
         kind = f"{self.original.capacity:g}-{self.original.training}"  # a method knows that of its original
         path = self.folder / f"{self.training_fingerprint[:16]}-{kind}.safetensors"
         truth = self.truth
