@@ -1,6 +1,6 @@
 """Measure the harness beside a plain recipe and the machine's limits, and print Markdown tables of ratios.
 
-    python -m benchmarks.speed [training | trial | suite]
+python -m benchmarks.speed [training | trial | suite]
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def print_training() -> None:
     chosen = machine.precision("auto", machine.device())
     listed = ", ".join(f"{precision} {rate / 1e9:.0f} GFLOP/s" for precision, rate in peaks.items())
     print(f"Matrix peak: {listed}. The harness chooses {chosen}.\n")
-    print("| model | images/s | plain recipe | harness | ratio | 1 thread x cores | of float32 peak | of bfloat16 peak |")
+    print(
+        "| model | images/s | plain recipe | harness | ratio | 1 thread x cores | of float32 peak | of bfloat16 peak |"
+    )
     print("| :-- | :-- | --: | --: | --: | --: | --: | --: |")
     for case in training.CASES:
         operations = training.flops(case)

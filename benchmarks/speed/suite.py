@@ -16,8 +16,8 @@ from unlearnbench.problem.suite import Suite, find, parse
 from unlearnbench.processes import cores
 from unlearnbench.store.store import Store
 
-METHODS = ("finetune", "npo", "scrub", "ssd")
-RATES = (0.1, 0.5, 1.0)
+METHODS = ("finetune", "ssd")
+RATES = (0.1, 1.0)
 
 ONE = """
 import sys

@@ -28,26 +28,26 @@ PROBE = Path(__file__).parent / "probe"
 class Call:
     begin: float
     end: float
-    arguments: tuple[Any, ...]
     result: Any
 
 
 def parts() -> dict[str, tuple[float, float]]:
     """Least and median seconds of each part, over the ten discovery rates of one corruption."""
     suite = replace(parse(find("digits", Path("suites"))), corruptions=("random-swap",))
+    loads: list[float] = []
     with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/results.db") as store, ExitStack() as stack:
-        runs = _recorded(stack, Boundary, "run")
+        runs = _recorded(stack, Boundary, "run", lambda boundary, request, reference: loads.append(_load(request)))
         evaluations = _recorded(stack, World, "predictions")
         additions = _recorded(stack, Store, "add")
         run_suite(suite, read(PROBE), store, Path(folder), workers=1)
-        trials = [call for call in runs if call.arguments[1].original is not None]  # not the original's own training
-        parts = [_parts(*calls) for calls in zip(trials, evaluations[-len(trials) :], additions[-len(trials) :], strict=True)]
-    return {name: (min(values), statistics.median(values)) for name in parts[0] if (values := [part[name] for part in parts])}
+    calls = zip(runs, loads, evaluations, additions[1:], strict=True)  # what is added first is the plan
+    measured = [_parts(*of_one) for of_one in list(calls)[1:]]  # the first is the original
+    columns = {name: [part[name] for part in measured] for name in measured[0]}
+    return {name: (min(values), statistics.median(values)) for name, values in columns.items()}
 
 
-def _parts(run: Call, evaluation: Call, addition: Call) -> dict[str, float]:
+def _parts(run: Call, load: float, evaluation: Call, addition: Call) -> dict[str, float]:
     imported, first, last = map(float, re.findall(r"[\d.]+", run.result.detail))
-    load = _load(run.arguments[1])
     return {
         "start of its process: folder, two forks": imported - run.begin - load,
         "load the problem": load,
@@ -66,15 +66,18 @@ def _load(request: Request) -> float:
     return time.monotonic() - begin
 
 
-def _recorded(stack: ExitStack, owner: type, name: str) -> list[Call]:
-    """Every call of this method from now on, until the stack is left."""
+def _recorded(
+    stack: ExitStack, owner: type, name: str, after: Callable[..., object] = lambda *arguments: None
+) -> list[Call]:
+    """Every call of this method from now on, until the stack is left; `after` is given the arguments of each."""
     calls: list[Call] = []
     method: Callable[..., Any] = getattr(owner, name)
 
     def record(*arguments: Any, **named: Any) -> Any:
         begin = time.monotonic()
         result = method(*arguments, **named)
-        calls.append(Call(begin, time.monotonic(), arguments, result))
+        calls.append(Call(begin, time.monotonic(), result))
+        after(*arguments)
         return result
 
     stack.enter_context(patch.object(owner, name, record))

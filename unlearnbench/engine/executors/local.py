@@ -53,6 +53,7 @@ def local(suite: Suite, isolation: Isolation, workers: int | None) -> Iterator[L
     """
     device = machine.device()
     precision = machine.precision(suite.precision, device)
+    machine.keep_memory()  # models are judged in this process
     sweep()
     with Boundary(isolation) as boundary:
         own(boundary.folder)
