@@ -1,0 +1,87 @@
+"""Run one column of a suite's grid, the first seed at one discovery rate, and say what the whole suite would take here.
+
+    python benchmarks/part.py cifar10-resnet9 --rate 0.5 --data data [--method NAME ...] [--workers N]
+
+The forecast is linear: originals and trials of the part, by the numbers of originals and trials of the whole, and what
+neither is (imports, data) once. So a rate whose trials cost as much as the mean is the one to take; methods that make
+passes over D_f only cost more at high rates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from unlearnbench.engine import machine
+from unlearnbench.engine.plan import PlannedTrial, plan
+from unlearnbench.engine.run import Progress, run_suite
+from unlearnbench.engine.submissions import Submission, choose, discover
+from unlearnbench.problem import datasets
+from unlearnbench.problem.suite import Suite, find, parse
+from unlearnbench.store.store import Store
+
+
+@dataclass
+class Stages:
+    """When each stage of a run was first heard of."""
+
+    begin: float = field(default_factory=time.perf_counter)
+    at: dict[str, float] = field(default_factory=dict)
+
+    def watch(self, progress: Progress) -> None:
+        self.at.setdefault(progress.stage, time.perf_counter() - self.begin)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite")
+    parser.add_argument("--rate", type=float, default=0.5)
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--method", action="append", default=[])
+    parser.add_argument("--workers", type=int)
+    arguments = parser.parse_args()
+    whole = parse(find(arguments.suite, Path("suites")))
+    part = replace(whole, discovery_rates=(arguments.rate,), seeds=whole.seeds[:1])
+    submissions = choose(discover(Path("submissions")), arguments.method, whole.variant)
+    stages = Stages()
+    with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/results.db") as store:
+        summary = run_suite(
+            part,
+            submissions,
+            store,
+            arguments.data,
+            workers=arguments.workers,
+            originals=Path(folder),
+            watch=stages.watch,
+        )
+    ran, all_ = (planned(suite, submissions, arguments.data) for suite in (part, whole))
+    # The first word of the second stage comes when its first trial has ended, which is little of many.
+    setup, originals = stages.at["originals"], stages.at["trials"] - stages.at["originals"]
+    trials = summary.seconds - setup - originals
+    factor = len(originals_of(all_)) / len(originals_of(ran))
+    forecast = setup + originals * factor + trials * len(all_) / len(ran)
+    print(f"{machine.hardware(machine.device())}: setup {setup:.1f} s")
+    print(f"measured: {len(originals_of(ran))} originals {originals:.1f} s, {len(ran)} trials {trials:.1f} s,")
+    print(f"          {summary.failed} failed, {summary.overhead:.1%} overhead")
+    print(
+        f"forecast: {len(originals_of(all_))} originals and {len(all_)} trials of {whole.name} {forecast / 60:.1f} min"
+    )
+
+
+def planned(suite: Suite, submissions: Sequence[Submission], data: Path) -> list[PlannedTrial]:
+    sizes = {"image_size": suite.image_size, "train_size": suite.train_size, "test_size": suite.test_size}
+    dataset = datasets.load(suite.dataset, data, **sizes)
+    device = machine.device()
+    return plan(suite, dataset, submissions, precision=machine.precision(suite.precision, device), device=device)
+
+
+def originals_of(trials: Sequence[PlannedTrial]) -> set[str]:
+    return {trial.original_key for trial in trials}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""The speed benchmark measures what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.speed import training
+from benchmarks.speed.training import CASES, Case, flops
+
+TINY = Case("tiny", 0.05, 1.0, 16, 1, 8, 1, 2)
+
+
+def test_operations_are_those_of_the_published_model() -> None:
+    assert flops(CASES[0]) == pytest.approx(2 * 0.29e9, rel=0.02)
+
+
+def test_training_and_evaluation_have_rates() -> None:
+    rates = [training.plain_training(TINY, 1), training.plain_evaluation(TINY, 1)]
+    rates += [rate(TINY, "float32", 1) for rate in (training.harness_training, training.harness_evaluation)]
+    assert all(0 < rate < 1e6 for rate in rates)
+
+
+def test_rates_of_processes_that_run_at_once_are_added() -> None:
+    assert training.at_once(training.harness_training, 2, TINY, "float32", 1) > 0
