@@ -30,7 +30,7 @@ def print_training() -> None:
     listed = ", ".join(f"{precision} {rate / 1e9:.0f} GFLOP/s" for precision, rate in peaks.items())
     print(f"Matrix peak: {listed}. The harness chooses {chosen}.\n")
     print(
-        "| model | images/s | plain recipe | harness | ratio | 1 thread x cores | of float32 peak | of bfloat16 peak |"
+        "| model | images/s | plain recipe | harness | ratio | a thread a trial | of float32 peak | of bfloat16 peak |"
     )
     print("| :-- | :-- | --: | --: | --: | --: | --: | --: |")
     for case in training.CASES:
