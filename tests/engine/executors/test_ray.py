@@ -236,6 +236,7 @@ def test_what_runs_is_ended_with_the_run(
 
 HARNESS = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unlearnbench.engine.executors.ray import cluster
 from unlearnbench.engine.run import run_suite
@@ -243,8 +244,9 @@ from unlearnbench.engine.submissions import read
 from unlearnbench.engine.validate import TINY
 from unlearnbench.store.store import Store
 folder = Path(sys.argv[1])
+suite = replace(TINY, corruptions=("random-swap",), discovery_rates=(0.5, 1.0))
 with Store(str(folder / "results.db")) as store:
-    run_suite(TINY, read(folder / "submissions" / "sleeps"), store, folder, executor=cluster)
+    run_suite(suite, read(folder / "submissions" / "sleeps"), store, folder, executor=cluster)
 """
 
 
