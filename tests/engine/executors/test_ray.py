@@ -325,6 +325,14 @@ def test_a_submission_that_changed_meanwhile_is_refused(make_submission: Make, t
         node._submission(tmp_path / ("f" * 64), files)
 
 
+def test_an_installed_method_that_a_node_does_not_have_is_refused(
+    nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path
+) -> None:
+    absent = replace(make_submission("absent", NOTHING), folder=None, entry="nowhere:Method")
+    with pytest.raises(HarnessError, match=r"on node .+: the installed method 'absent' is not here, or another"):
+        run(tiny_suite, [absent], tmp_path, cluster)
+
+
 def test_no_cluster_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:
     for address in ("127.0.0.1:1", "ray://head:10001", "nowhere"):
         monkeypatch.setenv("RAY_ADDRESS", address)
