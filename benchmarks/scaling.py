@@ -1,10 +1,10 @@
 """What trials, workers and machines cost beside the methods: python benchmarks/scaling.py PART...
 
-    executors    no-op trials on this machine and on a Ray cluster of two nodes: what a trial costs, and what of it the
-                 harness's own process; --trials 30 300 1000
-    nodes        trials that sleep, on 1, 2, 4, 8 Ray nodes of one core on this machine; and the memory of a worker
-    store        trials that one harness, or several at once, can store in a second, on SQLite and PostgreSQL
-    plan         what a run costs before its first trial, by the number of trials
+    local    no-op trials, two at a time: what a trial costs, and what of it the harness's own process
+    ray      the same on a Ray cluster of two nodes on this machine
+    nodes    trials that sleep, on 1, 2, 4, 8 Ray nodes of one core on this machine; and the memory of a worker
+    store    trials that one harness, or several at once, can store in a second, on SQLite and PostgreSQL
+    plan     what a run costs before its first trial, by the number of trials
 
 Each part prints one table in Markdown. docs/cluster.md holds what came out, and what follows from it.
 """
@@ -122,20 +122,20 @@ def timed(suite: Suite, submission: Submission, folder: Path, executor: Start, w
             return Timed(summary, time.process_time() - begin, sorted(moments))
 
 
-def executors(sizes: Sequence[int]) -> None:
+def trials(name: str, executor: Start, sizes: Sequence[int]) -> None:
     print("| executor | trials | seconds | harness's processor seconds | first trial after |", flush=True)
     print("| :-- | --: | --: | --: | --: |")
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as path:
+            folder = Path(path)
+            found = timed(grid(size), sleeping(folder, "nothing", 0), folder, executor, 2)
+        seconds, between = found.summary.seconds, (found.stored[-1] - found.stored[0]).total_seconds()
+        print(f"| {name} | {size} | {seconds:.1f} | {found.processor:.1f} | {seconds - between:.1f} |", flush=True)
+
+
+def on_ray(sizes: Sequence[int]) -> None:
     with ray_nodes(2) as cluster:
-        for name, executor in {"local": local, "ray": cluster}.items():
-            for size in sizes:
-                with tempfile.TemporaryDirectory() as path:
-                    folder = Path(path)
-                    found = timed(grid(size), sleeping(folder, "nothing", 0), folder, executor, 2)
-                between = (found.stored[-1] - found.stored[0]).total_seconds()
-                seconds = found.summary.seconds
-                print(
-                    f"| {name} | {size} | {seconds:.1f} | {found.processor:.1f} | {seconds - between:.1f} |", flush=True
-                )
+        trials("ray", cluster, sizes)
 
 
 def nodes(sizes: Sequence[int]) -> None:
@@ -251,14 +251,14 @@ def before(sizes: Sequence[int]) -> None:
             many = [replace(first, variant=f"v{number}") for number in range(100)]
             suite = replace(grid(10), seeds=tuple(range(size // 1000)))
             database.add([run_row("r", datetime(2026, 1, 1)), *FIXED])
-            trials: list[PlannedTrial] = []
+            grown: list[PlannedTrial] = []
             spent = [
-                measured(lambda: trials.extend(plan(suite, dataset, many, precision="float32", device="cpu"))),  # noqa: B023
-                measured(lambda: database.stored_trials([trial.key for trial in trials])),  # noqa: B023
-                measured(lambda: database.add(planned(trial) for trial in trials)),  # noqa: B023
+                measured(lambda: grown.extend(plan(suite, dataset, many, precision="float32", device="cpu"))),  # noqa: B023
+                measured(lambda: database.stored_trials([trial.key for trial in grown])),  # noqa: B023
+                measured(lambda: database.add(planned(trial) for trial in grown)),  # noqa: B023
             ]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**10
-        print(f"| {len(trials)} | {' | '.join(f'{seconds:.2f} s' for seconds in spent)} | {peak} MB |", flush=True)
+        print(f"| {len(grown)} | {' | '.join(f'{seconds:.2f} s' for seconds in spent)} | {peak} MB |", flush=True)
 
 
 def planned(trial: PlannedTrial) -> PlannedTrialRow:
@@ -274,7 +274,7 @@ def measured(function: Callable[[], object]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="+", choices=["executors", "nodes", "store", "plan"])
+    parser.add_argument("parts", nargs="+", choices=["local", "ray", "nodes", "store", "plan"])
     parser.add_argument("--trials", nargs="+", type=int, default=[30, 300, 1000])
     parser.add_argument("--nodes", nargs="+", type=int, default=[1, 2, 4, 8])
     parser.add_argument("--stored", type=int, default=1000, help="trials that each harness stores")
@@ -282,7 +282,8 @@ def main() -> None:
     options = parser.parse_args()
     for part in options.parts:
         {
-            "executors": lambda: executors(options.trials),
+            "local": lambda: trials("local", local, options.trials),
+            "ray": lambda: on_ray(options.trials),
             "nodes": lambda: nodes(options.nodes),
             "store": lambda: store(options.stored),
             "plan": lambda: before(options.planned),

@@ -191,7 +191,7 @@ def test_validate_exits_1_when_a_variant_fails(call: Any, monkeypatch: pytest.Mo
     from unlearnbench.engine import validate
 
     checks = [validate.Check("mine", 0.5, None), validate.Check("mine/slow", 60.0, "timeout: over 60 s")]
-    monkeypatch.setattr(validate, "validate", lambda path, workers: checks)
+    monkeypatch.setattr(validate, "validate", lambda path: checks)
     result = call("validate", "mine")
     assert result.code == 1
     assert result.out == "mine: ok, 0.5 s\nmine/slow: failed: timeout: over 60 s\n"

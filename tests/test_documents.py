@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from commands import COMMANDS
 
 from unlearnbench.engine.submissions import Manifest
@@ -20,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 STORE = (ROOT / "docs/store.md").read_text()
+CLUSTER = (ROOT / "docs/cluster.md").read_text()
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md")),
     ROOT / "submissions/README.md",
@@ -38,7 +41,7 @@ def test_every_option_of_run_is_in_the_readme() -> None:
 
 
 def test_the_documents_name_no_verb_and_no_option_that_does_not_exist() -> None:
-    for line in re.findall(r"(?:^|`)unlearnbench ([^`#\n]+)", README + CONTRIBUTING + STORE, re.MULTILINE):
+    for line in re.findall(r"(?:^|`)unlearnbench ([^`#\n]+)", README + CONTRIBUTING + STORE + CLUSTER, re.MULTILINE):
         verb, *rest = line.split()
         if verb not in COMMANDS:
             verb = " ".join([verb, *rest[:1]])
@@ -86,6 +89,19 @@ def test_make_runs_what_the_readme_says() -> None:
         assert command in makefile
     for target in re.findall(r"^make (\w+)$", README, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_scripts_for_clusters_have_no_fault_in_their_syntax() -> None:
+    blocks = dict(re.findall(r"^```(bash|yaml)\n(.*?)^```$", CLUSTER, re.MULTILINE | re.DOTALL))
+    subprocess.run(["bash", "-n"], input=blocks["bash"], text=True, check=True)
+    manifest = yaml.safe_load(blocks["yaml"])
+    assert (manifest["apiVersion"], manifest["kind"]) == ("ray.io/v1", "RayJob")
+    cluster = manifest["spec"]["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    assert all(group["template"]["spec"]["containers"][0]["image"] for group in groups)
+    for script in (blocks["bash"], manifest["spec"]["entrypoint"]):
+        known = {option for parameter in COMMANDS["run"].params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", script.split("unlearnbench run")[-1])) <= known
 
 
 def test_the_license_is_complete() -> None:

@@ -181,14 +181,25 @@ def read(folder: Path) -> list[Submission]:
     return _variants(manifest, manifest.entry, code.resolve(), source_hash(code))
 
 
+def package_files(entry: str) -> tuple[Path, str] | None:
+    """The first file of the installed package that an entry names, and the hash of its sources; None without one."""
+    package = entry.split(":")[0].split(".")[0]
+    spec = importlib.util.find_spec(package)  # finds the files of a top-level package without running it
+    if spec is None or spec.origin is None:
+        return None
+    origin = Path(spec.origin)
+    if spec.submodule_search_locations:
+        return origin, source_hash(origin.parent)
+    return origin, hashlib.sha256(origin.read_bytes()).hexdigest()
+
+
 def _installed(point: EntryPoint) -> list[Submission]:
     package = point.value.split(":")[0]
-    spec = importlib.util.find_spec(package.split(".")[0])  # finds the files of a top-level package without running it
-    if spec is None or spec.origin is None:
+    found = package_files(point.value)
+    if found is None:
         raise UsageError(f"installed method '{point.name}': its package '{package}' cannot be found; install it again")
-    origin = Path(spec.origin)
-    folder = origin.parent if spec.submodule_search_locations else None
-    source = source_hash(folder) if folder else hashlib.sha256(origin.read_bytes()).hexdigest()
+    origin, source = found
+    folder = origin.parent if origin.name == "__init__.py" else None
     file = origin.parent / "submission.toml"
     if folder and file.is_file():
         return _variants(_manifest(file), point.value, None, source)

@@ -236,6 +236,7 @@ def test_what_runs_is_ended_with_the_run(
 
 HARNESS = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unlearnbench.engine.executors.ray import cluster
 from unlearnbench.engine.run import run_suite
@@ -243,8 +244,9 @@ from unlearnbench.engine.submissions import read
 from unlearnbench.engine.validate import TINY
 from unlearnbench.store.store import Store
 folder = Path(sys.argv[1])
+suite = replace(TINY, corruptions=("random-swap",), discovery_rates=(0.5, 1.0))
 with Store(str(folder / "results.db")) as store:
-    run_suite(TINY, read(folder / "submissions" / "sleeps"), store, folder, executor=cluster)
+    run_suite(suite, read(folder / "submissions" / "sleeps"), store, folder, executor=cluster)
 """
 
 
@@ -321,6 +323,14 @@ def test_a_submission_that_changed_meanwhile_is_refused(make_submission: Make, t
     assert node.contents(node._submission(tmp_path / submission.source_hash, files)) == files
     with pytest.raises(HarnessError, match="the files of a submission have changed since the run began: start it"):
         node._submission(tmp_path / ("f" * 64), files)
+
+
+def test_an_installed_method_that_a_node_does_not_have_is_refused(
+    nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path
+) -> None:
+    absent = replace(make_submission("absent", NOTHING), folder=None, entry="nowhere:Method")
+    with pytest.raises(HarnessError, match=r"on node .+: the installed method 'absent' is not here, or another"):
+        run(tiny_suite, [absent], tmp_path, cluster)
 
 
 def test_no_cluster_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:

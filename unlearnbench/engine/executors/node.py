@@ -30,7 +30,7 @@ from unlearnbench.engine.executors.local import Local, local
 from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.originals import path_of
 from unlearnbench.engine.plan import PlannedTrial
-from unlearnbench.engine.submissions import source_hash, sources
+from unlearnbench.engine.submissions import package_files, source_hash, sources
 from unlearnbench.engine.world import World
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problem.datasets import Dataset
@@ -166,8 +166,14 @@ def trial(
         if load_verified(temporary) is None:
             raise HarnessError(f"the original {path.stem} did not arrive whole")
         temporary.rename(path)
-    folder = None if files is None else _submission(kept.place.folder / trial.submission.source_hash, files)
-    return kept.place.trial(replace(trial, submission=replace(trial.submission, folder=folder)), world, path, run_id)
+    submission, folder = trial.submission, None
+    if files is not None:
+        folder = _submission(kept.place.folder / submission.source_hash, files)
+    elif (package_files(submission.entry) or (None, None))[1] != submission.source_hash:
+        raise HarnessError(
+            f"the installed method '{submission.name}' is not here, or another version of it: install it"
+        )
+    return kept.place.trial(replace(trial, submission=replace(submission, folder=folder)), world, path, run_id)
 
 
 def _here(run: Run) -> _Kept:
@@ -223,9 +229,10 @@ def _world(kept: _Kept, setting: Setting, dataset: dict[str, Any]) -> World:
         shutil.rmtree(oldest.folder)
     tensors = {key: torch.from_numpy(value) for key, value in dataset.items() if isinstance(value, np.ndarray)}
     folder = Path(tempfile.mkdtemp(prefix="world-", dir=place.folder))
+    data = Dataset(**{**dataset, **tensors})
     world = World(
         run.suite,
-        Dataset(**{**dataset, **tensors}),
+        data,
         setting.problem,
         setting.original,
         setting.seeds,
@@ -233,8 +240,8 @@ def _world(kept: _Kept, setting: Setting, dataset: dict[str, Any]) -> World:
         run.device,
         folder,
     )
-    if world.training_fingerprint != setting.fingerprint:
-        raise HarnessError("the training set that came out here is another one than the harness has")
+    if (data.fingerprint, world.training_fingerprint) != (setting.problem.data_fingerprint, setting.fingerprint):
+        raise HarnessError("the data that came out here are others than the harness has")
     kept.worlds[setting] = world
     return world
 
