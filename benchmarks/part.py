@@ -59,7 +59,6 @@ def main() -> None:
             watch=stages.watch,
         )
     ran, all_ = (planned(suite, submissions, arguments.data) for suite in (part, whole))
-    # The first word of the second stage comes when its first trial has ended, which is little of many.
     setup, originals = stages.at["originals"], stages.at["trials"] - stages.at["originals"]
     trials = summary.seconds - setup - originals
     factor = len(originals_of(all_)) / len(originals_of(ran))

@@ -16,7 +16,7 @@ import resource, sys, torch
 from unlearnbench.engine import machine
 if sys.argv[1] == "keep":
     machine.keep_memory()
-for _ in range(3):
+for _ in range(10):  # until its heap has found its size
     torch.ones(2**24)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):

@@ -159,6 +159,7 @@ def run_suite(
                 for message in _doubts(row, worlds[row.key], store.original(row.key)):
                     report("originals", 0, message)
                 store.add([row])
+            report("trials", 0)
             for done, records in enumerate(rounds(pool, missing, attempt, claims.beat), 1):
                 if records:
                     record = records[0]
