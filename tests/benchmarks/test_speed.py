@@ -18,7 +18,3 @@ def test_training_and_evaluation_have_rates() -> None:
     rates = [training.plain_training(TINY, 1), training.plain_evaluation(TINY, 1)]
     rates += [rate(TINY, "float32", 1) for rate in (training.harness_training, training.harness_evaluation)]
     assert all(0 < rate < 1e6 for rate in rates)
-
-
-def test_rates_of_processes_that_run_at_once_are_added() -> None:
-    assert training.at_once(training.harness_training, 2, TINY, "float32", 1) > 0

@@ -25,7 +25,7 @@ def device() -> str:
 def native_bfloat16(device: str) -> bool:
     """Whether the processor or GPU has units that multiply bfloat16 matrices (AMX; Ampere and later).
 
-    AVX-512 BF16 alone is not enough: it halved the speed of training where it was measured (docs/performance.md).
+    AVX-512 BF16 alone is not enough: with it trials took 1.6 to 1.9 times as long (docs/performance.md).
     """
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -250,6 +250,7 @@ with Store(str(folder / "results.db")) as store:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_harness_takes_its_trials_and_their_folders_with_it(
     nodes: Cluster, make_submission: Make, tmp_path: Path
 ) -> None:
@@ -278,6 +279,7 @@ def test_a_node_with_other_software_is_refused(
         run(tiny_suite, [make_submission("nothing", NOTHING)], tmp_path, cluster)
 
 
+@pytest.mark.slow
 def test_isolation_that_a_node_does_not_have_is_refused(
     nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path
 ) -> None:
