@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.speed import training
 from benchmarks.speed.training import CASES, Case, flops
+from benchmarks.speed.trial import parts
 
 TINY = Case("tiny", 0.05, 1.0, 16, 1, 8, 1, 2)
 
@@ -18,3 +19,11 @@ def test_training_and_evaluation_have_rates() -> None:
     rates = [training.plain_training(TINY, 1), training.plain_evaluation(TINY, 1)]
     rates += [rate(TINY, "float32", 1) for rate in (training.harness_training, training.harness_evaluation)]
     assert all(0 < rate < 1e6 for rate in rates)
+
+
+@pytest.mark.slow
+def test_a_trial_falls_into_its_parts() -> None:
+    measured = parts()
+    assert len(measured) == 7
+    assert all(0 < least <= median for least, median in measured.values())
+    assert max(measured, key=lambda name: measured[name]) == "`unlearn`"

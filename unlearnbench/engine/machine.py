@@ -12,10 +12,14 @@ from typing import Any
 
 import torch
 
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(2**26)}
-"""Environment of a process that keeps the memory it frees: see `keep_memory`."""
+_MALLOC = {  # glibc's name in the environment: number in mallopt(3), value
+    "MALLOC_MMAP_MAX_": (-4, 0),
+    "MALLOC_TRIM_THRESHOLD_": (-1, 2**31 - 1),
+    "MALLOC_TOP_PAD_": (-2, 2**26),
+}
 
-_MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}  # the same as M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD
+KEEP_MEMORY = {name: str(value) for name, (_, value) in _MALLOC.items()}
+"""Environment of a process that keeps the memory it frees: see `keep_memory`."""
 
 
 def device() -> str:
@@ -39,7 +43,7 @@ def keep_memory() -> None:
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        for parameter, value in _MALLOPT.items():
+        for parameter, value in _MALLOC.values():
             libc.mallopt(parameter, value)
 
 

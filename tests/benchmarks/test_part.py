@@ -1,0 +1,40 @@
+"""The forecast of a suite from one column of its grid."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+SUITE = """
+name = "tiny"
+title = "Tiny"
+dataset = "digits"
+corruptions = ["random-swap"]
+discovery_rates = [0.1, 0.5, 1.0]
+seeds = [0, 1]
+train_size = 200
+test_size = 60
+[corruption]
+size = 20
+[model]
+width = 0.05
+[recipe]
+steps = 6
+batch_size = 50
+peak_learning_rate = 0.05
+[budget]
+steps = 4
+batch_size = 50
+learning_rate = 0.01
+"""
+
+
+def test_one_column_is_run_and_the_whole_is_forecast(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(SUITE)
+    command = [sys.executable, "benchmarks/part.py", str(tmp_path / "tiny.toml"), "--rate", "0.5"]
+    command += ["--data", str(tmp_path), "--method", "original", "--method", "finetune"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"measured: 1 originals [\d.]+ s, 2 trials [\d.]+ s,\n +0 failed", answer)
+    assert re.search(r"forecast: 2 originals and 12 trials of tiny [\d.]+ min", answer)
