@@ -81,6 +81,16 @@ class ImageSet:
         """The samples at these positions of this set (int64 [n]) or where this mask is true (bool [N])."""
         return replace(self, images=self.images[positions], labels=self.labels[positions], ids=self.ids[positions])
 
+    @property
+    def steps_per_pass(self) -> int:
+        """How many batches one pass over the set makes."""
+        return -(-len(self) // self.batch_size)
+
+    def sample(self, count: int) -> ImageSet:
+        """At most `count` samples of this set, drawn from the trial's own random stream."""
+        chosen = torch.randperm(len(self), generator=self.generator)[:count]
+        return self.take(chosen.to(self.images.device))
+
     def batches(
         self, steps: int | None = None, batch_size: int | None = None, *, shuffle: bool = True, augment: bool = True
     ) -> Iterator[Batch]:
@@ -91,7 +101,7 @@ class ImageSet:
         """
         if len(self) == 0:
             return
-        size = batch_size or self.batch_size
+        size = self.batch_size if batch_size is None else batch_size
         drawn = 0
         while True:
             order = torch.randperm(len(self), generator=self.generator) if shuffle else torch.arange(len(self))

@@ -4,8 +4,8 @@ A submission is a frozen dataclass that derives from `UnlearningMethod`; its fie
 in a fresh process that was handed the public `Problem` and nothing else: no true labels, no test data, no kind of
 corruption, no index of an undiscovered corrupted sample. BatchNorm, precision and devices:
 
-* `Problem.original()` and `Problem.untrained()` return models in training mode; a method says in its code when it
-  freezes BatchNorm (`frozen_batchnorm`).
+* `Problem.original()` and `Problem.untrained()` return models in training mode; a method says in its docstring what its
+  BatchNorm sees.
 * `unlearn` runs inside the suite's autocast, so `model(batch.images)` has the suite's precision.
 * Everything a `Problem` hands out already lies on `Problem.device`.
 """
@@ -13,7 +13,7 @@ corruption, no index of an undiscovered corrupted sample. BatchNorm, precision a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,9 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from unlearnbench.classifier import Classifier, frozen_batchnorm, is_finite, predict, tied_gates
+from unlearnbench.classifier import Classifier, frozen_batchnorm, is_finite, outputs, predict, tied_gates
 from unlearnbench.images import Batch, ImageSet, Pipeline
-from unlearnbench.recipe import STRICT, Budget, Count, Positive, Recipe, Share
+from unlearnbench.recipe import STRICT, Budget, Count, Positive, Recipe, Share, warmup_then_decay
 
 __all__ = [
     "STRICT",
@@ -44,7 +44,9 @@ __all__ = [
     "is_finite",
     "optimizer",
     "predict",
+    "set_rate",
     "tied_gates",
+    "warmup_then_decay",
 ]
 
 
@@ -53,6 +55,12 @@ def optimizer(model: nn.Module, recipe: Recipe, learning_rate: float) -> Optimiz
     if recipe.optimizer == "adam":
         return Adam(model.parameters(), learning_rate, (recipe.momentum, 0.999), weight_decay=recipe.weight_decay)
     return SGD(model.parameters(), learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+
+
+def set_rate(optimizer: Optimizer, learning_rate: float) -> None:
+    """Let all parameters of this optimizer go on at this rate; its momentum stays."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
 
 
 @dataclass(frozen=True)
@@ -102,12 +110,13 @@ class Problem:
         return model
 
     def expanded_original(self) -> Classifier:
-        """The original with twice the channels, in training mode; the first half of every group is `original()`.
+        """The original with as many new channels as `recipe.shared` leaves, twice the channels at 0.5; training mode.
 
-        The second half is random, or, if the original was trained with tied dropout, its memorisation channels
-        (`tied_gates` of `recipe.tied_dropout` are the masks that it was trained with).
+        The first channels of every group are `original()`. The new ones are random, or, if the original was trained
+        with tied dropout, its memorisation channels (`tied_gates` of `recipe.tied_dropout` are the masks that it was
+        trained with).
         """
-        model = self.original().expanded()
+        model = self.original().expanded(self.recipe.shared)
         if self.expanded_weights is not None:
             model.load_state_dict(self.expanded_weights)
         return model
@@ -124,17 +133,48 @@ class Problem:
 
     def optimizer(self, model: nn.Module, learning_rate: float | None = None) -> Optimizer:
         """A fresh optimizer of the kind that trained the original, at the budget's rate by default."""
-        return optimizer(model, self.recipe, learning_rate or self.budget.learning_rate)
+        return optimizer(model, self.recipe, self.rate(learning_rate))
+
+    def rate(self, learning_rate: float | None) -> float:
+        """This learning rate, or the budget's for None."""
+        return self.budget.learning_rate if learning_rate is None else learning_rate
 
     def accuracy(self, model: nn.Module, images: ImageSet) -> float:
         """Share of the set that the model, in evaluation mode, gives the label it carries in D_tr; no augmentation."""
         predictions = predict(model, images.images, images.pipeline)
         return float((predictions == images.labels).double().mean())
 
-    def selection_score(self, model: nn.Module) -> float:
-        """Acc(D_r) (1 - max(Acc(D_f), gamma)): the published rule for choosing a snapshot without clean data."""
+    def outputs(self, model: Classifier, images: ImageSet) -> tuple[Tensor, Tensor]:
+        """Features float32 [N, D], what enters the last layer, and logits float32 [N, classes] of the set in its order.
+
+        In evaluation mode, without augmentation.
+        """
+        return outputs(model, images.images, images.pipeline)
+
+    def selection_score(self, model: nn.Module, samples: ImageSet | None = None) -> float:
+        """Acc(D_r) (1 - max(Acc(D_f), gamma)): REM's rule for choosing a snapshot without clean data.
+
+        0 if a weight is not finite.
+
+        samples: the part of D_r that Acc(D_r) is measured on (`retain.sample(5000)` is enough); None for all of it.
+        """
+        if not is_finite(model):
+            return 0.0
         forgotten = 1 - max(self.accuracy(model, self.forget), self.budget.stop_accuracy)
-        return self.accuracy(model, self.retain) * forgotten
+        return self.accuracy(model, self.retain if samples is None else samples) * forgotten
+
+    def until_forgotten(self, model: nn.Module, max_passes: int, *, min_passes: int = 0) -> Iterator[int]:
+        """0, 1, 2 ... : one number for each pass over D_f that is still due, `max_passes` at most.
+
+        Before each, Acc(D_f) is measured; at or under the budget's stop accuracy, or if a weight is not finite, no
+        other pass is due after `min_passes` (REM's flush, its gradient ascent and its NPO).
+        """
+        for number in range(max_passes):
+            if not is_finite(model):
+                return
+            if number >= min_passes and self.accuracy(model, self.forget) <= self.budget.stop_accuracy:
+                return
+            yield number
 
 
 class UnlearningMethod(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
@@ -13,16 +13,29 @@ Count = Annotated[int, Ge(1), Le(2**31 - 1)]
 STRICT = {"extra": "forbid"}  # pydantic: a suite file with an unknown key is refused
 
 
+def warmup_then_decay(step: int, steps: int, warmup: float = 0.01, final: float = 0.2) -> float:
+    """The rate of step 0 .. steps - 1 as a share of its peak: up linearly over the warm-up, then down to about `final`.
+
+    Goel et al. ("Corrective Machine Unlearning", arXiv 2402.14015) train originals and run methods so: with w warm-up
+    steps of n, (t + 1) / (w + 1) before step w, then 1 - (1 - final) (t - w) / n.
+    """
+    rising = int(warmup * steps + 1e-9)
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return 1 - (1 - final) * (step - rising) / steps
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How an original is trained: linear warm-up to the peak rate, then linear decay (protocol section 4).
+    """How an original is trained: linear warm-up to the peak rate, then linear decay (docs/protocol.md, section 4).
 
-    The rate rises over the first `warmup` share of the steps and ends at `final` times the peak. `momentum` is SGD's,
-    and Adam's first beta.
+    The rate rises over the first `warmup` share of the steps and ends near `final` times the peak (`warmup_then_decay`;
+    0 and 1 are a constant rate). `momentum` is SGD's, and Adam's first beta.
 
     tied_dropout: None for standard training. Otherwise the original was trained with example-tied dropout (Maini et
-        al., ICML 2023): beside its own channels it had as many memorisation channels, each of which a sample saw with
-        this probability, always the same ones; they are dropped from the model that is handed out.
+        al., ICML 2023): beside its own channels it had memorisation channels, each of which a sample saw with this
+        probability (p_mem), always the same ones; they are dropped from the model that is handed out.
+    shared: with tied dropout, the share of all channels that were its own, which all samples saw (p_fix).
     """
 
     __pydantic_config__ = STRICT
@@ -38,6 +51,7 @@ class Recipe:
     flip: bool = True
     optimizer: Literal["sgd", "adam"] = "sgd"
     tied_dropout: Annotated[float, Gt(0), Le(1)] | None = None
+    shared: Annotated[float, Gt(0), Lt(1)] = 0.5
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ class World:
         model = build(**self.model)
         if self.recipe.tied_dropout is None:
             return model.state_dict()
-        return nn.ModuleDict({"dropped": model, "expanded": model.widened()}).state_dict()
+        return nn.ModuleDict({"dropped": model, "expanded": model.widened(self.recipe.shared)}).state_dict()
 
     def predictions(self, weights: Weights) -> Predictions:
         """What a model with these weights says to every image: of D_tr, of the test set, of the triggered test set."""
@@ -144,12 +144,12 @@ class World:
     def tied_predictions(self, expanded: Weights) -> Labels:
         """What the expansion that tied dropout trained says to each corrupted sample through the sample's own gates."""
         model = self.model_with()
-        groups, model = model.groups, model.expanded().eval()
+        groups, model = model.groups, model.expanded(self.recipe.shared).eval()
         model.load_state_dict(expanded)
         ids = torch.from_numpy(self.truth.corrupted).to(self.device)
         images = torch.from_numpy(self.truth.images[self.truth.corrupted]).to(self.device)
         assert self.recipe.tied_dropout is not None
-        gates = tied_gates(ids, groups, self.recipe.tied_dropout)
+        gates = tied_gates(ids, groups, model.groups, self.recipe.tied_dropout)
         with self.autocast(), torch.no_grad():
             classes: Labels = model(self.pipeline.normalised(images), gates).argmax(dim=1).cpu().numpy()
         return classes

@@ -3,6 +3,7 @@
 from unlearnbench.method import Classifier
 from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.vit import ViT
+from unlearnbench.models.vit_small import ViTSmall
 
 
 def build(
@@ -19,4 +20,6 @@ def build(
     """
     if architecture == "vit":
         return ViT(classes, channels, image_size, width, capacity)
+    if architecture == "vit-small":
+        return ViTSmall(classes, channels, image_size, width, capacity)
     return ResNet9(classes, channels, width, capacity)
