@@ -86,6 +86,17 @@ def test_published_choices(dataset: Dataset) -> None:
     assert np.array_equal(pair.corrupted, np.sort(first))
 
 
+def test_the_triggered_test_set_has_the_target_class_as_published_only() -> None:
+    labels = np.array([0, 3, 5, 0])
+    assert CORRUPTIONS["poison-trigger"]().healed_test(labels).tolist() == [False, True, True, False]
+    assert CORRUPTIONS["poison-trigger"](paper=True).healed_test(labels).all()
+    assert CORRUPTIONS["poison-trigger"](target_class=3).healed_test(labels).tolist() == [True, False, True, True]
+    for name in ("random-swap", "class-swap"):  # here `paper` changes what is corrupted only
+        mine, published = CORRUPTIONS[name](), CORRUPTIONS[name](paper=True)
+        assert np.array_equal(mine.healed_test(labels), published.healed_test(labels))
+        assert np.array_equal(mine.utility_test(labels), published.utility_test(labels))
+
+
 @pytest.mark.parametrize(("name", "words"), [("class-swap", "of class 3"), ("poison-trigger", "outside target class")])
 def test_too_many_is_one_sentence(dataset: Dataset, name: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import pickle
+import shutil
 import struct
+import tarfile
 import urllib.error
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problem.datasets import digits, load
+from unlearnbench.problem.datasets import Dataset, digits, load
 
 RANDOM = np.random.RandomState(0)
 
@@ -89,21 +91,99 @@ def test_fashion_mnist_from_its_idx_files(tmp_path: Path) -> None:
     assert dataset.train_labels.tolist() == [3, 9]
 
 
-@pytest.mark.parametrize("name", ["cifar10", "svhn", "fashion-mnist"])
+WNIDS = tuple(torchvision.datasets.Imagenette._WNID_TO_CLASS)
+
+
+def write_imagenette(root: Path, count: int = 2) -> Path:
+    """The release of 160 pixels, `count` images a class: the colour of the class in the middle, white at the sides."""
+    release = root / "imagenette2-160"
+    for part in ("train", "val"):
+        for number, name in enumerate(WNIDS):
+            (release / part / name).mkdir(parents=True)
+            for position in range(count):
+                size = (240, 160) if position % 2 else (160, 213)
+                picture = Image.new("RGB", size, (255, 255, 255))
+                picture.paste(
+                    (20 * number, 100, 0), (size[0] // 2 - 80, size[1] // 2 - 80, size[0] // 2 + 80, size[1] // 2 + 80)
+                )
+                picture.save(release / part / name / f"{name}_{position}.JPEG", quality=95)
+    (release / "noisy_imagenette.csv").write_text("path,noisy_labels_0\n")
+    return release
+
+
+def test_imagenette_from_its_folders(tmp_path: Path) -> None:
+    write_imagenette(tmp_path / "imagenette")
+    dataset = load("imagenette", tmp_path, download=False)
+    assert (dataset.name, dataset.classes[:3]) == ("imagenette", ("tench", "English springer", "cassette player"))
+    assert dataset.train_images.shape == dataset.test_images.shape == (20, 3, 32, 32)
+    assert dataset.train_images.dtype is torch.uint8
+    for images, labels in (
+        (dataset.train_images, dataset.train_labels),
+        (dataset.test_images, dataset.test_labels),
+    ):
+        assert sorted(labels.tolist()) == sorted([*range(10)] * 2)
+        middle = images[:, :, 2:-2, 2:-2].float().mean(dim=(2, 3))  # what is at the sides was cut off
+        expected = torch.stack([20.0 * labels, torch.full((20,), 100.0), torch.zeros(20)], dim=1)
+        assert (middle - expected).abs().max() < 5
+
+
+def no_network(*args: Any, **kwargs: Any) -> None:
+    raise urllib.error.URLError("Name or service not known")
+
+
+def test_imagenette_is_downloaded_unpacked_and_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "imagenette2-160.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(write_imagenette(tmp_path, count=1), "imagenette2-160")
+
+    def arrives(url: str, root: str, filename: str, md5: str) -> None:
+        assert filename == archive.name
+        shutil.copy(archive, root)
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", arrives)
+    folder = tmp_path / "data" / "imagenette"
+    half = folder / "unpacked" / "imagenette2-160" / "train"  # left by one that was killed
+    half.mkdir(parents=True)
+    first = load("imagenette", tmp_path / "data")
+    assert len(first.train_labels) == 10
+    assert not half.exists()
+    monkeypatch.setattr("urllib.request.urlopen", no_network)
+    monkeypatch.setattr("PIL.Image.open", None)
+    for download in (True, False):
+        assert load("imagenette", tmp_path / "data", download=download).fingerprint == first.fingerprint
+
+
+def test_an_image_of_imagenette_that_is_damaged_is_named(tmp_path: Path) -> None:
+    release = write_imagenette(tmp_path / "imagenette", count=1)
+    broken = release / "val" / WNIDS[4] / f"{WNIDS[4]}_0.JPEG"
+    broken.write_bytes(broken.read_bytes()[:200])
+    with pytest.raises(UsageError, match=rf"image {broken} cannot be decoded"):
+        load("imagenette", tmp_path, download=False)
+
+
+def test_a_part_of_imagenette_that_is_missing_is_named(tmp_path: Path) -> None:
+    release = write_imagenette(tmp_path / "imagenette", count=1)
+    (release / "val").rename(release / "test")
+    with pytest.raises(UsageError, match=r"imagenette2-160 has no folder 'val': it needs train/CLASS/\* and val/CLASS"):
+        load("imagenette", tmp_path, download=False)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "svhn", "fashion-mnist", "imagenette"])
 def test_without_files_or_network_the_remedy_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    def no_network(*args: Any, **kwargs: Any) -> None:
-        raise urllib.error.URLError("Name or service not known")
-
     monkeypatch.setattr("urllib.request.urlopen", no_network)
     for download in (False, True):
         with pytest.raises(UsageError, match=f"data set '{name}' could not be loaded.*connect to the network"):
             load(name, tmp_path, download=download)
 
 
-def write_folder(root: Path, size: int = 16, mode: str = "RGB") -> Path:
-    for part, count in (("train", 3), ("test", 2)):
+def of(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+    return dataset.train_images, dataset.train_labels
+
+
+def write_folder(root: Path, size: int = 16, mode: str = "RGB", train: int = 3, test: int = 2) -> Path:
+    for part, count in (("train", train), ("test", test)):
         for number, name in enumerate(("cat", "dog")):
             folder = root / part / name
             folder.mkdir(parents=True)
@@ -118,8 +198,17 @@ def test_image_folder(tmp_path: Path) -> None:
     dataset = load(f"imagefolder:{root}", tmp_path)
     assert dataset.classes == ("cat", "dog")
     assert dataset.train_images.shape == (6, 3, 16, 16)
-    assert dataset.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert dataset.train_images[4, :, 0, 0].tolist() == [200, 10, 1]
+    colours = sorted((int(label), *image[:, 0, 0].tolist()) for image, label in zip(*of(dataset), strict=True))
+    assert colours == [(number, 200, 10 * number, position) for number in (0, 1) for position in range(3)]
+
+
+def test_the_position_of_an_image_says_nothing_about_its_class(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "pictures", train=30, test=30)
+    dataset = load(f"imagefolder:{root}", tmp_path / "one")
+    for labels in (dataset.train_labels, dataset.test_labels):
+        assert sorted(labels.tolist()) == [0] * 30 + [1] * 30
+        assert 8 < labels[:30].sum() < 22
+    assert load(f"imagefolder:{root}", tmp_path / "two").fingerprint == dataset.fingerprint
 
 
 def test_image_folder_is_decoded_once_and_again_after_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

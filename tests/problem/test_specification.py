@@ -35,7 +35,7 @@ GOOD: dict[str, Any] = {
     "paper": False,
     "corruption": {"size": 72, "class_pair": [3, 5], "target_class": 0, "trigger_size": 3},
     "model": {"architecture": "resnet9", "width": 0.25},
-    "originals": {"capacities": [0.5], "trainings": ["standard"], "memorisation": 0.2},
+    "originals": {"capacities": [0.5], "trainings": ["standard"], "shared": 0.5, "memorisation": 0.2},
     "tuning": {"seeds": [1000], "discovery_rates": [0.1], "tries": 4},
     "recipe": {"steps": 10, "batch_size": 64, "peak_learning_rate": 0.05, "flip": False, "optimizer": "sgd"},
     "budget": {"steps": 10, "batch_size": 64, "learning_rate": 0.01},

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problem.datasets import digits
 from unlearnbench.problem.streams import Seeds
-from unlearnbench.problem.suite import find, parse, problems
+from unlearnbench.problem.suite import Model, OriginalSpec, find, parse, problems
 
 GOOD = """name = "mine"
 title = "Mine"
@@ -69,11 +71,12 @@ def test_size_is_a_number_or_a_share(tmp_path: Path, size: str, count: int) -> N
         ("[0.1, 1.0]", "[0.1, 1.0", "not a readable TOML file"),
         ("capacities = [0.5]", "trainings = []", "originals.trainings"),
         ("capacities = [0.5]", "capacities = [0.5, 0.5]", "originals.capacities names a value twice"),
-        (
-            "steps = 10\nbatch_size = 64\npeak",
-            "tied_dropout = 0.1\nsteps = 10\nbatch_size = 64\npeak",
-            "originals.memor",
-        ),
+        ("[recipe]", "[recipe]\ntied_dropout = 0.1", "recipe.tied_dropout is set by originals.memorisation: leave it"),
+        ("[recipe]", "[recipe]\nshared = 0.25", "recipe.shared is set by originals.shared: leave it out"),
+        ("[recipe]", "[recipe]\nshared = 0.5", "recipe.shared is set by originals.shared: leave it out"),
+        ("capacities = [0.5]", "shared = 0", "originals.shared.*greater than 0"),
+        ("capacities = [0.5]", "shared = 1", "originals.shared.*less than 1"),
+        ("capacities = [0.5]", "shared = true", "originals.shared"),
         ("size = 72", "size = 0", "corruption.size"),
         ("size = 72", "class_pair = [3, 3]", "two different classes"),
         ("size = 72", 'size = "many"', "corruption.size"),
@@ -85,6 +88,23 @@ def test_a_wrong_suite_is_one_sentence(tmp_path: Path, old: str, new: str, words
     with pytest.raises(UsageError, match=words) as caught:
         parse(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_tied_dropout_is_what_the_originals_say(tmp_path: Path) -> None:
+    kinds = 'capacities = [0.25]\ntrainings = ["standard", "tied-dropout"]\nshared = 0.25\nmemorisation = 0.1'
+    suite = parse(write(tmp_path, GOOD.replace("capacities = [0.5]", kinds)))
+    assert suite.recipe_of(OriginalSpec(0.25, "standard")) == suite.recipe
+    tied = suite.recipe_of(OriginalSpec(0.25, "tied-dropout"))
+    assert tied == replace(suite.recipe, tied_dropout=0.1, shared=0.25)
+    assert (suite.recipe.tied_dropout, suite.recipe.shared) == (None, 0.5)
+    default = parse(write(tmp_path, GOOD))
+    assert default.recipe_of(OriginalSpec(0.5, "tied-dropout")) == replace(default.recipe, tied_dropout=0.2, shared=0.5)
+
+
+@pytest.mark.parametrize("name", ["resnet9", "vit", "vit-small"])
+def test_architectures(tmp_path: Path, name: Literal["resnet9", "vit", "vit-small"]) -> None:
+    suite = parse(write(tmp_path, GOOD.replace("width = 0.25", f'architecture = "{name}"')))
+    assert suite.model == Model(name)
 
 
 def test_classes_must_exist(tmp_path: Path) -> None:
@@ -100,6 +120,76 @@ def test_find(tmp_path: Path) -> None:
         find("other", tmp_path)
     with pytest.raises(UsageError, match=r"other.toml does not exist"):
         find("other.toml", tmp_path)
+
+
+def write_chain(folder: Path, **suites: str) -> None:
+    """A complete suite `mine`, and others of these names and contents."""
+    write(folder, GOOD)
+    for name, text in suites.items():
+        (folder / f"{name}.toml").write_text(text)
+
+
+def test_a_suite_says_how_it_differs_from_the_one_that_it_extends(tmp_path: Path) -> None:
+    write_chain(
+        tmp_path,
+        b='extends = "mine"\nname = "b"\ntitle = "B"\nseeds = [7]\n[recipe]\nsteps = 3\n[limits]\nseconds = 9\n',
+        c='extends = "b"\nname = "c"\ntitle = "C"\n[recipe]\nflip = false\n[budget]\nsteps = 2\n',
+    )
+    mine, b, c = (parse(tmp_path / f"{name}.toml") for name in ("mine", "b", "c"))
+    recipe, limits = replace(mine.recipe, steps=3), replace(mine.limits, seconds=9.0)
+    assert b == replace(mine, name="b", title="B", seeds=(7,), recipe=recipe, limits=limits)
+    assert c == replace(
+        b, name="c", title="C", recipe=replace(recipe, flip=False), budget=replace(mine.budget, steps=2)
+    )
+
+
+def test_the_folder_of_the_file_is_where_a_suite_is_extended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_chain(tmp_path, other='extends = "mine"\nname = "other"\ntitle = "Other"\n')
+    monkeypatch.chdir(tmp_path)
+    assert parse(Path("other.toml")) == parse(tmp_path / "other.toml")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "other.toml").rename(tmp_path / "below" / "other.toml")
+    with pytest.raises(UsageError, match=r"other.toml: extends = 'mine', but .*below holds other"):
+        parse(tmp_path / "below" / "other.toml")
+
+
+OWN = 'name = "other"\ntitle = "Other"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "words"),
+    [
+        ('extends = "nothing"\n' + OWN, "other", r"extends = 'nothing', but .* holds mine, other, wrong$"),
+        ('extends = "mine.toml"\n' + OWN, "other", "extends = 'mine.toml', but"),
+        ('extends = "../mine"\n' + OWN, "other", "extends = '../mine', but"),
+        ("extends = 3\n" + OWN, "other", "extends = 3, but"),
+        ('extends = ["mine"]\n' + OWN, "other", r"extends = \['mine'\], but"),
+        ('extends = "other"\n' + OWN, "other", "in a circle: other -> other$"),
+        ('extends = "mine"\ntitle = "Other"\n', "other", "key 'name' is missing"),
+        ('extends = "mine"\nname = "other"\n', "other", "key 'title' is missing"),
+        ('extend = "mine"\n' + OWN, "other", "unknown key 'extend'; allowed here: .*discovery_rates, extends"),
+        ('extends = "mine"\nmodel = 3\n' + OWN, "other", "key 'model'"),
+        (
+            'extends = "mine"\n[model]\nextends = "x"\n',
+            "other",
+            "unknown key 'model.extends'; allowed here: arch.*, width$",
+        ),
+        ('extends = "mine"\n' + OWN + "[tuning]\nseeds = [0]\n", "other", "tuning.seeds"),
+        ('extends = "wrong"\n' + OWN, "wrong", "model.width"),
+    ],
+)
+def test_what_is_wrong_with_extending_is_one_sentence(tmp_path: Path, text: str, file: str, words: str) -> None:
+    write_chain(tmp_path, other=text, wrong=GOOD.replace("width = 0.25", "width = -1"))
+    with pytest.raises(UsageError, match=words) as caught:
+        parse(tmp_path / "other.toml")
+    assert str(caught.value).startswith(f"{tmp_path / file}.toml: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_suites_in_a_circle_are_named(tmp_path: Path) -> None:
+    write_chain(tmp_path, **{name: f'extends = "{base}"\n{OWN}' for name, base in zip("abc", "bca", strict=True)})
+    with pytest.raises(UsageError, match=r"c\.toml: suites extend each other in a circle: a -> b -> c -> a$"):
+        parse(tmp_path / "a.toml")
 
 
 @pytest.mark.parametrize("file", sorted((Path(__file__).parents[2] / "suites").glob("*.toml")), ids=lambda f: f.stem)

@@ -1,8 +1,9 @@
-"""The corruptions (protocol section 2): which samples, which wrong labels, and what healing is measured on.
+"""The corruptions (docs/protocol.md, section 2): which samples, which wrong labels, and what healing is measured on.
 
 Each is one small class in `CORRUPTIONS`. All are pure functions of true labels, a size and a random stream. With
 `paper=True` they make the published choices instead of the corrected ones: label swaps that may hit the true label,
-target-class samples among the poisoned, the first images of a class instead of random ones.
+target-class samples among the poisoned and in the triggered test set, the first images of a class instead of random
+ones.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ class PoisonTrigger(Corruption):
         return np.full_like(labels, self.target_class)
 
     def healed_test(self, labels: Labels) -> Mask:
-        return np.asarray(labels != self.target_class)
+        # Published code keeps the target class, whose images are given their true label even where the trigger works.
+        return super().healed_test(labels) if self.paper else np.asarray(labels != self.target_class)
 
 
 CORRUPTIONS: dict[str, type[Corruption]] = {kind.name: kind for kind in (RandomSwap, ClassSwap, PoisonTrigger)}

@@ -1,14 +1,18 @@
 """Data sets as uint8 tensors in memory.
 
-`digits` is embedded in scikit-learn; `cifar10`, `svhn` and `fashion-mnist` come through torchvision, which downloads
-them on first use; `imagefolder:PATH` reads train/CLASS/* and test/CLASS/*, decoded once into a cached tensor file.
+`digits` is embedded in scikit-learn; `cifar10`, `svhn`, `fashion-mnist` and `imagenette` come through torchvision,
+which downloads them on first use; `imagefolder:PATH` reads train/CLASS/* and test/CLASS/*. Files of images, those of
+Imagenette too, are decoded once into a cached tensor file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +25,7 @@ from torch import Tensor
 from unlearnbench.errors import UsageError
 from unlearnbench.problem import image_folder
 from unlearnbench.problem.streams import random_state
+from unlearnbench.problem.tensors import lock
 
 FOLDER = "imagefolder:"
 
@@ -88,6 +93,19 @@ def digits() -> Dataset:
     return Dataset("digits", names, images[train], labels[train], images[test], labels[test])
 
 
+@contextmanager
+def _explained(name: str, folder: Path) -> Iterator[None]:
+    """Whatever torchvision raises, as a sentence with the remedy."""
+    try:
+        yield
+    except Exception as error:  # torchvision's readers of damaged files fail in any way
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(
+            f"data set '{name}' could not be loaded from {folder} ({reason}): connect to the network so that it can be"
+            " downloaded once, or put torchvision's files there"
+        ) from error
+
+
 def _torchvision(name: str, data: Path, download: bool) -> Dataset:
     from torchvision import datasets
 
@@ -97,14 +115,8 @@ def _torchvision(name: str, data: Path, download: bool) -> Dataset:
         "svhn": lambda train: datasets.SVHN(str(folder), split="train" if train else "test", download=download),
         "fashion-mnist": lambda train: datasets.FashionMNIST(str(folder), train=train, download=download),
     }
-    try:
+    with _explained(name, folder):
         train, test = make[name](True), make[name](False)
-    except Exception as error:  # torchvision's readers of damaged files fail in any way
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(
-            f"data set '{name}' could not be loaded from {folder} ({reason}): connect to the network so that it can be"
-            " downloaded once, or put torchvision's files there"
-        ) from error
 
     def tensors(part: Any) -> tuple[Tensor, Tensor]:
         pixels = torch.as_tensor(part.data)
@@ -119,7 +131,32 @@ def _torchvision(name: str, data: Path, download: bool) -> Dataset:
     return Dataset(name, classes, *tensors(train), *tensors(test))
 
 
-NAMES = ("digits", "cifar10", "svhn", "fashion-mnist", f"{FOLDER}PATH")
+def _imagenette(data: Path, download: bool) -> Dataset:
+    """Ten classes of ImageNet, the release of 160 pixels, at 32x32: the shorter side resized, then the centre cropped.
+
+    The REM paper's code does so with the images that it evaluates on, from the full release. It crops training images
+    at random from the whole resized image; here a recipe crops them from that centre, as it does elsewhere.
+    """
+    from torchvision import datasets
+
+    folder, release = data / "imagenette", "imagenette2-160"
+    images = folder / release
+    with _explained("imagenette", folder):
+        if download and not images.exists():
+            with lock(images):  # another harness may be at it
+                if not images.exists():
+                    # Elsewhere, then moved: torchvision takes a folder that was unpacked in part for a whole one.
+                    unpacked = folder / "unpacked"
+                    shutil.rmtree(unpacked / release, ignore_errors=True)
+                    datasets.Imagenette(str(unpacked), size="160px", download=True)
+                    os.replace(unpacked / release, images)
+                    shutil.rmtree(unpacked, ignore_errors=True)
+        names = datasets.Imagenette(str(folder), size="160px").classes
+    _, tensors = image_folder.load(images, 32, data / "decoded", test="val")
+    return Dataset("imagenette", tuple(synonyms[0] for synonyms in names), **tensors)
+
+
+NAMES = ("digits", "cifar10", "svhn", "fashion-mnist", "imagenette", f"{FOLDER}PATH")
 
 
 def load(
@@ -134,7 +171,7 @@ def load(
     """The data set of that name; with sizes, a subset drawn once and for all (no seed changes it).
 
     Args:
-        data: where downloads and decoded image folders are kept.
+        data: where downloads and decoded images are kept.
         image_size: side in pixels to which an image folder is resized.
 
     Raises:
@@ -146,6 +183,8 @@ def load(
         dataset = digits()
     elif name in NAMES[1:4]:
         dataset = _torchvision(name, data, download)
+    elif name == "imagenette":
+        dataset = _imagenette(data, download)
     elif name.startswith(FOLDER):
         path = Path(name.removeprefix(FOLDER))
         classes, tensors = image_folder.load(path, image_size, data / "decoded")

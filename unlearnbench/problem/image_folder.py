@@ -1,9 +1,10 @@
-"""A person's own images, `train/CLASS/*` and `test/CLASS/*`: decoded once into a file of tensors that is verified."""
+"""A folder of images, `train/CLASS/*` and `test/CLASS/*`: decoded once into a file of tensors that is verified."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problem.tensors import load_verified, lock, save
+from unlearnbench.problem.streams import random_state
+from unlearnbench.problem.tensors import Tensors, load_verified, lock, save, tensors_hash
 
 IGNORED = ("Thumbs.db", "desktop.ini")
 """What systems leave in folders, beside names that begin with a dot."""
@@ -20,8 +22,16 @@ LARGEST_CLASS = 2**16
 """Predictions are stored in 16 bits."""
 
 
-def load(path: Path, image_size: int | None, cache: Path) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test") -> tuple[tuple[str, ...], Tensors]:
     """The names of the classes; images uint8 [N, 3, S, S] and labels int64 [N], of training and test.
+
+    Each part is in an order of its own: in the order of the files, which are sorted by class, the position of a sample
+    would tell a method its true label.
+
+    Args:
+        image_size: side to which images are resized, then cropped at the centre; None if they have one size.
+        cache: folder of the decoded files.
+        test: name of the folder of test images.
 
     Raises:
         UsageError: naming the folder or file that is wrong, and what to do.
@@ -30,21 +40,26 @@ def load(path: Path, image_size: int | None, cache: Path) -> tuple[tuple[str, ..
 
     try:
         path = path.expanduser()
-        for part in ("train", "test"):
-            if not (path / part).is_dir():
-                raise UsageError(f"image folder {path} has no folder '{part}': it needs train/CLASS/* and test/CLASS/*")
-        train, test = ImageFolder(str(path / "train")), ImageFolder(str(path / "test"))
-        _refuse_strangers(path, [file for file, _ in [*train.samples, *test.samples]])
-        if train.classes != test.classes:
-            different = sorted(set(train.classes) ^ set(test.classes))
-            raise UsageError(f"image folder {path}: classes {different} are in only one of train and test; give both")
-        if not 2 <= len(train.classes) <= LARGEST_CLASS:
+        folders = {"train": path / "train", "test": path / test}
+        for folder in folders.values():
+            if not folder.is_dir():
+                raise UsageError(
+                    f"image folder {path} has no folder '{folder.name}': it needs train/CLASS/* and {test}/CLASS/*"
+                )
+        parts = {part: ImageFolder(str(folder)) for part, folder in folders.items()}
+        samples = [sample for part in parts.values() for sample in part.samples]
+        _refuse_strangers(path, folders.values(), {file for file, _ in samples})
+        classes, others = (part.classes for part in parts.values())
+        if classes != others:
+            different = sorted(set(classes) ^ set(others))
+            raise UsageError(f"image folder {path}: classes {different} are in only one of train and {test}; give both")
+        if not 2 <= len(classes) <= LARGEST_CLASS:
             raise UsageError(
-                f"image folder {path} has {len(train.classes)} class ({train.classes[0]}): give at least two, each a"
-                f" folder in train and in test, and at most {LARGEST_CLASS}"
+                f"image folder {path} has {len(classes)} class ({classes[0]}): give at least two, each a"
+                f" folder in train and in {test}, and at most {LARGEST_CLASS}"
             )
-        listing = hashlib.sha256(f"v1 {image_size}".encode())
-        for file, label in [*train.samples, *test.samples]:
+        listing = hashlib.sha256(f"v2 {image_size}".encode())
+        for file, label in samples:
             status = os.stat(file)
             listing.update(os.fsencode(file) + f" {label} {status.st_size} {status.st_mtime_ns}\n".encode())
     except (OSError, RuntimeError) as error:  # RuntimeError: a home folder of a user who is not there
@@ -55,30 +70,33 @@ def load(path: Path, image_size: int | None, cache: Path) -> tuple[tuple[str, ..
         with lock(decoded):
             tensors = load_verified(decoded)  # another harness may just have written it
             if tensors is None:
-                tensors = _tensors(path, {"train": train, "test": test}, image_size)
+                tensors = _tensors(path, parts, image_size)
                 save(tensors, decoded)
-    return tuple(train.classes), tensors
+    return tuple(classes), tensors
 
 
-def _refuse_strangers(path: Path, images: list[str]) -> None:
+def _refuse_strangers(path: Path, folders: Iterable[Path], images: set[str]) -> None:
     """Refuse files that would be left out in silence: in a format that is not read, or in no class."""
-    known = set(images)
-    for part in ("train", "test"):
-        for folder, _, names in sorted(os.walk(path / part, followlinks=True)):
+    for part in folders:
+        for folder, _, names in sorted(os.walk(part, followlinks=True)):
             for name in sorted(names):
                 file = os.path.join(folder, name)
-                if file not in known and not name.startswith(".") and name not in IGNORED:
+                if file not in images and not name.startswith(".") and name not in IGNORED:
                     raise UsageError(
                         f"image folder {path}: {file} is not an image in a folder of a class that can be read"
                         " (png, jpg, bmp, ppm, pgm, tif, webp): convert, move or remove it"
                     )
 
 
-def _tensors(path: Path, parts: dict[str, Any], image_size: int | None) -> dict[str, Tensor]:
-    tensors = {}
+def _tensors(path: Path, parts: dict[str, Any], image_size: int | None) -> Tensors:
+    tensors: Tensors = {}
     for name, part in parts.items():
-        tensors[f"{name}_images"] = _decode([file for file, _ in part.samples], image_size)
-        tensors[f"{name}_labels"] = torch.tensor([label for _, label in part.samples])
+        images = _decode([file for file, _ in part.samples], image_size)
+        labels = torch.tensor([label for _, label in part.samples])
+        # Drawn by the hash of images and labels together, which a method cannot know: it sees some of them changed.
+        content = tensors_hash({"images": images, "labels": labels})
+        order = torch.from_numpy(random_state(0, "image folder", content).permutation(len(labels)))
+        tensors |= {f"{name}_images": images[order], f"{name}_labels": labels[order]}
     if tensors["train_images"].shape[1:] != tensors["test_images"].shape[1:]:
         raise UsageError(f"image folder {path}: train and test images differ in size; set image_size in the suite")
     return tensors

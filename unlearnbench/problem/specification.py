@@ -25,16 +25,27 @@ def read(kind: type[Kind], file: Path) -> Kind:
     Raises:
         UsageError: naming the file, the key and what is allowed.
     """
+    return validated(kind, table(file), str(file))
+
+
+def table(file: Path) -> dict[str, Any]:
+    """The content of a TOML file, not checked yet.
+
+    Raises:
+        UsageError: naming the file and what keeps it from being read.
+    """
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors write a byte-order mark
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors write a byte-order mark
     except (OSError, ValueError, RecursionError) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{file}: not a readable TOML file: {reason}") from error
-    return validated(kind, table, str(file))
 
 
-def validated(kind: type[Kind], table: dict[str, Any], source: str) -> Kind:
+def validated(kind: type[Kind], table: dict[str, Any], source: str, *, beside: tuple[str, ...] = ()) -> Kind:
     """The table as that dataclass: exact types (no `true` for 1, no "3" for 3), no key but its own.
+
+    Args:
+        beside: keys that its source may have too, which the caller took out of the table.
 
     Raises:
         UsageError: naming the source, the key and what is allowed.
@@ -45,7 +56,7 @@ def validated(kind: type[Kind], table: dict[str, Any], source: str) -> Kind:
         # As JSON, because strict checking of Python values takes no list for a tuple and no table for a dataclass.
         return TypeAdapter(kind).validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
-        raise UsageError(f"{source}: {_sentence(error, kind)}") from error
+        raise UsageError(f"{source}: {_sentence(error, kind, beside)}") from error
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from None
 
@@ -72,15 +83,16 @@ def _plain(value: Any, key: str) -> None:
         raise UsageError(f"key {key!r}: no key takes a date or a time (got {value})")
 
 
-def _sentence(error: ValidationError, kind: Any) -> str:
+def _sentence(error: ValidationError, kind: Any, beside: tuple[str, ...]) -> str:
     """The first problem as a sentence: the key, what is wrong with it, and what is allowed."""
     # A misspelt key is also a missing one: the misspelling is what helps.
     problem = min(error.errors(), key=lambda item: item["type"] not in UNKNOWN)
     path = [str(part) for part in problem["loc"]]
     key = ".".join(path)
     if problem["type"] in UNKNOWN:
-        allowed = ", ".join(sorted(item.name for item in fields(_table(kind, path[:-1]))))
-        return f"unknown key {key!r}; allowed here: {allowed}"
+        allowed = [item.name for item in fields(_table(kind, path[:-1]))]
+        allowed += beside if len(path) == 1 else ()
+        return f"unknown key {key!r}; allowed here: {', '.join(sorted(allowed))}"
     if problem["type"] in MISSING:
         return f"key {key!r} is missing"
     got = repr(problem["input"])

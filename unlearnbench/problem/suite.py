@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Len
+from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import StringConstraints
 
 from unlearnbench.errors import UsageError
@@ -33,7 +33,7 @@ class Model:
 
     __pydantic_config__ = STRICT
 
-    architecture: Literal["resnet9", "vit"] = "resnet9"
+    architecture: Literal["resnet9", "vit", "vit-small"] = "resnet9"
     width: Annotated[float, Gt(0), Le(16)] = 1.0
 
 
@@ -45,6 +45,8 @@ class Originals:
     """Which originals the methods stand on: every capacity with every kind of training.
 
     capacities: active shares of the channels of the model's width.
+    shared: with tied dropout, the share of all channels that every sample sees (p_fix); the others are memorisation
+        channels, which stand beside those of the capacity.
     memorisation: with tied dropout, the probability that a sample sees a memorisation channel (p_mem).
     """
 
@@ -52,6 +54,7 @@ class Originals:
 
     capacities: Annotated[tuple[Rate, ...], Len(1)] = (0.5,)
     trainings: Annotated[tuple[Training, ...], Len(1)] = ("standard",)
+    shared: Annotated[float, Gt(0), Lt(1)] = 0.5
     memorisation: Rate = 0.2
 
 
@@ -107,8 +110,10 @@ class Suite:
     """A grid: corruptions x discovery rates x seeds on one data set, one kind of original, one budget.
 
     `paper` makes the published choices (independent discovery draws, label swaps that may hit the true label,
-    target-class samples among the poisoned, the first images of a class) so that published tables can be compared.
-    `variant` is the one that submissions are run with, where they have it; it is the default one elsewhere.
+    target-class samples among the poisoned and in the triggered test set, the first images of a class) so that
+    published tables can be compared.
+    `variant` is the one that submissions are run with, where they have it; it is the default one elsewhere. `methods`
+    are the submissions that are run; without it all but ablations.
     """
 
     __pydantic_config__ = STRICT
@@ -126,6 +131,7 @@ class Suite:
     originals: Originals = field(default_factory=Originals)
     tuning: Tuning = field(default_factory=Tuning)
     variant: str = "default"
+    methods: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     image_size: Annotated[int, Ge(1), Le(4096)] | None = None
     train_size: Count | None = None
@@ -137,8 +143,9 @@ class Suite:
 
     def recipe_of(self, original: OriginalSpec) -> Recipe:
         """The recipe that trains this kind of original."""
-        tied = self.originals.memorisation if original.training == "tied-dropout" else None
-        return replace(self.recipe, tied_dropout=tied)
+        if original.training == "standard":
+            return self.recipe
+        return replace(self.recipe, tied_dropout=self.originals.memorisation, shared=self.originals.shared)
 
 
 @dataclass(frozen=True)
@@ -254,12 +261,43 @@ def find(name: str, folder: Path) -> Path:
 
 
 def parse(path: Path) -> Suite:
-    """Read and validate a suite file.
+    """Read and validate a suite file, with what it takes over from the suite that it extends.
 
     Raises:
         UsageError: naming the file, the key and what is allowed.
     """
-    suite = specification.read(Suite, path)
+    return _parse(path, ())[0]
+
+
+def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any]]:
+    """The suite in this file and all its keys; `extending` are the suites that extend it, the first one first."""
+    table = specification.table(path)
+    extending = (*extending, path.stem)
+    if "extends" in table:
+        base, known = table.pop("extends"), sorted(file.stem for file in path.parent.glob("*.toml"))
+        if base not in known:
+            raise UsageError(f"{path}: extends = {base!r:.80}, but {path.parent} holds {', '.join(known)}")
+        if base in extending:
+            raise UsageError(f"{path}: suites extend each other in a circle: {' -> '.join([*extending, base])}")
+        _, inherited = _parse(path.with_name(f"{base}.toml"), extending)  # what is wrong there is said of that file
+        table = _merged({key: value for key, value in inherited.items() if key not in ("name", "title")}, table)
+    suite = specification.validated(Suite, table, str(path), beside=("extends",))
+    _check(suite, table, path)
+    return suite, table
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The base with these changes: a table is changed key by key, anything else is replaced."""
+    tables = {
+        key: _merged(base[key], value)
+        for key, value in changes.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return base | changes | tables
+
+
+def _check(suite: Suite, table: dict[str, Any], path: Path) -> None:
+    """Refuse values that are right alone and wrong together; `table` is what the suite was read from."""
     for key, values in (
         ("discovery_rates", suite.discovery_rates),
         ("seeds", suite.seeds),
@@ -273,8 +311,8 @@ def parse(path: Path) -> Suite:
         raise UsageError(
             f"{path}: tuning.seeds {list(suite.tuning.seeds)} must not be seeds of the suite: {sorted(own)}"
         )
-    if suite.recipe.tied_dropout is not None:
-        raise UsageError(f"{path}: recipe.tied_dropout is set by originals.memorisation: leave it out")
+    for key, source in (("tied_dropout", "memorisation"), ("shared", "shared")):
+        if key in table["recipe"]:
+            raise UsageError(f"{path}: recipe.{key} is set by originals.{source}: leave it out")
     if suite.corruption.class_pair[0] == suite.corruption.class_pair[1]:
         raise UsageError(f"{path}: corruption.class_pair needs two different classes")
-    return suite

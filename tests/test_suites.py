@@ -1,0 +1,137 @@
+"""Every suite that ships: it is what its file says, and a tiny cell of it runs behind the real boundary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from unlearnbench.engine import machine
+from unlearnbench.engine.boundary import Boundary
+from unlearnbench.engine.executors.local import Local
+from unlearnbench.engine.isolation import Isolation
+from unlearnbench.engine.run import run_suite
+from unlearnbench.engine.submissions import Submission, choose, discover
+from unlearnbench.models import build
+from unlearnbench.problem import datasets
+from unlearnbench.problem.datasets import NAMES, Dataset
+from unlearnbench.problem.specification import validated
+from unlearnbench.problem.suite import Suite, parse, problems
+from unlearnbench.store.schema import TrialRow
+from unlearnbench.store.store import Store
+
+SUITES = [parse(file) for file in sorted((Path(__file__).parents[1] / "suites").glob("*.toml"))]
+"""Read where tests are collected, so a suite that cannot be read fails the whole file."""
+SHIPPED = pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+ADAPTS = """model = problem.expanded_original()
+optimizer = problem.optimizer(model)
+for batch in problem.retain.batches(problem.budget.steps):
+    loss = torch.nn.functional.cross_entropy(model(batch.images), batch.labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+original = problem.original()
+original.load_state_dict(original.corner_of(model))
+return original"""
+
+
+@cache
+def stand_in(name: str) -> Dataset:
+    """120 random images of the data set's shape for training, 60 for testing; each class has as many."""
+    if name == "digits":
+        return datasets.load(name, Path(), train_size=120, test_size=60)
+    assert name in NAMES
+    draw, labels = torch.Generator().manual_seed(0), torch.arange(120) % 10
+    images = torch.randint(0, 256, (120, 3, 32, 32), dtype=torch.uint8, generator=draw)
+    return Dataset(name, tuple("abcdefghij"), images, labels, images[:60], labels[:60])
+
+
+def tiny(suite: Suite) -> Suite:
+    """One problem of the suite on an original of each training, two steps each."""
+    return replace(
+        suite,
+        corruptions=suite.corruptions[-1:],
+        discovery_rates=suite.discovery_rates[:1],
+        seeds=suite.seeds[:1],
+        corruption=replace(suite.corruption, size=20),
+        model=replace(suite.model, width=0.06),
+        originals=replace(suite.originals, capacities=suite.originals.capacities[:1]),
+        recipe=replace(suite.recipe, steps=2, batch_size=32),
+        budget=replace(suite.budget, steps=2, batch_size=32),
+        limits=replace(suite.limits, seconds=60, memory_gib=4),
+        precision="float32",
+    )
+
+
+@SHIPPED
+def test_its_stored_specification_is_all_of_it(suite: Suite) -> None:
+    assert validated(Suite, json.loads(json.dumps(asdict(suite))), "stored") == suite
+
+
+@SHIPPED
+def test_its_settings_fit_its_data(suite: Suite) -> None:
+    data = stand_in(suite.dataset)
+    grid = list(problems(replace(suite, corruption=replace(suite.corruption, size=20)), data))
+    assert len(grid) == len(suite.corruptions) * len(suite.seeds) * len(suite.discovery_rates)
+    channels, side = data.train_images.shape[1:3]
+    for capacity in suite.originals.capacities:
+        model = build(**asdict(suite.model), capacity=capacity, classes=10, channels=channels, image_size=side)
+        assert sum(parameter.numel() for parameter in model.parameters()) > 10_000
+
+
+@SHIPPED
+def test_the_methods_that_it_names_are_submissions(suite: Suite) -> None:
+    shipped = discover(Path(__file__).parents[1] / "submissions")
+    assert {item.name for item in choose(shipped, suite.methods)} >= set(suite.methods)
+
+
+def runs() -> list[Any]:
+    """The suites; those that differ from an earlier one in numbers only are slow."""
+    seen, parameters = set(), []
+    for suite in SUITES:
+        kind = (suite.dataset, suite.model.architecture, suite.originals.trainings)
+        parameters.append(pytest.param(suite, id=suite.name, marks=[pytest.mark.slow] * (kind in seen)))
+        seen.add(kind)
+    return parameters
+
+
+@pytest.fixture(scope="module")
+def boundary() -> Iterator[Boundary]:
+    """One server for all suites: it takes longer to start than a tiny cell."""
+    with Boundary() as boundary:
+        yield boundary
+
+
+@pytest.mark.parametrize("suite", runs())
+def test_a_tiny_cell_of_it_runs(
+    suite: Suite,
+    boundary: Boundary,
+    make_submission: Callable[..., Submission],
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextmanager
+    def here(suite: Suite, isolation: Isolation, workers: int | None) -> Iterator[Local]:
+        yield Local(1, "cpu", "float32", machine.hardware("cpu"), boundary)
+
+    data = stand_in(suite.dataset)
+
+    def loaded(*args: Any, **options: Any) -> Dataset:
+        return data
+
+    monkeypatch.setattr("unlearnbench.problem.datasets.load", loaded)
+    run_suite(tiny(suite), [make_submission("adapts", ADAPTS)], store, tmp_path, executor=here)
+    with Session(store.engine) as session:
+        records = session.scalars(select(TrialRow)).all()
+    assert [(record.state, record.reason) for record in records] == [("finished", None)] * len(records)
+    assert len(records) == len(suite.originals.trainings)
