@@ -13,7 +13,8 @@ import yaml
 from commands import COMMANDS
 
 from unlearnbench.engine.submissions import Manifest
-from unlearnbench.problem.corruption import Corruption
+from unlearnbench.evaluation.metrics import Metrics
+from unlearnbench.problem.corruption import CORRUPTIONS, Corruption
 from unlearnbench.problem.datasets import NAMES
 from unlearnbench.report.findings import TABLE, updated
 from unlearnbench.template import FILES
@@ -23,11 +24,24 @@ README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 STORE = (ROOT / "docs/store.md").read_text()
 CLUSTER = (ROOT / "docs/cluster.md").read_text()
+PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md")),
     ROOT / "submissions/README.md",
     *sorted(ROOT.glob("docs/*.md")),
 ]
+
+
+OWN = [
+    *DOCUMENTS,
+    *(
+        path
+        for folder in ("unlearnbench", "submissions", "suites", "tests", "benchmarks")
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in (".py", ".md", ".toml", ".html")
+    ),
+]
+"""All text that people of this project wrote: code, documents, suites, templates."""
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
@@ -73,6 +87,62 @@ def test_contributing_names_what_a_corruption_has_to_say() -> None:
     section = CONTRIBUTING.split("## Adding a corruption")[1].split("\n## ")[0]
     for name in Corruption.__abstractmethods__ | {"healed_test", "utility_test", "name", "title", "regularity"}:
         assert f"`{name}`" in section, name
+
+
+def cited_sections(text: str) -> set[int]:
+    """The sections of the protocol that a text names, as in "docs/protocol.md, section 3"."""
+    text = re.sub(r"\s+(?:# ?)?", " ", text)  # a citation may go on in the next line, of a comment too
+    lists = re.findall(r"protocol(?:\.md)?\)?,? sections? (\d+(?:(?:,? and |, | to )\d+)*)", text)
+    lists += re.findall(r"sections? (\d+) of \[?(?:docs/protocol\.md|the protocol)", text)
+    return {int(number) for numbers in lists for number in re.findall(r"\d+", numbers)}
+
+
+def unnamed_figures(text: str) -> list[str]:
+    """The figures of papers that a text names by number only: without the paper in the same paragraph or table row."""
+    paragraphs = re.split(r"\n\s*\n|\n(?=\s*\|)", text)
+    named = re.compile(r"arXiv \d|et al\.|\b[A-Z]\w*[A-Z]\w* paper\b")  # "the REM paper", not "The paper"
+    return [
+        figure
+        for paragraph in paragraphs
+        if not named.search(paragraph)
+        for figure in re.findall(r"\b[Ff]ig(?:ures?|s?\.)\s+\d+", paragraph)
+    ]
+
+
+def test_the_protocol_has_the_sections_that_are_cited() -> None:
+    sections = [int(number) for number in re.findall(r"^## (\d+)\. \S", PROTOCOL, re.MULTILINE)]
+    assert sections == list(range(1, len(sections) + 1))
+    cited = {path: cited_sections(path.read_text()) for path in OWN}
+    assert set().union(*cited.values()), "no section is cited: the pattern finds nothing any more"
+    assert {path: numbers - set(sections) for path, numbers in cited.items() if numbers - set(sections)} == {}
+
+
+def test_every_figure_of_a_paper_names_its_paper() -> None:
+    assert any(re.search(r"[Ff]igure \d", path.read_text()) for path in OWN), "the pattern finds nothing any more"
+    assert {path: figures for path in OWN if (figures := unnamed_figures(path.read_text()))} == {}
+
+
+def test_citations_and_figures_are_found_in_every_form() -> None:
+    assert cited_sections("(docs/protocol.md, section 3)") == {3}
+    assert cited_sections("(protocol section 3)") == {3}
+    assert cited_sections("# as the protocol,\n# section 3, says") == {3}
+    assert cited_sections("[the protocol](docs/protocol.md), section 3") == {3}
+    assert cited_sections("section 3 of [docs/protocol.md](docs/protocol.md)") == {3}
+    assert cited_sections("protocol sections 2 and 3; docs/protocol.md, sections 4, 5 and 6") == {2, 3, 4, 5, 6}
+    number = " 3"  # apart, or this file would name a figure itself
+    for figure in (f"Figure{number}", f"figures{number} and 4", f"Fig.{number}", f"Figure\n{number}"):
+        assert len(unnamed_figures(f"The REM paper.\n\nAs in {figure}: a line a method.")) == 1, figure
+        assert len(unnamed_figures(f"The paper has {figure}: a line a method.")) == 1, figure
+        assert unnamed_figures(f"As in {figure}\nof the REM paper: a line a method.") == []
+    rows = f"| one | Figure{number} of the REM paper |\n| two | Figure{number} |"
+    assert len(unnamed_figures(rows)) == 1
+
+
+def test_the_protocol_explains_every_corruption_and_every_metric() -> None:
+    for name, corruption in CORRUPTIONS.items():
+        assert f"| {corruption.regularity} | `{name}` |" in PROTOCOL
+    for name in (*Metrics.__dataclass_fields__, "aggregate"):
+        assert re.search(rf"^\| `{name}`", PROTOCOL, re.MULTILINE), name
 
 
 def test_the_template_is_package_data() -> None:

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from unlearnbench.errors import UsageError
+from unlearnbench.report.labels import demonstration
 from unlearnbench.report.leaderboard import write_leaderboard
 
 
@@ -23,12 +24,20 @@ def test_files_are_written(small, tmp_path):
 def test_page_says_where_the_numbers_come_from_and_what_failed(small, tmp_path):
     write_leaderboard(small.engine, "small", tmp_path)
     page = (tmp_path / "ranking.md").read_text()
-    assert page.startswith("# A small suite\n\nSuite `small`.\n")
+    assert page.startswith("# A small suite\n\nSuite `small`. 2 seeds: a demonstration, not a ranking.\n")
     assert "2026-01-01 12:00 UTC; revision abc123; precision float32; isolation process; 2 workers; torch 2.7" in page
     assert "- `flaky`: timeout (3: low at 10%, 100%)" in page
     assert page.index("| 1 | good |") < page.index("| - | oracle |")
     assert "under 80% of that of the trial's original model" in page
     assert "Note" not in page
+
+
+def test_fewer_than_three_seeds_are_a_demonstration(small, tmp_path):
+    assert demonstration(1) == "One seed: a demonstration, not a ranking."
+    assert demonstration(3) == ""
+    write_leaderboard(small.engine, "small", tmp_path)
+    for page in (tmp_path / "ranking.md", tmp_path / "site" / "index.html"):
+        assert "2 seeds: a demonstration, not a ranking." in page.read_text()
 
 
 def test_originals_that_learnt_nothing_are_noted(stored, tmp_path):

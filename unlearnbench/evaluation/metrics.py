@@ -1,4 +1,7 @@
-"""The metrics of one trial (protocol section 3): pure functions of predicted and true classes, shares in [0, 1]."""
+"""The metrics of one trial (docs/protocol.md, section 3): pure functions of predicted and true classes.
+
+All are shares in [0, 1].
+"""
 
 from __future__ import annotations
 

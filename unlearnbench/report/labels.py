@@ -15,6 +15,13 @@ _BETTER, _EQUAL, _WORSE = (0.13, 0.40, 0.67), (0.97, 0.97, 0.97), (0.70, 0.35, 0
 """Blue and brown: told apart by eyes that do not tell red from green."""
 
 
+def demonstration(seeds: int) -> str:
+    """What stands above a ranking of fewer than three seeds, one original each; nothing from three on."""
+    if seeds >= 3:
+        return ""
+    return f"{'One seed' if seeds == 1 else f'{seeds} seeds'}: a demonstration, not a ranking."
+
+
 def ink_on(background: Colour) -> str:
     """Black or white, whichever can be read on this colour, as #rrggbb."""
     red, green, blue = (

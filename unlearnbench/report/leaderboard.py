@@ -30,7 +30,7 @@ from unlearnbench.report.frames import (
     thirds,
     trials,
 )
-from unlearnbench.report.labels import PRODUCT
+from unlearnbench.report.labels import PRODUCT, demonstration
 from unlearnbench.report.ranking import ranking
 from unlearnbench.report.site import write_site
 from unlearnbench.report.tables import correlation_markdown, ranked_markdown, thirds_markdown
@@ -107,9 +107,10 @@ def _page(
 ) -> str:
     figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
     held = " of that of the trial's original model" if low_utility == "relative" else ""
+    seeds = frame["corruption_seed"].nunique()
     sections = [
         f"# {title}",
-        "\n".join([f"Suite `{suite}`.", *_demanded(isolation), *_not_absorbed(frame)]),
+        "\n".join([f"Suite `{suite}`. {demonstration(seeds)}".rstrip(), *_demanded(isolation), *_not_absorbed(frame)]),
         "\n".join(f"- {_provenance(run)}" for run in runs),
         "## Ranking",
         ranked_markdown(table),

@@ -1,4 +1,7 @@
-"""Figure 5: healed on train against healed on test."""
+"""Healed on train against healed on test, as Figure 5 of the REM paper (Schoepf et al., arXiv 2505.17730).
+
+docs/protocol.md, section 7, says which trials are left out.
+"""
 
 from __future__ import annotations
 

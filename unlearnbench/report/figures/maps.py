@@ -35,7 +35,10 @@ _GAP, _TITLE_HEIGHT, _SCALE_HEIGHT = 0.15, 0.3, 0.87
 
 @styled
 def maps(frame: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """Figure 1: (a) what prior work studied, then utility x healed of each method in this order, on one scale."""
+    """(a) What prior work studied, then utility x healed of each method in this order, on one scale.
+
+    As Figure 1 of the REM paper (Schoepf et al., arXiv 2505.17730); docs/protocol.md, section 7.
+    """
     across = max(2, _columns(len(methods)))
     down = -(-len(methods) // across)
     titles = [f"({_letter(index)}) {title}" for index, title in enumerate([TITLE, *_titles(frame, methods)])]

@@ -1,4 +1,7 @@
-"""Figure 3: utility x healed against the discovery rate, one line a method."""
+"""Utility x healed against the discovery rate, one line a method.
+
+As Figure 3 of the REM paper (Schoepf et al., arXiv 2505.17730); docs/protocol.md, section 7.
+"""
 
 from __future__ import annotations
 

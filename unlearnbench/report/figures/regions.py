@@ -1,7 +1,7 @@
-"""Panel (a) of Figure 1: which regions of the plane, regularity x discovery rate, prior work studied.
+"""Which regions of the plane, regularity x discovery rate, prior work studied.
 
-Nothing here is measured. The regions are those of `PRIOR_WORK`, by the problems that each paper evaluates on; the plane
-itself is that of Schoepf et al., "Redirection for Erasing Memory" (arXiv 2505.17730).
+As panel (a) of Figure 1 of the REM paper (Schoepf et al., arXiv 2505.17730). Nothing here is measured: the plane is
+that paper's, the regions are those of `PRIOR_WORK`, by the problems that each paper evaluates on.
 """
 
 from __future__ import annotations

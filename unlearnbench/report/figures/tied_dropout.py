@@ -1,4 +1,7 @@
-"""Figure 4: methods on standard originals, on originals with tied dropout, and what the latter change."""
+"""Methods on standard originals, on originals with tied dropout, and what the latter change.
+
+As Figure 4 of the REM paper (Schoepf et al., arXiv 2505.17730), which shows REM alone; docs/protocol.md, section 7.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from unlearnbench.evaluation.statistics import Estimate
 from unlearnbench.report.frames import REFERENCE, State
+from unlearnbench.report.labels import demonstration
 from unlearnbench.store.schema import RunRow, SubmissionRow
 
 METRICS = ("healed_train", "healed_test", "utility", "aggregate")
@@ -116,6 +117,10 @@ class Content:
     failed: int
     missing: int
     seeds: int
+
+    @property
+    def demonstration(self) -> str:
+        return demonstration(self.seeds)
 
     @property
     def methods(self) -> tuple[Method, ...]:
