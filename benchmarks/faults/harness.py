@@ -61,7 +61,7 @@ class Place:
     @classmethod
     def new(cls, folder: Path, database: str | None = None) -> Place:
         (folder / "tmp").mkdir(parents=True)
-        return cls(folder, database or f"sqlite:///{folder / 'results.db'}")
+        return cls(folder, f"sqlite:///{folder / 'results.db'}" if database is None else database)
 
     @property
     def file(self) -> Path:

@@ -162,6 +162,9 @@ def test_a_baseline_names_what_it_lacks(place: Path, call: Any) -> None:
         ((*CHECK, "--no-run", "--method", "yours"), ("unknown method 'yours'", "mine")),
         ((*CHECK, "--submissions", "nowhere"), ("no submissions in nowhere",)),
         ((*CHECK, "--no-run", "--database", "none.db"), ("no results database at none.db",)),
+        ((*CHECK, "--no-run", "--database", ""), ("'' names no file",)),
+        ((*CHECK, "--database", ""), ("'' names no file",)),
+        (("check", "", "--against", "baseline.csv"), ("unknown suite ''",)),
         (("baseline", "other", "--out", "b.csv"), ("no run of suite 'other'",)),
     ],
 )
@@ -173,6 +176,12 @@ def test_mistakes_are_one_sentence(arguments: tuple[str, ...], words: tuple[str,
     assert err.count("\n") == 1
     for word in words:
         assert word in err
+
+
+def test_no_workers_are_not_the_default_number_of_them(call: Any) -> None:
+    code, out, err = call(*CHECK, "--workers", "0")
+    assert (code, out) == (2, "")
+    assert "--workers" in err
 
 
 def test_only_what_differs_from_other_submissions_is_listed(place: Path, call: Any) -> None:

@@ -22,7 +22,7 @@ from unlearnbench.errors import HarnessError
 from unlearnbench.evaluation.metrics import metrics
 from unlearnbench.evaluation.predictions import Predictions, unpack
 from unlearnbench.problem.datasets import load
-from unlearnbench.problem.suite import Limits, Originals, Suite, problems
+from unlearnbench.problem.suite import Limits, Model, Originals, Suite, problems
 from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
 
@@ -255,6 +255,7 @@ SPEAKS_OF_ITS_ORIGINAL = """small, wide = problem.original(), problem.expanded_o
 assert (problem.recipe.tied_dropout is None) == (problem.expanded_weights is None)
 corner = small.corner_of(wide)
 assert all(torch.equal(tensor, corner[name]) for name, tensor in small.named_parameters())
+assert wide.groups == small.widened_groups(problem.recipe.shared)
 print("channels", small.groups, wide.groups)
 return problem.train_from_scratch(problem.retain)"""
 
@@ -274,11 +275,29 @@ def test_every_kind_of_original_has_its_own_trials(
     for plan in planned:
         original, trial = originals[plan.capacity, plan.training], trials[plan.trial_key]
         assert trial.original_key == plan.original_key == original.key
-        assert original.specification["recipe"]["tied_dropout"] == (0.2 if plan.training == "tied-dropout" else None)
+        recipe = original.specification["recipe"]
+        assert (recipe["tied_dropout"], recipe["shared"]) == ((0.2 if plan.training == "tied-dropout" else None), 0.5)
         assert original.specification["model"]["capacity"] == plan.capacity
     # To do nothing is to be the original: what was dropped of it stays dropped.
     assert {trial.healed_train for trial in trials.values()} & {row.healed_train for row in originals.values()}
     assert len({trial.weights_hash for trial in trials.values()}) == 8
+
+
+def test_the_shared_part_of_tied_dropout_is_the_suite_s(
+    tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path
+) -> None:
+    """From the suite's file to the channels that a submission is given; a standard original knows nothing of it."""
+    kinds = Originals((0.25,), ("standard", "tied-dropout"), shared=0.25, memorisation=0.1)
+    suite = replace(tiny_suite, model=Model(width=0.1), originals=kinds)
+    body = f"""{SPEAKS_OF_ITS_ORIGINAL.rpartition("return")[0]}
+tied = problem.recipe.tied_dropout is not None
+assert (problem.recipe.tied_dropout, problem.recipe.shared) == ((0.1, 0.25) if tied else (None, 0.5))
+assert (small.groups, wide.groups) == ((2, 3, 6, 3), (8, 12, 24, 12) if tied else (4, 6, 12, 6))
+return small"""
+    assert run_suite(suite, [make_submission("looks", body)], store, tmp_path, workers=1).failed == 0
+    with Session(store.engine) as session:
+        recipes = [row.specification["recipe"] for row in session.scalars(select(OriginalRow))]
+    assert {(recipe["tied_dropout"], recipe["shared"]) for recipe in recipes} == {(None, 0.5), (0.1, 0.25)}
 
 
 def test_a_method_of_training_brings_its_own_originals(

@@ -104,6 +104,25 @@ def test_choose_by_name_or_label(make_submission: Callable[..., Submission]) -> 
         choose(submissions, ["three"])
 
 
+def test_an_ablation_is_chosen_by_name_only(make_submission: Callable[..., Submission]) -> None:
+    one, two = (make_submission(name, "return None") for name in ("one", "two"))
+    ablation = replace(two, role="ablation")
+    assert choose([one, ablation], []) == [one]
+    assert choose([one, ablation], ["two"]) == [ablation]
+
+
+def test_code_without_variants_of_its_own_has_those_of_its_parent(folder: Path) -> None:
+    (folder / "submission.toml").write_text(GOOD + "[variants.default]\n[variants.digits]\nrate = 0.5\n")
+    (folder / "less.py").write_text("")
+    less = folder.parent / "less"
+    less.mkdir()
+    text = GOOD.replace('name = "mine"', 'name = "less"').replace("method:Mine", "less:Less") + 'code = "mine"\n'
+    (less / "submission.toml").write_text(text)
+    assert {item.variant: item.hyperparameters for item in read(less)} == {"default": {}, "digits": {"rate": 0.5}}
+    (less / "submission.toml").write_text(text + "[variants.default]\nrate = 0.1\n")
+    assert {item.variant: item.hyperparameters for item in read(less)} == {"default": {"rate": 0.1}}
+
+
 def test_an_ablation_s_code_lies_in_the_folder_beside_it(folder: Path) -> None:
     ablation = folder.parent / "less"
     ablation.mkdir()

@@ -1,10 +1,12 @@
-"""Every shipped submission repairs a transformer too, behind the boundary."""
+"""Every shipped submission repairs transformers too, behind the boundary."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,9 +19,12 @@ from unlearnbench.store.store import Store
 FOLDER = Path(__file__).parents[2] / "submissions"
 
 
-def test_every_submission_works_on_a_transformer(tiny_suite: Suite, store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("architecture", ["vit", "vit-small"])
+def test_every_submission_works_on_a_transformer(
+    tiny_suite: Suite, store: Store, tmp_path: Path, architecture: Literal["vit", "vit-small"]
+) -> None:
     recipe = replace(tiny_suite.recipe, optimizer="adam", peak_learning_rate=1e-3)
-    suite = replace(tiny_suite, model=Model(architecture="vit", width=0.125), recipe=recipe)
+    suite = replace(tiny_suite, model=Model(architecture, width=0.125), recipe=recipe)
     submissions = [item for item in discover(FOLDER) if item.folder is not None]
     run_suite(suite, submissions, store, tmp_path, workers=2)
     with Session(store.engine) as session:

@@ -96,19 +96,19 @@ def check(
     if no_run:
         if suite is not None:
             _same_suite(parse(find(suite, suites)).name, measured, against)
-        with Store(database or DATABASE, create=False) as store:
+        with Store(DATABASE if database is None else database, create=False) as store:
             after = records(store.engine, measured)
         _known(names, before, after)
     else:
-        grid = parse(find(suite or measured, suites))
+        grid = parse(find(measured if suite is None else suite, suites))
         _same_suite(grid.name, measured, against)
         available = discover(submissions)
         if not available:
             raise UsageError(f"no submissions in {submissions}: give --submissions")
         chosen = _to_run(available, before, names, grid.variant)
         with tempfile.TemporaryDirectory(prefix="unlearnbench-check-") as fresh:
-            originals = None if database else Path(fresh) / "originals"
-            with Store(database or f"{fresh}/store.db") as store:
+            originals = Path(fresh) / "originals" if database is None else None
+            with Store(f"{fresh}/store.db" if database is None else database) as store:
                 after, notes = _run(grid, chosen, store, data, originals, workers=workers, download=not no_download)
     comparison = compare(select_methods(before, names), select_methods(after, names), cost_factor=cost_factor)
     verdict.write(comparison, notes, summary, junit)

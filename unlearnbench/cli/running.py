@@ -87,7 +87,7 @@ def run(
         if gpus_per_trial is not None:
             raise UsageError("--gpus-per-trial is for --executor ray: this machine's GPU is used as a whole")
     grid = parse(find(suite, suites))
-    chosen = choose(discover(submissions), method or [], grid.variant)
+    chosen = choose(discover(submissions), method or grid.methods, grid.variant)
     if not chosen:
         raise UsageError(f"no submissions in {submissions}: give --submissions, or make one with `unlearnbench new`")
     with Store(database) as store:

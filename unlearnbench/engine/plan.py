@@ -18,7 +18,7 @@ from unlearnbench.problem.datasets import Dataset
 from unlearnbench.problem.streams import Seeds
 from unlearnbench.problem.suite import Originals, OriginalSpec, ProblemSpec, Suite, problems
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """Raised when the same specification is to give other numbers: stored records are then no longer taken for it."""
 
 

@@ -24,6 +24,7 @@ from unlearnbench.problem import specification
 from unlearnbench.store.labels import method_label
 
 GROUP = "unlearnbench.methods"
+ABLATION = "ablation"
 NAME = r"[a-z][a-z0-9_]*"
 LARGEST = 2**18
 """Bytes of all files of a submission: enough for code, little for data that a method should not carry."""
@@ -40,7 +41,10 @@ class Needs:
 
 @dataclass(frozen=True)
 class Range:
-    """What tuning may choose for a hyperparameter: one of `choices`, or a number from `low` to `high` (protocol 5)."""
+    """What tuning may choose for a hyperparameter: one of `choices`, or a number from `low` to `high`.
+
+    docs/protocol.md, section 5, says what tuning is.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -63,8 +67,9 @@ class Manifest:
     license: Annotated[str, Len(1, 100)]
     entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
     code: Annotated[str, StringConstraints(pattern=rf"^{NAME}$")] | None = None
-    """The submission beside this one whose folder holds the code; None for its own."""
-    role: Literal["ranked", "reference"] = "ranked"
+    """The submission beside this one whose folder holds the code, and, if this one has no variants, its variants."""
+    role: Literal["ranked", "reference", "ablation"] = "ranked"
+    """An ablation is run where a suite, or somebody, names it."""
     needs: Needs = field(default_factory=Needs)
     variants: Annotated[
         dict[Annotated[str, StringConstraints(pattern=rf"^{NAME}$", max_length=100)], dict[str, Any]], Len(1)
@@ -178,6 +183,8 @@ def read(folder: Path) -> list[Submission]:
     if not (code / f"{module}.py").is_file():
         raise UsageError(f"{file}: entry '{manifest.entry}' needs the file {code / module}.py, which does not exist")
     _check_files(code)
+    if manifest.code is not None and "variants" not in specification.table(file):
+        manifest = replace(manifest, variants=_manifest(code / "submission.toml").variants)
     return _variants(manifest, manifest.entry, code.resolve(), source_hash(code))
 
 
@@ -229,13 +236,13 @@ def changed(now: Iterable[Submission], before: Iterable[Submission]) -> list[str
 
 
 def choose(submissions: Sequence[Submission], names: Iterable[str], variant: str = "default") -> list[Submission]:
-    """The submissions with these names, or NAME/VARIANT; all of them without names.
+    """The submissions with these names, or NAME/VARIANT; without names all but ablations.
 
     A name stands for the suite's variant where there is one, else for the default one, else for all that there are.
     """
     known = {(item.name, item.variant) for item in submissions}
     preferred = {name: next((v for v in (variant, "default") if (name, v) in known), "") for name, _ in sorted(known)}
-    wanted = list(names) or list(preferred)
+    wanted = list(names) or list({item.name: None for item in submissions if item.role != ABLATION})
     exact = [f"{item.name}/{item.variant}" for item in submissions]
     for name in wanted:
         if name not in preferred and name not in exact:

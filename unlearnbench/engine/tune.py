@@ -1,7 +1,8 @@
-"""Tuning: search a method's hyperparameters on problems of its own, by a rule that uses no clean data (protocol 5).
+"""Tuning: search a method's hyperparameters on problems of its own, by a rule that uses no clean data.
 
-A try is a variant of the submission, run like any other on the suite's grid with the seeds and discovery rates of its
-`tuning`; every trial of every try is stored, and what is stored is not run again. The first try is the default variant.
+The rules are those of docs/protocol.md, section 5. A try is a variant of the submission, run like any other on the
+suite's grid with the seeds and discovery rates of its `tuning`; every trial of every try is stored, and what is stored
+is not run again. The first try is the default variant.
 """
 
 from __future__ import annotations

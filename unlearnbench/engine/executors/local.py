@@ -57,5 +57,5 @@ def local(suite: Suite, isolation: Isolation, workers: int | None) -> Iterator[L
     sweep()
     with Boundary(isolation) as boundary:
         own(boundary.folder)
-        at_once = workers or max(1, cores() // suite.threads)
+        at_once = max(1, cores() // suite.threads) if workers is None else workers
         yield Local(at_once, device, precision, machine.hardware(device), boundary)

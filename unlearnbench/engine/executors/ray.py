@@ -162,7 +162,7 @@ def cluster(
         facts = _facts(tasks[node.facts], run, list(rooms))
         room = sum(rooms[key] for key in facts)
         said = list(facts.values())
-        executor = Cluster(workers or room, _precision(said), _hardware(said), run, tasks)
+        executor = Cluster(room if workers is None else workers, _precision(said), _hardware(said), run, tasks)
         try:
             yield executor
         finally:
