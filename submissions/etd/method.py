@@ -4,9 +4,13 @@ A method of training: beside the channels that all samples share, each sample se
 the same ones in every epoch. What is memorised goes there; the channels are dropped when training is over. It needs
 neither D_f nor D_r.
 
-The original that it stands on was trained so (submission.toml: `tied_dropout = true`), with as many memorisation
-channels as shared ones (p_fix = 0.5), and dropped without rescaling, as the REM paper does. BatchNorm: the statistics
-of the shared channels were collected anew after the drop. There is nothing left to do.
+The original that it stands on was trained so (submission.toml: `tied_dropout = true`), and dropped without rescaling,
+as Schoepf et al. (REM, arXiv 2505.17730) do. There is nothing left to do.
+
+BatchNorm: its statistics are those of the training, of masked activations; no code collects them anew. No optimizer, no
+rate.
+
+The variant `recalibrated` is ours, not published: the statistics are averages over D_tr with the channels dropped.
 """
 
 from __future__ import annotations
@@ -14,13 +18,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from unlearnbench.method import Problem, UnlearningMethod
 
 
 @dataclass(frozen=True)
 class ETD(UnlearningMethod):
-    """Hand the dropped model back as it is."""
+    """Hand the dropped model back as it is.
+
+    Args:
+        recalibrate: collect BatchNorm's statistics anew.
+    """
+
+    recalibrate: bool = False
 
     def unlearn(self, problem: Problem) -> nn.Module:
-        return problem.original()
+        model = problem.original()
+        if self.recalibrate:
+            update_bn((batch.images for batch in problem.train.batches()), model)
+        return model

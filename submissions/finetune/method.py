@@ -1,7 +1,10 @@
 """Catastrophic forgetting (CF in Goel et al., "Corrective Machine Unlearning", arXiv 2402.14015): go on without D_f.
 
-Left open or different between papers, chosen here: all layers are tuned; the rate is constant (Goel: the warm-up and
-decay of training, peak 0.025; the REM paper: about constant, 0.005); no choice among snapshots, the last one counts.
+BatchNorm: training mode, on D_r. One optimizer; as there, the rate warms up over 1% of the steps, then falls linearly
+to 21% of its peak.
+
+Not repeated: they choose the snapshot that is best on test data, and how many of the last layers are tuned; here all
+layers are, and the last model counts.
 """
 
 from __future__ import annotations
@@ -11,12 +14,12 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn import functional
 
-from unlearnbench.method import Problem, UnlearningMethod
+from unlearnbench.method import Problem, UnlearningMethod, set_rate, warmup_then_decay
 
 
 @dataclass(frozen=True)
 class FineTune(UnlearningMethod):
-    """Spend the budget on D_r with a fresh SGD; forgetting is passive. BatchNorm in training mode.
+    """Spend the budget on D_r; forgetting is passive.
 
     Args:
         learning_rate: None for the budget's.
@@ -26,8 +29,10 @@ class FineTune(UnlearningMethod):
 
     def unlearn(self, problem: Problem) -> nn.Module:
         model = problem.original()
-        optimizer = problem.optimizer(model, self.learning_rate)
-        for batch in problem.retain.batches(problem.budget.steps):
+        peak, steps = problem.rate(self.learning_rate), problem.budget.steps
+        optimizer = problem.optimizer(model, peak)
+        for step, batch in enumerate(problem.retain.batches(steps)):
+            set_rate(optimizer, peak * warmup_then_decay(step, steps))
             loss = functional.cross_entropy(model(batch.images), batch.labels)
             optimizer.zero_grad()
             loss.backward()

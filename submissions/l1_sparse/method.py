@@ -1,10 +1,12 @@
 """l1-sparse: Jia et al., "Model Sparsity Can Simplify Machine Unlearning", NeurIPS 2023, arXiv 2304.04934.
 
-Fine-tuning on D_r with a penalty that falls linearly to 0, epoch by epoch: CE + gamma_e ||theta||_1, with
+Fine-tuning on D_r with a penalty that falls linearly, epoch by epoch: CE + gamma_e ||theta||_1, with
 gamma_e = gamma (1 - e / E) for e = 0 .. E - 1, all parameters.
 
-Chosen here: E is the number of passes that the budget begins; the rate is the budget's, constant. BatchNorm in training
-mode. Snapshots are not chosen.
+BatchNorm: training mode, on D_r. One optimizer, at a constant rate (the authors' milestones, epochs 91 and 136, lie
+behind their ten epochs). Nothing is pruned in the end.
+
+Chosen here: E is the number of passes that the budget begins; gamma is the paper's, the code has it as an argument.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class L1Sparse(UnlearningMethod):
     def unlearn(self, problem: Problem) -> nn.Module:
         model = problem.original()
         optimizer = problem.optimizer(model, self.learning_rate)
-        steps, per_pass = problem.budget.steps, -(-len(problem.retain) // problem.budget.batch_size)
+        steps, per_pass = problem.budget.steps, problem.retain.steps_per_pass
         epochs = -(-steps // per_pass)
         for step, batch in enumerate(problem.retain.batches(steps)):
             gamma = self.gamma * (1 - (step // per_pass) / epochs)

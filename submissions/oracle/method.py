@@ -1,7 +1,9 @@
-"""The oracle: retraining on clean data, what no method can have (protocol section 5).
+"""The oracle: retraining on clean data, what no method can have (docs/protocol.md, section 5).
 
 Every corrupted sample is left out, whether it was discovered or not, and the recipe of the original is run again.
-BatchNorm in training mode, as in every training. A reference: it must know all corrupted samples.
+A reference: it must know all corrupted samples.
+
+BatchNorm: training mode, on clean data. One optimizer, with the rate of the original's training.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""REM with one part taken out or exchanged. Each is one change of `method.REM`, under its own name.
+"""REM with one part taken out or exchanged, as its released code does it. Each is one change of `method.REM`.
 
-REM without redirection is REM itself with `share = 0`: no sample sees a new channel, and for D_f the two terms of the
-loss cancel.
+BatchNorm, the optimizer and the rate are REM's.
 """
 
 from __future__ import annotations
@@ -9,48 +8,71 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from method import REM, Expanded
+from method import REM, State, cross_entropy
 from torch import Tensor
 
-from unlearnbench.method import Batch, Classifier, ImageSet, Problem, tied_gates
+from unlearnbench.method import Batch, ImageSet, Problem, tied_gates
+
+
+class FirstCounts(REM):
+    """The first snapshot need not be better than the original."""
+
+    def score_to_beat(self, problem: Problem, sample: ImageSet) -> float:
+        return 0.0
 
 
 class NoRemoval(REM):
-    """The flush stays; the pass over D_tr only redirects (published: 71.4 instead of 73.4)."""
+    """NPOREMMOD: the flush stays; the pass over D_tr only redirects."""
 
-    def loss(self, model: Expanded, gates: list[Tensor], reference: Classifier, batch: Batch, found: Tensor) -> Tensor:
-        return super().loss(model, gates, reference, batch, torch.zeros_like(found))
+    def loss(self, run: State, batch: Batch, before: Tensor, found: Tensor) -> Tensor:
+        return super().loss(run, batch, before, torch.zeros_like(found))
+
+
+class NoRedirection(FirstCounts):
+    """REMGEN: nobody sees a new channel; D_f is removed but not redirected, the others are learnt by the old ones."""
+
+    def gates(self, run: State, ids: Tensor) -> list[Tensor]:
+        return tied_gates(run.owners[ids], run.dropped.narrow.groups, run.wide.groups, 0.0)
+
+    def redirection(self, losses: Tensor, before: Tensor, found: Tensor) -> Tensor:
+        return super().redirection(losses, before, found) * ~found
+
+
+class CrossEntropy(FirstCounts):
+    """NPORT: D_f is removed but not redirected; the others are learnt, through their masks, by plain cross-entropy.
+
+    Its weight stays 1, where that of log sigmoid, 2 sigmoid(-beta (l - l_ref)), vanishes for a sample whose loss the
+    flush has raised: such a sample is repaired, but an undiscovered corrupted one is also learnt again.
+    """
+
+    def redirection(self, losses: Tensor, before: Tensor, found: Tensor) -> Tensor:
+        return losses * ~found
 
 
 class Ascent(REM):
-    """Gradient ascent in the place of NPO, in the flush and in the pass over D_tr: its push does not weaken."""
+    """REMMOD: gradient ascent in the flush; the pass over D_tr is plain cross-entropy, through the masks."""
 
     def removal(self, losses: Tensor, before: Tensor) -> Tensor:
         return -losses
 
+    def loss(self, run: State, batch: Batch, before: Tensor, found: Tensor) -> Tensor:
+        return cross_entropy(run.wide(batch.images, self.gates(run, batch.ids)), batch.labels).mean()
 
-class CrossEntropy(REM):
-    """Plain cross-entropy in the redirection: its weight stays 1 where log sigmoid's falls to 0.
 
-    REM's weight, 2 sigmoid(-beta (l - l_ref)), vanishes for a sample whose loss the flush has raised, so such a
-    sample is hardly repaired; but then an undiscovered corrupted sample is hardly learnt again either.
+class Ideal(FirstCounts):
+    """REMIDEAL: all corrupted samples are redirected together, and removed in the pass over D_tr.
+
+    The flush and the choice of a snapshot know D_f only, so it does vary with the discovery rate.
     """
 
-    def redirection(self, losses: Tensor, before: Tensor) -> Tensor:
-        return losses
-
-
-class Ideal(REM):
-    """All corrupted samples are known: the bound that redirection of undiscovered ones works towards."""
-
-    def known(self, problem: Problem) -> ImageSet:
+    def known(self, problem: Problem) -> Tensor:
         assert problem.corrupted is not None, "submission.toml declares that the corrupted indices are needed"
-        return problem.corrupted
+        return problem.corrupted.ids
 
 
 @dataclass(frozen=True)
 class SharedMemory(REM):
-    """Some new channels are seen by every sample in the redirection, so a pattern can be learnt there once for all.
+    """Ours: some new channels are seen by every sample in the redirection, so a pattern can be learnt there at once.
 
     Args:
         shared: probability that a new channel is one of them.
@@ -58,7 +80,7 @@ class SharedMemory(REM):
 
     shared: float = 0.5
 
-    def gates(self, problem: Problem, model: Expanded, owners: Tensor) -> list[Tensor]:
-        own = super().gates(problem, model, owners)
-        everyone = tied_gates(torch.full_like(owners[:1], len(problem.train) + 1), model.narrow.groups, self.shared)
-        return [torch.maximum(mine, all_) for mine, all_ in zip(own, everyone, strict=True)]
+    def gates(self, run: State, ids: Tensor) -> list[Tensor]:
+        nobody = torch.full_like(ids[:1], len(run.problem.train) + 1)
+        everyone = tied_gates(nobody, run.dropped.narrow.groups, run.wide.groups, self.shared)
+        return [torch.maximum(mine, all_) for mine, all_ in zip(super().gates(run, ids), everyone, strict=True)]

@@ -1,25 +1,30 @@
-"""REM: Schoepf et al., "Redirection for Erasing Memory", arXiv 2505.17730 (ICLR 2026), written from its description.
+"""REM: Schoepf et al., "Redirection for Erasing Memory", arXiv 2505.17730 (ICLR 2026), as its released code runs it.
 
-The model is expanded by as many channels as it has. A sample sees all old channels and a random 20% of the new ones,
-always the same; all of D_f shares one such mask. *Dropping* a sample runs it through the old channels only. Each
-epoch (a) flushes: NPO on the dropped D_f until it is forgotten; (b) makes one pass over D_tr with, for sample i,
+The model gets as many new channels as it has. A sample sees all old channels and a random 20% of the new ones, always
+the same; all of D_f shares one such mask. *Dropping* a sample runs it through the old channels only. Each epoch
+
+(a) flushes: NPO on the dropped D_f, pass by pass, until it is forgotten;
+(b) makes one pass over D_tr on the mean over the batch of, for sample i,
 
     (2 / beta) log sigmoid(beta (l_i(masked) - l_i(reference)))             redirection: learn it, through its mask
   - (2 / beta) log sigmoid(beta (l_i(dropped) - l_i(reference)))            removal, for i in D_f only;
 
-(c) keeps the dropped model as a snapshot if its Acc(D_r) (1 - max(Acc(D_f), gamma)) is the best so far. What is
-returned is the dropped model: the architecture of the original, with no new channel.
+(c) keeps the dropped model as a snapshot if its Acc(D_r) (1 - max(Acc(D_f), gamma)) is the best so far, and better than
+the original's. The best snapshot is returned, or the last model if there is none: the architecture of the original,
+with no new channel.
 
-Left open or unclear in print, chosen here: every new channel is masked, also those inside a residual block; the signs
-(above; `log` ratios are differences of cross-entropies); the reference is the expanded original before the first
-flush, masks on, in evaluation mode, on the same augmented batch; optimizers are fresh for each flush and each pass; a
-step of the budget is one batch of D_tr, a flush costs none; weights that are not finite end the method; Acc(D_r) is
-measured on a random subset of at most `selection_samples`.
+The signs are those of the code, where print is ambiguous (`log` ratios are differences of cross-entropies). Masks stand
+only after blocks: the channels between the two convolutions of a residual block are open to everybody. The reference
+is the expanded original before the first flush, masks on, in evaluation mode, on the same augmented batch.
 
-BatchNorm: frozen whenever samples are dropped, in training mode in the masked pass. That pass leaves statistics of
-masked activations, which do not fit the dropped model: after each pass those of the old channels are collected anew
-from dropped samples of the same subset of D_r. Measured (docs/digits-budget.md): without this utility falls to 74-78%
-on random labels; frozen throughout, the model never recovers from the flush on swapped classes.
+BatchNorm: training mode throughout, and no statistics are collected anew. In the pass over D_tr the whole batch goes
+through the model twice, dropped and then masked, so the running statistics follow both. One optimizer, created once,
+serves all flushes and passes; the rate is constant. A flush costs no step of the budget, a batch of D_tr one.
+
+Chosen here: new channels are random (in the code the original is the wide model, trained with them off, so weight decay
+has shrunk them by a quarter); masks of different layers are independent (there: prefixes of one sequence), and D_f has
+one mask (there: one under the reference, another in the pass); accuracies are measured without augmentation, Acc(D_r)
+on a random subset of at most `selection_samples`.
 """
 
 from __future__ import annotations
@@ -31,18 +36,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
-from torch.optim.swa_utils import update_bn
+from torch.optim import Optimizer
 
-from unlearnbench.method import (
-    Batch,
-    Classifier,
-    ImageSet,
-    Problem,
-    UnlearningMethod,
-    frozen_batchnorm,
-    is_finite,
-    tied_gates,
-)
+from unlearnbench.method import Batch, Classifier, ImageSet, Problem, UnlearningMethod, tied_gates
 
 
 def log_ratio(losses: Tensor, reference: Tensor, beta: float) -> Tensor:
@@ -54,33 +50,39 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels, reduction="none")
 
 
-@dataclass(frozen=True)
-class Expanded:
-    """An expanded model and the small model that is its corner.
+class Dropped(nn.Module):
+    """The expanded model with all new channels off: gradients and running statistics reach it."""
 
-    narrow: gives the shape; its own weights are used by nothing but `dropped_copy`.
-    """
+    def __init__(self, wide: Classifier, narrow: Classifier):
+        super().__init__()
+        self.narrow = narrow  # gives the shape and the mode; its own weights are used by `copied` only
+        self.corner = narrow.corner_of(wide)  # views of the wide model's weights
 
-    wide: Classifier
-    narrow: Classifier
-
-    def drop(self, images: Tensor) -> Tensor:
-        """Logits with all new channels off, BatchNorm frozen; gradients reach the wide model."""
-        with frozen_batchnorm(self.narrow):
-            logits: Tensor = functional_call(self.narrow, self.narrow.corner_of(self.wide), (images,))
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = functional_call(self.narrow, self.corner, (images,))
         return logits
 
-    def dropped_copy(self) -> Classifier:
-        """The small model with the corner's present weights (the same object each time)."""
-        self.narrow.load_state_dict(self.narrow.corner_of(self.wide))
-        return self.narrow
+    def copied(self) -> Classifier:
+        """The dropped model of this moment, as a model of its own."""
+        self.narrow.load_state_dict(self.corner)
+        return deepcopy(self.narrow)
 
-    def recalibrate(self, images: ImageSet) -> None:
-        """Collect the old channels' BatchNorm statistics anew: averages over these images, dropped."""
-        update_bn((batch.images for batch in images.batches()), self.dropped_copy())
-        corner = self.narrow.corner_of(self.wide)
-        for name, buffer in self.narrow.named_buffers():
-            corner[name].copy_(buffer)
+
+@dataclass(frozen=True)
+class State:
+    """What the steps of one run share.
+
+    reference: the expanded original. owners: for each position in D_tr the sample whose channels it sees, int64 [N].
+    found: the positions whose corruption is removed, bool [N].
+    """
+
+    problem: Problem
+    wide: Classifier
+    dropped: Dropped
+    reference: Classifier
+    owners: Tensor
+    found: Tensor
+    optimizer: Optimizer
 
 
 @dataclass(frozen=True)
@@ -100,87 +102,72 @@ class REM(UnlearningMethod):
     selection_samples: int = 5000
 
     def unlearn(self, problem: Problem) -> nn.Module:
-        narrow = problem.original()
-        model = Expanded(problem.expanded_original(), narrow)
-        reference = deepcopy(model.wide).eval()
-        known = self.known(problem)
-        owners = self.owners(problem, known)
-        chosen = torch.randperm(len(problem.retain), generator=problem.generator)[: self.selection_samples]
-        sample = problem.retain.take(chosen.to(problem.device))
-        best, best_score = problem.original(), 0.0
-        steps_left, per_pass = problem.budget.steps, -(-len(problem.train) // problem.budget.batch_size)
-        while steps_left > 0:
-            self.flush(problem, model, known, owners, reference)
-            self.redirect(problem, model, owners, reference, min(per_pass, steps_left))
-            steps_left -= per_pass
-            model.recalibrate(sample)
-            dropped = model.dropped_copy()
-            if not is_finite(dropped) or not is_finite(model.wide):
-                break
-            remembered = max(problem.accuracy(dropped, known), problem.budget.stop_accuracy)
-            score = problem.accuracy(dropped, sample) * (1 - remembered)
+        wide = problem.expanded_original()
+        found = torch.zeros(len(problem.train), dtype=torch.bool, device=problem.device)
+        found[self.known(problem)] = True
+        numbers = torch.arange(len(problem.train), device=problem.device)
+        owners = torch.where(found, len(problem.train), numbers)  # one owner for all that is found
+        optimizer = problem.optimizer(wide, self.learning_rate)
+        run = State(problem, wide, Dropped(wide, problem.original()), deepcopy(wide).eval(), owners, found, optimizer)
+        sample = problem.retain.sample(self.selection_samples)
+        best, best_score = None, self.score_to_beat(problem, sample)
+        for first_step in range(0, problem.budget.steps, problem.train.steps_per_pass):
+            self.flush(run)
+            self.redirect(run, min(problem.train.steps_per_pass, problem.budget.steps - first_step))
+            dropped = run.dropped.copied()
+            score = problem.selection_score(dropped, sample)
             if score > best_score:
-                best, best_score = deepcopy(dropped), score
-        return best
+                best, best_score = dropped, score
+        return run.dropped.copied() if best is None else best
 
-    def known(self, problem: Problem) -> ImageSet:
-        """The samples that are removed."""
-        return problem.forget
+    def score_to_beat(self, problem: Problem, sample: ImageSet) -> float:
+        """What the first snapshot must be better than."""
+        return problem.selection_score(problem.original(), sample)
 
-    def owners(self, problem: Problem, known: ImageSet) -> Tensor:
-        """For each position in D_tr the sample whose channels it sees: its own, or one for all of D_f.
+    def known(self, problem: Problem) -> Tensor:
+        """The positions that are removed, and that share one mask."""
+        return problem.forget.ids
 
-        int64 [N]; that one does not exist, its number is N.
-        """
-        owners = torch.arange(len(problem.train), device=problem.device)
-        owners[known.ids] = len(problem.train)
-        return owners
+    def gates(self, run: State, ids: Tensor) -> list[Tensor]:
+        """What these samples see of the expanded model: see `tied_gates`."""
+        recipe = run.problem.recipe
+        share = self.share if recipe.tied_dropout is None else recipe.tied_dropout
+        return tied_gates(run.owners[ids], run.dropped.narrow.groups, run.wide.groups, share)
 
-    def gates(self, problem: Problem, model: Expanded, owners: Tensor) -> list[Tensor]:
-        """What samples see of the expanded model, owners int64 [B]: see `tied_gates`."""
-        return tied_gates(owners, model.narrow.groups, problem.recipe.tied_dropout or self.share)
+    def flush(self, run: State) -> None:
+        """NPO on D_f through the dropped model until it is forgotten."""
+        for _ in run.problem.until_forgotten(run.dropped, self.max_flush_passes):
+            for batch in run.problem.forget.batches():
+                before = self.before(run, batch)
+                step(run.optimizer, self.removal(cross_entropy(run.dropped(batch.images), batch.labels), before).mean())
 
-    def flush(self, problem: Problem, model: Expanded, known: ImageSet, owners: Tensor, reference: Classifier) -> None:
-        """NPO on D_f through drop until it is forgotten."""
-        optimizer = problem.optimizer(model.wide, self.learning_rate)
-        for _ in range(self.max_flush_passes):
-            if problem.accuracy(model.dropped_copy(), known) <= problem.budget.stop_accuracy:
-                return
-            for batch in known.batches():
-                with torch.no_grad():
-                    gates = self.gates(problem, model, owners[batch.ids])
-                    before = cross_entropy(reference(batch.images, gates), batch.labels)
-                loss = self.removal(cross_entropy(model.drop(batch.images), batch.labels), before).mean()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+    def redirect(self, run: State, steps: int) -> None:
+        """One pass over D_tr: redirection of every sample, removal of what is found."""
+        for batch in run.problem.train.batches(steps):
+            step(run.optimizer, self.loss(run, batch, self.before(run, batch), run.found[batch.ids]))
 
-    def redirect(self, problem: Problem, model: Expanded, owners: Tensor, reference: Classifier, steps: int) -> None:
-        """One pass over D_tr: redirection of every sample, removal of D_f."""
-        optimizer = problem.optimizer(model.wide, self.learning_rate)
-        for batch in problem.train.batches(steps):
-            owner = owners[batch.ids]
-            gates = self.gates(problem, model, owner)
-            loss = self.loss(model, gates, reference, batch, owner == len(problem.train))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-    def loss(self, model: Expanded, gates: list[Tensor], reference: Classifier, batch: Batch, found: Tensor) -> Tensor:
-        """The mean over the batch of redirection, and of removal where `found` (bool [B])."""
+    def before(self, run: State, batch: Batch) -> Tensor:
+        """The losses of the batch under the reference, masks on, [B]."""
         with torch.no_grad():
-            before = cross_entropy(reference(batch.images, gates), batch.labels)
-        masked = cross_entropy(model.wide(batch.images, gates), batch.labels)
-        loss = self.redirection(masked, before).sum()
-        if found.any():
-            dropped = cross_entropy(model.drop(batch.images[found]), batch.labels[found])
-            loss = loss + self.removal(dropped, before[found]).sum()
-        return loss / len(batch)
+            return cross_entropy(run.reference(batch.images, self.gates(run, batch.ids)), batch.labels)
 
-    def redirection(self, losses: Tensor, before: Tensor) -> Tensor:
+    def loss(self, run: State, batch: Batch, before: Tensor, found: Tensor) -> Tensor:
+        """The mean over the batch of redirection, and of removal where `found` (bool [B])."""
+        with torch.set_grad_enabled(bool(found.any())):  # without a found sample it only moves BatchNorm's statistics
+            dropped = cross_entropy(run.dropped(batch.images), batch.labels)
+        masked = cross_entropy(run.wide(batch.images, self.gates(run, batch.ids)), batch.labels)
+        return (self.redirection(masked, before, found) + self.removal(dropped, before) * found).mean()
+
+    def redirection(self, losses: Tensor, before: Tensor, found: Tensor) -> Tensor:
         """The term of each sample [B] that is learnt through its mask."""
         return log_ratio(losses, before, self.beta)
 
     def removal(self, losses: Tensor, before: Tensor) -> Tensor:
         """The term of each found sample [B], dropped."""
         return -log_ratio(losses, before, self.beta)
+
+
+def step(optimizer: Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()

@@ -5,22 +5,26 @@ student)), p_T the softmax at temperature T, batch mean, each epoch makes, while
 
     a pass over D_f that minimises -KD (no label is used), then a pass over D_r on gamma CE + alpha KD.
 
-Defaults are the paper's large-scale ones: T = 4, gamma = 0.99, alpha = 0.001, two max passes. Chosen here: the
-epochs are as many as the budget's steps over D_r allow, passes over D_f cost none of them; the rate is the budget's,
-ten times smaller in the last third (there: after epochs 3, 5 and 9 of its own schedule); each pass over D_f has an
-optimizer of its own, where the original shares one with the descent, so no momentum of the ascent leaks into it.
-BatchNorm: frozen on D_f, in training mode on D_r. Snapshots are not chosen (SCRUB+R rewinds, for privacy only).
+Defaults are those of the large-scale notebook: T = 4, gamma = 0.99, alpha = 0.001, two max passes.
+
+BatchNorm: training mode on D_f and on D_r. One optimizer serves both, so momentum of the ascent reaches the descent.
+The rate is constant: the authors' three epochs end before the first milestone of their decay.
+
+Chosen here: epochs are as many as the budget's steps allow, those over D_f included. Snapshots are not chosen (SCRUB+R
+rewinds, for privacy only).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import Batch, Classifier, Problem, UnlearningMethod, frozen_batchnorm
+from unlearnbench.method import Batch, Problem, UnlearningMethod, set_rate
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -48,40 +52,32 @@ class SCRUB(UnlearningMethod):
 
     def unlearn(self, problem: Problem) -> nn.Module:
         model, teacher = problem.original(), problem.original().eval()
-        rate = self.learning_rate or problem.budget.learning_rate
-        descent = problem.optimizer(model, rate)
-        per_pass = -(-len(problem.retain) // problem.budget.batch_size)
-        for step, batch in enumerate(problem.retain.batches(problem.budget.steps)):
-            if step % per_pass == 0 and step // per_pass < self.max_passes:
-                self.leave(problem, model, teacher, rate)
-            for group in descent.param_groups:
-                group["lr"] = self.rate(rate, step, problem.budget.steps)
-            loss = self.stay_loss(model(batch.images), self.taught(teacher, batch), batch.labels)
-            descent.zero_grad()
+        peak, steps = problem.rate(self.learning_rate), problem.budget.steps
+        optimizer = problem.optimizer(model, peak)
+        for step, (batch, leave) in enumerate(islice(self.batches(problem), steps)):
+            with torch.no_grad():
+                taught = teacher(batch.images)
+            loss = (self.leave_loss if leave else self.stay_loss)(model(batch.images), taught, batch.labels)
+            set_rate(optimizer, peak * self.rate(step, steps))
+            optimizer.zero_grad()
             loss.backward()
-            descent.step()
+            optimizer.step()
         return model
 
-    def leave(self, problem: Problem, model: Classifier, teacher: Classifier, rate: float) -> None:
-        """One max pass over D_f."""
-        ascent = problem.optimizer(model, rate)
-        with frozen_batchnorm(model):
-            for batch in problem.forget.batches():
-                loss = -self.leave_gain(model(batch.images), self.taught(teacher, batch), batch.labels)
-                ascent.zero_grad()
-                loss.backward()
-                ascent.step()
+    def batches(self, problem: Problem) -> Iterator[tuple[Batch, bool]]:
+        """The batches of one epoch after the other, and whether each is of a max pass."""
+        for epoch in count():
+            if epoch < self.max_passes:
+                yield from ((batch, True) for batch in problem.forget.batches())
+            yield from ((batch, False) for batch in problem.retain.batches())
 
-    def taught(self, teacher: Classifier, batch: Batch) -> Tensor:
-        with torch.no_grad():
-            return teacher(batch.images)
+    def rate(self, step: int, steps: int) -> float:
+        """The rate of a step as a share of its peak."""
+        return 1.0
 
-    def rate(self, rate: float, step: int, steps: int) -> float:
-        return rate if step < 2 / 3 * steps else rate / 10
-
-    def leave_gain(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """What a max pass maximises."""
-        return distillation(student, teacher, self.temperature)
+    def leave_loss(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """What a max pass over D_f minimises."""
+        return -distillation(student, teacher, self.temperature)
 
     def stay_loss(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
         """What a pass over D_r minimises."""

@@ -2,7 +2,9 @@
 dampening", arXiv 2402.10098.
 
 SSD whose alpha is read off the model: the percentile 100 - ln(1 + 100 |D_f| / |D|) of all ratios I_f / I_D that are
-finite, with lambda 1. One pass, no search. D is D_tr; importances as in SSD (see `dampening`). BatchNorm: as in SSD.
+finite, with lambda 1. One pass, no search. D is D_tr; importances as in SSD (see `dampening`).
+
+BatchNorm as in SSD; no optimizer, no rate.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Importances of parameters, and dampening of those that matter more to D_f than to D: what SSD's family shares.
 
-An importance is a mean over batches of a function of the batch's gradient, so its scale depends on the batch size:
-the square of a mean of B independent gradients falls like 1 / B. Both sets therefore go through batches of one size,
-`BATCH`, small enough for any D_f; the last batch of a set, if smaller, counts by its share of samples. The model is
-in evaluation mode (BatchNorm uses its running statistics and leaves them alone), images are not augmented, sums are
-float32, and all parameters take part: biases and the scales of normalisations too.
+As in the authors' code, an importance is the mean over batches of a function of the batch's gradient, every batch
+counting the same; batches are the suite's. Its scale depends on their size (the square of a mean of B independent
+gradients falls like 1 / B), so a D_f that is smaller than a batch counts for more. The model is in evaluation mode:
+BatchNorm uses its running statistics and leaves them alone. No optimizer, no rate. Sums are float32, and all parameters
+take part: biases and the scales of normalisations too.
+
+Chosen here: images are not augmented (so in SSD's code; Goel's and Potion's augment).
 """
 
 from __future__ import annotations
@@ -16,8 +18,6 @@ from torch import Tensor, nn
 
 from unlearnbench.method import Batch, ImageSet
 
-BATCH = 8
-
 Loss = Callable[[Tensor, Batch], Tensor]
 """The mean loss of a batch's logits [B, classes]."""
 
@@ -27,11 +27,11 @@ def importances(model: nn.Module, images: ImageSet, loss: Loss, measure: Callabl
     model.eval()
     parameters = list(model.parameters())
     total = torch.zeros(sum(parameter.numel() for parameter in parameters), device=parameters[0].device)
-    for batch in images.batches(batch_size=BATCH, shuffle=False, augment=False):
+    for batch in images.batches(shuffle=False, augment=False):
         gradients = torch.autograd.grad(loss(model(batch.images), batch), parameters)
         flat = torch.cat([gradient.float().flatten() for gradient in gradients])
-        total += measure(flat) * (len(batch) / len(images))
-    return total
+        total += measure(flat)
+    return total / images.steps_per_pass
 
 
 def squared(gradient: Tensor) -> Tensor:
@@ -39,8 +39,8 @@ def squared(gradient: Tensor) -> Tensor:
 
 
 def ratios(forget: Tensor, all_: Tensor) -> Tensor:
-    """I_f / I_D of each parameter, [P]; 0 where neither set needs it, infinite where only D_f does."""
-    return torch.where(forget == 0, torch.zeros_like(forget), forget / all_)
+    """I_f / I_D of each parameter, [P]; NaN where neither set needs it, infinite where only D_f does."""
+    return forget / all_
 
 
 def percentile(sorted_ratios: Tensor, q: float) -> float:

@@ -1,7 +1,9 @@
 """LFSSD: Foster et al., "Loss-Free Machine Unlearning", arXiv 2402.19308: SSD without labels and without a loss.
 
 The importance of a parameter is the mean over batches of the absolute gradient of mean_i ||f(x_i)||_2^2, f the
-logits; selection and dampening are those of SSD, with the same alpha and lambda (`weight`). BatchNorm: as in SSD.
+logits; selection and dampening are those of SSD, with the same alpha and lambda (`weight`).
+
+BatchNorm as in SSD; no optimizer, no rate.
 """
 
 from __future__ import annotations

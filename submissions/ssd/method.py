@@ -5,9 +5,9 @@ to parameter j, over D_tr (I_D) and over D_f (I_f), with the labels that the sam
 
     where I_f[j] > alpha I_D[j]:    theta_j <- theta_j min(1, lambda I_D[j] / I_f[j])
 
-Left open by the papers, chosen here: D is the whole of D_tr, as in the original (Goel and REM pass D_r only); one
-small batch size for both sets (see `dampening`), because the best alpha depends on it; `weight` is the paper's lambda.
-BatchNorm: running statistics are left alone; scales and shifts are parameters like all others.
+D is the whole of D_tr, as in the authors' code (Goel and REM pass D_r only); `weight` is the paper's lambda. BatchNorm:
+evaluation mode; running statistics are left alone, scales and shifts are parameters like all others. No optimizer, no
+rate.
 """
 
 from __future__ import annotations

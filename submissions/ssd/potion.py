@@ -2,11 +2,15 @@
 
 Importances as in LFSSD, but of mean_i ||f(x_i)||_2, not squared, which outliers weigh on less. Dampening is that of
 ASSD, lambda 1, at the percentile 100 - ln(1 + 100 s), and s is searched: from (|D_f| / |D_tr|) / 25, times 1.1 a try,
-each try from the original, until Acc(D_f) is at or under rho times that of the original.
+each try from the original, until Acc(D_f) is at or under rho times that of the original. After `max_tries` the last
+try is returned. D is D_r, as in the authors' code. Labels are used by the test of Acc(D_f) only.
 
-Left open by the paper, chosen here: D is D_r, as there; importances are computed once and ratios sorted once; after
-`max_tries` the last try is returned, as in the published code; Acc(D_f) is measured without augmentation. Labels are
-used by that test only. BatchNorm: as in SSD.
+The variant `rem_search` is the search as Schoepf et al. (REM) run it: from |D_f| / |D_tr|, 50 tries at most, and D_f
+also counts as forgotten at the stop accuracy of the budget.
+
+Chosen here: Acc(D_f) is measured without augmentation; importances are computed once and ratios sorted once.
+
+BatchNorm as in SSD; no optimizer, no rate.
 """
 
 from __future__ import annotations
@@ -31,11 +35,15 @@ class Potion(UnlearningMethod):
     Args:
         rho: share of the original's Acc(D_f) at which D_f counts as forgotten.
         growth: factor on s from try to try.
+        start: the first s is |D_f| / |D_tr| times this.
+        stop: whether the budget's stop accuracy is enough.
     """
 
     rho: float = 0.2
     growth: float = 1.1
     max_tries: int = 500
+    start: float = 1 / 25
+    stop: bool = False
 
     def unlearn(self, problem: Problem) -> nn.Module:
         model = problem.original()
@@ -43,7 +51,9 @@ class Potion(UnlearningMethod):
         ratio = ratios(forget, importances(model, problem.retain, norm, abs))
         ordered = finite_sorted(ratio)
         goal = self.rho * problem.accuracy(model, problem.forget)
-        share = len(problem.forget) / len(problem.train) / 25
+        if self.stop:
+            goal = max(goal, problem.budget.stop_accuracy)
+        share = len(problem.forget) / len(problem.train) * self.start
         for _ in range(self.max_tries):
             model = problem.original()
             q = max(0.0, 100 - math.log(1 + 100 * share))

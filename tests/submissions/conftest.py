@@ -19,7 +19,7 @@ from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.training import train
 
 FOLDER = Path(__file__).parents[2] / "submissions"
-sys.path.insert(0, str(Path(__file__).parent))  # for `arrays`
+sys.path.insert(0, str(Path(__file__).parent))  # for `arrays`, `proof`, `references`
 
 
 @pytest.fixture(scope="session")

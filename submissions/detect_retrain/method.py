@@ -1,0 +1,140 @@
+"""What a practitioner does with time: drop what looks like D_f, then retrain (EU, Goel et al., arXiv 2402.14015).
+
+Of each sample of D_tr, from the original: the outputs of all normalisation layers, averaged over positions, what enters
+the last layer, and the log of its cross-entropy; all relative to the samples of the same label (mean 0, deviation 1).
+The activations become `components` principal components z of equal variance. On (z, z for each label, label, log CE) a
+ridge regression, D_f and D_r of equal weight, tells D_f from D_r; it is a regularised linear discriminant. Every sample
+is scored by the fit without it (in closed form), and the ridge is the one with the least squared error of these scores.
+
+D_r holds corruption of the same kind, so it cannot be the negative class as it is: D_f is a random part of D_m, and its
+scores, normally distributed, say which share r(t) of the undiscovered corruption lies above a threshold t (positives
+and unlabelled samples: Elkan and Noto, KDD 2008). N(t) samples of D_r do; so at most U = min N / r of them are
+corrupted, where r is at least 1/2. The threshold maximises U r - price (N - U r): corrupted samples dropped, less the
+clean ones at their price. If that is nowhere positive, nothing is dropped. Of a label no more than `largest` is.
+
+BatchNorm: evaluation mode in the detection, training mode in the retraining, whose optimizer and rate are the recipe's.
+
+Chosen here: all of it. Retraining is outside the budget, as in `retrain`. With a single sample in D_f nothing is
+dropped. Nothing is to be tuned: the rule without clean data rewards a model that learns the undiscovered corruption.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unlearnbench.method import ImageSet, Problem, Share, UnlearningMethod
+
+RIDGES = [10**exponent for exponent in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5)]
+
+
+def activations(problem: Problem) -> tuple[Tensor, Tensor]:
+    """Of D_tr: what leaves the normalisation layers and enters the last one float64 [N, D], and log CE [N, 1]."""
+    model, seen = problem.original(), dict[nn.Module, list[Tensor]]()
+
+    def look(layer: nn.Module, inputs: Any, output: Tensor) -> None:  # [B, D, S, S] or [B, tokens, D]
+        places = (2, 3) if output.ndim == 4 else tuple(range(1, output.ndim - 1))
+        seen.setdefault(layer, []).append((output.mean(dim=places) if places else output).double())
+
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d | nn.LayerNorm):
+            layer.register_forward_hook(look)
+    features, logits = problem.outputs(model, problem.train)
+    losses = functional.cross_entropy(logits.double(), problem.train.labels, reduction="none")
+    inside = [torch.cat(parts) for parts in seen.values()]
+    return torch.cat([*inside, features.double()], dim=1), losses.clamp(min=1e-6).log()[:, None]
+
+
+def within_labels(values: Tensor, labels: Tensor) -> Tensor:
+    """Each column [N, D] with mean 0 and deviation 1 among the samples of each label."""
+    result = torch.zeros_like(values)
+    for label in labels.unique():
+        part = values[labels == label]
+        result[labels == label] = (part - part.mean(dim=0)) / (part.std(dim=0, correction=0) + 1e-6)
+    return result
+
+
+def components(values: Tensor, count: int) -> Tensor:
+    """The first principal components [N, <= count] of centred values [N, D], their variances equal, with sum 1."""
+    variances, directions = torch.linalg.eigh(values.T @ values / len(values))
+    first = variances.argsort(descending=True)[:count]
+    first = first[variances[first] > 1e-9 * variances.max()]
+    result: Tensor = values @ directions[:, first] / (variances[first] * len(first)).sqrt()
+    return result
+
+
+def left_out_scores(inputs: Tensor, found: Tensor) -> Tensor:
+    """Scores [N] of inputs [N, K], 1 like D_f and -1 like D_r, each by a ridge regression without that sample."""
+    weights = torch.where(found, 0.5 / found.sum(), 0.5 / (~found).sum()).double()
+    targets = found.double() * 2 - 1
+    values, directions = torch.linalg.eigh((inputs * weights[:, None]).T @ inputs)
+    turned = inputs @ directions
+    best, least = targets, float("inf")
+    for ridge in RIDGES:
+        inverse = 1 / (values + ridge)
+        fitted = turned @ (inverse * (turned.T @ (weights * targets)))
+        leverage = weights * (turned.square() @ inverse)
+        scores = (fitted - leverage * targets) / (1 - leverage)
+        error = float((weights * (scores - targets).square()).sum())
+        if error < least:
+            best, least = scores, error
+    return best
+
+
+def threshold(found: Tensor, others: Tensor, price: float) -> float:
+    """The score from which on samples of D_r are dropped, by the scores of D_f and those of D_r; infinity for none."""
+    if len(found) < 2:
+        return float("inf")
+    ordered = others.sort(descending=True).values
+    share = torch.special.ndtr((found.mean() - ordered) / found.std().clamp(min=1e-6))  # r
+    above = torch.arange(1, len(ordered) + 1, device=ordered.device, dtype=ordered.dtype)  # N
+    undiscovered = (above / share)[share >= 0.5]
+    if len(undiscovered) == 0:
+        return float("inf")
+    corrupted = undiscovered.min() * share
+    gain = corrupted - price * (above - corrupted)
+    return float(ordered[gain.argmax()]) if gain.max() > 0 else float("inf")
+
+
+@dataclass(frozen=True)
+class Detection(UnlearningMethod):
+    """What both methods share.
+
+    Args:
+        components: principal components of the activations.
+        price: what a clean sample that is dropped costs, in corrupted samples that are left.
+        largest: the share of the samples of D_r with a label that may be dropped.
+    """
+
+    components: int = 32
+    price: float = 0.05
+    largest: Share = 0.5
+
+    def trusted(self, problem: Problem) -> ImageSet:
+        """D_r without the look-alikes of D_f."""
+        labels = problem.train.labels
+        found = torch.zeros(len(labels), dtype=torch.bool, device=problem.device)
+        found[problem.forget.ids] = True
+        values, losses = (within_labels(part, labels) for part in activations(problem))
+        inside = components(values, self.components)  # [N, K]
+        given = functional.one_hot(labels, problem.classes).double()  # [N, C]
+        by_label = (given[:, :, None] * inside[:, None, :]).flatten(1)  # [N, C K]
+        scores = left_out_scores(torch.cat([inside, by_label, given, losses], dim=1), found)
+        dropped = ~found & (scores >= threshold(scores[found], scores[~found], self.price))
+        for label in labels.unique():
+            same = (~found & (labels == label)).nonzero().flatten()
+            first = same[scores[same].argsort(descending=True)]
+            dropped[first[int(self.largest * len(same)) :]] = False
+        return problem.train.take(~found & ~dropped)
+
+
+@dataclass(frozen=True)
+class DetectRetrain(Detection):
+    """Train fresh weights on D_r without the look-alikes of D_f."""
+
+    def unlearn(self, problem: Problem) -> nn.Module:
+        return problem.train_from_scratch(self.trusted(problem))

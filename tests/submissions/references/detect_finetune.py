@@ -1,0 +1,14 @@
+"""Fine-tuning on what `detection` leaves."""
+
+from __future__ import annotations
+
+from proof import Trace
+
+from references import detection, finetune
+from references.detect_retrain import without
+from unlearnbench.method import Problem
+
+
+def reference(problem: Problem, learning_rate: float, components: int, price: float, largest: float) -> Trace:
+    kept = detection.trusted(problem, components, price, largest)
+    return finetune.reference(without(problem, kept), learning_rate)
