@@ -34,7 +34,7 @@ COST = {
     "lfssd": (48, 48),
     "scrub": (2 * (8 + 32) + 2 * (8 + 32), 2 * (8 + 32)),  # two rounds; teacher and student
     "scrub_goel": (2 * (8 + 32) + 2 * (8 + 32), 2 * (8 + 32)),
-    "bad_teacher": (3 * (18 + 18 + 8), 3 * 18),  # D_f and 10 of D_r; student, original, and D_f alone the random model
+    "bad_teacher": (3 * (17 + 17 + 8), 3 * 17),  # D_f and 9 of D_r; student, original, and D_f alone the random model
     "bad_teacher/goel": (2 * (40 + 40 + 8), 2 * 40),
     "salun": (8 + 2 * (8 + 32), 8 + 2 * (8 + 32)),  # the mask, two rounds
     "sap": (40 + 40, 0),
