@@ -21,7 +21,8 @@ from unlearnbench.engine.plan import PlannedTrial, plan
 from unlearnbench.engine.run import Progress, run_suite
 from unlearnbench.engine.submissions import Submission, choose, discover
 from unlearnbench.problem import datasets
-from unlearnbench.problem.suite import Suite, find, parse
+from unlearnbench.problem.suite import Suite
+from unlearnbench.problem.suite_file import find, parse
 from unlearnbench.store.store import Store
 
 

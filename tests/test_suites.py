@@ -25,7 +25,8 @@ from unlearnbench.models import build
 from unlearnbench.problem import datasets
 from unlearnbench.problem.datasets import NAMES, Dataset
 from unlearnbench.problem.specification import validated
-from unlearnbench.problem.suite import Suite, parse, problems
+from unlearnbench.problem.suite import Suite, problems
+from unlearnbench.problem.suite_file import parse
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from unlearnbench.engine.run import run_suite
 from unlearnbench.engine.submissions import choose, discover
-from unlearnbench.problem.suite import Suite, find, parse
+from unlearnbench.problem.suite import Suite
+from unlearnbench.problem.suite_file import find, parse
 from unlearnbench.processes import cores
 from unlearnbench.store.store import Store
 

@@ -18,7 +18,7 @@ from unlearnbench.engine.boundary import Boundary, Request
 from unlearnbench.engine.run import run_suite
 from unlearnbench.engine.submissions import read
 from unlearnbench.engine.world import World
-from unlearnbench.problem.suite import find, parse
+from unlearnbench.problem.suite_file import find, parse
 from unlearnbench.store.store import Store
 
 PROBE = Path(__file__).parent / "probe"

@@ -16,7 +16,8 @@ from unlearnbench.engine.rerun import rerun
 from unlearnbench.engine.run import run_suite
 from unlearnbench.engine.submissions import discover, read
 from unlearnbench.errors import UsageError
-from unlearnbench.problem.suite import Suite, parse
+from unlearnbench.problem.suite import Suite
+from unlearnbench.problem.suite_file import parse
 from unlearnbench.store.schema import Base, OriginalRow, PlannedTrialRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
 

@@ -219,7 +219,7 @@ def test_a_killed_run_loses_nothing_and_doubles_nothing(make_submission: Make, t
     database = tmp_path / "kill.db"
     code = (
         "from pathlib import Path\nfrom unlearnbench.engine.run import run_suite\n"
-        "from unlearnbench.engine.submissions import read\nfrom unlearnbench.problem.suite import parse\n"
+        "from unlearnbench.engine.submissions import read\nfrom unlearnbench.problem.suite_file import parse\n"
         "from unlearnbench.store.store import Store\n"
         f"with Store({str(database)!r}) as store:\n"
         f"    run_suite(parse(Path({str(suite)!r})), read(Path({str(tmp_path / 'submissions' / 'slowly')!r})), store,"

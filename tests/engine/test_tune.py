@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from unlearnbench.engine.submissions import Range, Submission
 from unlearnbench.engine.tune import Try, as_variant, tune
 from unlearnbench.errors import UsageError
-from unlearnbench.problem.suite import Suite, Tuning, parse
+from unlearnbench.problem.suite import Suite, Tuning
+from unlearnbench.problem.suite_file import parse
 from unlearnbench.store.schema import ProblemRow, RunRow, TrialRow
 from unlearnbench.store.store import Store
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from unlearnbench.engine.submissions import read
 from unlearnbench.errors import UsageError
 from unlearnbench.problem.datasets import digits
-from unlearnbench.problem.suite import Suite, parse, problems
+from unlearnbench.problem.suite import Suite, problems
+from unlearnbench.problem.suite_file import parse
 
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 DIGITS = digits()

@@ -11,7 +11,8 @@ import pytest
 from unlearnbench.errors import UsageError
 from unlearnbench.problem.datasets import digits
 from unlearnbench.problem.streams import Seeds
-from unlearnbench.problem.suite import Model, OriginalSpec, find, parse, problems
+from unlearnbench.problem.suite import Model, OriginalSpec, problems
+from unlearnbench.problem.suite_file import find, parse
 
 GOOD = """name = "mine"
 title = "Mine"

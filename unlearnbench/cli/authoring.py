@@ -35,7 +35,7 @@ def methods(
 @app.command()
 def suites(suites: Suites = Path("suites")) -> None:
     """List the suites with the size of their grids."""
-    from unlearnbench.problem.suite import parse
+    from unlearnbench.problem.suite_file import parse
 
     table = Table("suite", "title", "data set", "problems")
     for file in sorted(suites.glob("*.toml")):

@@ -84,7 +84,7 @@ def check(
 ) -> None:
     """Run a suite anew and compare it with a baseline; exits with 1 if anything got worse."""
     from unlearnbench.engine.submissions import discover
-    from unlearnbench.problem.suite import find, parse
+    from unlearnbench.problem.suite_file import find, parse
     from unlearnbench.report import verdict
     from unlearnbench.report.baseline import read, records, select_methods
     from unlearnbench.report.regression import compare

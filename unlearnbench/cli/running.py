@@ -71,7 +71,7 @@ def run(
     from unlearnbench.engine.isolation import require
     from unlearnbench.engine.run import run_suite
     from unlearnbench.engine.submissions import choose, discover
-    from unlearnbench.problem.suite import find, parse
+    from unlearnbench.problem.suite_file import find, parse
     from unlearnbench.report.ranking import ranked
     from unlearnbench.report.scores import read_scores
     from unlearnbench.report.tables import ranked_table
@@ -134,7 +134,7 @@ def tune(
     from unlearnbench.engine.submissions import choose, discover
     from unlearnbench.engine.tune import as_variant
     from unlearnbench.engine.tune import tune as search
-    from unlearnbench.problem.suite import find, parse
+    from unlearnbench.problem.suite_file import find, parse
     from unlearnbench.report.tables import tries_table
     from unlearnbench.store.store import Store
 
