@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import struct
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
 from safetensors.torch import save
 
-from unlearnbench.engine.boundary import HEADER_BYTES, _readable, _weights
+from unlearnbench.engine.boundary import HEADER_BYTES, Boundary, _readable, _weights
+from unlearnbench.errors import HarnessError
 
 REFERENCE = {"a": torch.zeros(3), "b": torch.zeros(2, 2, dtype=torch.int64)}
 GOOD = save(REFERENCE)
@@ -58,3 +61,32 @@ def test_a_file_larger_than_the_model_is_not_read(file: Path) -> None:
 
 def test_text_that_cannot_be_stored_or_shown_is_replaced() -> None:
     assert _readable("a\nb\tc é \x00\x1b[31m\ud800") == "a\nb\tc é \ufffd\ufffd[31m\ufffd"
+
+
+class Dying:
+    """A killed server that is not gone before somebody waits for it."""
+
+    def __init__(self, server: Any):
+        self.server, self.gone = server, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.server, name)
+
+    def poll(self) -> int | None:
+        return -signal.SIGKILL if self.gone else None
+
+    def wait(self, timeout: float) -> int:
+        self.gone = True
+        code: int = self.server.wait(timeout=timeout)
+        return code
+
+
+def test_a_server_that_is_being_killed_costs_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Boundary, "_order", lambda *_: b"{}\n")  # an order that the next server cannot read
+    with Boundary("process") as boundary:
+        server = boundary._start()
+        os.kill(server.pid, signal.SIGKILL)
+        server.wait()
+        boundary._server = cast(Any, Dying(server))
+        with pytest.raises(HarnessError, match="KeyError"):
+            boundary.run(cast(Any, None), {})

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -166,6 +167,7 @@ class Boundary:
                 events, descriptor = self._exchange(order)
                 if events or self._closed:  # otherwise the server was killed with it in its hands
                     break
+                self._let_end()
             if self._closed:
                 raise HarnessError("the run was ended during a trial")
             outcome = _outcome(events, descriptor, reference)
@@ -179,6 +181,13 @@ class Boundary:
                     f"only {room} bytes are left in {self.folder}: make room there, or set TMPDIR to another place"
                 )
         return outcome
+
+    def _let_end(self) -> None:
+        """A server that was killed takes a moment to be gone, in which all attempts would be lost to it."""
+        server = self._server
+        if server is not None:
+            with suppress(subprocess.TimeoutExpired):  # it lives: what was lost is the process of this trial alone
+                server.wait(timeout=1)
 
     def _order(self, request: Request, folder: Path) -> bytes:
         """The request as a line, with the places where the trial finds what it is given."""
