@@ -29,7 +29,8 @@ from unlearnbench.method import Budget, Pipeline, Recipe
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
 HEADER_BYTES = 2**20  # what a file of weights may have beside them
-ATTEMPTS = 3
+ATTEMPTS = 10
+"""How often a trial is begun that others, of the same user, kill before its first line; with a second between."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ class Boundary:
         return outcome
 
     def _let_end(self) -> None:
-        """A server that was killed takes a moment to be gone, in which all attempts would be lost to it."""
+        """A server that was killed takes a moment to be gone, in which all attempts would be lost to it; so does who kills others."""
         server = self._server
         if server is not None:
             with suppress(subprocess.TimeoutExpired):  # it lives: what was lost is the process of this trial alone
