@@ -184,7 +184,7 @@ class Boundary:
         return outcome
 
     def _let_end(self) -> None:
-        """A server that was killed takes a moment to be gone, in which all attempts would be lost to it; so does who kills others."""
+        """A server that was killed takes a moment to be gone, and so does who kills others: attempts would be lost."""
         server = self._server
         if server is not None:
             with suppress(subprocess.TimeoutExpired):  # it lives: what was lost is the process of this trial alone
