@@ -59,9 +59,10 @@ def main() -> None:
             originals=Path(folder),
             watch=stages.watch,
         )
+        total = time.perf_counter() - stages.begin
     ran, all_ = (planned(suite, submissions, arguments.data) for suite in (part, whole))
     setup, originals = stages.at["originals"], stages.at["trials"] - stages.at["originals"]
-    trials = summary.seconds - setup - originals
+    trials = total - stages.at["trials"]
     factor = len(originals_of(all_)) / len(originals_of(ran))
     forecast = setup + originals * factor + trials * len(all_) / len(ran)
     print(f"{machine.hardware(machine.device())}: setup {setup:.1f} s")
