@@ -1,13 +1,18 @@
 """A small store, made from rows: 3 regularities x 2 discovery rates x 2 seeds."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, inspect
 from sqlalchemy.orm import Session
 
+from unlearnbench.problem.streams import Seeds
+from unlearnbench.problem.suite import Suite
+from unlearnbench.recipe import Budget, Recipe
 from unlearnbench.store.schema import (
     Base,
     OriginalRow,
@@ -25,18 +30,44 @@ Cell = tuple[str, float, int]
 SUFFIX = {"standard": "", "tied-dropout": " tied", "process": "", "strict": " strict"}
 
 
+def specification(name: str = "small", **changes: Any) -> dict[str, Any]:
+    """What a run stores of its suite: 2 discovery rates x 2 seeds."""
+    values = {
+        "name": name,
+        "title": "A small suite",
+        "dataset": "digits",
+        "discovery_rates": (0.1, 1.0),
+        "seeds": tuple(Seeds(seed, 10 + seed, 20 + seed) for seed in (0, 1)),
+        "recipe": Recipe(steps=10, batch_size=10, peak_learning_rate=0.1),
+        "budget": Budget(steps=2, batch_size=10, learning_rate=0.1),
+    }
+    table: dict[str, Any] = json.loads(json.dumps(asdict(Suite(**values | changes))))
+    return table
+
+
 @dataclass(frozen=True)
 class Stored:
     """Writes rows; every name is its own key."""
 
     engine: Engine
 
-    def run(self, key: str, suite: str = "small", day: int = 0, isolation: str = "process") -> None:
+    def run(
+        self,
+        key: str,
+        suite: str = "small",
+        day: int = 0,
+        isolation: str = "process",
+        protocol: int = 1,
+        **changes: Any,
+    ) -> None:
+        """A run of a suite, whose specification may be changed."""
         self._add(
             RunRow(
                 id=key,
                 suite=suite,
-                suite_specification={"title": "A small suite", "low_utility": "relative"},
+                suite_specification=specification(suite, **changes),
+                data_fingerprint="data",
+                protocol_version=protocol,
                 started_at=START + timedelta(days=day),
                 finished_at=None,
                 versions={"torch": "2.7"},
@@ -90,7 +121,7 @@ class Stored:
                         training=training,
                         training_seed=10 + seed,
                         precision="float32",
-                        weights_hash="",
+                        weights_hash=f"weights of {regularity} {seed}{SUFFIX[training]}",
                         seconds=1.0,
                         memorised=0.9,
                         absorbed=absorbed or regularity != "low",
@@ -126,6 +157,8 @@ class Stored:
                 problem_key=problem,
                 submission_key=submission,
                 original_key=original,
+                training_seed=10 + seed,
+                unlearning_seed=20 + seed,
                 capacity=0.5,
                 training=training,
             )
@@ -139,6 +172,7 @@ class Stored:
                 run_id=run,
                 problem_key=problem,
                 original_key=original,
+                original_weights_hash=f"weights of {original}",
                 submission_key=submission,
                 training_seed=10 + seed,
                 unlearning_seed=20 + seed,
@@ -147,13 +181,17 @@ class Stored:
                 detail=None,
                 healed_train=healed if finished else None,
                 healed_discovered=healed if finished else None,
-                healed_undiscovered=None,
+                healed_undiscovered=healed / 2 if finished and rate < 1 else None,
+                misled_discovered=0.1 if finished else None,
+                misled_undiscovered=0.3 if finished and rate < 1 else None,
+                attack_success=0.25 if finished and regularity != "low" else None,
                 healed_test=healed_test if finished else None,
                 utility=utility if finished else None,
                 utility_train=utility if finished else None,
                 aggregate=healed * utility if finished else None,
                 selection_score=0.3 if finished else None,
                 seconds=seconds if finished else None,
+                processor_seconds=seconds if finished else None,
                 forward_samples=100 if finished else None,
                 backward_samples=50 if finished else None,
                 evaluation_seconds=0.1 if finished else None,

@@ -27,6 +27,8 @@ def run(**changes: Any) -> RunRow:
         "id": "r",
         "suite": "small",
         "suite_specification": {"title": "Small", "discovery_rates": [0.5]},
+        "data_fingerprint": "d" * 64,
+        "protocol_version": 1,
         "started_at": NOW,
         "finished_at": None,
         "versions": {"torch": "2.7"},
@@ -99,6 +101,8 @@ def planned(**changes: Any) -> PlannedTrialRow:
         "problem_key": "p",
         "submission_key": "s",
         "original_key": "o",
+        "training_seed": 0,
+        "unlearning_seed": 0,
         "capacity": 0.5,
         "training": "standard",
     }
@@ -111,6 +115,7 @@ def trial(**changes: Any) -> TrialRow:
         "run_id": "r",
         "problem_key": "p",
         "original_key": "o",
+        "original_weights_hash": "w" * 64,
         "submission_key": "s",
         "training_seed": 0,
         "unlearning_seed": 0,
@@ -118,12 +123,16 @@ def trial(**changes: Any) -> TrialRow:
         "healed_train": 0.5,
         "healed_discovered": 0.6,
         "healed_undiscovered": 0.4,
+        "misled_discovered": 0.1,
+        "misled_undiscovered": 0.2,
+        "attack_success": None,
         "healed_test": 1 / 3,
         "utility": 0.8,
         "utility_train": 0.85,
         "aggregate": 0.4,
         "selection_score": 0.3,
         "seconds": 2.0,
+        "processor_seconds": 2.5,
         "forward_samples": 2**33,
         "backward_samples": 50,
         "evaluation_seconds": 0.1,
@@ -142,6 +151,7 @@ def trial(**changes: Any) -> TrialRow:
 def failed(**changes: Any) -> TrialRow:
     """A trial that ended with an error: it has no metrics."""
     measured = ("healed_train", "healed_discovered", "healed_undiscovered", "healed_test", "utility", "utility_train")
+    measured = (*measured, "misled_discovered", "misled_undiscovered", "attack_success")
     nothing = dict.fromkeys((*measured, "aggregate", "selection_score", "evaluation_seconds", "weights_hash"))
     return trial(
         **nothing | {"state": "failed", "reason": "raised: ValueError: no", "detail": "Traceback ..."} | changes

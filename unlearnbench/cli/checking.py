@@ -105,7 +105,7 @@ def check(
         available = discover(submissions)
         if not available:
             raise UsageError(f"no submissions in {submissions}: give --submissions")
-        chosen = _to_run(available, before, names, grid.variant)
+        chosen = _to_run(available, before, names, grid.variants)
         with tempfile.TemporaryDirectory(prefix="unlearnbench-check-") as fresh:
             originals = Path(fresh) / "originals" if database is None else None
             with Store(f"{fresh}/store.db" if database is None else database) as store:
@@ -131,14 +131,16 @@ def _known(names: list[str], before: pd.DataFrame, after: pd.DataFrame) -> None:
             raise UsageError(f"unknown method '{name}': choose from {known}")
 
 
-def _to_run(available: Sequence[Submission], before: pd.DataFrame, names: list[str], variant: str) -> list[Submission]:
+def _to_run(
+    available: Sequence[Submission], before: pd.DataFrame, names: list[str], variants: Sequence[str]
+) -> list[Submission]:
     """What is asked for, and of it every variant that the baseline has; what only the baseline knows is gone."""
     from unlearnbench.engine.submissions import choose
     from unlearnbench.report.baseline import select_methods
 
     there = {item.name for item in available} | {f"{item.name}/{item.variant}" for item in available}
     wanted = [name for name in names if name in there or select_methods(before, [name]).empty]
-    chosen = choose(available, wanted, variant) if wanted or not names else []
+    chosen = choose(available, wanted, variants) if wanted or not names else []
     asked = select_methods(before, names)
     measured = set(zip(asked["submission"], asked["variant"], strict=True))
     return [item for item in available if item in chosen or (item.name, item.variant) in measured]

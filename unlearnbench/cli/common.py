@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from unlearnbench.engine.run import Progress as State
+    from unlearnbench.report.board import Board
+    from unlearnbench.store.store import Store
 
 DATABASE = "sqlite:///data/unlearnbench.db"
 
@@ -47,6 +49,32 @@ Data = Annotated[
 ]
 Submissions = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of submissions.")]
 Suites = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of suite files.")]
+OnlySeeds = Annotated[
+    list[int] | None, typer.Option("--seed", metavar="N", help="Only this seed (repeat for more); all by default.")
+]
+OnlyRates = Annotated[
+    list[float] | None,
+    typer.Option("--rate", metavar="X", help="Only this discovery rate, such as 0.5 (repeat for more)."),
+]
+OnlyCorruptions = Annotated[
+    list[str] | None, typer.Option("--corruption", metavar="NAME", help="Only this corruption (repeat for more).")
+]
+
+
+def board_of(
+    store: Store,
+    suite: str,
+    suites: Path,
+    seeds: list[int] | None = None,
+    rates: list[float] | None = None,
+    corruptions: list[str] | None = None,
+    level: Level = Level.process,
+) -> Board:
+    """The board of a suite, or of a part of its grid."""
+    from unlearnbench.report.board import Part, read_board
+
+    part = Part(tuple(seeds or ()), tuple(rates or ()), tuple(corruptions or ()))
+    return read_board(store.engine, suite, suites=suites, part=part, isolation=level.value)
 
 
 class Bar:

@@ -8,10 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unlearnbench.cli.common import DATABASE, Database, Level, StoredSuite, app, out
+from unlearnbench.cli.common import (
+    DATABASE,
+    Database,
+    Level,
+    OnlyCorruptions,
+    OnlyRates,
+    OnlySeeds,
+    StoredSuite,
+    Suites,
+    app,
+    board_of,
+    err,
+    out,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from unlearnbench.report.board import Board
 
 
 class Format(StrEnum):
@@ -23,7 +38,7 @@ class Format(StrEnum):
 
 class By(StrEnum):
     overall = "overall"
-    regularity = "regularity"
+    corruption = "corruption"
 
 
 Formats = Annotated[Format, typer.Option("--format", help="How it is written.")]
@@ -37,35 +52,46 @@ def leaderboard(
     isolation: Annotated[
         Level, typer.Option(help="Count trials of a lower level of isolation as missing.")
     ] = Level.process,
+    seed: OnlySeeds = None,
+    rate: OnlyRates = None,
+    corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
+    suites: Suites = Path("suites"),
 ) -> None:
     """Write the leaderboard of a suite: figures, tables and a static site."""
     from unlearnbench.report.leaderboard import write_leaderboard
-    from unlearnbench.report.ranking import ranked
-    from unlearnbench.report.scores import read_scores
-    from unlearnbench.report.tables import ranked_table
+    from unlearnbench.report.ranking import ranking
+    from unlearnbench.report.tables import ranked_tables
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        files = write_leaderboard(store.engine, suite, out_folder, isolation=isolation.value)
-        out.print(ranked_table(ranked(read_scores(store.engine, suite, isolation=isolation.value))))
+        board = board_of(store, suite, suites, seed, rate, corruption, isolation)
+        files = write_leaderboard(store.engine, board, out_folder, isolation=isolation.value)
+    out.print(*ranked_tables(ranking(board.frame, board.suite.variants)), sep="\n")
     out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
+    _say_stale(board)
 
 
 @app.command()
 def table(
     suite: StoredSuite,
-    by: Annotated[By, typer.Option(help="One table over all problems, or one for each regularity.")] = By.overall,
+    by: Annotated[By, typer.Option(help="One table over all problems, or one for each corruption.")] = By.overall,
     form: Formats = Format.terminal,
     out_file: OutFile = None,
+    seed: OnlySeeds = None,
+    rate: OnlyRates = None,
+    corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
+    suites: Suites = Path("suites"),
 ) -> None:
-    """Rank the methods of a suite, with intervals; methods that cannot be told apart share a rank."""
+    """Rank the methods of a suite, with intervals over seeds."""
     from unlearnbench.report.rendering import ranking_as
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        _show(ranking_as(form.value, store.engine, suite, by=by.value), out_file)
+        board = board_of(store, suite, suites, seed, rate, corruption)
+    _show(ranking_as(form.value, board, by=by.value), out_file)
+    _say_stale(board)
 
 
 @app.command()
@@ -76,28 +102,34 @@ def compare(
     form: Formats = Format.terminal,
     out_file: OutFile = None,
     database: Database = DATABASE,
+    suites: Suites = Path("suites"),
 ) -> None:
-    """Show where on the map one method beats another, on the problems that both have."""
+    """Show where on the map one method beats another, within the seeds that both have."""
     from unlearnbench.report.rendering import comparison_as
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        _show(comparison_as(form.value, store.engine, suite, first, second), out_file)
+        board = board_of(store, suite, suites)
+    _show(comparison_as(form.value, board, first, second), out_file)
 
 
 @app.command()
 def show(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="Name of a method, or name/variant.")],
     suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite that was run.")] = "digits",
+    seed: OnlySeeds = None,
+    rate: OnlyRates = None,
+    corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
+    suites: Suites = Path("suites"),
 ) -> None:
     """Show the map of one method: utility x healed for each regularity and discovery rate."""
-    from unlearnbench.report.frames import trials
     from unlearnbench.report.tables import heatmap_table
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        out.print(heatmap_table(trials(store.engine, suite), method))
+        board = board_of(store, suite, suites, seed, rate, corruption)
+    out.print(heatmap_table(board.frame, method))
 
 
 @app.command()
@@ -110,15 +142,27 @@ def plot(
     method: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Show this method (repeat for more); default: by KIND.")
     ] = None,
+    seed: OnlySeeds = None,
+    rate: OnlyRates = None,
+    corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
+    suites: Suites = Path("suites"),
 ) -> None:
     """Draw one figure of a suite into a file, for a paper or a page."""
     from unlearnbench.report.figures import plot as draw
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        draw(store.engine, suite, kind, method or [], out_file)
+        board = board_of(store, suite, suites, seed, rate, corruption)
+    draw(board, kind, method or [], out_file)
     out.print(f"{out_file} written", soft_wrap=True, markup=False, highlight=False)
+
+
+def _say_stale(board: Board) -> None:
+    """One line for each group of records that are not on the board."""
+    for item in board.stale:
+        line = f"not on the board: {item.records} records of {item.method}, {item.reason}: {item.command}"
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show(content: str | list[Table], file: Path | None) -> None:

@@ -15,10 +15,14 @@ from unlearnbench.cli.common import (
     Data,
     Database,
     Level,
+    OnlyCorruptions,
+    OnlyRates,
+    OnlySeeds,
     Submissions,
     SuiteName,
     Suites,
     app,
+    board_of,
     err,
     out,
 )
@@ -46,6 +50,9 @@ def run(
     method: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this method (repeat for more); all by default.")
     ] = None,
+    seed: OnlySeeds = None,
+    rate: OnlyRates = None,
+    corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
     data: Data = Path("data"),
     submissions: Submissions = Path("submissions"),
@@ -72,9 +79,8 @@ def run(
     from unlearnbench.engine.run import run_suite
     from unlearnbench.engine.submissions import choose, discover
     from unlearnbench.problem.suite_file import find, parse
-    from unlearnbench.report.ranking import ranked
-    from unlearnbench.report.scores import read_scores
-    from unlearnbench.report.tables import ranked_table
+    from unlearnbench.report.ranking import ranking
+    from unlearnbench.report.tables import ranked_tables
     from unlearnbench.store.store import Store
 
     start: Start = local
@@ -86,8 +92,10 @@ def run(
         require(isolation.value)
         if gpus_per_trial is not None:
             raise UsageError("--gpus-per-trial is for --executor ray: this machine's GPU is used as a whole")
-    grid = parse(find(suite, suites))
-    chosen = choose(discover(submissions), method or grid.methods, grid.variant)
+    file = find(suite, suites)
+    grid = parse(file)
+    part = grid.part(seed or (), rate or (), corruption or ())
+    chosen = choose(discover(submissions), method or grid.methods, grid.variants)
     if not chosen:
         raise UsageError(f"no submissions in {submissions}: give --submissions, or make one with `unlearnbench new`")
     with Store(database) as store:
@@ -98,6 +106,7 @@ def run(
                     chosen,
                     store,
                     data,
+                    part=part,
                     workers=workers,
                     download=not no_download,
                     isolation=isolation.value,
@@ -109,7 +118,8 @@ def run(
             raise typer.Exit(130) from None
         for message in summary.warnings:
             bar.warn(message)
-        out.print(ranked_table(ranked(read_scores(store.engine, grid.name))))
+        board = board_of(store, grid.name, file.parent, seed, rate, corruption)
+        out.print(*ranked_tables(ranking(board.frame, board.suite.variants)), sep="\n")
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
     out.print(counts, soft_wrap=True)

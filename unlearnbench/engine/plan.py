@@ -9,16 +9,16 @@ import hashlib
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.submissions import Submission
 from unlearnbench.problem.datasets import Dataset
 from unlearnbench.problem.streams import Seeds
-from unlearnbench.problem.suite import Originals, OriginalSpec, ProblemSpec, Suite, problems
+from unlearnbench.problem.suite import Originals, OriginalSpec, ProblemSpec, Suite, given, problems
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Raised when the same specification is to give other numbers: stored records are then no longer taken for it."""
 
 
@@ -39,6 +39,12 @@ def content_key(**content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def needs_of(submission: Submission) -> dict[str, bool]:
+    """What a submission is given beyond, or without, what all are."""
+    needs = {"corrupted_indices": submission.needs_corrupted_indices, "forget_set": submission.needs_forget_set}
+    return {name: value for name, value in needs.items() if value != (name == "forget_set")}
+
+
 def stands_on(submission: Submission, originals: Originals) -> list[OriginalSpec]:
     """The originals of a suite that this submission is run on; one that needs tied dropout brings its own."""
     trainings = ("tied-dropout",) if submission.needs_tied_dropout else originals.trainings
@@ -54,7 +60,10 @@ def plan(
     device: str,
     isolation: Isolation = "process",
 ) -> list[PlannedTrial]:
-    """All trials of the suite: problem by problem, every submission on each, on every original it stands on."""
+    """All trials of the suite: problem by problem, every submission on each, on every original it stands on.
+
+    One that uses no forget set is on a problem of discovery rate 0, once for each original.
+    """
     keyed = [
         (
             item,
@@ -62,31 +71,33 @@ def plan(
                 name=item.name,
                 variant=item.variant,
                 hyperparameters=item.hyperparameters,
-                needs=item.needs_corrupted_indices,
+                needs=needs_of(item),
                 entry=item.entry,
                 source=item.source_hash,
             ),
         )
         for item in submissions
     ]
-    machine = {"precision": precision, "device": device, "threads": suite.threads, "protocol": PROTOCOL_VERSION}
+    machine: dict[str, Any] = {"precision": precision, "device": device, "protocol": PROTOCOL_VERSION}
+    machine |= {"threads": suite.threads} if suite.threads != 1 else {}
     # What a lower level let a submission do is not known, so its records are not taken for those of a higher one.
     level = {} if isolation == "process" else {"isolation": isolation}
     trials = []
     for problem, seeds in problems(suite, dataset):
-        problem_key = content_key(**asdict(problem), protocol=PROTOCOL_VERSION)
+        here = [item for item in keyed if item[0].needs_forget_set == (problem.discovery_rate > 0)]
+        problem_key = content_key(**given(problem), protocol=PROTOCOL_VERSION)
         original_keys = {
             original: content_key(
-                problem=problem.original_identity(),
+                problem={name: value for name, value in given(problem).items() if name != "discovery_rate"},
                 seed=seeds.training,
-                model={**asdict(suite.model), "capacity": original.capacity},
-                recipe=asdict(suite.recipe_of(original)),
+                model={**given(suite.model), "capacity": original.capacity},
+                recipe=given(suite.recipe_of(original)),
                 **machine,
             )
-            for submission in submissions
+            for submission, _ in here
             for original in stands_on(submission, suite.originals)
         }
-        for submission, submission_key in keyed:
+        for submission, submission_key in here:
             for original in stands_on(submission, suite.originals):
                 original_key = original_keys[original]
                 key = content_key(
@@ -94,8 +105,8 @@ def plan(
                     original=original_key,
                     submission=submission_key,
                     seed=seeds.unlearning,
-                    budget=asdict(suite.budget),
-                    limits=asdict(suite.limits),
+                    budget=given(suite.budget),
+                    limits=given(suite.limits),
                     **level,
                 )
                 trials.append(

@@ -18,12 +18,12 @@ from unlearnbench.engine.executors import Start
 from unlearnbench.engine.executors.local import local
 from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.originals import original, path_of
-from unlearnbench.engine.plan import PlannedTrial, plan
+from unlearnbench.engine.plan import PROTOCOL_VERSION, PlannedTrial, plan
 from unlearnbench.engine.rounds import rounds
 from unlearnbench.engine.submissions import Submission
 from unlearnbench.engine.trial import problem_row
 from unlearnbench.engine.world import World
-from unlearnbench.errors import HarnessError
+from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problem import datasets
 from unlearnbench.problem.suite import Suite
 from unlearnbench.store.claims import Claims
@@ -62,6 +62,7 @@ def run_suite(
     store: Store,
     data: Path,
     *,
+    part: Suite | None = None,
     workers: int | None = None,
     originals: Path | None = None,
     download: bool = True,
@@ -76,6 +77,7 @@ def run_suite(
 
     Args:
         data: where data sets and originals are kept.
+        part: the suite with the part of its grid that is run (`Suite.part`); all of it by default.
         workers: trials at once; a trial's result does not depend on it. By default as many as the executor can.
         originals: where originals are kept instead.
         isolation: how trials are kept from the rest of the machine; results do not depend on it either, but what was
@@ -83,7 +85,8 @@ def run_suite(
         executor: where trials run; results do not depend on that either.
 
     Raises:
-        UsageError: a data set or suite that cannot be used, or a level of isolation or a cluster that is not there.
+        UsageError: a data set or suite that cannot be used, a level of isolation or a cluster that is not there, or an
+            original that came out with other weights than the stored trials of its seed started from.
         HarnessError: the harness failed; what was stored before stays.
     """
     begin = time.perf_counter()
@@ -111,11 +114,13 @@ def run_suite(
     # The executor is left first: it kills what still runs; then the claims on that end.
     with _explained(), Claims(store, run_id) as claims, executor(suite, isolation, workers) as place:
         device, precision, workers = place.device, place.precision, place.workers
-        trials = plan(suite, dataset, submissions, precision=precision, device=device, isolation=isolation)
+        trials = plan(part or suite, dataset, submissions, precision=precision, device=device, isolation=isolation)
         run = RunRow(
             id=run_id,
             suite=suite.name,
             suite_specification=asdict(suite),
+            data_fingerprint=dataset.fingerprint,
+            protocol_version=PROTOCOL_VERSION,
             started_at=started_at,
             finished_at=None,
             versions=machine.versions(),
@@ -153,11 +158,14 @@ def run_suite(
 
         try:
             report("originals", 0)
+            weights_hashes: dict[str, str] = {}
             needed = list(dict.fromkeys(trial.original_key for trial in missing))
             for row in rounds(pool, needed, train, claims.beat):
                 busy += row.seconds
-                for message in _doubts(row, worlds[row.key], store.original(row.key)):
-                    report("originals", 0, message)
+                _refuse_another(row, worlds[row.key], store.original(row.key))
+                if not row.absorbed:
+                    report("originals", 0, _not_absorbed(row, worlds[row.key]))
+                weights_hashes[row.key] = row.weights_hash
                 store.add([row])
             report("trials", 0)
             for done, records in enumerate(rounds(pool, missing, attempt, claims.beat), 1):
@@ -165,6 +173,7 @@ def run_suite(
                     record = records[0]
                     assert isinstance(record, TrialRow)
                     record.created_at = now()
+                    record.original_weights_hash = weights_hashes[record.original_key]
                     ran += 1
                     failed += record.state == "failed"
                     busy += (record.seconds or 0.0) + (record.evaluation_seconds or 0.0)
@@ -206,6 +215,8 @@ def _planned(trial: PlannedTrial, run_id: str) -> PlannedTrialRow:
         problem_key=trial.problem_key,
         submission_key=trial.submission_key,
         original_key=trial.original_key,
+        training_seed=trial.seeds.training,
+        unlearning_seed=trial.seeds.unlearning,
         capacity=trial.original.capacity,
         training=trial.original.training,
     )
@@ -231,15 +242,27 @@ def _submission_rows(trials: Sequence[PlannedTrial]) -> list[SubmissionRow]:
     return list(rows.values())
 
 
-def _doubts(row: OriginalRow, world: World, stored: OriginalRow | None) -> list[str]:
-    """What a reader of this run must know about an original."""
-    name = f"the original for {world.problem.corruption}, corruption seed {world.problem.seed}, {world.original.label}"
-    doubts = []
-    if not row.absorbed:
-        doubts.append(
-            f"{name} did not absorb its corruption ({row.memorised:.0%} memorised, healed test {row.healed_test:.0%}):"
-            " its cells measure little"
-        )
+def _refuse_another(row: OriginalRow, world: World, stored: OriginalRow | None) -> None:
+    """A seed is whole on one machine: all its trials start from the same originals, or it is no seed.
+
+    Raises:
+        UsageError: the stored original of this key has other weights.
+    """
     if stored is not None and stored.weights_hash != row.weights_hash:
-        doubts.append(f"{name} was trained again and differs from the one that stored trials started from")
-    return doubts
+        raise UsageError(
+            f"{_named(world)} has other weights here ({row.weights_hash[:12]}) than the one that the stored trials"
+            f" started from ({stored.weights_hash[:12]}): another processor or version rounds differently. Run other"
+            " seeds here (--seed), bring the originals of this one (`unlearnbench originals import`), or give another"
+            " database"
+        )
+
+
+def _not_absorbed(row: OriginalRow, world: World) -> str:
+    return (
+        f"{_named(world)} did not absorb its corruption ({row.memorised:.0%} memorised, healed test"
+        f" {row.healed_test:.0%}): its cells measure little"
+    )
+
+
+def _named(world: World) -> str:
+    return f"the original for {world.problem.corruption}, corruption seed {world.problem.seed}, {world.original.label}"

@@ -37,6 +37,8 @@ class Needs:
     corrupted_indices: bool = False
     tied_dropout: bool = False
     """Whether it stands on originals trained with tied dropout, whatever the suite's other methods stand on."""
+    forget_set: bool = True
+    """False for a method that looks at no forget set: it gets an empty one, and is run once on each original."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Submission:
     role: str
     needs_corrupted_indices: bool
     needs_tied_dropout: bool
+    needs_forget_set: bool
     hyperparameters: dict[str, Any]
     search: dict[str, Range]
     folder: Path | None
@@ -161,6 +164,7 @@ def _variants(manifest: Manifest, entry: str, folder: Path | None, source: str) 
             role="reference" if manifest.needs.corrupted_indices or variant == "oracle" else manifest.role,
             needs_corrupted_indices=manifest.needs.corrupted_indices,
             needs_tied_dropout=manifest.needs.tied_dropout,
+            needs_forget_set=manifest.needs.forget_set,
             hyperparameters=values,
             search=manifest.search,
             folder=folder,
@@ -235,13 +239,22 @@ def changed(now: Iterable[Submission], before: Iterable[Submission]) -> list[str
     return sorted({label.partition("/")[0] for label, _ in contents[0] ^ contents[1]})
 
 
-def choose(submissions: Sequence[Submission], names: Iterable[str], variant: str = "default") -> list[Submission]:
+def choose(
+    submissions: Sequence[Submission], names: Iterable[str], variants: Sequence[str] = ("default",)
+) -> list[Submission]:
     """The submissions with these names, or NAME/VARIANT; without names all but ablations.
 
-    A name stands for the suite's variant where there is one, else for the default one, else for all that there are.
+    A name stands for those of `variants` that it has, else for its default one, else for all that there are.
     """
-    known = {(item.name, item.variant) for item in submissions}
-    preferred = {name: next((v for v in (variant, "default") if (name, v) in known), "") for name, _ in sorted(known)}
+    known: dict[str, list[str]] = {}
+    for item in submissions:
+        known.setdefault(item.name, []).append(item.variant)
+    preferred = {
+        name: [variant for variant in variants if variant in own]
+        or [variant for variant in own if variant == "default"]
+        or own
+        for name, own in sorted(known.items())
+    }
     wanted = list(names) or list({item.name: None for item in submissions if item.role != ABLATION})
     exact = [f"{item.name}/{item.variant}" for item in submissions]
     for name in wanted:
@@ -251,5 +264,5 @@ def choose(submissions: Sequence[Submission], names: Iterable[str], variant: str
     return [
         item
         for item, label in zip(submissions, exact, strict=True)
-        if label in wanted or (item.name in wanted and preferred[item.name] in ("", item.variant))
+        if label in wanted or (item.name in wanted and item.variant in preferred[item.name])
     ]

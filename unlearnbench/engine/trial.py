@@ -17,7 +17,10 @@ from unlearnbench.store.schema import Base, PredictionRow, ProblemRow, TrialRow
 
 
 def run_trial(trial: PlannedTrial, world: World, original: Path, run_id: str, boundary: Boundary) -> list[Base]:
-    """The rows of one trial, in the order in which they must be added. When it ended is for the run's clock to say."""
+    """The rows of one trial, in the order in which they must be added.
+
+    When it ended, and the hash of the original that it started from, are for the run to say.
+    """
     begin = time.perf_counter()
     truth, submission = world.truth, trial.submission
     forget = trial.problem.forget_positions(truth.corrupted)
@@ -62,6 +65,7 @@ def run_trial(trial: PlannedTrial, world: World, original: Path, run_id: str, bo
         training_seed=trial.seeds.training,
         unlearning_seed=trial.seeds.unlearning,
         seconds=outcome.seconds,
+        processor_seconds=outcome.processor_seconds,
         forward_samples=outcome.forward_samples,
         backward_samples=outcome.backward_samples,
         total_seconds=time.perf_counter() - begin,

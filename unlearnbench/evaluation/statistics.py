@@ -1,201 +1,199 @@
-"""Statistics across trials: pure functions of numbers.
+"""Statistics across seeds (docs/protocol.md, section 3): one number a seed, and t intervals of these numbers.
 
-Functions of one sample take one value a trial; a missing value is the caller's to leave out. Methods are compared on
-the problems that they share: see `Paired`.
+Each whole seed gives one board. Its cells are not independent (nested forget sets, one set of weights), so they are
+averaged first, and only the seeds count. All functions are pure and take float64 arrays of one value a seed; nan is a
+seed without one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit  # the t distribution; scipy.stats takes a second to import
 
 Values = NDArray[np.floating[Any]]
-Draws = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 
-Statistic = Callable[[Values], Values]
-"""From k values a trial, (k, ..., n), to one number a sample, (...)."""
-
-RESAMPLES = 1000
-BLOCK = 1_000_000
-"""Values resampled at a time: vectorised, and the memory stays bounded however many trials a store holds."""
 CONFIDENCE = 0.95
-FEWEST_POINTS = 3
-"""A correlation of two points is always +-1 and says nothing."""
+FEWEST_SEEDS = 3
+"""Of fewer there is no interval."""
+FEWEST_FOR_RANKS = 8
+"""Of fewer there are no ranks: they would span nearly the whole table."""
+FEWEST_POINTS = 5
+"""Of fewer there is no correlation."""
+
+NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic and the ends of its bootstrap 95% interval; nan where it is undefined."""
+    """A mean over `seeds` seeds with the ends of its 95% t interval.
+
+    The ends are nan of fewer than three seeds, and where all seeds gave the same number (`constant`): a spread of zero
+    says that it was not measured, not that there is none.
+    """
 
     value: float
     low: float
     high: float
-
-
-UNDEFINED = Estimate(float("nan"), float("nan"), float("nan"))
-
-
-def mean(values: Values) -> float:
-    """The arithmetic mean; nan of nothing."""
-    return float(values.mean()) if len(values) else float("nan")
-
-
-def sem(values: Values) -> float:
-    """Standard error of the mean (ddof=1); nan of fewer than two values."""
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
-
-
-def bootstrap_mean(values: Values, random: Generator) -> Estimate:
-    """The mean and its percentile bootstrap interval; an interval needs two values."""
-    if len(values) < 2:
-        return Estimate(mean(values), float("nan"), float("nan"))
-    return _bootstrap(lambda sample: sample[0].mean(axis=-1), values[np.newaxis], random)
-
-
-def pearson(x: Values, y: Values, random: Generator) -> Estimate:
-    """Linear correlation of pairs; nan of fewer than 3 pairs or where x or y does not vary."""
-    return _correlation(_pearson, x, y, random)
-
-
-def spearman(x: Values, y: Values, random: Generator) -> Estimate:
-    """Rank correlation of pairs, ties sharing their mean rank; nan of fewer than 3 pairs or where x or y does not vary.
-
-    Every resample is ranked anew: the ranks of the whole sample are not those of a resample.
-    """
-    from scipy.stats import rankdata  # takes longer to import than the ranked table of a store takes to make
-
-    return _correlation(lambda pairs: _pearson(rankdata(pairs, axis=-1)), x, y, random)
-
-
-def _pearson(pairs: Values) -> Values:
-    """Pearson's r over the last axis of (2, ..., n); nan where x or y does not vary."""
-    deviations = pairs - pairs.mean(axis=-1, keepdims=True)
-    # Asked of the values themselves: the deviations from a rounded mean need not be exactly zero.
-    varies = (np.ptp(pairs, axis=-1) > 0).all(axis=0)
-    products = (deviations[0] * deviations[1]).sum(axis=-1)
-    norms = np.sqrt((deviations**2).sum(axis=-1).prod(axis=0))
-    # Rounding can carry a perfect correlation past 1.
-    return np.where(varies, np.clip(products / np.where(varies, norms, 1.0), -1, 1), np.nan)
-
-
-def _correlation(statistic: Statistic, x: Values, y: Values, random: Generator) -> Estimate:
-    pairs = np.stack([x, y])
-    if len(x) < FEWEST_POINTS or np.isnan(statistic(pairs)):
-        return UNDEFINED
-    return _bootstrap(statistic, pairs, random)
-
-
-def _bootstrap(statistic: Statistic, sample: Values, random: Generator) -> Estimate:
-    """Percentile interval over resamples of (k, n) along n; those on which the statistic is undefined are left out."""
-    count = sample.shape[-1]
-    rows = max(1, BLOCK // count)
-    resampled = np.concatenate(
-        [
-            statistic(sample[:, random.integers(count, size=(min(rows, RESAMPLES - start), count))])
-            for start in range(0, RESAMPLES, rows)
-        ]
-    )
-    return Estimate(float(statistic(sample)), *_interval(resampled))
+    seeds: int
+    constant: bool = False
 
 
 @dataclass(frozen=True)
-class Paired:
-    """Methods on the same problems, and one bootstrap over these problems that all of them share.
+class Difference:
+    """The mean difference of two methods with the ends of its 95% t interval, and the p value of its being zero.
 
-    A resample holds the same problems for every method, so that what makes a problem hard for all of them cancels in
-    a difference. Problems count as independent. Those of one corruption seed at several discovery rates are not, for
-    their discovered sets are nested: intervals are somewhat too narrow.
-
-    values: (methods, problems), nan where a method has no value.
-    draws: (problems, RESAMPLES), how often a resample holds a problem.
-    totals: (methods, RESAMPLES), the sums over a resample of the values that there are.
+    Attributes:
+        seeds: how many pairs it rests on; of an unpaired one, how many seeds the method with fewer of them has.
+        kind: `paired` over seeds in which both started from the same original, `unpaired` (Welch's t), or `untested`:
+            too few seeds, or a difference that is the same in every seed and not zero.
     """
 
-    values: Values
-    draws: Draws
-    totals: Values
-
-    def mean(self, method: int) -> Estimate:
-        """The mean of a method and its interval, which needs two problems."""
-        missing = np.isnan(self.values[method])
-        return self._estimate(self.values[method], self.totals[method], missing)
-
-    def difference(self, first: int, second: int) -> Estimate:
-        """The mean difference of two methods on the problems that both have, and its interval, which needs two."""
-        differences = self.values[first] - self.values[second]
-        missing = np.isnan(differences)
-        totals = self.totals[first] - self.totals[second]
-        # What only one of them has is in the totals of that one: it is taken out again. It is little.
-        alone = np.flatnonzero(missing)
-        filled = np.nan_to_num(self.values[first, alone]) - np.nan_to_num(self.values[second, alone])
-        return self._estimate(differences, totals - _sums(filled[np.newaxis], self.draws[alone])[0], missing)
-
-    def _estimate(self, values: Values, totals: Values, missing: NDArray[np.bool_]) -> Estimate:
-        value = mean(values[~missing])
-        if len(values) - missing.sum() < 2:
-            return Estimate(value, float("nan"), float("nan"))
-        counts = len(self.draws) - self.draws[missing].sum(axis=0, dtype=np.int64)
-        # Rounded, so that the difference of methods that are equal everywhere is 0 and not what rounding left of it.
-        return Estimate(value, *_interval(np.round(totals[counts > 0] / counts[counts > 0], 12)))
+    value: float
+    low: float
+    high: float
+    p: float
+    seeds: int
+    kind: Literal["paired", "unpaired", "untested"]
 
 
-def paired(values: Values, draws: Draws) -> Paired:
-    """The bootstrap of (methods, problems) by these `draws` of the problems; nan where a method has no value."""
-    return Paired(values, draws, _sums(np.nan_to_num(values), draws))
+def estimate(values: Values) -> Estimate:
+    """The mean of the seeds that have a value, and its t interval."""
+    known = _known(values)
+    value = _mean(known)
+    if len(known) < FEWEST_SEEDS:
+        return Estimate(value, NAN, NAN, len(known))
+    if _constant(known):
+        return Estimate(value, NAN, NAN, len(known), constant=True)
+    margin = _quantile(len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
+    return Estimate(value, value - margin, value + margin, len(known))
 
 
-def _sums(values: Values, draws: Draws) -> Values:
-    """Sums over each resample: (methods, problems) by (problems, RESAMPLES), some problems at a time."""
-    totals = np.zeros((len(values), RESAMPLES))
-    size = max(1, BLOCK // RESAMPLES)
-    for start in range(0, len(draws), size):
-        block = slice(start, start + size)
-        totals += values[:, block] @ draws[block].astype(np.float64)
-    return totals
+def difference(first: Values, second: Values, same_original: Mask) -> Difference:
+    """The first method minus the second, seed by seed.
 
-
-def resamples(problems: int, random: Generator) -> Draws:
-    """How often each problem is drawn in each resample with replacement: (problems, RESAMPLES), as bytes.
-
-    A byte is enough: a problem is drawn once in the mean, and over 255 times with a probability under 1e-500.
+    Args:
+        same_original: bool [seeds], whether both started from the same original in a seed. If at least three such seeds
+            have both values, these pairs are used and nothing else; otherwise all values, unpaired (Welch).
     """
-    draws = np.empty((RESAMPLES, problems), dtype=np.uint8)
-    for row in draws:
-        row[:] = np.bincount(random.integers(problems, size=problems), minlength=problems)
-    return np.ascontiguousarray(draws.T)
+    pairs = same_original & ~np.isnan(first) & ~np.isnan(second)
+    if pairs.sum() >= FEWEST_SEEDS:
+        return _paired((first - second)[pairs])
+    mine, theirs = _known(first), _known(second)
+    if min(len(mine), len(theirs)) >= FEWEST_SEEDS:
+        return _welch(mine, theirs)
+    # A difference is shown where there is one; pairs say more than means over different seeds.
+    if pairs.any():
+        return Difference(_mean((first - second)[pairs]), NAN, NAN, NAN, int(pairs.sum()), "untested")
+    return Difference(_mean(mine) - _mean(theirs), NAN, NAN, NAN, min(len(mine), len(theirs)), "untested")
 
 
-def shared_ranks(methods: Paired, order: Sequence[int]) -> list[int]:
-    """The rank of each of these methods, which come in the order of their means, the best first.
+def _paired(differences: Values) -> Difference:
+    count = len(differences)
+    differences = np.round(differences, 12)  # methods that are equal differ by 0, not by what rounding left
+    value = _mean(differences)
+    if _constant(differences):
+        if value == 0:
+            return Difference(0.0, 0.0, 0.0, 1.0, count, "paired")
+        return Difference(value, NAN, NAN, NAN, count, "untested")
+    return _tested(value, differences.std(ddof=1) / np.sqrt(count), count - 1, count, "paired")
 
-    Two methods cannot be told apart if the 95% interval of their paired difference includes zero. That relation is
-    not transitive: a may not differ from b nor b from c, while a differs from c. So the walk goes down the order: a
-    method shares the rank of the first of its group, the leader, unless the interval of leader minus method lies
-    above zero. Then it leads the next group, whose rank is 1 + the number of methods before it. A method thus may
-    share its rank with one that it differs from, or stand below one that it does not differ from, but never below a
-    leader that it does not differ from. Where fewer than two problems are shared, nothing can be told apart.
 
-    Intervals are not widened for the number of methods that are compared.
+def _welch(mine: Values, theirs: Values) -> Difference:
+    value, count = _mean(mine) - _mean(theirs), min(len(mine), len(theirs))
+    if _constant(mine) and _constant(theirs):
+        if abs(value) < 1e-12:
+            return Difference(0.0, 0.0, 0.0, 1.0, count, "unpaired")
+        return Difference(value, NAN, NAN, NAN, count, "untested")
+    parts = [sample.var(ddof=1) / len(sample) for sample in (mine, theirs)]
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (len(sample) - 1) for part, sample in zip(parts, (mine, theirs), strict=True)
+    )
+    return _tested(value, np.sqrt(sum(parts)), freedom, count, "unpaired")
+
+
+def _tested(value: float, error: float, freedom: float, count: int, kind: Literal["paired", "unpaired"]) -> Difference:
+    margin = _quantile(freedom) * error
+    p = 2 * stdtr(freedom, -abs(value) / error)
+    return Difference(value, float(value - margin), float(value + margin), float(p), count, kind)
+
+
+def rank_intervals(values: Values, originals: NDArray[Any]) -> list[tuple[int, int]]:
+    """The best and the worst rank that each method can have.
+
+    From a method's own k - 1 differences, their p values adjusted by Holm: as many ranks stand above it as methods are
+    better, and below it as are worse (the marginal sets of Mogstad, Romano, Shaikh and Wilhelm, "Inference for Ranks",
+    2024). A difference that was not tested separates nothing. Methods of fewer than `FEWEST_FOR_RANKS` seeds are the
+    caller's to leave out.
+
+    Args:
+        values: float64 [methods, seeds].
+        originals: [methods, seeds], what a method started from in a seed; equal entries are the same original.
     """
-    ranks: list[int] = []
-    leader = 0
-    for place, method in enumerate(order):
-        if methods.difference(order[leader], method).low > 0:
-            leader = place
-        ranks.append(1 + leader)
+    count = len(values)
+    differences = [
+        [difference(values[a], values[b], originals[a] == originals[b]) for b in range(count) if b != a]
+        for a in range(count)
+    ]
+    ranks = []
+    for own in differences:
+        apart = [item.value for item, different in zip(own, _holm([item.p for item in own]), strict=True) if different]
+        better, worse = sum(value < 0 for value in apart), sum(value > 0 for value in apart)
+        ranks.append((1 + better, count - worse))
     return ranks
 
 
-def _interval(resampled: Values) -> tuple[float, float]:
-    """The percentile interval of what was resampled; what is undefined is left out."""
-    tail = (1 - CONFIDENCE) / 2
-    defined = resampled[~np.isnan(resampled)]
-    if len(defined) == 0:
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    return float(low), float(high)
+def _holm(p_values: list[float]) -> list[bool]:
+    """Which of these hypotheses are rejected at 5% in all (Holm 1979); one that was not tested is not."""
+    rejected = [False] * len(p_values)
+    # One that was not tested counts in the family: it comes last.
+    order = sorted(range(len(p_values)), key=lambda index: (np.isnan(p_values[index]), p_values[index]))
+    for place, index in enumerate(order):
+        if not p_values[index] <= (1 - CONFIDENCE) / (len(p_values) - place):
+            break
+        rejected[index] = True
+    return rejected
+
+
+Correlation = Literal["pearson", "spearman"]
+
+
+def correlation(x: Values, y: Values, kind: Correlation) -> float:
+    """Pearson's r or Spearman's rho of pairs; nan of fewer than five, or where x or y does not vary."""
+    from scipy.stats import pearsonr, spearmanr
+
+    if len(x) < FEWEST_POINTS or _constant(x) or _constant(y):
+        return NAN
+    return float((pearsonr if kind == "pearson" else spearmanr)(x, y).statistic)
+
+
+def correlation_estimate(correlations: Values) -> Estimate:
+    """The mean of one correlation a seed, and its interval, by Fisher's z.
+
+    A seed without a correlation, or with a perfect one (whose z is infinite), is left out; `seeds` counts the others.
+    """
+    z = np.arctanh(correlations[np.abs(np.nan_to_num(correlations, nan=1.0)) < 1 - 1e-12])
+    of_z = estimate(z)
+    value, low, high = np.tanh([of_z.value, of_z.low, of_z.high])
+    return Estimate(float(value), float(low), float(high), of_z.seeds, of_z.constant)
+
+
+def _known(values: Values) -> Values:
+    return values[~np.isnan(values)]
+
+
+def _mean(values: Values) -> float:
+    return float(values.mean()) if len(values) else NAN
+
+
+def _constant(values: Values) -> bool:
+    """Whether nothing varies but the last digits that sums leave."""
+    return bool(np.ptp(values) < 1e-12)
+
+
+def _quantile(freedom: float) -> float:
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))

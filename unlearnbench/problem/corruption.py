@@ -58,6 +58,10 @@ class Corruption(ABC):
     def wrong_labels(self, labels: Labels, classes: int, random: RandomState) -> Labels:
         """The labels that samples with these true labels get."""
 
+    def corrupted_test(self, labels: Labels) -> Labels:
+        """The wrong label that a test image with this true label would carry, -1 where there is no such label."""
+        return np.full_like(labels, -1)
+
     def healed_test(self, labels: Labels) -> Mask:
         """The test images on which healing is measured."""
         return np.ones(len(labels), dtype=np.bool_)
@@ -104,6 +108,10 @@ class ClassSwap(Corruption):
         a, b = self.class_pair
         return np.where(labels == a, b, a)
 
+    def corrupted_test(self, labels: Labels) -> Labels:
+        a, b = self.class_pair
+        return np.where(labels == a, b, np.where(labels == b, a, -1))
+
     def healed_test(self, labels: Labels) -> Mask:
         mask: Mask = np.isin(labels, self.class_pair)
         return mask
@@ -123,6 +131,9 @@ class PoisonTrigger(Corruption):
 
     def wrong_labels(self, labels: Labels, classes: int, random: RandomState) -> Labels:
         return np.full_like(labels, self.target_class)
+
+    def corrupted_test(self, labels: Labels) -> Labels:
+        return np.where(labels == self.target_class, -1, self.target_class)
 
     def healed_test(self, labels: Labels) -> Mask:
         # Published code keeps the target class, whose images are given their true label even where the trigger works.

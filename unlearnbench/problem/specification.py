@@ -61,6 +61,20 @@ def validated(kind: type[Kind], table: dict[str, Any], source: str, *, beside: t
         raise UsageError(f"{source}: {error}") from None
 
 
+def known(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a table that this dataclass, and the dataclasses in it, know."""
+    hints = get_type_hints(kind)
+    inner = {
+        name: next((part for part in (hint, *_inside(hint)) if is_dataclass(part)), None)
+        for name, hint in hints.items()
+    }
+    return {
+        name: known(inner[name], value) if isinstance(value, dict) and inner[name] is not None else value
+        for name, value in table.items()
+        if name in hints
+    }
+
+
 def _plain(value: Any, key: str) -> None:
     """Refuse what no key takes and what cannot be stored: dates, NaN, infinity, huge integers, NUL characters."""
     if isinstance(value, dict):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
@@ -109,8 +109,8 @@ class Suite:
     `paper` makes the published choices (independent discovery draws, label swaps that may hit the true label,
     target-class samples among the poisoned and in the triggered test set, the first images of a class) so that
     published tables can be compared.
-    `variant` is the one that submissions are run with, where they have it; it is the default one elsewhere. `methods`
-    are the submissions that are run; without it all but ablations.
+    `methods` are the submissions that are run, by name or as NAME/VARIANT; without it all but ablations. Of a name
+    those of `variants` are run that it has, and the first of them is the ranked one; one that has none is run as it is.
     """
 
     __pydantic_config__ = STRICT
@@ -127,7 +127,7 @@ class Suite:
     model: Model = field(default_factory=Model)
     originals: Originals = field(default_factory=Originals)
     tuning: Tuning = field(default_factory=Tuning)
-    variant: str = "default"
+    variants: Annotated[tuple[str, ...], Len(1)] = ("default",)
     methods: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     image_size: Annotated[int, Ge(1), Le(4096)] | None = None
@@ -138,11 +138,72 @@ class Suite:
     low_utility: Literal["relative", "absolute"] = "relative"
     paper: bool = False
 
+    def part(
+        self, seeds: Sequence[int] = (), discovery_rates: Sequence[float] = (), corruptions: Sequence[str] = ()
+    ) -> Suite:
+        """The suite with a part of its grid; all of an axis that nothing is chosen of.
+
+        Raises:
+            UsageError: something that is not in the grid.
+        """
+        chosen: dict[str, Any] = {}
+        for axis, wanted in (("seeds", seeds), ("discovery_rates", discovery_rates), ("corruptions", corruptions)):
+            there = {seed_of(item).corruption if axis == "seeds" else item: item for item in getattr(self, axis)}
+            for item in wanted:
+                if item not in there:
+                    known = ", ".join(map(str, there))
+                    raise UsageError(f"suite '{self.name}' has no {item} among its {axis}; there are: {known}")
+            if wanted:
+                chosen[axis] = tuple(item for key, item in there.items() if key in wanted)
+        return replace(self, **chosen)
+
     def recipe_of(self, original: OriginalSpec) -> Recipe:
         """The recipe that trains this kind of original."""
         if original.training == "standard":
             return self.recipe
         return replace(self.recipe, tied_dropout=self.originals.memorisation, shared=self.originals.shared)
+
+
+def seed_of(item: int | Seeds) -> Seeds:
+    """The three seeds that an entry of a suite's `seeds` stands for."""
+    return item if isinstance(item, Seeds) else Seeds.all(item)
+
+
+def given(specification: Any) -> dict[str, Any]:
+    """The values of a dataclass that are not its defaults, and those of the dataclasses in it.
+
+    What is keyed by it stays as it is when a setting is added whose default is what was done before. A default that
+    changes must therefore raise PROTOCOL_VERSION.
+    """
+    values = {}
+    for item in fields(specification):
+        value = getattr(specification, item.name)
+        default = item.default if item.default_factory is MISSING else item.default_factory()
+        if value != default:
+            values[item.name] = given(value) if is_dataclass(value) else value
+    return values
+
+
+def conditions(suite: Suite) -> dict[str, Any]:
+    """What all records of a suite that are ranked together share: all that is not an axis of its grid or a name.
+
+    As `given`, by dotted keys.
+    """
+    grid = ("name", "title", "discovery_rates", "seeds", "corruptions", "variants", "methods", "tuning", "low_utility")
+    originals = {name: value for name, value in given(suite.originals).items() if name not in ORIGINAL_AXES}
+    values = {name: value for name, value in given(suite).items() if name not in (*grid, "originals")}
+    return dict(_dotted(values | ({"originals": originals} if originals else {})))
+
+
+ORIGINAL_AXES = ("capacities", "trainings")
+
+
+def _dotted(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 @dataclass(frozen=True)
@@ -153,12 +214,13 @@ class ProblemSpec:
     data_fingerprint: str
     corruption: CorruptionName
     size: int
-    class_pair: tuple[int, int]
-    target_class: int
-    trigger_size: int
-    paper: bool
     discovery_rate: float
+    """0 for methods that use no forget set: theirs is empty."""
     seed: int
+    class_pair: tuple[int, int] = (3, 5)
+    target_class: int = 0
+    trigger_size: int = 3
+    paper: bool = False
 
     @property
     def rules(self) -> Corruption:
@@ -172,9 +234,10 @@ class ProblemSpec:
         return corrupt(self.rules, images, labels, len(dataset.classes), self.size, random)
 
     def forget_positions(self, corrupted: Indices) -> Indices:
-        """D_f, sorted positions in D_tr."""
-        seed = self.seed
-        return discover(corrupted, self.discovery_rate, seed, independent=self.paper)
+        """D_f, sorted positions in D_tr; none at a discovery rate of 0."""
+        if self.discovery_rate == 0:
+            return corrupted[:0]
+        return discover(corrupted, self.discovery_rate, self.seed, independent=self.paper)
 
     def original_identity(self) -> dict[str, Any]:
         """The part of the specification that an original depends on."""
@@ -182,10 +245,13 @@ class ProblemSpec:
 
 
 def problems(suite: Suite, dataset: Dataset) -> Iterator[tuple[ProblemSpec, Seeds]]:
-    """All problems of a suite with the seeds of their trials: corruptions, then seeds, then discovery rates."""
+    """All problems of a suite with the seeds of their trials: corruptions, then seeds, then discovery rates.
+
+    The rate 0 comes first: the problem of methods that use no forget set.
+    """
     settings, size = suite.corruption, _fitting_size(suite, dataset)
-    for corruption, seed, rate in itertools.product(suite.corruptions, suite.seeds, suite.discovery_rates):
-        seeds = seed if isinstance(seed, Seeds) else Seeds.all(seed)
+    for corruption, seed, rate in itertools.product(suite.corruptions, suite.seeds, (0.0, *suite.discovery_rates)):
+        seeds = seed_of(seed)
         spec = ProblemSpec(
             dataset=suite.dataset,
             data_fingerprint=dataset.fingerprint,

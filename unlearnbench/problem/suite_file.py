@@ -27,6 +27,21 @@ def find(name: str, folder: Path) -> Path:
     raise UsageError(f"unknown suite '{name}': {folder} holds {known}; a path to a .toml file works too")
 
 
+def find_if_any(name: str, folder: Path) -> Path | None:
+    """The file of a suite in the folder of suites, or None: a store may hold suites that have no file."""
+    path = folder / f"{name}.toml"
+    return path if os.path.isfile(path) else None
+
+
+def stored(table: dict[str, Any]) -> Suite:
+    """The suite that a run stored. What an older version stored and this one does not know is left out.
+
+    Raises:
+        UsageError: it has no suite's values.
+    """
+    return specification.validated(Suite, specification.known(Suite, table), "the stored suite")
+
+
 def parse(path: Path) -> Suite:
     """Read and validate a suite file, with what it takes over from the suite that it extends.
 

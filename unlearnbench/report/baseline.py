@@ -16,11 +16,13 @@ import pandas as pd
 from sqlalchemy import Engine, select
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.frames import RETRAIN, trials
-from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.report.board import SEEDS, read_board
+from unlearnbench.report.frames import RETRAIN
+from unlearnbench.store.schema import PlannedTrialRow, RunRow, TrialRow
 
-METRICS = ("healed_train", "healed_test", "utility", "aggregate")
-SEEDS = ("corruption_seed", "training_seed", "unlearning_seed")
+METRICS = ("healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility", "aggregate")
+ALWAYS = ("healed_train", "healed_test", "utility", "aggregate")
+"""The metrics that every finished trial has."""
 PROBLEM = ("corruption", "discovery_rate", *SEEDS, "capacity", "training")
 """What two trials of a method share when they are compared."""
 CODE = ("source_hash", "hyperparameters")
@@ -92,6 +94,7 @@ COLUMNS: dict[str, Callable[[str], Any]] = {
     "weights_hash": _text,
     "original_weights_hash": _text,
     "seconds": _maybe,
+    "processor_seconds": _maybe,
     "cost": _maybe,
     "processor": _text,
     "device": _given,
@@ -106,13 +109,12 @@ COLUMNS: dict[str, Callable[[str], Any]] = {
 
 
 def records(engine: Engine, suite: str, run: str | None = None) -> pd.DataFrame:
-    """One row for each recorded trial of a suite, `COLUMNS` wide, in the order of the file.
+    """One row for each recorded trial on the board of a suite, `COLUMNS` wide, in the order of the file.
 
-    `cost` is the time of a trial as a share of retraining on the same problem and original: the two ran close to each
-    other, so that a machine which is busy for a while slows both.
+    `cost` is the processor time of a trial as a share of retraining's on the same problem and original.
 
     Args:
-        run: only what this run planned; by default, what the latest run that planned a method did.
+        run: only what this run planned; by default all of the board.
 
     Raises:
         UsageError: the store has no run of this suite.
@@ -122,20 +124,15 @@ def records(engine: Engine, suite: str, run: str | None = None) -> pd.DataFrame:
     query = (
         select(
             TrialRow.key.label("trial"),
-            SubmissionRow.name.label("submission"),
-            SubmissionRow.variant,
             TrialRow.weights_hash,
-            OriginalRow.weights_hash.label("original_weights_hash"),
             *(TrialRow.device, TrialRow.precision, TrialRow.threads),
             TrialRow.protocol_version.label("protocol"),
             *(RunRow.hardware, RunRow.versions, RunRow.revision),
         )
-        .join(SubmissionRow, SubmissionRow.key == TrialRow.submission_key)
-        .join(OriginalRow, OriginalRow.key == TrialRow.original_key)
         .join(RunRow, RunRow.id == TrialRow.run_id)
         .where(TrialRow.key.in_(planned))
     )
-    frame = trials(engine, suite)
+    frame = read_board(engine, suite).frame
     with engine.connect() as connection:
         where = pd.read_sql(query, connection)
     for column, source, key in (
@@ -145,7 +142,8 @@ def records(engine: Engine, suite: str, run: str | None = None) -> pd.DataFrame:
     ):
         where[column] = [str(values.get(key, "")) for values in where[source]]
     frame = frame[frame["state"] != "missing"].merge(where, on="trial")
-    frame = frame.assign(suite=suite, seconds=frame["seconds"].round(3), cost=_costs(frame).round(4))
+    times = {name: frame[name].round(3) for name in ("seconds", "processor_seconds")}
+    frame = frame.assign(suite=suite, **times, cost=_costs(frame).round(4))
     texts = [column for column, read in COLUMNS.items() if read in (_text, _given, _object, _state)]
     frame = frame.assign(**{column: frame[column].astype(object).fillna("").astype(str) for column in texts})
     for column in ("source_hash", "weights_hash", "original_weights_hash"):
@@ -155,19 +153,19 @@ def records(engine: Engine, suite: str, run: str | None = None) -> pd.DataFrame:
 
 
 def not_recorded(engine: Engine, suite: str) -> dict[str, int]:
-    """How many trials of each method were planned but have no record."""
-    frame = trials(engine, suite)
+    """How many trials of each method lack a record in a seed of which something was planned."""
+    frame = read_board(engine, suite).frame
     counts = frame.loc[frame["state"] == "missing", "method"].value_counts().sort_index()
     return {str(method): int(count) for method, count in counts.items()}
 
 
 def _costs(frame: pd.DataFrame) -> pd.Series[float]:
-    """The time of each finished trial as a share of retraining on its problem and original; nan without one."""
+    """Each finished trial's processor time as a share of retraining's on its problem and original; nan without one."""
     finished = frame[frame["state"] == "finished"]
     cell = [column for column in PROBLEM if column != "unlearning_seed"]
-    retrained = finished[finished["submission"] == RETRAIN].groupby(cell)["seconds"].mean()
+    retrained = finished[finished["submission"] == RETRAIN].groupby(cell)["processor_seconds"].mean()
     units = retrained.reindex(pd.MultiIndex.from_frame(frame[cell])).to_numpy()
-    costs: pd.Series[float] = frame["seconds"] / units
+    costs: pd.Series[float] = frame["processor_seconds"] / units
     return costs.where(frame["state"] == "finished")
 
 
@@ -257,6 +255,6 @@ def _cell(path: Path, line: int, column: str, parse: Callable[[str], Any], cell:
 
 
 def _check_measured(path: Path, line: int, row: dict[str, Any]) -> None:
-    for column in METRICS:
+    for column in ALWAYS:
         if row["state"] == "finished" and math.isnan(row[column]):
             raise UsageError(f"{path}, line {line}, column '{column}': a finished trial has a number here; {AGAIN}")

@@ -1,4 +1,4 @@
-"""Where on the map one method beats another: differences on the problems that both have."""
+"""Where on the map one method beats another: differences within the seeds that both have."""
 
 from __future__ import annotations
 
@@ -6,77 +6,56 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.errors import UsageError
-from unlearnbench.evaluation.statistics import Draws, Values, mean, paired, resamples
-from unlearnbench.problem.corruption import REGULARITIES
-from unlearnbench.report.frames import RETRAIN
-from unlearnbench.report.ranking import seconds_of
-from unlearnbench.report.scores import Scores
+from unlearnbench.report.frames import RETRAIN, trials_of
+from unlearnbench.report.labels import in_order
+from unlearnbench.report.ranking import ranking
+from unlearnbench.report.scores import SHARES, scores_of
 
 ALL = "all"
 
 
-def comparison(scores: Scores, first: str, second: str, *, baseline: str = RETRAIN, seed: int = 0) -> pd.DataFrame:
-    """The first method minus the second: over all problems, for each regularity, for each cell of the map.
+def comparison(frame: pd.DataFrame, first: str, second: str, *, baseline: str = RETRAIN) -> pd.DataFrame:
+    """The first method minus the second: over all cells, for each corruption, for each cell of the map.
 
-    `regularity` and `discovery_rate` name the part of the map (`all` and nan for the whole), high on top. Differences
-    are in percentage points, with the ends of their 95% intervals, which need two common problems. They come from the
-    bootstrap of the ranking, so both say the same. A failed trial is 0 in `aggregate`; healed, utility and cost are
-    compared where both finished. `wins` counts the problems on which the first has the larger aggregate. `cost` is a
-    difference of shares of the `baseline` method's mean time on the kind of original that each stands on.
+    `corruption` and `discovery_rate` name the part of the map (`all` and nan for the whole), the most regular on top.
+    Differences are in percentage points, with the ends of their 95% t intervals over seeds (`_low`, `_high`), `seeds`
+    and `kind` (`paired`, `unpaired`, `untested`: see `evaluation.statistics.difference`) of that of `aggregate`, and
+    its p value. `wins`, `ties` and `losses` count the seeds in which the first has the larger aggregate from the same
+    original. `cost` is the difference of shares of the `baseline` method's mean processor time on the kind of original
+    that each stands on.
 
     Raises:
-        UsageError: a method without trials, twice the same method, or no problem that both have a record of.
+        UsageError: a method without trials or without a whole seed, or twice the same method.
     """
-    rows = [_row_of(scores, name) for name in (first, second)]
+    both = [trials_of(frame, name) for name in (first, second)]
     if first == second:
         raise UsageError(f"'{first}' cannot be compared with itself: name two methods")
-    if np.isnan(scores.aggregate[rows]).any(axis=0).all():
-        raise UsageError(f"'{first}' and '{second}' have no problem in common that was run with both: run them both")
-    units = seconds_of(scores, baseline)
-    cost = np.array([units.get(kind, float("nan")) for kind in scores.methods["stands_on"].iloc[rows]])
-    present = [name for name in reversed(REGULARITIES) if (scores.problems["regularity"] == name).any()]
-    parts = [(ALL, float("nan"), scores), *((name, float("nan"), scores.of(name)) for name in present)]
+    for name, own in zip((first, second), both, strict=True):
+        if not own["whole"].any():
+            raise UsageError(f"'{name}' has no whole seed: run what is missing of it")
+    costs = ranking(frame, baseline=baseline).set_index("method")["cost"]
+    pair = pd.concat(both)
+    present = in_order(pair["corruption"])
+    parts = [(ALL, float("nan"), pair), *((name, float("nan"), pair[pair["corruption"] == name]) for name in present)]
     for name in present:
-        part = scores.of(name)
-        parts += [(name, rate, part.of(name, rate)) for rate in sorted(part.problems["discovery_rate"].unique())]
-    return pd.DataFrame(
-        [
-            {"regularity": name, "discovery_rate": rate} | _differences(part, rows, cost, seed)
-            for name, rate, part in parts
-        ]
+        part = pair[pair["corruption"] == name]
+        rates = sorted(part["discovery_rate"].unique())
+        parts += [(name, rate, part[part["discovery_rate"] == rate]) for rate in rates]
+    table = pd.DataFrame(
+        [{"corruption": name, "discovery_rate": rate} | _differences(part, first, second) for name, rate, part in parts]
     )
+    return table.assign(cost=np.where(table["corruption"] == ALL, costs[first] - costs[second], np.nan))
 
 
-def _row_of(scores: Scores, method: str) -> int:
-    known = scores.methods["method"].tolist()
-    if method not in known:
-        raise UsageError(f"no trials of method '{method}'; there are trials of: {', '.join(known)}")
-    return known.index(method)
-
-
-def _differences(scores: Scores, rows: list[int], cost: Values, seed: int) -> dict[str, float]:
+def _differences(part: pd.DataFrame, first: str, second: str) -> dict[str, object]:
     """What the comparison says of one part of the map."""
-    draws = resamples(len(scores.problems), np.random.default_rng(seed))
-    aggregate = np.round(np.subtract(*scores.aggregate[rows]), 12)
-    return {
-        "problems": int((~np.isnan(aggregate)).sum()),
-        "wins": int((aggregate > 0).sum()),
-        "ties": int((aggregate == 0).sum()),
-        "losses": int((aggregate < 0).sum()),
-        **_estimate("aggregate", scores.aggregate[rows], draws),
-        **_estimate("healed", scores.healed[rows], draws),
-        **_estimate("utility", scores.utility[rows], draws),
-        "seconds": _mean_difference(scores.seconds[rows]),
-        "cost": _mean_difference(scores.seconds[rows] / cost[:, np.newaxis]),
-    }
-
-
-def _estimate(metric: str, values: Values, draws: Draws) -> dict[str, float]:
-    estimate = paired(values, draws).difference(0, 1)
-    ends = {f"{metric}_low": 100 * estimate.low, f"{metric}_high": 100 * estimate.high}
-    return {metric: 100 * estimate.value, **ends}
-
-
-def _mean_difference(values: Values) -> float:
-    differences = values[0] - values[1]
-    return mean(differences[~np.isnan(differences)])
+    scores = scores_of(part, [first, second])
+    found = {metric: scores.difference(metric, first, second) for metric in SHARES}
+    product = found["aggregate"]
+    mine, theirs = scores.values["aggregate"]
+    pairs = np.round(mine - theirs, 12)[scores.same_original(first, second)]
+    row: dict[str, object] = {"seeds": product.seeds, "kind": product.kind, "p": product.p}
+    row |= {"wins": int((pairs > 0).sum()), "ties": int((pairs == 0).sum()), "losses": int((pairs < 0).sum())}
+    for metric, item in found.items():
+        row |= {metric: 100 * item.value, f"{metric}_low": 100 * item.low, f"{metric}_high": 100 * item.high}
+    return row

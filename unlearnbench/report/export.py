@@ -11,7 +11,7 @@ import pandas as pd
 from sqlalchemy import Engine, select
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.frames import runs_of, trials
+from unlearnbench.report.board import read_board, runs_of
 from unlearnbench.store.schema import RunRow, TrialRow
 
 Format = Literal["csv", "jsonl", "parquet"]
@@ -23,7 +23,7 @@ _OF_RECORD = ("detail", "weights_hash", "device", "precision", "threads", "isola
 
 
 def export(engine: Engine, file: Path, form: Format, suite: str | None = None) -> int:
-    """Write one row for each planned trial of a suite, or of all; returns how many.
+    """Write one row for each place on the board of a suite, or of all suites; returns how many.
 
     The same columns in the same order in every format. Numbers are written so that they are read back to the last bit.
 
@@ -44,7 +44,7 @@ def export(engine: Engine, file: Path, form: Format, suite: str | None = None) -
 
 
 def exported(engine: Engine, suite: str | None = None) -> pd.DataFrame:
-    """`frames.trials` of a suite, or of every suite, with what the record and its run say beside it."""
+    """The board's frame of a suite, or of every suite, with what the record and its run say beside it."""
     with engine.connect() as connection:
         known = list(connection.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)))
         if not known:
@@ -54,7 +54,7 @@ def exported(engine: Engine, suite: str | None = None) -> pd.DataFrame:
         )
     frames = []
     for name in known if suite is None else [suite]:
-        frame = trials(engine, name)
+        frame = read_board(engine, name).frame
         runs = pd.DataFrame(
             {
                 "run": run.id,

@@ -1,26 +1,17 @@
-"""From the results database to data frames: every planned trial of a suite, and what is summarised from them.
-
-Trials hold accuracies as shares in [0, 1] and times in seconds, as stored; rankings and maps are in percent.
-"""
+"""What maps, figures and tables show of a board's frame, in percent: pure functions of `report.board.Board.frame`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Engine, Select, and_, case, func, select
-from sqlalchemy.orm import Session
 
-from unlearnbench.engine.isolation import Isolation, at_least
 from unlearnbench.errors import UsageError
-from unlearnbench.evaluation.statistics import pearson, spearman
-from unlearnbench.problem.corruption import REGULARITIES
-from unlearnbench.problem.suite import Originals, OriginalSpec
-from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, ProblemRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.evaluation.statistics import Correlation, correlation, correlation_estimate
+from unlearnbench.report.board import counted, shown
+from unlearnbench.report.labels import in_order
 
 LowUtility = Literal["relative", "absolute"]
 """What a utility is held against: that of the trial's original model, or the threshold alone (as published)."""
@@ -30,146 +21,16 @@ State = Literal["finished", "partly failed", "failed", "partly missing", "missin
 RETRAIN = "retrain"
 """The submission whose time is the unit of cost."""
 
+ORACLE = "oracle"
+"""The submission whose healing no method should pass."""
+
 REFERENCE = "reference"
 """The role of a submission that is shown outside the ranking."""
 
 LOW_UTILITY_THRESHOLD = 0.8
 
-METHOD_LABEL = case(
-    (SubmissionRow.variant == "default", SubmissionRow.name), else_=SubmissionRow.name + "/" + SubmissionRow.variant
-).label("method")
-"""A method as people call it, before what it stands on is added."""
-
-_MEASURED = (
-    *("healed_train", "healed_discovered", "healed_undiscovered", "healed_test", "utility", "utility_train"),
-    *("aggregate", "selection_score", "seconds", "evaluation_seconds", "total_seconds"),
-)
-_COUNTED = ("forward_samples", "backward_samples")
-_OF_ORIGINAL = ("healed_train", "healed_test", "utility", "utility_train")
-
-
-def latest_run(engine: Engine, suite: str) -> RunRow:
-    """The run of the suite that started last.
-
-    Raises:
-        UsageError: the store has no run of this suite.
-    """
-    with Session(engine) as session:
-        query = select(RunRow).where(RunRow.suite == suite).order_by(RunRow.started_at.desc(), RunRow.id.desc())
-        run = session.scalars(query.limit(1)).first()
-        known = session.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)).all()
-    if run is None:
-        raise UsageError(f"the store has no run of suite '{suite}'; it has runs of: {', '.join(known) or 'no suite'}")
-    return run
-
-
-def runs_of(engine: Engine, frame: pd.DataFrame) -> list[RunRow]:
-    """The runs that recorded the trials of the frame, or planned them where a record is missing; oldest first."""
-    keys = frame["run"].unique().tolist()
-    with Session(engine) as session:
-        query = select(RunRow).where(RunRow.id.in_(keys)).order_by(RunRow.started_at, RunRow.id)
-        return list(session.scalars(query))
-
-
-def trials(engine: Engine, suite: str, *, isolation: Isolation = "process") -> pd.DataFrame:
-    """One row for each planned trial of the suite: its method, problem, original, and record if there is one.
-
-    A method's trials are those of the latest run that planned it; runs at the level of isolation that is demanded, or
-    a higher one, go before others, and a record of a lower level counts as missing. `state` is `finished`, `failed`,
-    or `missing` where there is no record; `unlearning_seed` and all that is measured are then missing too.
-
-    Raises:
-        UsageError: the store has no run of this suite.
-    """
-    base = base_original(latest_run(engine, suite).suite_specification)
-    with engine.connect() as connection:
-        frame = pd.read_sql(_trials_query(suite, at_least(isolation)), connection)
-    originals = [column for column in frame.columns if column.startswith("original_")]
-    floats = [*_MEASURED, "memorised", *originals]
-    frame["hyperparameters"] = [json.dumps(values, sort_keys=True) for values in frame["hyperparameters"]]
-    # A method on another original is another row of every figure and table.
-    kinds = [OriginalSpec(*pair) for pair in zip(frame["capacity"], frame["training"], strict=True)]
-    frame["stands_on"] = [kind.label for kind in kinds]
-    suffixes = [difference(kind, base) for kind in kinds]
-    frame["method"] = [f"{method}{suffix}" for method, suffix in zip(frame["method"], suffixes, strict=True)]
-    # A column that is empty in the store has no type of its own.
-    types = dict.fromkeys(floats, "float64") | dict.fromkeys((*_COUNTED, "training_seed", "unlearning_seed"), "Int64")
-    return frame.astype(types | {"absorbed": "boolean"})
-
-
-def base_original(specification: dict[str, Any]) -> OriginalSpec:
-    """The original that a suite names first."""
-    originals = specification.get("originals") or asdict(Originals())
-    return OriginalSpec(originals["capacities"][0], originals["trainings"][0])
-
-
-def difference(kind: OriginalSpec, base: OriginalSpec) -> str:
-    """What a method's name says of the original that it stands on, where that is not the suite's first."""
-    parts = [f"{100 * kind.capacity:g}%"] if kind.capacity != base.capacity else []
-    if kind.training != base.training:
-        parts.append(kind.training.replace("-", " "))
-    return f" on {', '.join(parts)}" if parts else ""
-
-
-def counted(suite: str, levels: Sequence[str]) -> Select[Any]:
-    """Whose planned trials count: those of the latest run of the suite that planned a method.
-
-    Runs at one of these levels of isolation go before others.
-
-    One row for each submission and kind of original, with the columns `run_id`, `submission_key`, `capacity` and
-    `training` of its planned trials. What is distinct is found first, so that only few rows have to be ranked.
-    """
-    planned = (
-        select(
-            *(PlannedTrialRow.run_id, PlannedTrialRow.submission_key),
-            *(PlannedTrialRow.capacity, PlannedTrialRow.training),
-        )
-        .distinct()
-        .where(PlannedTrialRow.run_id.in_(select(RunRow.id).where(RunRow.suite == suite)))
-        .subquery()
-    )
-    method = (SubmissionRow.name, SubmissionRow.variant)
-    newest_first = (case((RunRow.isolation.in_(levels), 0), else_=1), RunRow.started_at.desc(), RunRow.id.desc())
-    age = func.rank().over(partition_by=method, order_by=newest_first).label("age")
-    aged = (
-        select(*planned.c, age)
-        .join(RunRow, RunRow.id == planned.c.run_id)
-        .join(SubmissionRow, SubmissionRow.key == planned.c.submission_key)
-        .subquery()
-    )
-    return select(aged.c.run_id, aged.c.submission_key, aged.c.capacity, aged.c.training).where(aged.c.age == 1)
-
-
-def _trials_query(suite: str, levels: Sequence[str]) -> Select[Any]:
-    counting = counted(suite, levels).subquery()
-    return (
-        select(
-            METHOD_LABEL,
-            *(SubmissionRow.title, SubmissionRow.role),
-            *(PlannedTrialRow.capacity, PlannedTrialRow.training),
-            *(ProblemRow.regularity, ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed),
-            *(OriginalRow.training_seed, TrialRow.unlearning_seed),
-            func.coalesce(TrialRow.state, "missing").label("state"),
-            TrialRow.reason,
-            *(getattr(TrialRow, column) for column in (*_MEASURED, *_COUNTED)),
-            *(getattr(OriginalRow, column).label(f"original_{column}") for column in _OF_ORIGINAL),
-            (OriginalRow.healed_train * OriginalRow.utility).label("original_aggregate"),
-            *(OriginalRow.memorised, OriginalRow.absorbed),
-            *(SubmissionRow.source_hash, SubmissionRow.hyperparameters),
-            PlannedTrialRow.trial_key.label("trial"),
-            PlannedTrialRow.problem_key.label("problem"),
-            PlannedTrialRow.original_key.label("original"),
-            func.coalesce(TrialRow.run_id, PlannedTrialRow.run_id).label("run"),
-        )
-        .select_from(counting)
-        .join(PlannedTrialRow, and_(*(getattr(PlannedTrialRow, column.name) == column for column in counting.c)))
-        .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
-        .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
-        # A missing trial's original may be missing as well.
-        .outerjoin(OriginalRow, OriginalRow.key == PlannedTrialRow.original_key)
-        .outerjoin(TrialRow, (TrialRow.key == PlannedTrialRow.trial_key) & TrialRow.isolation.in_(levels))
-        .order_by("method", ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed, "trial")
-    )
+BEYOND = 3.0
+"""Binomial standard errors over the oracle's healing from which on a trial is flagged."""
 
 
 def scored(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
@@ -181,16 +42,17 @@ def scored(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
 
 
 def thirds(frame: pd.DataFrame) -> pd.DataFrame:
-    """Means in percent by method, regularity and third of discovery: where on the map a method works.
+    """Means in percent by method, corruption and third of discovery: where on the map a method works.
 
     Columns are pairs of a third (`low`: rates up to 1/3, `middle`: up to 2/3, `high`) and a metric (`healed_train`,
     `utility`, `aggregate`). Failed trials count as in the ranking.
     """
+    frame = shown(frame)
     third = np.select([frame["discovery_rate"] <= 1 / 3, frame["discovery_rate"] <= 2 / 3], ["low", "middle"], "high")
     metrics = ["healed_train", "utility", "aggregate"]
     values = frame.assign(third=third, **{metric: scored(frame, metric) for metric in metrics})
-    means = 100 * values.groupby(["method", "regularity", "third"])[metrics].mean()
-    table = means.reset_index().pivot(index=["method", "regularity"], columns="third", values=metrics)
+    means = 100 * values.groupby(["method", "corruption", "third"])[metrics].mean()
+    table = means.reset_index().pivot(index=["method", "corruption"], columns="third", values=metrics)
     columns = pd.MultiIndex.from_product([("low", "middle", "high"), metrics])
     return table.swaplevel(axis=1).reindex(columns=columns)
 
@@ -208,19 +70,20 @@ def trials_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def map_of(frame: pd.DataFrame, metric: str, method: str) -> pd.DataFrame:
-    """Seed means in percent: regularity (high on top) x discovery rate; nan where nothing was measured.
+    """Seed means in percent: corruption (the most regular on top) x discovery rate; nan where nothing was measured.
 
-    All methods of a frame get the same rows and columns. In the aggregate a failed trial is 0, as in the ranking.
+    All methods of a frame get the same rows and columns. In the aggregate a failed trial is 0, as in the ranking. Only
+    whole seeds count; of a method that has none, all that there is is shown.
     """
-    own = trials_of(frame, method)
-    cells = own.assign(value=scored(own, metric)).groupby(["regularity", "discovery_rate"])["value"].mean()
+    own = shown(trials_of(frame, method))
+    cells = own.assign(value=scored(own, metric)).groupby(["corruption", "discovery_rate"])["value"].mean()
     return 100 * _spread(cells, frame)
 
 
 def states_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     """The `State` of every cell of `map_of`; a cell with failed and missing trials is `partly failed`."""
-    own = trials_of(frame, method)
-    cells = own.groupby(["regularity", "discovery_rate"])["state"].agg(_state)
+    own = shown(trials_of(frame, method))
+    cells = own.groupby(["corruption", "discovery_rate"])["state"].agg(_state)
     spread = _spread(cells, frame).astype(object)
     return spread.where(spread.notna(), "missing")
 
@@ -235,15 +98,30 @@ def _state(states: pd.Series[str]) -> State:
 
 
 def _spread(cells: pd.Series[Any], frame: pd.DataFrame) -> pd.DataFrame:
-    rows = [regularity for regularity in reversed(REGULARITIES) if (frame["regularity"] == regularity).any()]
     columns = sorted(frame["discovery_rate"].unique())
-    return cells.unstack().reindex(index=rows, columns=columns)
+    return cells.unstack().reindex(index=in_order(frame["corruption"]), columns=columns)
 
 
 def original_column(frame: pd.DataFrame, metric: str, method: str) -> pd.Series[float]:
-    """The metric of the original models that a method started from, in percent: seed means by regularity."""
-    own = trials_of(frame, method).drop_duplicates(["regularity", "original"])
-    return 100 * own.groupby("regularity")[f"original_{metric}"].mean()
+    """The metric of the original models that a method started from, in percent: seed means by corruption."""
+    own = shown(trials_of(frame, method)).drop_duplicates(["corruption", "original"])
+    return 100 * own.groupby("corruption")[f"original_{metric}"].mean()
+
+
+def beyond_oracle(frame: pd.DataFrame) -> pd.DataFrame:
+    """The trials that heal more than `oracle` on the same corrupted set by over three binomial standard errors.
+
+    A reason to read the code: nobody knows more than the oracle. `oracle_healed` is what the oracle heals. Without the
+    margin a few trials in a thousand would be among them by one sample.
+    """
+    oracle = frame[(frame["submission"] == ORACLE) & (frame["state"] == "finished")]
+    same = ["corruption", "seed", "discovery_rate", "capacity"]
+    # The oracle on the standard original of each capacity: nothing of an original is left in it.
+    best = oracle.groupby(same)["healed_train"].max().rename("oracle_healed").reset_index()
+    rows = frame[(frame["state"] == "finished") & (frame["role"] != REFERENCE)].merge(best, on=same)
+    error = np.sqrt(rows["oracle_healed"] * (1 - rows["oracle_healed"]) / rows["corrupted"].astype(float))
+    beyond: pd.DataFrame = rows.loc[rows["healed_train"] > rows["oracle_healed"] + BEYOND * error]
+    return beyond
 
 
 def has_low_utility(frame: pd.DataFrame, low_utility: LowUtility, threshold: float) -> pd.Series[bool]:
@@ -257,27 +135,33 @@ def healing_correlation(
     *,
     low_utility: LowUtility = "relative",
     threshold: float = LOW_UTILITY_THRESHOLD,
-    by: Sequence[Literal["regularity", "method"]] = ("regularity", "method"),
-    seed: int = 0,
+    by: Sequence[Literal["corruption", "method"]] = ("corruption", "method"),
 ) -> pd.DataFrame:
-    """Correlation of healed on train and on test over finished trials: overall, per regularity, per method.
+    """Correlation of healed on train and on test: overall, by corruption, by method; one number a seed.
 
-    Low-utility trials are left out and counted in `left_out`; `low_utility` and `threshold` say which they are.
+    `pearson` and `spearman` are means over the seeds that have a correlation (at least five finished trials, something
+    that varies), with the ends of their intervals by Fisher's z; `pearson_seeds` and `spearman_seeds` say how many.
+    Low-utility trials are left out and counted in `left_out`.
     """
-    finished = frame[frame["state"] == "finished"]
+    finished = counted(frame)
+    finished = finished[finished["state"] == "finished"]
     groups: list[tuple[str, str, pd.DataFrame]] = [("overall", "all", finished)]
-    if "regularity" in by:
-        names = (name for name in reversed(REGULARITIES) if (finished["regularity"] == name).any())
-        groups += [("regularity", name, finished[finished["regularity"] == name]) for name in names]
+    if "corruption" in by:
+        groups += [
+            ("corruption", name, finished[finished["corruption"] == name]) for name in in_order(finished["corruption"])
+        ]
     if "method" in by:
         groups += [("method", str(name), group) for name, group in finished.groupby("method")]
     rows = []
     for kind, name, group in groups:
         low = has_low_utility(group, low_utility, threshold)
-        x, y = (group.loc[~low, column].to_numpy() for column in ("healed_train", "healed_test"))
-        row: dict[str, object] = {"by": kind, "name": name, "trials": len(x), "left_out": int(low.sum())}
-        for label, correlation in (("pearson", pearson), ("spearman", spearman)):
-            estimate = correlation(x, y, np.random.default_rng(seed))
-            row |= {label: estimate.value, f"{label}_low": estimate.low, f"{label}_high": estimate.high}
+        kept = [seed for _, seed in group[~low].groupby("seed")]
+        row: dict[str, object] = {"by": kind, "name": name, "trials": int((~low).sum()), "left_out": int(low.sum())}
+        measures: tuple[Correlation, ...] = ("pearson", "spearman")
+        for measure in measures:
+            pairs = [(seed["healed_train"].to_numpy(), seed["healed_test"].to_numpy()) for seed in kept]
+            found = correlation_estimate(np.array([correlation(x, y, measure) for x, y in pairs], dtype=np.float64))
+            row |= {measure: found.value, f"{measure}_low": found.low, f"{measure}_high": found.high}
+            row |= {f"{measure}_seeds": found.seeds}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -1,8 +1,14 @@
-"""What figures and tables call things, and the colours that need no plotting library."""
+"""What figures and tables call things, in which order, and the colours that need no plotting library."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_SEEDS
+from unlearnbench.problem.corruption import CORRUPTIONS, REGULARITIES
+
 REGULARITY_LABELS = {"high": "High", "medium": "Med.", "low": "Low"}
+LONG_LABELS = {"high": "High", "medium": "Medium", "low": "Low"}
 PRODUCT = "Utility \N{MULTIPLICATION SIGN} healed"
 RATE_LABEL = "Discovery rate (%)"
 
@@ -15,11 +21,44 @@ _BETTER, _EQUAL, _WORSE = (0.13, 0.40, 0.67), (0.97, 0.97, 0.97), (0.70, 0.35, 0
 """Blue and brown: told apart by eyes that do not tell red from green."""
 
 
+def in_order(corruptions: Iterable[str]) -> list[str]:
+    """These corruptions, each once, the most regular first: the rows of every map from the top."""
+    names, there = list(CORRUPTIONS), set(corruptions)
+    return sorted(there, key=lambda name: (-REGULARITIES.index(CORRUPTIONS[name].regularity), names.index(name)))
+
+
+def row_labels(corruptions: Iterable[str], words: dict[str, str] = REGULARITY_LABELS) -> dict[str, str]:
+    """How the rows of maps are called: by their regularity, and by their corruption where several share one."""
+    names = in_order(corruptions)
+    kinds = [CORRUPTIONS[name].regularity for name in names]
+    return {
+        name: words[kind] if kinds.count(kind) == 1 else f"{words[kind]} {name}"
+        for name, kind in zip(names, kinds, strict=True)
+    }
+
+
 def demonstration(seeds: int) -> str:
-    """What stands above a ranking of fewer than three seeds, one original each; nothing from three on."""
-    if seeds >= 3:
+    """What stands on top of every table, page and figure of fewer than three seeds; nothing from three on."""
+    if seeds >= FEWEST_SEEDS:
         return ""
-    return f"{'One seed' if seeds == 1 else f'{seeds} seeds'}: a demonstration, not a ranking."
+    return f"{_SEEDS.get(seeds, f'{seeds} seeds')}: a demonstration, not a ranking."
+
+
+_SEEDS = {0: "No whole seed", 1: "One seed", 2: "Two seeds"}
+
+
+def titled(title: str, seeds: int) -> str:
+    """A title, and that it is a demonstration where it is one."""
+    return ". ".join(part for part in (title, demonstration(seeds)) if part)
+
+
+def standing(seeds: int) -> str:
+    """What so many seeds can say, in one sentence; of fewer than three the title says it."""
+    if seeds < FEWEST_SEEDS:
+        return ""
+    if seeds < FEWEST_FOR_RANKS:
+        return f"{seeds} seeds: means and intervals; ranks need {FEWEST_FOR_RANKS}."
+    return f"{seeds} seeds."
 
 
 def ink_on(background: Colour) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from unlearnbench.engine.isolation import LEVELS, Isolation
+from unlearnbench.report.board import Board, incomplete, runs_of
 from unlearnbench.report.figures import (
     best_lines,
     detail,
@@ -23,17 +24,14 @@ from unlearnbench.report.figures import (
 )
 from unlearnbench.report.frames import (
     LOW_UTILITY_THRESHOLD,
-    LowUtility,
+    beyond_oracle,
     healing_correlation,
-    latest_run,
-    runs_of,
     thirds,
-    trials,
 )
-from unlearnbench.report.labels import PRODUCT, demonstration
+from unlearnbench.report.labels import PRODUCT, demonstration, in_order
 from unlearnbench.report.ranking import ranking
 from unlearnbench.report.site import write_site
-from unlearnbench.report.tables import correlation_markdown, ranked_markdown, thirds_markdown
+from unlearnbench.report.tables import CORRELATION_NOTE, correlation_markdown, ranked_markdown, thirds_markdown
 from unlearnbench.store.schema import RunRow
 
 FIGURES, SITE = "figures", "site"
@@ -48,32 +46,27 @@ OF_SUITE = {
 """What is drawn once, and what it shows; `rates` and `tied-dropout` only of suites that have something to show."""
 
 
-def write_leaderboard(engine: Engine, suite: str, folder: Path, *, isolation: Isolation = "process") -> list[Path]:
-    """Write the figures, trials.csv, ranking.md and the site of a suite; the paths of what was written.
+def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: Isolation = "process") -> list[Path]:
+    """Write the figures, trials.csv, ranking.md and the site of a board; the paths of what was written.
 
     The same store gives the same bytes. Figures and pages of methods that are no longer there are removed.
 
-    Raises:
-        UsageError: the store has no run of this suite.
+    Args:
+        isolation: the level that the board was read at.
     """
-    specification = latest_run(engine, suite).suite_specification
-    frame = trials(engine, suite, isolation=isolation)
-    table = ranking(frame)
-    low_utility: LowUtility = specification.get("low_utility", "relative")
+    table = ranking(board.frame, board.suite.variants)
     figures = folder / FIGURES
     figures.mkdir(parents=True, exist_ok=True)
-    written = _write_figures(frame, table["method"].tolist(), low_utility, figures)
+    written = _write_figures(board, table["method"].tolist(), figures)
     patterns = [*(f"{kind}-*" for kind in OF_METHOD), *(f"{kind}.*" for kind in OF_SUITE)]
     for old in (path for pattern in patterns for path in figures.glob(pattern)):
         if old.suffix in (".png", ".svg") and old not in written:
             old.unlink()
     rows, page = folder / "trials.csv", folder / "ranking.md"
-    frame.to_csv(rows, index=False, lineterminator="\n")
-    title = specification.get("title", suite)
+    board.frame.to_csv(rows, index=False, lineterminator="\n")
     shown = {path.stem for path in written}
-    text = _page(title, suite, frame, table, runs_of(engine, frame), low_utility, shown, isolation)
-    page.write_text(text, encoding="utf-8")
-    return [*written, rows, page, *write_site(engine, suite, frame, table, folder / SITE)]
+    page.write_text(_page(board, table, runs_of(engine, board.frame), shown, isolation), encoding="utf-8")
+    return [*written, rows, page, *write_site(engine, board, table, folder / SITE)]
 
 
 def file_name(method: str) -> str:
@@ -81,36 +74,33 @@ def file_name(method: str) -> str:
     return re.sub(r"[^\w]+", "-", method).strip("-")
 
 
-def _write_figures(frame: pd.DataFrame, methods: list[str], low_utility: LowUtility, folder: Path) -> list[Path]:
+def _write_figures(board: Board, methods: list[str], folder: Path) -> list[Path]:
     """All as SVG; as PNG too what the README shows. `unlearnbench plot` writes any of them in any format."""
+    frame = board.frame
     written = save(maps(frame, methods), folder / "maps.svg", folder / "maps.png")
-    if (lines := best_lines(frame)) and frame["discovery_rate"].nunique() > 1:
+    if (lines := best_lines(frame, board.suite.variants)) and frame["discovery_rate"].nunique() > 1:
         written += save(rates(frame, lines), folder / "rates.svg")
     if pairs := ranked_pairs(frame):
         written += save(tied_dropout(frame, pairs), folder / "tied-dropout.svg")
-    written += save(healing_scatter(frame, low_utility), folder / "healing.svg")
+    written += save(healing_scatter(frame, board.suite.low_utility), folder / "healing.svg")
     for method in methods:
         written += save(map_figure(frame, method), folder / f"map-{file_name(method)}.svg")
         written += save(detail(frame, method), folder / f"detail-{file_name(method)}.svg")
     return written
 
 
-def _page(
-    title: str,
-    suite: str,
-    frame: pd.DataFrame,
-    table: pd.DataFrame,
-    runs: list[RunRow],
-    low_utility: LowUtility,
-    shown: set[str],
-    isolation: Isolation,
-) -> str:
+def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str], isolation: Isolation) -> str:
+    frame, suite = board.frame, board.suite
     figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
-    held = " of that of the trial's original model" if low_utility == "relative" else ""
-    seeds = frame["corruption_seed"].nunique()
+    held = " of that of the trial's original model" if suite.low_utility == "relative" else ""
+    head = [
+        f"Suite `{suite.name}`. {demonstration(board.seeds)}".rstrip(),
+        *_demanded(isolation),
+        *_not_absorbed(frame),
+    ]
     sections = [
-        f"# {title}",
-        "\n".join([f"Suite `{suite}`. {demonstration(seeds)}".rstrip(), *_demanded(isolation), *_not_absorbed(frame)]),
+        f"# {suite.title}",
+        "\n".join(head),
         "\n".join(f"- {_provenance(run)}" for run in runs),
         "## Ranking",
         ranked_markdown(table),
@@ -120,14 +110,46 @@ def _page(
         f"Healed / utility / {PRODUCT.lower()} in percent, means over seeds and a third of the discovery rates.",
         *(figures[name] for name in ("rates", "tied-dropout") if name in figures),
         "## Healing on train against healing on test",
-        correlation_markdown(healing_correlation(frame, low_utility=low_utility)),
-        "Correlations over finished trials, with bootstrap 95% intervals; none of fewer than 3 trials or where nothing"
-        f" varies. Trials with a utility under {LOW_UTILITY_THRESHOLD:.0%}{held} are left out.",
+        correlation_markdown(healing_correlation(frame, low_utility=suite.low_utility)),
+        f"{CORRELATION_NOTE} Trials with a utility under {LOW_UTILITY_THRESHOLD:.0%}{held} are left out.",
         figures["healing"],
         "## Failed trials",
         "\n".join(_failures(frame)) or "None.",
+        *_section("## Beyond the oracle", _beyond(frame)),
+        *_section("## Seeds that do not count", _incomplete(frame)),
+        *_section("## Stale records", _stale(board)),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    """A section of these lines; nothing of none."""
+    return [title, "\n".join(lines)] if lines else []
+
+
+def _beyond(frame: pd.DataFrame) -> list[str]:
+    return [
+        f"- `{row['method']}`: {row['corruption']} at {100 * row['discovery_rate']:g}%, seed {row['seed']}: healed"
+        f" {row['healed_train']:.1%}, the oracle {row['oracle_healed']:.1%}. Read its code."
+        for row in beyond_oracle(frame).to_dict("records")
+    ]
+
+
+def _incomplete(frame: pd.DataFrame) -> list[str]:
+    """By method, the seeds of which trials are missing."""
+    groups = incomplete(frame).groupby("method", sort=False)
+    return [
+        f"- `{method}`: "
+        + ", ".join(f"seed {row.seed} ({row.recorded} of {row.trials} trials)" for row in rows.itertuples())
+        for method, rows in groups
+    ]
+
+
+def _stale(board: Board) -> list[str]:
+    return [
+        f"- `{item.method}`: {item.records} records, {item.reason}. To renew them: `{item.command}`"
+        for item in board.stale
+    ]
 
 
 def _provenance(run: RunRow) -> str:
@@ -159,8 +181,7 @@ def _not_absorbed(frame: pd.DataFrame) -> list[str]:
     """A note for each original that did not learn the corruption."""
     originals = frame[frame["absorbed"].eq(False).fillna(False)].drop_duplicates("original")
     return [
-        f"\n**Note:** the original model of regularity {row.regularity}, seed {row.corruption_seed}, {row.stands_on},"
-        " memorised only"
+        f"\n**Note:** the original model of {row.corruption}, seed {row.seed}, {row.stands_on}, memorised only"
         f" {row.memorised:.0%} of the corruption or was not misled by it: repairing it measures little."
         for row in originals.itertuples()
     ]
@@ -170,11 +191,16 @@ def _failures(frame: pd.DataFrame) -> list[str]:
     """Failed trials by method and reason, each with its cells."""
     failed = frame[frame["state"] == "failed"]
     failed = failed.assign(reason=failed["reason"].fillna("no reason recorded"))
-    lines = []
-    for (method, reason), group in failed.groupby(["method", "reason"]):
-        cells = (
-            f"{regularity} at {', '.join(f'{100 * rate:g}%' for rate in sorted(cell['discovery_rate'].unique()))}"
-            for regularity, cell in group.groupby("regularity")
-        )
-        lines.append(f"- `{method}`: {' '.join(str(reason).split())} ({len(group)}: {'; '.join(cells)})")
-    return lines
+    return [
+        f"- `{method}`: {' '.join(str(reason).split())} ({len(group)}: {'; '.join(places(group))})"
+        for (method, reason), group in failed.groupby(["method", "reason"])
+    ]
+
+
+def places(rows: pd.DataFrame) -> list[str]:
+    """In which cells these trials are, a text for each corruption."""
+    rates = rows.groupby("corruption")["discovery_rate"].unique()
+    return [
+        f"{name} at {', '.join(f'{100 * rate:g}%' for rate in sorted(rates[name]))}"
+        for name in in_order(rows["corruption"])
+    ]

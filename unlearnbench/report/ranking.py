@@ -1,91 +1,91 @@
-"""Who is best, and who cannot be told apart: one row a method, with intervals and shared ranks."""
+"""Who is best, and how certain that is: one row a method, with intervals over seeds and intervals of ranks."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from unlearnbench.evaluation.statistics import Paired, Values, mean, paired, resamples, sem, shared_ranks
-from unlearnbench.problem.corruption import REGULARITIES
-from unlearnbench.report.frames import REFERENCE, RETRAIN
-from unlearnbench.report.scores import Scores, scores_of
+from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, rank_intervals
+from unlearnbench.report.frames import REFERENCE, RETRAIN, beyond_oracle
+from unlearnbench.report.labels import in_order
+from unlearnbench.report.scores import SHARES, Scores, scores_of
+
+METHOD = ["method", "submission", "variant", "title", "role", "stands_on", "capacity", "training"]
 
 
-def ranking(frame: pd.DataFrame, *, baseline: str = RETRAIN, seed: int = 0) -> pd.DataFrame:
-    """The ranking of the methods in a frame of trials: see `ranked`."""
-    return ranked(scores_of(frame), baseline=baseline, seed=seed)
+def ranking(frame: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN) -> pd.DataFrame:
+    """One row a method of a board's frame, accuracies in percent; the best first, references last.
 
+    Columns, beside what a method is: `seeds`, how many whole ones count; each metric of `scores.SHARES` with the ends
+    of its interval (`_low`, `_high`) and the seeds' own values (`_seeds`, a tuple); `best` and `worst`, the rank
+    interval, missing of fewer than eight seeds; `seconds`, and `cost`, the mean processor time as a share of the
+    `baseline` method's on the same kind of original; counts of trials of whole seeds, of `failed` ones, of trials that
+    are `missing` from seeds that are not whole, and of those `beyond` the oracle.
 
-def ranked(scores: Scores, *, baseline: str = RETRAIN, seed: int = 0) -> pd.DataFrame:
-    """One row a method, over all problems, accuracies in percent; sorted by aggregate, references last.
-
-    Methods are ranked among those that stand on the same kind of original; the suite's first kind comes first. One
-    bootstrap over the problems gives all intervals (`_low`, `_high`). Methods that it cannot tell apart share a `rank`,
-    as `evaluation.statistics.shared_ranks` says.
-
-    A failed trial counts as aggregate 0; healed, utility and seconds are means over finished trials. Missing trials
-    count nowhere, and two methods are compared on the problems that both have. `cost` is the mean time as a share of
-    the `baseline` method's on the same kind of original. References and methods without a single record have no rank.
+    Sorted by the mean. `ranked` says which rows compete: one row a method, the variant that `variants` names first,
+    among those on the same kind of original. The suite's first kind comes first.
     """
-    draws = resamples(len(scores.problems), np.random.default_rng(seed))
-    # All metrics at once, aggregate first: one large product of matrices is faster than three.
-    methods = paired(np.concatenate([scores.aggregate, scores.healed, scores.utility]), draws)
-    count = len(scores.methods)
-    table = scores.methods.assign(
-        **_summary("healed", methods, range(count, 2 * count)),
-        **_summary("utility", methods, range(2 * count, 3 * count)),
-        **_summary("aggregate", methods, range(count)),
-        trials=(~np.isnan(scores.aggregate)).sum(axis=1) + scores.missing.sum(axis=1),
-        failed=scores.failed.sum(axis=1),
-        missing=scores.missing.sum(axis=1),
-        seconds=[mean(_there(row)) for row in scores.seconds],
-    )
-    table["cost"] = table["seconds"] / table["stands_on"].map(seconds_of(scores, baseline)).astype(float)
-    table.insert(0, "rank", _ranks(table, methods))
-    reference, other = table["role"] == REFERENCE, table["method"].str.contains(" on ", regex=False)
-    order = table.assign(reference=reference, kind=table["stands_on"].where(other, "")).sort_values(
-        ["kind", "reference", "aggregate", "method"], ascending=[True, True, False, True]
-    )
+    scores = scores_of(frame)
+    table = frame[METHOD].drop_duplicates("method").set_index("method").loc[list(scores.methods)].reset_index()
+    rows = [_row(scores, method) for method in scores.methods]
+    table = pd.concat([table, pd.DataFrame(rows)], axis=1)
+    counts = frame.assign(failed=(frame["state"] == "failed") & frame["whole"], missing=frame["state"] == "missing")
+    counts = counts.groupby("method")[["whole", "failed", "missing"]].sum().rename(columns={"whole": "trials"})
+    table = table.merge(counts.reset_index(), on="method")
+    beyond = beyond_oracle(frame)["method"].value_counts()
+    table["beyond"] = table["method"].map(beyond).fillna(0).astype(int)
+    units = table[table["submission"] == baseline].groupby("stands_on")["processor_seconds"].first()
+    table["cost"] = table["processor_seconds"] / table["stands_on"].map(units).astype(float)
+    table["ranked"] = _competing(table, variants)
+    table = _with_ranks(table, scores)
+    other = table["method"].str.contains(" on ", regex=False)
+    order = table.assign(
+        kind=table["stands_on"].where(other, ""), reference=table["role"] == REFERENCE, beside=~table["ranked"]
+    ).sort_values(["kind", "reference", "beside", "aggregate", "method"], ascending=[True, True, True, False, True])
     return table.loc[order.index].reset_index(drop=True)
 
 
-def ranked_by_regularity(scores: Scores, *, baseline: str = RETRAIN, seed: int = 0) -> pd.DataFrame:
-    """The ranking on the problems of each regularity, high first, one below the other; `regularity` says which."""
+def ranking_by_corruption(
+    frame: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN
+) -> pd.DataFrame:
+    """The ranking on each corruption, the most regular first, one below the other; `corruption` says which."""
     parts = [
-        ranked(scores.of(regularity), baseline=baseline, seed=seed).assign(regularity=regularity)
-        for regularity in reversed(REGULARITIES)
-        if (scores.problems["regularity"] == regularity).any()
+        ranking(frame[frame["corruption"] == name], variants, baseline=baseline).assign(corruption=name)
+        for name in in_order(frame["corruption"])
     ]
-    return pd.concat(parts, ignore_index=True) if parts else ranked(scores, baseline=baseline).assign(regularity="")
+    return pd.concat(parts, ignore_index=True)
 
 
-def seconds_of(scores: Scores, baseline: str) -> dict[str, float]:
-    """The mean time of the baseline on each kind of original."""
-    names = scores.methods["method"]
-    chosen = np.flatnonzero((names == baseline) | names.str.startswith(f"{baseline} on "))
-    return {scores.methods["stands_on"].iloc[row]: mean(_there(scores.seconds[row])) for row in chosen}
+def _row(scores: Scores, method: str) -> dict[str, object]:
+    place = scores.methods.index(method)
+    row: dict[str, object] = {"seeds": int((scores.originals[place] != "").sum())}
+    for metric in SHARES:
+        found = scores.estimate(metric, method)
+        row |= {metric: 100 * found.value, f"{metric}_low": 100 * found.low, f"{metric}_high": 100 * found.high}
+        values = 100 * scores.values[metric][place]
+        row |= {f"{metric}_seeds": tuple(values[~np.isnan(values)].tolist()), f"{metric}_constant": found.constant}
+    for metric in ("seconds", "processor_seconds"):
+        row[metric] = scores.estimate(metric, method).value
+    return row
 
 
-def _there(values: Values) -> Values:
-    return values[~np.isnan(values)]
+def _competing(table: pd.DataFrame, variants: Sequence[str]) -> pd.Series[bool]:
+    """One row a method: of its variants the one that comes first in `variants`, then `default`, then any."""
+    names = [*variants, "default"]
+    place = table["variant"].map(lambda name: names.index(name) if name in names else len(names))
+    chosen = table.assign(place=place)[table["role"] != REFERENCE].sort_values(["place", "variant"])
+    first = chosen.drop_duplicates(["submission", "stands_on"]).index
+    return pd.Series(table.index.isin(first), index=table.index)
 
 
-def _summary(metric: str, methods: Paired, rows: range) -> dict[str, list[float]]:
-    """Mean, standard error and interval of each of these rows, in percent."""
-    estimates = [methods.mean(row) for row in rows]
-    return {
-        metric: [100 * estimate.value for estimate in estimates],
-        f"{metric}_sem": [100 * sem(_there(methods.values[row])) for row in rows],
-        f"{metric}_low": [100 * estimate.low for estimate in estimates],
-        f"{metric}_high": [100 * estimate.high for estimate in estimates],
-    }
-
-
-def _ranks(table: pd.DataFrame, methods: Paired) -> pd.Series[int]:
-    """Ranks by the first rows of `methods`, for each kind of original, of what is no reference and has records."""
-    ranks = pd.Series(pd.NA, index=table.index, dtype="Int64")
-    competing = table[(table["role"] != REFERENCE) & table["aggregate"].notna()]
+def _with_ranks(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
+    """The rank intervals of what competes, for each kind of original; a method of fewer than eight seeds has none."""
+    best, worst = (pd.Series(pd.NA, index=table.index, dtype="Int64") for _ in range(2))
+    competing = table[table["ranked"] & (table["seeds"] >= FEWEST_FOR_RANKS)]
     for _, group in competing.groupby("stands_on"):
-        order = group.sort_values(["aggregate", "method"], ascending=[False, True]).index
-        ranks[order] = shared_ranks(methods, order.tolist())
-    return ranks
+        rows = [scores.methods.index(name) for name in group["method"]]
+        found = rank_intervals(scores.values["aggregate"][rows], scores.originals[rows])
+        best[group.index], worst[group.index] = zip(*found, strict=True)
+    return table.assign(best=best, worst=worst)

@@ -12,10 +12,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from unlearnbench.evaluation.statistics import CONFIDENCE, Estimate, bootstrap_mean, mean
-from unlearnbench.problem.corruption import REGULARITIES
+from unlearnbench.evaluation.statistics import FEWEST_SEEDS, Difference, difference
 from unlearnbench.report.baseline import CODE, MACHINE, METRICS, PROBLEM
+from unlearnbench.report.board import SEEDS
 from unlearnbench.report.frames import RETRAIN, scored
+from unlearnbench.report.labels import in_order
 
 Rule = Literal["present", "finishes", "score", "same numbers", "cost"]
 Verdict = Literal["fine", "regression", "not checked", "new"]
@@ -23,10 +24,12 @@ Verdict = Literal["fine", "regression", "not checked", "new"]
 NEGLIGIBLE_COST = 0.02
 """Shares of retraining under this are taken for it: they are milliseconds, and twice as many are nobody's loss."""
 
-FEWEST_PROBLEMS = 6
-"""Of fewer, chance alone lowers all often enough: 5 of 5 in one of 32 repetitions."""
+LARGEST_DROP, LARGEST_DROP_OF_CORRUPTION = 2.0, 5.0
+"""Points that the score of a method may lose, over all cells and on a corruption, where too few seeds tell noise from
+loss: the same originals have little of it."""
 
 ALL = "all"
+NOT_COMPARABLE = "not comparable here"
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Change:
-    """A method's utility x healed in percent on the problems that both have, of one regularity or all."""
+    """A method's utility x healed in percent on the problems that both have, of one corruption or all.
+
+    same_originals: whether every trial started from the same weights then and now.
+    """
 
     method: str
-    regularity: str
-    problems: int
+    corruption: str
+    seeds: int
     before: float
     after: float
-    difference: Estimate
+    difference: Difference
+    same_originals: bool
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,7 @@ def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float
     for method, before in baseline.groupby("method"):
         name = str(method)
         both = pairs[pairs["method"] == name]
-        moved = [_change(both, name, regularity) for regularity in (ALL, *reversed(REGULARITIES))]
-        moved = [change for change in moved if change.problems]
+        moved = [_change(both, name, part) for part in (ALL, *in_order(both["corruption"]))] if len(both) else []
         changes += moved
         findings.append(_present(name, before, both))
         if moved:
@@ -91,20 +97,14 @@ def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float
     return Comparison(suite, tuple(findings), tuple(changes), pairs, baseline, current)
 
 
-def fewest_drops(problems: int) -> int:
-    """In how many of the problems a method must drop, and rise in none, for its interval to leave zero.
-
-    Under this, more than a tail of the resamples draw none of them.
-    """
-    tail = (1 - CONFIDENCE) / 2
-    return next(drops for drops in range(problems + 1) if (1 - drops / problems) ** problems < tail)
-
-
-def _change(pairs: pd.DataFrame, method: str, regularity: str) -> Change:
-    own = pairs if regularity == ALL else pairs[pairs["regularity_after"] == regularity]
-    before, after = (100 * _aggregate(own, side) for side in ("before", "after"))
-    difference = bootstrap_mean(after - before, np.random.default_rng(0))
-    return Change(method, regularity, len(own), mean(before), mean(after), difference)
+def _change(pairs: pd.DataFrame, method: str, corruption: str) -> Change:
+    own = pairs if corruption == ALL else pairs[pairs["corruption"] == corruption]
+    same = own["original_weights_hash_before"] == own["original_weights_hash_after"]
+    values = own.assign(same=same, **{side: 100 * _aggregate(own, side) for side in ("before", "after")})
+    seeds = values.groupby(list(SEEDS)).agg(before=("before", "mean"), after=("after", "mean"), same=("same", "all"))
+    before, after = (seeds[side].to_numpy(dtype=np.float64) for side in ("before", "after"))
+    found = difference(after, before, seeds["same"].to_numpy(dtype=np.bool_))
+    return Change(method, corruption, len(seeds), before.mean(), after.mean(), found, bool(same.all()))
 
 
 def _aggregate(pairs: pd.DataFrame, side: str) -> Any:
@@ -121,7 +121,7 @@ def _present(method: str, before: pd.DataFrame, pairs: pd.DataFrame) -> Finding:
             method, "present", "regression", f"the method is gone: none of its {len(before)} trials is there"
         )
     if len(lost):
-        message = f"{len(lost)} of {len(before)} trials are missing: {_cells(lost, lost['regularity'])}"
+        message = f"{len(lost)} of {len(before)} trials are missing: {_cells(lost)}"
         return Finding(method, "present", "regression", message)
     return Finding(method, "present", "fine", f"all {len(before)} trials are there")
 
@@ -133,35 +133,44 @@ def _finishes(method: str, pairs: pd.DataFrame) -> Finding:
         message = f"no trial fails that did not before ({failed} of {len(pairs)} fail)"
         return Finding(method, "finishes", "fine", message)
     reasons = [
-        f"{str(reason) or 'no reason recorded'} ({_cells(group, group['regularity_after'])})"
-        for reason, group in newly.groupby("reason_after")
+        f"{str(reason) or 'no reason recorded'} ({_cells(group)})" for reason, group in newly.groupby("reason_after")
     ]
     message = f"{len(newly)} of {len(pairs)} trials newly fail: {'; '.join(reasons)}"
     return Finding(method, "finishes", "regression", message)
 
 
 def _score(method: str, changes: list[Change]) -> Finding:
+    """By the interval over seeds where there is one; else by fixed margins, and only on the same originals."""
     whole, *parts = changes
-    values = [described(whole), *(f"{part.regularity} {part.difference.value:+.1f}" for part in parts)]
-    message = "; ".join(values)
-    if whole.problems < FEWEST_PROBLEMS:
-        message += f"; of fewer than {FEWEST_PROBLEMS} problems no drop can be told from chance"
+    message = "; ".join([described(whole), *(f"{part.corruption} {part.difference.value:+.1f}" for part in parts)])
+    if whole.difference.kind != "untested":
+        if whole.difference.high < 0:
+            return Finding(method, "score", "regression", f"dropped: {message}")
+        fell = "fell, but by no more than its interval explains: " if whole.difference.value < 0 else ""
+        return Finding(method, "score", "fine", fell + message)
+    if not whole.same_originals:
+        message += (
+            f"; {NOT_COMPARABLE}: its trials start from other original models than the baseline's, and of fewer"
+            f" than {FEWEST_SEEDS} seeds no difference can be told from theirs"
+        )
         return Finding(method, "score", "not checked", message)
-    if whole.difference.high < 0:
-        return Finding(method, "score", "regression", f"dropped: {message}")
-    fallen = [part.regularity for part in parts if part.problems >= FEWEST_PROBLEMS and part.difference.high < 0]
+    fallen = [f"over {LARGEST_DROP:g} points overall"] if whole.difference.value < -LARGEST_DROP else []
+    fallen += [
+        f"over {LARGEST_DROP_OF_CORRUPTION:g} points on {part.corruption}"
+        for part in parts
+        if part.difference.value < -LARGEST_DROP_OF_CORRUPTION
+    ]
     if fallen:
-        message += f"; taken alone, {' and '.join(fallen)} dropped"
-    if whole.difference.value < 0:
-        message = f"fell, but by no more than its interval explains: {message}"
+        return Finding(method, "score", "regression", f"dropped {' and '.join(fallen)}: {message}")
     return Finding(method, "score", "fine", message)
 
 
 def described(change: Change) -> str:
-    """A change in words: the means, their difference, its interval, the number of problems."""
-    interval = f" [{change.difference.low:+.1f}, {change.difference.high:+.1f}]" if change.problems > 1 else ""
-    problems = "1 problem" if change.problems == 1 else f"{change.problems} problems"
-    return f"{change.before:.1f} -> {change.after:.1f}, {change.difference.value:+.1f}{interval} over {problems}"
+    """A change in words: the means, their difference, its interval, the number of seeds."""
+    found = change.difference
+    interval = "" if found.kind == "untested" else f" [{found.low:+.1f}, {found.high:+.1f}]"
+    seeds = "1 seed" if change.seeds == 1 else f"{change.seeds} seeds"
+    return f"{change.before:.1f} -> {change.after:.1f}, {found.value:+.1f}{interval} over {seeds}"
 
 
 def _same_numbers(method: str, pairs: pd.DataFrame) -> Finding:
@@ -188,7 +197,7 @@ def _same_numbers(method: str, pairs: pd.DataFrame) -> Finding:
         where += f" (for {int(original.sum())}, the original differs)"
     message = (
         f"the method's code is unchanged, but {len(moved)} of {len(expected)} trials give other numbers;"
-        f" {where}; {_cells(moved, moved['regularity_after'])} ({checked}); if this is meant, raise PROTOCOL_VERSION"
+        f" {where}; {_cells(moved)} ({checked}); if this is meant, raise PROTOCOL_VERSION"
         " and write a new baseline"
     )
     return Finding(method, "same numbers", "regression", message)
@@ -209,7 +218,8 @@ def _excuse(row: dict[Any, Any]) -> str | None:
 
 
 def _differs(pairs: pd.DataFrame, column: str) -> pd.Series[bool]:
-    return pairs[f"{column}_before"] != pairs[f"{column}_after"]
+    before, after = pairs[f"{column}_before"], pairs[f"{column}_after"]
+    return (before != after) & ~(before.isna() & after.isna())
 
 
 def _cost(method: str, pairs: pd.DataFrame, factor: float) -> Finding:
@@ -234,11 +244,11 @@ def cost_growth(pairs: pd.DataFrame) -> float:
     return float((after / before).median())
 
 
-def _cells(rows: pd.DataFrame, regularities: pd.Series[str], most: int = 6) -> str:
+def _cells(rows: pd.DataFrame, most: int = 6) -> str:
     """Where on the map these trials are."""
     names = [
-        f"{regularity} at {100 * row['discovery_rate']:g}%, seed {row['corruption_seed']}"
-        for regularity, row in zip(regularities, rows.to_dict("records"), strict=True)
+        f"{row['corruption']} at {100 * row['discovery_rate']:g}%, seed {row['corruption_seed']}"
+        for row in rows.to_dict("records")
     ]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

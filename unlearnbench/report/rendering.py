@@ -1,4 +1,4 @@
-"""A ranking or a comparison of a suite in the form that was asked for."""
+"""A ranking or a comparison of a board in the form that was asked for."""
 
 from __future__ import annotations
 
@@ -8,54 +8,52 @@ from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine
 
 from unlearnbench.errors import UsageError
+from unlearnbench.report.board import Board
 from unlearnbench.report.compared import difference_map, map_sheet, overview_sheet
 from unlearnbench.report.comparison import comparison
 from unlearnbench.report.formats import Format, Sheet, csv, latex, markdown
-from unlearnbench.report.frames import latest_run
-from unlearnbench.report.labels import REGULARITY_LABELS
-from unlearnbench.report.ranking import ranked, ranked_by_regularity
-from unlearnbench.report.scores import read_scores
-from unlearnbench.report.tables import ranked_table, ranking_sheets, terminal_table
+from unlearnbench.report.labels import row_labels
+from unlearnbench.report.ranking import ranking, ranking_by_corruption
+from unlearnbench.report.tables import ranked_tables, ranking_sheets, terminal_table
 
-By = Literal["overall", "regularity"]
+By = Literal["overall", "corruption"]
 
 _WIDTH = 100
 """Columns of a table for the terminal that goes into a file."""
 
 
-def ranking_as(form: Format, engine: Engine, suite: str, *, by: By = "overall") -> str | list[Table]:
-    """The ranking of a suite as text, or as tables for the terminal.
-
-    Raises:
-        UsageError: the store has no run of this suite.
-    """
-    scores = read_scores(engine, suite)
-    ranking = ranked(scores) if by == "overall" else ranked_by_regularity(scores)
+def ranking_as(form: Format, board: Board, *, by: By = "overall") -> str | list[Table]:
+    """The ranking of a board as text, or as tables for the terminal."""
+    make = ranking if by == "overall" else ranking_by_corruption
+    table = make(board.frame, board.suite.variants)
     if form == "csv":
-        first = [name for name in ("regularity", "rank", "method") if name in ranking]
-        return csv(ranking[[*first, *ranking.columns.drop(first)]])
-    if form == "terminal" and by == "overall":
-        return [ranked_table(ranking, intervals=True)]
-    if form == "terminal":
-        parts = ranking.groupby("regularity", sort=False)
-        return [ranked_table(part, intervals=True, title=REGULARITY_LABELS[str(name)]) for name, part in parts]
-    return _text(form, ranking_sheets(ranking, latest_run(engine, suite).suite_specification.get("title", suite)))
+        first = [name for name in ("corruption", "best", "worst", "method") if name in table]
+        columns = [name for name in table.columns.drop(first) if not name.endswith(("_seeds", "_constant"))]
+        return csv(table[[*first, *columns]])
+    if form != "terminal":
+        return _text(form, ranking_sheets(table, board.suite.title))
+    if by == "overall":
+        return ranked_tables(table, intervals=True)
+    labels = row_labels(table["corruption"])
+    return [
+        shown
+        for name, part in table.groupby("corruption", sort=False)
+        for shown in ranked_tables(part.drop(columns="corruption"), labels[str(name)], intervals=True)
+    ]
 
 
-def comparison_as(form: Format, engine: Engine, suite: str, first: str, second: str) -> str | list[Table]:
-    """The first method of a suite minus the second, as text, or as tables for the terminal.
+def comparison_as(form: Format, board: Board, first: str, second: str) -> str | list[Table]:
+    """The first method of a board minus the second, as text, or as tables for the terminal.
 
     Raises:
-        UsageError: the store has no run of this suite, or `comparison` cannot compare the two.
+        UsageError: `comparison` cannot compare the two.
     """
-    scores = read_scores(engine, suite)
-    table = comparison(scores, first, second)
+    table = comparison(board.frame, first, second)
     if form == "csv":
         return csv(table.assign(first=first, second=second)[["first", "second", *table.columns]])
-    kinds = scores.methods.set_index("method")["stands_on"]
+    kinds = board.frame.drop_duplicates("method").set_index("method")["stands_on"]
     overview = overview_sheet(table, first, second, kinds[first], kinds[second])
     if form == "terminal":
         return [difference_map(table, first, second), terminal_table(overview)]

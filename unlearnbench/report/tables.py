@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,35 +13,53 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_POINTS
+from unlearnbench.report.board import counted
 from unlearnbench.report.formats import LEFT_ALIGNED, Sheet, markdown_table
-from unlearnbench.report.frames import REFERENCE, RETRAIN, map_of, original_column, states_of
-from unlearnbench.report.labels import PRODUCT, RATE_LABEL, REGULARITY_LABELS
+from unlearnbench.report.frames import BEYOND, ORACLE, REFERENCE, RETRAIN, map_of, original_column, states_of, trials_of
+from unlearnbench.report.labels import PRODUCT, RATE_LABEL, in_order, row_labels, standing, titled
 
 if TYPE_CHECKING:
     from unlearnbench.engine.rerun import Comparison
     from unlearnbench.engine.tune import Try
 
 NO_VALUE = "-"
-PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
-RANKING_HEADER = ("#", "Method", "Title", PRODUCT, "Healed", "Utility", "Failed", "Missing", "Seconds", "Cost")
+HEALED_UNDISCOVERED = "Healed, undiscovered"
+RANKING_HEADER = (
+    *("#", "Method", "Title", PRODUCT, "Healed", HEALED_UNDISCOVERED, "Healed, test", "Attack success", "Utility"),
+    *("Seeds", "Failed", "Missing", "Beyond oracle", "Seconds", "Cost"),
+)
+SHOWN = ("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility")
 RANKING_NOTE = (
-    f"Percent, mean {PLUS_MINUS} standard error over all cells and seeds. Methods share a rank (=) that the results"
-    " cannot tell apart: from the top, a method shares the rank of the first one of its group unless the bootstrap 95%"
-    " interval of their difference, paired by problem, lies above zero; it then begins the next group. A failed trial"
-    f" counts as 0 in {PRODUCT.lower()}; healed, utility and seconds are means over finished trials. A missing trial"
-    " counts nowhere: a method with missing trials (*) is not yet comparable. Healed is measured on the corrupted"
-    f" training samples. Cost is time as a share of {RETRAIN}. References have no rank. Methods are ranked among those"
-    " that stand on the same kind of original."
+    "Percent, means over whole seeds; brackets hold the 95% t interval over seeds, each of which gives one board. "
+    f"# is the best and the worst rank that a method can have, from {FEWEST_FOR_RANKS} seeds on, by its "
+    "differences from all others, adjusted for their number (Holm). Rows are sorted by the mean, which is not a "
+    "rank. The intervals do not cover another data set, another split or other hyperparameters: tuned values are "
+    f"taken as given. A failed trial counts as 0 in {PRODUCT.lower()}; other means are over finished trials. A "
+    "seed with missing trials does not count. Healed is measured on the corrupted training samples; attack "
+    "success is the share of test images that get the corruption's label. Cost is processor time as a share of "
+    f"{RETRAIN}'s. References have no rank; methods are ranked among those on the same kind of original."
 )
-INTERVAL_NOTE = (
-    "Brackets hold 95% intervals of one bootstrap over problems, the same for all methods. It takes problems for"
-    " independent; those of one seed at several discovery rates are not, so intervals are somewhat too narrow."
+TERMINAL_NOTE = (
+    f"Percent, means over whole seeds, with 95% t intervals over seeds. #: the ranks that a method can have. A failed"
+    f" trial is 0 in {PRODUCT.lower()}. Cost: processor time as a share of {RETRAIN}'s. Sorted by the mean."
 )
+BEYOND_NOTE = (
+    f"Beyond oracle: trials that heal more than `{ORACLE}` on the same problem by over {BEYOND:g} binomial standard"
+    " errors. That is a reason to read the code."
+)
+CLIPPED_NOTE = "An interval that passes 0 or 100 is cut off there."
+BESIDE_TITLE = "Other variants, not ranked"
 THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
-CORRELATION_HEADER = ("Trials of", "Pearson r", "Spearman rho", "Trials", "Left out")
+CORRELATION_HEADER = ("Trials of", "Pearson r", "Spearman rho", "Seeds", "Trials", "Left out")
+CORRELATION_NOTE = (
+    "Correlations of healed on train and on test over finished trials: the mean of one a seed, and its 95% interval"
+    f" (Fisher's z); a seed needs {FEWEST_POINTS} trials and something that varies. Seeds are those of r, and of rho"
+    " where they differ."
+)
 
-_ONLY_IN_FILES = ("Title", "Seconds")
-_HEADER_WIDTH = 10
+_ONLY_IN_FILES = ("Title", "Seconds", "Healed, test", "Attack success")
+_HEADER_WIDTH = 12
 _CELL_MARKS = {"failed": "x", "partly failed": "!", "missing": NO_VALUE, "partly missing": "?"}
 _CELL_NOTES = {
     "failed": "x all failed",
@@ -54,74 +73,109 @@ def number(value: float, decimals: int = 1) -> str:
     return NO_VALUE if pd.isna(value) else f"{value:.{decimals}f}"
 
 
-def _with_error(value: float, error: float) -> str:
-    return number(value) if pd.isna(error) else f"{value:.1f} {PLUS_MINUS} {error:.1f}"
-
-
 def interval(low: float, high: float, decimals: int = 1) -> str:
     """An interval in brackets; nothing where there is none."""
     return "" if pd.isna(low) else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
-def _rank(row: dict[Any, Any], shared: bool) -> str:
-    """A rank, `=` if it is shared, `*` if trials are missing."""
-    if pd.isna(row["rank"]):
+def clipped(low: float, high: float) -> tuple[float, float]:
+    """The ends of an interval of percentages as they are shown: a share is between 0 and 100."""
+    return (low, high) if pd.isna(low) else (max(low, 0.0), min(high, 100.0))
+
+
+def rank_text(row: dict[Any, Any]) -> str:
+    """The ranks that a method can have: `2 to 4`, `1`, or a dash."""
+    if pd.isna(row["best"]):
         return NO_VALUE
-    return f"{row['rank']}{'=' if shared else ''}{'*' if row['missing'] else ''}"
+    return str(row["best"]) if row["best"] == row["worst"] else f"{row['best']} to {row['worst']}"
 
 
-def _ranking_cells(row: dict[Any, Any], shared: bool, before_interval: str | None) -> list[str]:
+def _ranking_cells(row: dict[Any, Any], before_interval: str | None) -> list[str]:
     """One row of the ranking under `RANKING_HEADER`; intervals follow their means, if anything stands between."""
 
     def measured(metric: str) -> str:
-        mean = _with_error(row[metric], row[f"{metric}_sem"])
-        ends = interval(row[f"{metric}_low"], row[f"{metric}_high"])
-        return mean if before_interval is None or not ends else f"{mean}{before_interval}{ends}"
+        ends = interval(*clipped(row[f"{metric}_low"], row[f"{metric}_high"]))
+        text = number(row[metric])
+        return text if before_interval is None or not ends else f"{text}{before_interval}{ends}"
 
     return [
-        _rank(row, shared),
+        rank_text(row),
         row["method"],
         row["title"],
-        *(measured(metric) for metric in ("aggregate", "healed", "utility")),
-        *(str(row[state]) if row[state] else "" for state in ("failed", "missing")),
+        *(measured(metric) for metric in SHOWN),
+        str(row["seeds"]),
+        *(str(row[count]) if row[count] else "" for count in ("failed", "missing", "beyond")),
         number(row["seconds"]),
         NO_VALUE if pd.isna(row["cost"]) else f"{row['cost']:.0%}",
     ]
 
 
-def ranking_sheet(ranking: pd.DataFrame, title: str, before_interval: str | None = " ") -> Sheet:
-    """The ranking as a sheet: a section for each kind of original, and one for its references.
+def ranking_sheets(ranking: pd.DataFrame, title: str, before_interval: str | None = " ") -> list[Sheet]:
+    """The ranking as a sheet, and the variants that do not compete as another; twice as many for each corruption.
+
+    A section for each kind of original, and one for its references.
 
     before_interval: what stands between a mean and its interval; None leaves intervals out.
     """
-    shared = ranking.duplicated(["stands_on", "rank"], keep=False)
-    sections: dict[tuple[str, bool], list[list[str]]] = {}
-    for row, equal in zip(ranking.to_dict("records"), shared, strict=True):
-        key = (row["stands_on"], row["role"] == REFERENCE)
-        sections.setdefault(key, []).append(_ranking_cells(row, equal, before_interval))
-    note = RANKING_NOTE if before_interval is None else f"{RANKING_NOTE} {INTERVAL_NOTE}"
-    return Sheet(title, RANKING_HEADER, list(sections.values()), note)
-
-
-def ranking_sheets(ranking: pd.DataFrame, title: str, before_interval: str | None = " ") -> list[Sheet]:
-    """A sheet of the whole ranking, or one for each regularity of a ranking by regularity."""
-    if "regularity" not in ranking:
-        return [ranking_sheet(ranking, title, before_interval)]
+    if "corruption" in ranking:
+        labels = row_labels(ranking["corruption"])
+        return [
+            sheet
+            for name in in_order(ranking["corruption"])
+            for sheet in ranking_sheets(
+                ranking[ranking["corruption"] == name].drop(columns="corruption"),
+                f"{title}, {labels[name]} ({name})",
+                before_interval,
+            )
+        ]
+    beside = ~ranking["ranked"] & (ranking["role"] != REFERENCE)
     return [
-        ranking_sheet(part, f"{title}, {regularity} regularity", before_interval)
-        for regularity, part in ranking.groupby("regularity", sort=False)
+        _ranking_sheet(part, ": ".join(text for text in (title, suffix) if text), before_interval)
+        for part, suffix in ((ranking[~beside], ""), (ranking[beside], BESIDE_TITLE))
+        if len(part) or not suffix
     ]
 
 
-def ranked_table(ranking: pd.DataFrame, *, intervals: bool = False, title: str = "") -> Table:
+def _ranking_sheet(ranking: pd.DataFrame, title: str, before_interval: str | None) -> Sheet:
+    sections: dict[tuple[str, bool], list[list[str]]] = {}
+    for row in ranking.to_dict("records"):
+        key = (row["stands_on"], row["role"] == REFERENCE)
+        sections.setdefault(key, []).append(_ranking_cells(row, before_interval))
+    return Sheet(titled(title, _seeds(ranking)), RANKING_HEADER, list(sections.values()), _note(ranking))
+
+
+def _seeds(ranking: pd.DataFrame) -> int:
+    return int(ranking["seeds"].max()) if len(ranking) else 0
+
+
+def _note(ranking: pd.DataFrame) -> str:
+    """What the columns mean; above all, how much so many seeds can say."""
+    parts = [text for text in (standing(_seeds(ranking)), RANKING_NOTE) if text]
+    lows, highs = (ranking[[f"{metric}_{end}" for metric in SHOWN]] for end in ("low", "high"))
+    if (lows < 0).any(axis=None) or (highs > 100).any(axis=None):
+        parts.append(CLIPPED_NOTE)
+    if ranking["beyond"].any():
+        parts.append(BEYOND_NOTE)
+    return " ".join(parts)
+
+
+def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = False) -> list[Table]:
     """The ranking for the terminal; references stand below a line, dimmed.
 
-    It fits into 80 columns: titles and times are left to files, intervals stand under their means, and a column
-    without a value is left out.
+    It fits into 80 columns: titles, times and what is measured on test data are left to files, intervals stand under
+    their means, and a column without a value is left out.
     """
-    sheet = ranking_sheet(ranking, title, "\n" if intervals else None)
-    dimmed = (ranking["role"] == REFERENCE).tolist()
-    return terminal_table(sheet.without(*_ONLY_IN_FILES), dimmed)
+    sheets = ranking_sheets(ranking, title, "\n" if intervals else None)
+    references = set(ranking.loc[ranking["role"] == REFERENCE, "method"])
+    place = RANKING_HEADER.index("Method")
+    note = " ".join(text for text in (standing(_seeds(ranking)), TERMINAL_NOTE) if text)
+    tables = []
+    for sheet in sheets:
+        dimmed = [row[place] in references for section in sheet.sections for row in section]
+        last = sheet is sheets[-1]
+        narrow = replace(sheet.without(*_ONLY_IN_FILES), note=note if last else "")
+        tables.append(terminal_table(narrow, dimmed))
+    return tables
 
 
 def terminal_table(sheet: Sheet, dimmed: Sequence[bool] = ()) -> Table:
@@ -143,52 +197,73 @@ def terminal_table(sheet: Sheet, dimmed: Sequence[bool] = ()) -> Table:
 
 
 def ranked_markdown(ranking: pd.DataFrame) -> str:
-    """The ranking and what its columns mean, as Markdown."""
-    sheet = ranking_sheet(ranking, "")
-    return f"{markdown_table(sheet.header, [row for section in sheet.sections for row in section])}\n\n{sheet.note}"
+    """The ranking, the other variants, and what their columns mean, as Markdown."""
+    sheets = ranking_sheets(ranking, "")
+    parts = []
+    for sheet in sheets:
+        if sheet.title:
+            parts.append(f"**{sheet.title}**")
+        parts.append(markdown_table(sheet.header, [row for section in sheet.sections for row in section]))
+    return "\n\n".join([*parts, sheets[0].note])
 
 
 def thirds_markdown(table: pd.DataFrame, methods: Sequence[str]) -> str:
     """Healed / utility / their product by third of discovery, methods in this order, as a Markdown table."""
+    labels = row_labels(table.index.get_level_values("corruption"))
     rows = []
     for method in methods:
-        for regularity in [name for name in REGULARITY_LABELS if (method, name) in table.index]:
-            cells = table.loc[[(method, regularity)]].to_numpy().reshape(3, 3)
+        for corruption in [name for name in labels if (method, name) in table.index]:
+            cells = table.loc[[(method, corruption)]].to_numpy().reshape(3, 3)
             numbers = [" / ".join(number(value, 0) for value in cell) for cell in cells]
-            rows.append([method, REGULARITY_LABELS[regularity], *numbers])
+            rows.append([method, labels[corruption], *numbers])
     return markdown_table(THIRDS_HEADER, rows)
 
 
 def correlation_markdown(correlations: pd.DataFrame) -> str:
-    """Train/test healing correlations with their 95% intervals, as a Markdown table."""
-    rows = []
-    for row in correlations.to_dict("records"):
-        name = row["name"] if row["by"] == "overall" else f"{row['by']} {row['name']}"
-        estimates = [
-            NO_VALUE
-            if pd.isna(row[kind])
-            else f"{row[kind]:.2f} {interval(row[f'{kind}_low'], row[f'{kind}_high'], 2)}"
-            for kind in ("pearson", "spearman")
+    """The correlations of `frames.healing_correlation` as a Markdown table."""
+    rows = [
+        [
+            row["name"] if row["by"] == "overall" else f"{row['by']} {row['name']}",
+            *(correlation_text(row, measure) for measure in ("pearson", "spearman")),
+            seeds_text(row),
+            *(str(row[name]) for name in ("trials", "left_out")),
         ]
-        rows.append([str(name), *estimates, str(row["trials"]), str(row["left_out"])])
+        for row in correlations.to_dict("records")
+    ]
     return markdown_table(CORRELATION_HEADER, rows)
+
+
+def correlation_text(row: dict[Any, Any], measure: str) -> str:
+    """A correlation with its interval, if there is one."""
+    if pd.isna(row[measure]):
+        return NO_VALUE
+    return f"{row[measure]:.2f} {interval(row[f'{measure}_low'], row[f'{measure}_high'], 2)}".rstrip()
+
+
+def seeds_text(row: dict[Any, Any]) -> str:
+    """How many seeds a row of correlations rests on."""
+    both = [str(row[f"{measure}_seeds"]) for measure in ("pearson", "spearman")]
+    return " / ".join(dict.fromkeys(both))
 
 
 def heatmap_table(frame: pd.DataFrame, method: str) -> Table:
     """A method's map for the terminal, with the original model at rate 0, in the colours of the figures."""
+    seeds = int(counted(trials_of(frame, method))["seed"].nunique())
     cells, states = map_of(frame, "aggregate", method), states_of(frame, method)
     original = original_column(frame, "aggregate", method)
     present = set(states.to_numpy().flat)
     notes = ["0 is the original model", *(note for state, note in _CELL_NOTES.items() if state in present)]
-    table = Table(title=f"{method}: {PRODUCT.lower()} (%)", caption="; ".join(notes), box=None, pad_edge=False)
+    title = titled(f"{method}: {PRODUCT.lower()} (%)", seeds)
+    table = Table(title=title, caption="; ".join(notes), box=None, pad_edge=False)
     table.add_column(RATE_LABEL)
     for rate in (0.0, *cells.columns):
         table.add_column(f"{100 * rate:g}", justify="right")
-    for regularity in cells.index:
-        start = original.get(regularity, float("nan"))
+    labels = row_labels(cells.index)
+    for corruption in cells.index:
+        start = original.get(corruption, float("nan"))
         row = [_cell(start, "missing" if pd.isna(start) else "finished")]
-        row += [_cell(cells.at[regularity, rate], states.at[regularity, rate]) for rate in cells.columns]
-        table.add_row(REGULARITY_LABELS[str(regularity)], *row)
+        row += [_cell(cells.at[corruption, rate], states.at[corruption, rate]) for rate in cells.columns]
+        table.add_row(labels[str(corruption)], *row)
     return table
 
 

@@ -13,22 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unlearnbench.evaluation.statistics import CONFIDENCE
 from unlearnbench.report.baseline import MACHINE
 from unlearnbench.report.formats import markdown_table
 from unlearnbench.report.frames import map_of
-from unlearnbench.report.labels import PRODUCT, REGULARITY_LABELS
-from unlearnbench.report.regression import (
-    ALL,
-    FEWEST_PROBLEMS,
-    Change,
-    Comparison,
-    Finding,
-    fewest_drops,
-)
+from unlearnbench.report.labels import PRODUCT, in_order, row_labels
+from unlearnbench.report.regression import ALL, NOT_COMPARABLE, Change, Comparison, Finding
 from unlearnbench.report.tables import NO_VALUE, number
 
-HEADER = ("Method", "Before", "After", "Change", "95% interval", *REGULARITY_LABELS.values(), "Problems")
 FINDINGS_HEADER = ("Method", "Rule", "What was found")
 ARROW = "\N{RIGHTWARDS ARROW}"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -62,10 +53,10 @@ def headline(comparison: Comparison) -> str:
     bad = comparison.having("regression")
     judged = {change.method for change in comparison.changes}
     what = f"{_counted(len(judged), 'method')} compared with the baseline of {comparison.suite}"
-    if not bad:
-        return f"{what}: no regression."
     methods = len({finding.method for finding in bad})
-    return f"{what}: {_counted(len(bad), 'regression')} in {_counted(methods, 'method')}."
+    found = f"{_counted(len(bad), 'regression')} in {_counted(methods, 'method')}" if bad else "no regression"
+    apart = [finding for finding in comparison.having("not checked") if NOT_COMPARABLE in finding.message]
+    return f"{what}: {found}." + (f" {_counted(len(apart), 'score')} {NOT_COMPARABLE}." if apart else "")
 
 
 def provenance(comparison: Comparison) -> list[str]:
@@ -79,7 +70,7 @@ def provenance(comparison: Comparison) -> list[str]:
 
 def moved(comparison: Comparison) -> list[str]:
     """The methods with another score on any problem, the largest drop first."""
-    whole = [change for change in comparison.changes if change.regularity == ALL]
+    whole = [change for change in comparison.changes if change.corruption == ALL]
     pairs = comparison.pairs
     other = (pairs["aggregate_before"] != pairs["aggregate_after"]) & ~(
         pairs["aggregate_before"].isna() & pairs["aggregate_after"].isna()
@@ -92,7 +83,7 @@ def moved_table(comparison: Comparison) -> Table:
     """What moved, for the terminal."""
     table = Table(title=f"What moved: {PRODUCT.lower()} (%)", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.caption, table.caption_justify = _note(comparison), "left"
-    for name in HEADER:
+    for name in _header(comparison):
         table.add_column(name, justify="left" if name == "Method" else "right", overflow="fold")
     bad = {finding.method for finding in comparison.having("regression")}
     for row in _rows(comparison, moved(comparison)):
@@ -110,7 +101,7 @@ def summary(comparison: Comparison, notes: Sequence[str] = ()) -> str:
         cells = [[finding.method, finding.rule, finding.message] for finding in bad]
         sections += ["## Regressions", markdown_table(FINDINGS_HEADER, cells)]
     if names:
-        sections += ["## What moved", markdown_table(HEADER, _rows(comparison, names)), _note(comparison)]
+        sections += ["## What moved", markdown_table(_header(comparison), _rows(comparison, names)), _note(comparison)]
     if new:
         listed = ", ".join(f"`{name}`" for name in new)
         sections += ["## New methods", f"Not in the baseline; shown, not judged: {listed}."]
@@ -148,16 +139,25 @@ def _printable(text: str) -> str:
     return _NOT_XML.sub("?", text)
 
 
+def _header(comparison: Comparison) -> list[str]:
+    labels = row_labels(_corruptions(comparison))
+    return ["Method", "Before", "After", "Change", "95% interval", *labels.values(), "Seeds"]
+
+
+def _corruptions(comparison: Comparison) -> list[str]:
+    return in_order(change.corruption for change in comparison.changes if change.corruption != ALL)
+
+
 def _rows(comparison: Comparison, methods: Sequence[str]) -> list[list[str]]:
-    changes = {(change.method, change.regularity): change for change in comparison.changes}
+    changes = {(change.method, change.corruption): change for change in comparison.changes}
     rows = []
     for method in methods:
         whole = changes[method, ALL]
         estimate = whole.difference
         interval = NO_VALUE if pd.isna(estimate.low) else f"[{estimate.low:+.1f}, {estimate.high:+.1f}]"
-        parts = [_signed(changes.get((method, regularity))) for regularity in REGULARITY_LABELS]
+        parts = [_signed(changes.get((method, name))) for name in _corruptions(comparison)]
         row = [method, number(whole.before), number(whole.after), f"{estimate.value:+.1f}", interval]
-        rows.append([*row, *parts, str(whole.problems)])
+        rows.append([*row, *parts, str(whole.seeds)])
     return rows
 
 
@@ -167,18 +167,9 @@ def _signed(change: Change | None) -> str:
 
 def _note(comparison: Comparison) -> str:
     """What the intervals can tell."""
-    counts = sorted({change.problems for change in comparison.changes if change.regularity == ALL})
-    told = [
-        f"to be told from chance, a drop must show in at least {fewest_drops(count)} of {count} problems if none rises"
-        for count in counts
-        if count >= FEWEST_PROBLEMS
-    ]
-    return (
-        "; ".join(
-            [f"The interval is a bootstrap {CONFIDENCE:.0%} interval of the differences, paired by problem", *told]
-        )
-        + "."
-    )
+    if all(change.difference.kind == "untested" for change in comparison.changes):
+        return "Fewer than three seeds: there are no intervals."
+    return "The interval is a 95% t interval of the differences, one a seed."
 
 
 def _grouped(findings: Sequence[Finding]) -> list[str]:
@@ -191,15 +182,17 @@ def _grouped(findings: Sequence[Finding]) -> list[str]:
 
 def _map(comparison: Comparison, method: str) -> str:
     """One method's map as a table, each cell from the baseline's to today's."""
-    now = map_of(comparison.current, "aggregate", method)
+    # What a baseline holds was measured: all of it is shown, of seeds that are not whole too.
+    now = map_of(comparison.current.assign(whole=True), "aggregate", method)
     then = now
     if (comparison.baseline["method"] == method).any():
-        then = map_of(comparison.baseline, "aggregate", method).reindex_like(now)
+        then = map_of(comparison.baseline.assign(whole=True), "aggregate", method).reindex_like(now)
     rows = []
-    for regularity, old, new in zip(now.index, then.to_numpy(), now.to_numpy(), strict=True):
+    labels = row_labels(now.index)
+    for corruption, old, new in zip(now.index, then.to_numpy(), now.to_numpy(), strict=True):
         texts = [(number(before), number(after)) for before, after in zip(old, new, strict=True)]
         cells = [after if before == after else f"{before} {ARROW} {after}" for before, after in texts]
-        rows.append([REGULARITY_LABELS[str(regularity)], *cells])
+        rows.append([labels[str(corruption)], *cells])
     header = ["Regularity", *(f"{100 * rate:g}%" for rate in now.columns)]
     return f"**{method}**\n\n{markdown_table(header, rows)}"
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """The number of the last revision in `migrations/versions`: a change of the tables is a new one there."""
 
 Key = String(64)
@@ -33,6 +33,10 @@ class RunRow(Base):
     id: Mapped[str] = mapped_column(Key, primary_key=True)
     suite: Mapped[str] = mapped_column(String(200), index=True)
     suite_specification: Mapped[dict[str, Any]]
+    """The whole suite, also where a part of its grid was asked for."""
+    data_fingerprint: Mapped[str] = mapped_column(Key)
+    """Of the data set before any corruption."""
+    protocol_version: Mapped[int]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     versions: Mapped[dict[str, Any]]
@@ -105,18 +109,12 @@ class TrialRow(Base):
     """One method on one problem from one original. Metrics are None in a failed trial."""
 
     __tablename__ = "trials"
-    # All that a ranking reads of a method's trials, side by side: see `report.scores`.
-    __table_args__ = (
-        Index(
-            "ix_trials_scores",
-            *("submission_key", "key", "isolation", "training_seed", "unlearning_seed"),
-            *("healed_train", "utility", "seconds"),
-        ),
-    )
     key: Mapped[str] = mapped_column(Key, primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
     problem_key: Mapped[str] = mapped_column(ForeignKey("problems.key"), index=True)
     original_key: Mapped[str] = mapped_column(ForeignKey("originals.key"))
+    original_weights_hash: Mapped[str] = mapped_column(Key)
+    """Of the weights that it started from: two records are a pair only if these are equal."""
     submission_key: Mapped[str] = mapped_column(ForeignKey("submissions.key"), index=True)
     training_seed: Mapped[int] = mapped_column(BigInteger)
     unlearning_seed: Mapped[int] = mapped_column(BigInteger)
@@ -129,6 +127,10 @@ class TrialRow(Base):
     healed_discovered: Mapped[float | None]
     healed_undiscovered: Mapped[float | None]
     """None also where everything was discovered."""
+    misled_discovered: Mapped[float | None]
+    misled_undiscovered: Mapped[float | None]
+    attack_success: Mapped[float | None]
+    """These three are None also where there is nothing to measure them on: see `evaluation.metrics`."""
     healed_test: Mapped[float | None]
     utility: Mapped[float | None]
     utility_train: Mapped[float | None]
@@ -138,6 +140,8 @@ class TrialRow(Base):
     """Acc(D_r) (1 - max(Acc(D_f), gamma)), against the labels of D_tr: what a choice without clean data may use."""
     seconds: Mapped[float | None]
     """Time in `unlearn`; None if it never began."""
+    processor_seconds: Mapped[float | None]
+    """Processor time of all its processes, the import of the submission included."""
     forward_samples: Mapped[int | None] = mapped_column(BigInteger)
     backward_samples: Mapped[int | None] = mapped_column(BigInteger)
     evaluation_seconds: Mapped[float | None]
@@ -156,18 +160,13 @@ class PlannedTrialRow(Base):
     """A run asked for this trial, whether it was run then or had been before."""
 
     __tablename__ = "planned_trials"
-    # In the order in which trials are looked up by the index above.
-    __table_args__ = (
-        Index(
-            "ix_planned_trials_scores",
-            *("run_id", "submission_key", "capacity", "training", "trial_key", "problem_key"),
-        ),
-    )
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     trial_key: Mapped[str] = mapped_column(Key, primary_key=True, index=True)
     problem_key: Mapped[str] = mapped_column(ForeignKey("problems.key"))
     submission_key: Mapped[str] = mapped_column(ForeignKey("submissions.key"), index=True)
     original_key: Mapped[str] = mapped_column(Key)
+    training_seed: Mapped[int] = mapped_column(BigInteger)
+    unlearning_seed: Mapped[int] = mapped_column(BigInteger)
     capacity: Mapped[float]
     """Active share of the channels of the original."""
     training: Mapped[str] = mapped_column(String(20))

@@ -5,6 +5,7 @@ docs/protocol.md, section 7, says which trials are left out.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from unlearnbench.report.board import counted
 from unlearnbench.report.figures.style import GREY, styled, wrapped
 from unlearnbench.report.frames import (
     LOW_UTILITY_THRESHOLD,
@@ -20,9 +22,10 @@ from unlearnbench.report.frames import (
     healing_correlation,
     trials_of,
 )
-from unlearnbench.report.labels import REGULARITY_LABELS
+from unlearnbench.report.labels import demonstration, row_labels, standing
+from unlearnbench.report.tables import correlation_text, seeds_text
 
-MARKERS = {"high": "o", "medium": "s", "low": "^"}
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _WIDTH, _LINE = 4.2, 0.17
 """Inches of the figure, and of a line of its legend."""
 
@@ -41,37 +44,43 @@ def healing_scatter(
     """
     if methods:
         frame = pd.concat([trials_of(frame, method) for method in methods])
-    finished = frame[frame["state"] == "finished"]
+    finished = counted(frame)
+    finished = finished[finished["state"] == "finished"]
     shown = finished[~has_low_utility(finished, low_utility, threshold)]
-    table = healing_correlation(frame, low_utility=low_utility, threshold=threshold, by=["regularity"])
+    table = healing_correlation(frame, low_utility=low_utility, threshold=threshold, by=["corruption"])
+    labels = row_labels(finished["corruption"])
+    seeds = finished["seed"].nunique()
     held = "of the original's" if low_utility == "relative" else "absolute"
     caption = f"{len(finished) - len(shown)} of {len(finished)} trials left out: utility under {threshold:.0%} {held}"
+    caption += f"\n{standing(seeds) or demonstration(seeds)}"
     if methods:
         caption = wrapped("Trials of " + ", ".join(methods), _WIDTH - 0.4) + "\n" + caption
     height = _WIDTH + _LINE * (caption.count("\n") + 1 + len(table))
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axis = figure.subplots()
     axis.axline((0, 0), slope=1, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
-    palette = dict(zip(MARKERS, sns.color_palette("colorblind"), strict=False))
+    looks = zip(_MARKERS, sns.color_palette("colorblind"), strict=False)
+    drawn = dict(zip(labels, itertools.cycle(looks), strict=False))
     for row in table.to_dict("records"):
         label = (
             f"r = {_estimate(row, 'pearson')}, \N{GREEK SMALL LETTER RHO} = {_estimate(row, 'spearman')},"
-            f" n = {row['trials']}"
+            f" {seeds_text(row)} seeds, {row['trials']} trials"
         )
         if row["by"] == "overall":
             axis.plot([], [], linestyle="", label=f"All: {label}")
             continue
         name = str(row["name"])
-        points = 100 * shown.loc[shown["regularity"] == name, ["healed_train", "healed_test"]]
+        points = 100 * shown.loc[shown["corruption"] == name, ["healed_train", "healed_test"]]
+        marker, colour = drawn[name]
         axis.scatter(
             points["healed_train"],
             points["healed_test"],
             s=14,
-            color=palette[name],
-            marker=MARKERS[name],
+            color=colour,
+            marker=marker,
             alpha=0.6,
             linewidths=0,
-            label=f"{REGULARITY_LABELS[name]}: {label}",
+            label=f"{labels[name]}: {label}",
         )
     axis.set(xlim=(-2, 102), ylim=(-2, 102), xlabel="Healed, train (%)", ylabel="Healed, test (%)", box_aspect=1)
     sns.despine(ax=axis)
@@ -81,5 +90,4 @@ def healing_scatter(
 
 def _estimate(row: dict[Hashable, Any], name: str) -> str:
     """A correlation with its 95% interval."""
-    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    return "undefined" if pd.isna(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    return "undefined" if pd.isna(row[name]) else correlation_text(row, name)

@@ -1,4 +1,4 @@
-"""One heatmap of regularity by discovery rate, the marks on its cells, and the figure around it."""
+"""One heatmap of corruption by discovery rate, the marks on its cells, and the figure around it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.transforms import ScaledTranslation
 
-from unlearnbench.report.figures.style import GREY, SCALE, colours
-from unlearnbench.report.labels import PRODUCT, RATE_LABEL, REGULARITY_LABELS, ink_on
+from unlearnbench.report.board import counted
+from unlearnbench.report.figures.style import FONT_SIZE, GREY, SCALE, colours
+from unlearnbench.report.labels import PRODUCT, RATE_LABEL, demonstration, ink_on, row_labels
 
 CELL = (0.29, 0.29)
 """Width and height of a cell in inches: three digits fit."""
@@ -65,7 +66,7 @@ _INSET = 4.2
 
 
 def heatmap(axis: Axes, cells: pd.DataFrame, states: pd.DataFrame, scale: Scale) -> None:
-    """Draw percentages by regularity and rate, with a mark on every cell that is not `finished`."""
+    """Draw percentages by corruption and rate, with a mark on every cell that is not `finished`."""
     sns.heatmap(
         cells,
         ax=axis,
@@ -78,9 +79,10 @@ def heatmap(axis: Axes, cells: pd.DataFrame, states: pd.DataFrame, scale: Scale)
         xticklabels=False,
         yticklabels=False,
     )
+    labels = row_labels(cells.index)
     # Not left to seaborn: it measures whether they overlap before the figure is laid out, and turns them if so.
     axis.set_xticks(np.arange(cells.shape[1]) + 0.5, [f"{100 * rate:g}" for rate in cells.columns])
-    axis.set_yticks(np.arange(cells.shape[0]) + 0.5, [REGULARITY_LABELS[regularity] for regularity in cells.index])
+    axis.set_yticks(np.arange(cells.shape[0]) + 0.5, [labels[corruption] for corruption in cells.index])
     values = cells.to_numpy(dtype=float)
     for (y, x), state in np.ndenumerate(states.to_numpy()):
         value = float(values[y, x])
@@ -137,3 +139,9 @@ def figure_with_legend(width: float, height: float, states: Iterable[pd.DataFram
     if shown:
         figure.legend(handles=shown, loc="outside lower center", ncols=columns, handletextpad=0.3)
     return figure
+
+
+def say_demonstration(figure: Figure, frame: pd.DataFrame) -> None:
+    """On top of the figure, where it rests on fewer than three seeds."""
+    if text := demonstration(int(counted(frame)["seed"].nunique())):
+        figure.suptitle(text, x=0.01, ha="left", fontsize=FONT_SIZE)

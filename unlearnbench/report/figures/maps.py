@@ -16,14 +16,16 @@ from unlearnbench.report.figures.heatmaps import (
     heatmap,
     label_axes,
     percentages,
+    say_demonstration,
 )
 from unlearnbench.report.figures.regions import HEIGHT, KEY_WIDTH, TITLE, draw_key, draw_regions
 from unlearnbench.report.figures.style import styled, text_width
-from unlearnbench.report.frames import REFERENCE, map_of, original_column, states_of
+from unlearnbench.report.frames import REFERENCE, map_of, original_column, states_of, trials_of
 from unlearnbench.report.labels import PRODUCT, RATE_LABEL
 
 DETAIL_PANELS = {
     "healed_train": "Healed (train)",
+    "healed_undiscovered": "Healed (undiscovered)",
     "healed_test": "Healed (test)",
     "utility": "Utility (test)",
     "aggregate": PRODUCT,
@@ -47,6 +49,7 @@ def maps(frame: pd.DataFrame, methods: Sequence[str]) -> Figure:
     states = {method: states_of(frame, method) for method in methods}
     size = (across * (width + _GAP) + 1.4, HEIGHT + 0.5 + down * (height + _TITLE_HEIGHT) + 0.5)
     figure = figure_with_legend(*size, states.values())
+    say_demonstration(figure, frame[frame["method"].isin(methods)])
     grid = figure.add_gridspec(1 + down, across, height_ratios=[HEIGHT, *[height] * down])
     panel, beside = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1:])
     draw_regions(panel)
@@ -64,6 +67,7 @@ def map_figure(frame: pd.DataFrame, method: str) -> Figure:
     titles, states = _titles(frame, [method]), {method: states_of(frame, method)}
     width, height = _panel(frame, titles)
     figure = figure_with_legend(width + _GAP + 1.4, height + _TITLE_HEIGHT + 0.5, states.values())
+    say_demonstration(figure, trials_of(frame, method))
     _draw_maps(figure, frame, states, [figure.subplots()], titles, across=1)
     return figure
 
@@ -87,9 +91,9 @@ def _draw_maps(
 
 def _panel(frame: pd.DataFrame, titles: list[str]) -> tuple[float, float]:
     """Inches that every map of a sheet takes: its cells and the longest title fit."""
-    rates, regularities = frame["discovery_rate"].nunique(), frame["regularity"].nunique()
+    rates, corruptions = frame["discovery_rate"].nunique(), frame["corruption"].nunique()
     longest = max(text_width(title) for title in titles)
-    return max(CELL[0] * rates, longest), max(CELL[1] * regularities, _SCALE_HEIGHT)
+    return max(CELL[0] * rates, longest), max(CELL[1] * corruptions, _SCALE_HEIGHT)
 
 
 def _titles(frame: pd.DataFrame, methods: Sequence[str]) -> list[str]:
@@ -109,22 +113,26 @@ def _letter(index: int) -> str:
 
 @styled
 def detail(frame: pd.DataFrame, method: str) -> Figure:
-    """The detail sheet of a method: four metrics, each with the original model at rate 0 set off by a line."""
+    """The detail sheet of a method: five metrics, each with the original model at rate 0 set off by a line."""
     states = states_of(frame, method)
     rates = f"{RATE_LABEL}; 0 is the original model"
     titles = [f"{method}: {title}" for title in DETAIL_PANELS.values()]
     width = max(_DETAIL_CELL[0] * (states.shape[1] + 1), *(text_width(text) for text in (rates, *titles)))
     height = max(_DETAIL_CELL[1] * states.shape[0], ROW_HEIGHT)
-    figure = figure_with_legend(2 * (width + 0.4) + 0.9, 2 * (height + 0.4) + 0.6, [states])
-    axes: list[Axes] = list(figure.subplots(2, 2).flat)
+    figure = figure_with_legend(2 * (width + 0.4) + 0.9, 3 * (height + 0.4) + 0.6, [states])
+    say_demonstration(figure, trials_of(frame, method))
+    axes: list[Axes] = list(figure.subplots(3, 2).flat)
+    axes.pop().set_visible(False)
     scale = percentages(decimals=1)
     for index, (axis, metric) in enumerate(zip(axes, DETAIL_PANELS, strict=True)):
         cells = map_of(frame, metric, method)
-        cells.insert(0, 0.0, original_column(frame, metric, method))
+        # Of an original nothing is discovered: all that was corrupted is undiscovered.
+        metric_of_original = "healed_train" if metric == "healed_undiscovered" else metric
+        cells.insert(0, 0.0, original_column(frame, metric_of_original, method))
         original_states = cells[0.0].isna().map({True: "missing", False: "finished"})
         heatmap(axis, cells, pd.concat([original_states, states], axis=1), scale)
         axis.axvline(1, color="black", linewidth=1.5)
         axis.set_title(titles[index])
-        label_axes(axis, left=index % 2 == 0, bottom=index >= 2, rates=rates)
+        label_axes(axis, left=index % 2 == 0, bottom=index >= 3, rates=rates)
     colour_bar(figure, axes, scale, "Percent")
     return figure

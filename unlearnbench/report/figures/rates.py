@@ -18,11 +18,11 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from unlearnbench.errors import UsageError
-from unlearnbench.evaluation.statistics import mean, sem
-from unlearnbench.problem.corruption import REGULARITIES
+from unlearnbench.evaluation.statistics import estimate
+from unlearnbench.report.board import counted, shown
 from unlearnbench.report.figures.style import GREY, styled, text_width, wrapped
 from unlearnbench.report.frames import REFERENCE, RETRAIN, scored
-from unlearnbench.report.labels import PRODUCT, RATE_LABEL, REGULARITY_LABELS
+from unlearnbench.report.labels import PRODUCT, RATE_LABEL, demonstration, in_order, row_labels
 from unlearnbench.report.ranking import ranking
 
 MOST_LINES = 8
@@ -54,31 +54,34 @@ def _without_capacity(method: str) -> str:
     return f"{name} on {', '.join(kept)}" if kept else name
 
 
-def best_lines(frame: pd.DataFrame) -> list[str]:
-    """The best methods of the ranking, on the suite's first kind of original first, and retraining."""
-    table = ranking(frame)
-    ranked = [_without_capacity(method) for method in table.loc[table["rank"].notna(), "method"]]
+def best_lines(frame: pd.DataFrame, variants: Sequence[str] = ("default",)) -> list[str]:
+    """The methods of the best means, on the suite's first kind of original first, and retraining."""
+    table = ranking(frame, variants)
+    ranked = [_without_capacity(method) for method in table.loc[table["ranked"], "method"]]
     known = [name for name in (RETRAIN,) if name in table["method"].tolist()]
     best = [name for name in dict.fromkeys(ranked) if name not in known][:BEST]
     return [*best, *known]
 
 
 def curve(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row a discovery rate: mean and standard error of utility x healed in percent, and what else is to be marked.
+    """One row a discovery rate: utility x healed in percent, its t interval over seeds, and what else is to be marked.
 
-    A failed trial is 0, as in the maps. `mean` is nan where nothing was run, `sem` where fewer than two trials were.
+    A failed trial is 0, as in the maps. `mean` is nan where nothing was run, `low` and `high` where fewer than three
+    seeds were; `seeds` holds the seeds' own values, a tuple.
     """
     rows = []
-    for rate, cell in trials.groupby("discovery_rate"):
-        values = 100 * scored(cell, "aggregate").to_numpy()
+    for rate, cell in shown(trials).groupby("discovery_rate"):
+        values = 100 * scored(cell, "aggregate").groupby(cell["seed"]).mean().to_numpy()
         states = {name: (cell["state"] == name).any() for name in ("failed", "missing")}
-        rows.append({"rate": rate, "mean": mean(values), "sem": sem(values), **states})
+        found = estimate(values)
+        ends = {"mean": found.value, "low": np.clip(found.low, 0, 100), "high": np.clip(found.high, 0, 100)}
+        rows.append({"rate": rate, **ends, "seeds": tuple(values.tolist()), **states})
     return pd.DataFrame(rows).set_index("rate")
 
 
 @styled
 def rates(frame: pd.DataFrame, lines: Sequence[str]) -> Figure:
-    """A column a regularity, a row a capacity; bars of one standard error over seeds.
+    """A column a corruption, a row a capacity; bars are 95% t intervals over seeds, dots the seeds themselves.
 
     `lines` are names as in `line_names`, in the order of the legend.
 
@@ -87,7 +90,7 @@ def rates(frame: pd.DataFrame, lines: Sequence[str]) -> Figure:
     """
     frame = frame.assign(line=line_names(frame))
     _check(frame, lines)
-    columns = [name for name in reversed(REGULARITIES) if (frame["regularity"] == name).any()]
+    columns, labels = in_order(frame["corruption"]), row_labels(frame["corruption"])
     rows = sorted(frame["capacity"].unique())
     curves = _curves(frame, rows, columns, lines)
     drawn = pd.concat(curves.values())
@@ -95,7 +98,7 @@ def rates(frame: pd.DataFrame, lines: Sequence[str]) -> Figure:
     ticks = [100 * rate for rate in drawn.index.unique()]
     width = max(_PANEL[0], _TICK * len(ticks)) * max(2, len(columns)) + 0.7
     across = max(1, int(width / (max(text_width(str(handle.get_label())) for handle in handles) + 0.6)))
-    note = wrapped(_note(drawn), width - 0.3)
+    note = wrapped(_note(drawn, frame[frame["line"].isin(lines)]), width - 0.3)
     below = 0.18 * (-(-len(handles) // across) + note.count("\n") + 1)
     figure = Figure(figsize=(width, _PANEL[1] * len(rows) + 0.4 + below), layout="constrained")
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
@@ -105,7 +108,7 @@ def rates(frame: pd.DataFrame, lines: Sequence[str]) -> Figure:
         if all(curves[rows[y], columns[x], name]["mean"].isna().all() for name in lines):
             axis.text(0.5, 0.5, "not run", transform=axis.transAxes, ha="center", va="center")
         capacity = f", {100 * rows[y]:g}% capacity" if len(rows) > 1 else ""
-        axis.set_title(f"{REGULARITY_LABELS[columns[x]]}{capacity}")
+        axis.set_title(f"{labels[columns[x]]}{capacity}")
         axis.set(xlim=(ticks[0] - 6, ticks[-1] + 6), ylim=(-5, 105), xticks=ticks)
         axis.set_xlabel(RATE_LABEL if y == len(rows) - 1 else "")
         axis.set_ylabel(f"{PRODUCT} (%)" if x == 0 else "")
@@ -132,16 +135,19 @@ Key = tuple[float, str, str]
 
 
 def _curves(
-    frame: pd.DataFrame, capacities: Sequence[float], regularities: Sequence[str], lines: Sequence[str]
+    frame: pd.DataFrame, capacities: Sequence[float], corruptions: Sequence[str], lines: Sequence[str]
 ) -> dict[Key, pd.DataFrame]:
-    """The `curve` of every capacity, regularity and line, with a row for every rate of the frame."""
-    groups = dict(list(frame.groupby(["capacity", "regularity", "line"])))
+    """The `curve` of every capacity, corruption and line, with a row for every rate of the frame."""
+    groups = dict(list(frame.groupby(["capacity", "corruption", "line"])))
     every = pd.Index(sorted(frame["discovery_rate"].unique()), name="rate")
-    nothing = {"mean": np.nan, "sem": np.nan, "failed": False, "missing": True}
+    nothing = {"mean": np.nan, "low": np.nan, "high": np.nan, "failed": False, "missing": True}
     curves = {}
-    for key in itertools.product(capacities, regularities, lines):
-        known = curve(groups[key]) if key in groups else pd.DataFrame(nothing, index=every)
-        curves[key] = known.reindex(every).fillna(nothing).astype({"failed": bool, "missing": bool})
+    for key in itertools.product(capacities, corruptions, lines):
+        known = curve(groups[key]) if key in groups else pd.DataFrame(nothing | {"seeds": None}, index=every)
+        filled = known.reindex(every).fillna(nothing).astype({"failed": bool, "missing": bool})
+        seeds: list[Any] = filled["seeds"].tolist()
+        seeds = [item if isinstance(item, tuple) else () for item in seeds]
+        curves[key] = filled.assign(seeds=pd.Series(seeds, index=every, dtype=object))
     return curves
 
 
@@ -150,6 +156,7 @@ def _look(index: int) -> dict[str, Any]:
     return {"color": colour, "marker": marker, "linestyle": style, "markersize": 4.5, "linewidth": 1.2}
 
 
+_DOTS: dict[str, Any] = {"marker": ".", "markersize": 2.5, "alpha": 0.6, "linestyle": ""}
 _FAILED: dict[str, Any] = {"marker": "x", "markersize": 9, "markeredgewidth": 1.2, "linestyle": ""}
 _HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "linestyle": ""}
 
@@ -158,7 +165,12 @@ def _draw(axis: Axes, points: pd.DataFrame, index: int, shift: float) -> None:
     """A line with its error bars, moved sideways by so many points on paper; what failed or is missing is marked."""
     moved = axis.transData + ScaledTranslation(shift / 72, 0, axis.figure.dpi_scale_trans)
     x, y = 100 * points.index.to_numpy(dtype=float), points["mean"].to_numpy()
-    axis.errorbar(x, y, points["sem"].to_numpy(), capsize=2, elinewidth=0.9, transform=moved, **_look(index))
+    bars = np.abs(np.stack([points["low"].to_numpy(), points["high"].to_numpy()]) - y)
+    axis.errorbar(x, y, bars, capsize=2, elinewidth=0.9, transform=moved, **_look(index))
+    if np.isfinite(bars).any():
+        seeds: list[Any] = points["seeds"].tolist()
+        at = np.repeat(x, [len(values) for values in seeds])
+        axis.plot(at, np.concatenate(seeds), transform=moved, color=_LOOKS[index][0], **_DOTS)
     partly, failed = points["missing"].to_numpy() & ~np.isnan(y), points["failed"].to_numpy()
     axis.plot(x[partly], y[partly], transform=moved, **_look(index) | _HOLLOW)
     axis.plot(x[failed], y[failed], transform=moved, color=_LOOKS[index][0], **_FAILED)
@@ -176,12 +188,13 @@ def _handles(frame: pd.DataFrame, lines: Sequence[str], drawn: pd.DataFrame) -> 
     return handles
 
 
-def _note(drawn: pd.DataFrame) -> str:
+def _note(drawn: pd.DataFrame, frame: pd.DataFrame) -> str:
     """What the bars are, and why some points have none."""
-    alone = drawn["mean"].notna() & drawn["sem"].isna()
-    parts = ["Bars: one standard error over seeds."] if drawn["sem"].notna().any() else ["One seed: no error bars."]
-    if alone.any() and drawn["sem"].notna().any():
-        parts.append("No bar where there is one trial.")
+    parts = [demonstration(int(counted(frame)["seed"].nunique()))]
+    if drawn["low"].notna().any():
+        parts.append("Bars: 95% t intervals over seeds, cut off at 0 and 100; dots: the seeds.")
+        if (drawn["mean"].notna() & drawn["low"].isna()).any():
+            parts.append("No bar where there are fewer than three seeds, or all are equal.")
     if drawn["mean"].isna().any():
         parts.append("A line is broken or absent where nothing was run.")
-    return " ".join(parts)
+    return " ".join(part for part in parts if part)

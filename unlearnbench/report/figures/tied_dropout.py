@@ -26,6 +26,7 @@ from unlearnbench.report.figures.heatmaps import (
     heatmap,
     label_axes,
     percentages,
+    say_demonstration,
 )
 from unlearnbench.report.figures.style import styled, text_width
 from unlearnbench.report.frames import REFERENCE, map_of, states_of
@@ -151,6 +152,8 @@ def tied_dropout(frame: pd.DataFrame, pairs: Sequence[Pair]) -> Figure:
     height = max(CELL[1] * rows, ROW_HEIGHT if len(pairs) > 1 else 1.2)  # the bars' labels fit
     size = (3 * (width + 0.15) + 2.2, len(pairs) * (height + 0.3) + 0.5)
     figure = figure_with_legend(*size, [table for row in states for table in row])
+    names = [name for pair in pairs for name in (pair.standard, pair.tied)]
+    say_demonstration(figure, frame[frame["method"].isin(names)])
     grid = figure.subplots(len(pairs), 3, squeeze=False)
     for (y, x), axis in [((y, x), grid[y, x]) for y in range(len(pairs)) for x in range(3)]:
         heatmap(axis, cells[y][x], states[y][x], scales[x])

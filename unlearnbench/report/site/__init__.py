@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import Engine
 
+from unlearnbench.report.board import Board
 from unlearnbench.report.site.gather import content_of
 from unlearnbench.report.site.pages import cell_data, render, scale
 
@@ -16,18 +17,17 @@ OF_METHOD = ("html", "js")
 """What is written for every method: its page, and the numbers of its cells for all pages that show its map."""
 
 
-def write_site(engine: Engine, suite: str, frame: pd.DataFrame, table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write the site for the frame of `trials` and its `ranking`; the paths of what was written.
+def write_site(engine: Engine, board: Board, table: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write the site for a board and its `ranking`; the paths of what was written.
 
     The same store gives the same bytes. Pages of methods that are no longer there are removed, and nothing else.
-
-    Raises:
-        UsageError: the store has no run of this suite.
     """
-    shown = content_of(engine, suite, frame, table)
+    shown = content_of(engine, board, table)
     texts = {name: (files(__name__) / "static" / name).read_text(encoding="utf-8") for name in STATIC}
     texts |= {"scale.css": scale()} | render(shown)
-    texts |= {Path(method.page).with_suffix(".js").name: cell_data(method) for method in shown.methods}
+    texts |= {
+        Path(method.page).with_suffix(".js").name: cell_data(method, shown.corruptions) for method in shown.methods
+    }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from unlearnbench.evaluation.statistics import Estimate
+from unlearnbench.report.board import Stale
 from unlearnbench.report.frames import REFERENCE, State
-from unlearnbench.report.labels import demonstration
+from unlearnbench.report.labels import demonstration, standing
 from unlearnbench.store.schema import RunRow, SubmissionRow
 
-METRICS = ("healed_train", "healed_test", "utility", "aggregate")
+METRICS = ("healed_train", "healed_undiscovered", "healed_test", "utility", "aggregate")
 """The panels of a method's detail, in this order."""
 
 Row = dict[Hashable, Any]
@@ -23,7 +24,7 @@ class Trial:
     """One value of a cell, in percent; nan where nothing was measured. A failed trial's aggregate is 0."""
 
     label: str
-    """Its seed, and its corruption where several share a row of the map."""
+    """Its seed."""
     state: str
     reason: str
     values: dict[str, float]
@@ -33,13 +34,13 @@ class Trial:
 class Cell:
     """One cell of a method's map: seed means in percent, the product's interval, and what they are made of."""
 
-    regularity: str
+    corruption: str
     rate: float
     """Discovery rate in percent."""
     state: State
     values: dict[str, float]
     product: Estimate
-    """Bootstrap over the trials that count; its ends are nan of fewer than two."""
+    """One value a seed; its ends are nan of fewer than three."""
     trials: tuple[Trial, ...]
 
 
@@ -60,13 +61,11 @@ class Method:
     page: str
     """The file of its page."""
     row: Row
-    tied: bool
-    """Whether another method has the same rank."""
     submission: SubmissionRow
     hyperparameters: dict[str, Any]
     source_hash: str
     cells: tuple[tuple[Cell, ...], ...]
-    """Rows by regularity, high on top; columns by discovery rate, rising."""
+    """Rows by corruption, the most regular on top; columns by discovery rate, rising."""
     originals: tuple[dict[str, float], ...]
     """For each row the metrics of the original models, in percent."""
     failures: tuple[Failure, ...]
@@ -95,7 +94,7 @@ class Run:
     row: RunRow
     recorded: int
     changed: tuple[tuple[str, str], ...]
-    """Keys of the suite whose values differ from the latest run's, with its own values."""
+    """Keys of the suite whose values differ from the board's, with its own values."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +105,23 @@ class Content:
     title: str
     latest: RunRow
     specification: tuple[tuple[str, str], ...]
-    """The suite of the latest run, as dotted keys and values."""
+    """The suite, as dotted keys and values."""
     runs: tuple[Run, ...]
-    regularities: tuple[str, ...]
+    corruptions: dict[str, str]
+    """Names of the corruptions, the most regular first, and how the rows of maps call them."""
+    short: dict[str, str]
+    """The same where there is little room."""
     rates: tuple[float, ...]
     """Discovery rates in percent."""
     groups: tuple[Group, ...]
     originals: tuple[Row, ...]
+    correlations: tuple[Row, ...]
+    """Of healing on train and on test, as `frames.healing_correlation` has them."""
+    beyond: tuple[Row, ...]
+    """Trials that heal more than the oracle."""
+    incomplete: tuple[Row, ...]
+    """Seeds that do not count."""
+    stale: tuple[Stale, ...]
     trials: int
     failed: int
     missing: int
@@ -121,6 +130,10 @@ class Content:
     @property
     def demonstration(self) -> str:
         return demonstration(self.seeds)
+
+    @property
+    def standing(self) -> str:
+        return standing(self.seeds)
 
     @property
     def methods(self) -> tuple[Method, ...]:

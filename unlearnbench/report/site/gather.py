@@ -1,10 +1,11 @@
-"""From the store and the frame of trials to the content: no number that the other reports lack."""
+"""From the store and its board to the content: no number that the other reports lack."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,45 +13,43 @@ import pandas as pd
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from unlearnbench.evaluation.statistics import bootstrap_mean
-from unlearnbench.problem.corruption import REGULARITIES
-from unlearnbench.report.frames import latest_run, map_of, original_column, runs_of, states_of
+from unlearnbench.evaluation.statistics import estimate
+from unlearnbench.report.board import Board, incomplete, runs_of, shown
+from unlearnbench.report.frames import beyond_oracle, healing_correlation, map_of, original_column, states_of
+from unlearnbench.report.labels import LONG_LABELS, in_order, row_labels
 from unlearnbench.report.site.content import METRICS, Cell, Content, Failure, Group, Method, Row, Run, Trial
 from unlearnbench.store.schema import PlannedTrialRow, RunRow, SubmissionRow
 
 
-def content_of(engine: Engine, suite: str, frame: pd.DataFrame, table: pd.DataFrame) -> Content:
-    """The content for the frame of `trials` and its `ranking`.
-
-    Raises:
-        UsageError: the store has no run of this suite.
-    """
-    latest = latest_run(engine, suite)
-    regularities = tuple(name for name in reversed(REGULARITIES) if (frame["regularity"] == name).any())
+def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
+    """The content for a board and its `ranking`."""
+    frame, suite = board.frame, board.suite
     rates = sorted(frame["discovery_rate"].unique())
     submissions = _submissions(engine, frame)
-    several = frame.groupby("regularity")["corruption"].nunique().max() > 1
-    shared = table.duplicated(["stands_on", "rank"], keep=False) & table["rank"].notna()
     own = dict(list(frame.groupby("method")))
-    methods = [
-        _method(row, bool(tied), own[row["method"]], submissions[row["method"]], list(regularities), rates, several)
-        for row, tied in zip(table.to_dict("records"), shared, strict=True)
-    ]
+    methods = [_method(row, own[row["method"]], submissions[row["method"]], rates) for row in table.to_dict("records")]
     states = frame["state"].value_counts()
+    specification = json.loads(json.dumps(asdict(suite)))
+    runs = runs_of(engine, frame)
     return Content(
-        suite=suite,
-        title=latest.suite_specification.get("title", suite),
-        latest=latest,
-        specification=tuple(flat(latest.suite_specification)),
-        runs=tuple(_runs(engine, frame, latest)),
-        regularities=regularities,
+        suite=suite.name,
+        title=suite.title,
+        latest=runs[-1],
+        specification=tuple(flat(specification)),
+        runs=tuple(_runs(frame, runs, specification)),
+        corruptions=row_labels(frame["corruption"], LONG_LABELS),
+        short=row_labels(frame["corruption"]),
         rates=tuple(100 * rate for rate in rates),
         groups=tuple(_groups(methods)),
         originals=tuple(_originals(frame)),
+        correlations=tuple(healing_correlation(frame, low_utility=suite.low_utility).to_dict("records")),
+        beyond=tuple(beyond_oracle(frame).to_dict("records")),
+        incomplete=tuple(incomplete(frame).to_dict("records")),
+        stale=board.stale,
         trials=len(frame),
         failed=int(states.get("failed", 0)),
         missing=int(states.get("missing", 0)),
-        seeds=frame["corruption_seed"].nunique(),
+        seeds=board.seeds,
     )
 
 
@@ -71,7 +70,7 @@ def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def _submissions(engine: Engine, frame: pd.DataFrame) -> dict[str, SubmissionRow]:
     """The stored submission of each method, found by one of its trials."""
-    first = frame.drop_duplicates("method")
+    first = frame.dropna(subset=["trial"]).drop_duplicates("method")
     methods: dict[str, str] = dict(zip(first["trial"], first["method"], strict=True))
     trials = list(methods)
     found: dict[str, SubmissionRow] = {}
@@ -86,27 +85,18 @@ def _submissions(engine: Engine, frame: pd.DataFrame) -> dict[str, SubmissionRow
     return found
 
 
-def _method(
-    row: Row,
-    tied: bool,
-    own: pd.DataFrame,
-    submission: SubmissionRow,
-    regularities: list[str],
-    rates: list[float],
-    several: bool,
-) -> Method:
+def _method(row: Row, own: pd.DataFrame, submission: SubmissionRow, rates: list[float]) -> Method:
     name = row["method"]
     finished = own[own["state"] == "finished"]
     return Method(
         name=name,
         page=page_of(name),
         row=row,
-        tied=tied,
         submission=submission,
         hyperparameters=json.loads(own["hyperparameters"].iloc[0]),
         source_hash=own["source_hash"].iloc[0],
-        cells=_cells(own, name, regularities, rates, several),
-        originals=_original_rows(own, name, regularities),
+        cells=_cells(own, name, rates),
+        originals=_original_rows(own, name),
         failures=tuple(_failures(own)),
         forward_samples=_mean(finished["forward_samples"]),
         backward_samples=_mean(finished["backward_samples"]),
@@ -117,43 +107,38 @@ def _mean(counts: pd.Series[Any]) -> float:
     return float(counts.astype("float64").mean())
 
 
-def _cells(
-    own: pd.DataFrame, name: str, regularities: list[str], rates: list[float], several: bool
-) -> tuple[tuple[Cell, ...], ...]:
-    maps = {
-        metric: map_of(own, metric, name).reindex(index=regularities, columns=rates).to_numpy(dtype=float)
-        for metric in METRICS
-    }
-    states = states_of(own, name).reindex(index=regularities, columns=rates, fill_value="missing").to_numpy()
+def _cells(own: pd.DataFrame, name: str, rates: list[float]) -> tuple[tuple[Cell, ...], ...]:
+    maps = {metric: map_of(own, metric, name).to_numpy(dtype=np.float64) for metric in METRICS}
+    states, corruptions = states_of(own, name).to_numpy(), in_order(own["corruption"])
     groups: dict[tuple[str, float], list[Trial]] = {}
     # The frame is wide, and its columns are of many types: going through all of them would take seconds.
-    rows = own[["regularity", "discovery_rate", "corruption", "corruption_seed", "state", "reason", *METRICS]]
+    rows = shown(own)[["corruption", "discovery_rate", "seed", "state", "reason", *METRICS]]
     for row in rows.to_dict("records"):
-        groups.setdefault((row["regularity"], row["discovery_rate"]), []).append(_trial(row, several))
+        groups.setdefault((row["corruption"], row["discovery_rate"]), []).append(_trial(row))
 
     def cell(y: int, x: int) -> Cell:
-        trials = tuple(groups.get((regularities[y], rates[x]), ()))
-        counted = np.array([trial.values["aggregate"] for trial in trials if trial.state != "missing"])
+        trials = tuple(groups.get((corruptions[y], rates[x]), ()))
+        counted = np.array(
+            [trial.values["aggregate"] for trial in trials if trial.state != "missing"], dtype=np.float64
+        )
         return Cell(
-            regularity=regularities[y],
+            corruption=corruptions[y],
             rate=100 * rates[x],
             state=states[y, x],
             values={metric: float(values[y, x]) for metric, values in maps.items()},
-            # A generator a cell: its interval does not depend on which others are shown.
-            product=bootstrap_mean(counted[~np.isnan(counted)], np.random.default_rng(0)),
+            product=estimate(counted),
             trials=trials,
         )
 
-    return tuple(tuple(cell(y, x) for x in range(len(rates))) for y in range(len(regularities)))
+    return tuple(tuple(cell(y, x) for x in range(len(rates))) for y in range(len(corruptions)))
 
 
-def _trial(row: Row, several: bool) -> Trial:
+def _trial(row: Row) -> Trial:
     values = {metric: 100 * row[metric] for metric in METRICS}
     if row["state"] == "failed":
         values["aggregate"] = 0.0
-    seed = f"seed {row['corruption_seed']}"
-    label = f"{row['corruption']}, {seed}" if several else seed
-    return Trial(label, row["state"], reason(row["reason"]) if row["state"] == "failed" else "", values)
+    why = reason(row["reason"]) if row["state"] == "failed" else ""
+    return Trial(f"seed {row['seed']}", row["state"], why, values)
 
 
 def reason(text: str | None) -> str:
@@ -161,31 +146,38 @@ def reason(text: str | None) -> str:
     return "no reason recorded" if pd.isna(text) else " ".join(str(text).split())
 
 
-def _original_rows(own: pd.DataFrame, name: str, regularities: list[str]) -> tuple[dict[str, float], ...]:
-    columns = {metric: original_column(own, metric, name).reindex(regularities) for metric in METRICS}
-    return tuple(
-        {metric: float(column[regularity]) for metric, column in columns.items()} for regularity in regularities
-    )
+def _original_rows(own: pd.DataFrame, name: str) -> tuple[dict[str, float], ...]:
+    """Of an original nothing is discovered: all that was corrupted is undiscovered."""
+    names = in_order(own["corruption"])
+    of = {metric: "healed_train" if metric == "healed_undiscovered" else metric for metric in METRICS}
+    columns = {metric: original_column(own, source, name).reindex(names) for metric, source in of.items()}
+    return tuple({metric: float(column[corruption]) for metric, column in columns.items()} for corruption in names)
 
 
 def _failures(own: pd.DataFrame) -> Iterator[Failure]:
     failed = own[own["state"] == "failed"]
     for text, group in failed.groupby(failed["reason"].map(reason)):
+        rates = group.groupby("corruption")["discovery_rate"].unique()
         places = tuple(
-            f"{regularity} at {', '.join(f'{100 * rate:g}%' for rate in sorted(cell['discovery_rate'].unique()))}"
-            for regularity, cell in group.groupby("regularity")
+            f"{name} at {', '.join(f'{100 * rate:g}%' for rate in sorted(rates[name]))}"
+            for name in in_order(group["corruption"])
         )
         yield Failure(str(text), len(group), places)
 
 
 def _groups(methods: list[Method]) -> Iterator[Group]:
-    """In the order of the ranking: the methods on the suite's first kind of original, its references, other kinds."""
+    """In the order of the ranking: on the suite's first kind of original methods, variants, references; other kinds."""
     first = [method for method in methods if " on " not in method.name]
     others = [method for method in methods if " on " in method.name]
-    ranked = tuple(method for method in first if not method.reference)
+    ranked = tuple(method for method in first if method.row["ranked"])
     references = tuple(method for method in first if method.reference)
+    beside = tuple(method for method in first if not method.row["ranked"] and not method.reference)
     if ranked:
         yield Group("Methods", "", ranked)
+    if beside:
+        yield Group(
+            "Other variants", "Not ranked: of each method one row is, the tuned one where there is one.", beside
+        )
     if references:
         yield Group(
             "References",
@@ -204,10 +196,10 @@ def _originals(frame: pd.DataFrame) -> Iterator[Row]:
     yield from known.sort_values(["stands_on", "corruption", "corruption_seed"], kind="stable").to_dict("records")
 
 
-def _runs(engine: Engine, frame: pd.DataFrame, latest: RunRow) -> Iterator[Run]:
-    recorded = frame.loc[frame["state"] != "missing", "run"].value_counts()
-    now = dict(flat(latest.suite_specification))
-    for row in runs_of(engine, frame):
+def _runs(frame: pd.DataFrame, runs: list[RunRow], specification: dict[str, Any]) -> Iterator[Run]:
+    recorded = frame.loc[frame["state"] != "missing"].drop_duplicates("trial")["run"].value_counts()
+    now = dict(flat(specification))
+    for row in runs:
         then = dict(flat(row.suite_specification))
         keys = [key for key in (*then, *(key for key in now if key not in then)) if then.get(key) != now.get(key)]
         changed = tuple((key, then.get(key, "not set")) for key in keys)

@@ -12,17 +12,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from unlearnbench.report.figures import cell_colours
-from unlearnbench.report.labels import PRODUCT, REGULARITY_LABELS
+from unlearnbench.report.labels import PRODUCT
 from unlearnbench.report.site.content import METRICS, Cell, Content, Method, Trial
+from unlearnbench.report.tables import clipped, correlation_text, rank_text, seeds_text
 
 PANELS = {
     "healed_train": "Healed (train)",
+    "healed_undiscovered": "Healed (undiscovered)",
     "healed_test": "Healed (test)",
     "utility": "Utility (test)",
     "aggregate": PRODUCT,
 }
 NO_VALUE = "\N{EN DASH}"
-LONG_LABELS = {"high": "High", "medium": "Medium", "low": "Low"}
 CELL_CLASSES = {"failed": "x", "partly failed": "pf", "missing": "m", "partly missing": "pm"}
 """Classes of the style sheet for the marks of cells."""
 CELL_WORDS = {
@@ -62,12 +63,15 @@ def scale() -> str:
     return "\n".join([*rules, f".ramp{{background-image:linear-gradient(to right,{stops})}}", ""])
 
 
-def cell_data(method: Method) -> str:
-    """A script that hands the numbers of a method's cells to the page: texts as they are shown, formatted here."""
+def cell_data(method: Method, labels: dict[str, str]) -> str:
+    """A script that hands the numbers of a method's cells to the page: texts as they are shown, formatted here.
+
+    labels: how the rows of maps are called, by corruption.
+    """
     rows = [
         {
-            "original": _original(method, index),
-            "cells": [_cell(cell) for cell in row],
+            "original": _original(method, index, labels),
+            "cells": [_cell(cell, labels) for cell in row],
         }
         for index, row in enumerate(method.cells)
     ]
@@ -103,10 +107,12 @@ def _environment() -> Environment:
         "sortable": sortable,
         "moment": moment,
         "web": web,
-        "short": REGULARITY_LABELS.__getitem__,
-        "long": LONG_LABELS.__getitem__,
         "missing": pd.isna,
         "breakable": breakable,
+        "rank": rank_text,
+        "correlation": correlation_text,
+        "seeds": seeds_text,
+        "clip": lambda value: min(max(value, 0.0), 100.0),
     }
     return environment
 
@@ -116,8 +122,8 @@ def number(value: float, decimals: int = 1) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """Both ends; empty where there is no interval."""
-    return "" if pd.isna(low) else f"[{low:.1f}, {high:.1f}]"
+    """Both ends, cut off at 0 and 100; empty where there is no interval."""
+    return "" if pd.isna(low) else "[{:.1f}, {:.1f}]".format(*clipped(low, high))
 
 
 def shade(percent: float) -> int:
@@ -148,11 +154,11 @@ def web(address: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
-def _original(method: Method, index: int) -> dict[str, Any]:
-    regularity = LONG_LABELS[method.cells[index][0].regularity]
+def _original(method: Method, index: int, labels: dict[str, str]) -> dict[str, Any]:
+    label = labels[method.cells[index][0].corruption]
     values = _values(method.originals[index])
     return {
-        "where": f"{regularity} regularity, original model, before any repair",
+        "where": f"{label} regularity, original model, before any repair",
         "note": "" if values else "no original is stored",
         "values": values,
         "interval": "",
@@ -160,9 +166,9 @@ def _original(method: Method, index: int) -> dict[str, Any]:
     }
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
+def _cell(cell: Cell, labels: dict[str, str]) -> dict[str, Any]:
     return {
-        "where": f"{LONG_LABELS[cell.regularity]} regularity, {cell.rate:g}% discovered",
+        "where": f"{labels[cell.corruption]} regularity, {cell.rate:g}% discovered",
         "note": _note(cell),
         "values": _values(cell.values),
         "interval": "" if cell.state == "missing" else _spread(cell),
@@ -186,8 +192,11 @@ def _note(cell: Cell) -> str:
 def _spread(cell: Cell) -> str:
     """The interval of a cell, or why there is none."""
     both = interval(cell.product.low, cell.product.high)
-    counted = [trial.label for trial in cell.trials if trial.state != "missing"]
-    return f"95% interval {both} over {len(counted)} seeds" if both else f"no interval from one value ({counted[0]})"
+    if both:
+        return f"95% interval {both} over {cell.product.seeds} seeds"
+    if cell.product.constant:
+        return f"the same in all {cell.product.seeds} seeds"
+    return f"no interval of {cell.product.seeds} seed{'s' * (cell.product.seeds != 1)}"
 
 
 def _values(values: dict[str, float]) -> list[str]:
