@@ -60,7 +60,7 @@ def test_what_was_run_is_what_is_recomputed(stored: Store, tmp_path: Path) -> No
 
 METRICS = (
     *("healed_train", "healed_discovered", "healed_undiscovered", "healed_test", "utility", "utility_train"),
-    *("aggregate", "selection_score"),
+    *("misled_discovered", "misled_undiscovered", "attack_success", "aggregate", "selection_score"),
 )
 
 

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from unlearnbench.engine.run import Progress, run_suite
 from unlearnbench.engine.submissions import Submission
-from unlearnbench.errors import HarnessError
+from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.evaluation.metrics import metrics
 from unlearnbench.evaluation.predictions import Predictions, unpack
 from unlearnbench.problem.datasets import load
@@ -174,7 +174,7 @@ def test_metrics_can_be_computed_again_from_the_stored_predictions(
     assert stored.triggered_test is not None
     predictions = Predictions(unpack(stored.train), unpack(stored.test), unpack(stored.triggered_test))
     dataset = load("digits", tmp_path, train_size=200, test_size=60)
-    problem, _ = next(problems(tiny_suite, dataset))
+    problem = next(problem for problem, _ in problems(tiny_suite, dataset) if problem.discovery_rate)
     truth = problem.corrupted_set(dataset)
     forget = problem.forget_positions(truth.corrupted)
     again = metrics(predictions, truth, forget, problem.rules, dataset.test_labels.numpy(), 0.2)
@@ -191,6 +191,41 @@ def test_costs_are_counted(tiny_suite: Suite, make_submission: Make, store: Stor
     assert record.forward_samples == record.backward_samples == 190
 
 
+def test_a_seed_does_not_go_on_from_another_original(
+    tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path
+) -> None:
+    first = make_submission("first", NOTHING)
+    run_suite(tiny_suite, [first], store, tmp_path, workers=1)
+    assert rows(store)["first"].original_weights_hash == _original(store).weights_hash
+    with store.engine.begin() as connection:  # as if another machine had trained it
+        connection.execute(update(OriginalRow).values(weights_hash="f" * 64))
+    second = make_submission("second", NOTHING)
+    with pytest.raises(UsageError, match=r"poison-trigger, corruption seed 0, .*has other weights here .*ffffffffffff"):
+        run_suite(tiny_suite, [first, second], store, tmp_path, workers=1)
+    assert set(rows(store)) == {"first"}, "what was stored stays, and nothing was added"
+
+
+def _original(store: Store) -> OriginalRow:
+    with Session(store.engine) as session:
+        return session.scalars(select(OriginalRow)).one()
+
+
+def test_a_part_of_the_grid_is_run_and_the_whole_suite_is_stored(
+    tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path
+) -> None:
+    suite = replace(tiny_suite, discovery_rates=(0.1, 0.5), seeds=(0, 1))
+    submissions = [make_submission("good", NOTHING), make_submission("idle", NOTHING)]
+    submissions[1] = replace(submissions[1], needs_forget_set=False)
+    part = suite.part(seeds=[1], discovery_rates=[0.5])
+    assert run_suite(suite, submissions, store, tmp_path, part=part, workers=1).ran == 2
+    assert run_suite(suite, submissions, store, tmp_path, workers=1).ran == 4, "the part is not run again"
+    with Session(store.engine) as session:
+        assert [run.suite_specification["seeds"] for run in session.scalars(select(RunRow))] == [[0, 1], [0, 1]]
+        idle = session.scalars(select(TrialRow).join(SubmissionRow).where(SubmissionRow.name == "idle")).all()
+    assert [(trial.healed_discovered, trial.selection_score) for trial in idle] == [(None, None)] * 2
+    assert all(trial.healed_undiscovered == trial.healed_train for trial in idle)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
 def test_a_damaged_original_is_trained_again(
     tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path, damage: str
@@ -200,9 +235,8 @@ def test_a_damaged_original_is_trained_again(
     content = bytearray(file.read_bytes())
     content[-5] ^= 255
     file.write_bytes(content[:-40] if damage == "truncated" else content)
-    summary = run_suite(tiny_suite, [make_submission("second", NOTHING)], store, tmp_path, workers=1)
+    run_suite(tiny_suite, [make_submission("second", NOTHING)], store, tmp_path, workers=1)
     records = rows(store)
-    assert not [warning for warning in summary.warnings if "differs" in warning]
     assert records["good"].weights_hash == records["second"].weights_hash
 
 

@@ -26,6 +26,9 @@ def test_poison() -> None:
     assert result.healed_train == 2 / 4
     assert result.healed_discovered == 1 / 2
     assert result.healed_undiscovered == 1 / 2
+    assert result.misled_discovered == 1 / 2  # of labels 0 that are wrong, the model gives one
+    assert result.misled_undiscovered == 1 / 2
+    assert result.attack_success == 3 / 4  # of triggered test images of classes other than 0 that get 0
     assert result.healed_test == 1 / 4  # triggered test images of classes other than 0
     assert result.utility == 4 / 5
     assert result.utility_train == 3 / 4
@@ -41,6 +44,24 @@ def test_class_swap_heals_on_the_pair_and_is_useful_on_the_rest() -> None:
     result = metrics(predictions, TRUTH, FORGET, ClassSwap(class_pair=(3, 5)), TEST, 0.2)
     assert result.healed_test == 1 / 2
     assert result.utility == 3 / 3
+    assert result.attack_success == 1 / 2  # the 5 that is called 3
+
+
+def test_without_a_forget_set_nothing_is_measured_on_one() -> None:
+    predictions = Predictions(TRAIN_PREDICTIONS, TEST_PREDICTIONS, TRIGGERED)
+    result = metrics(predictions, TRUTH, FORGET[:0], PoisonTrigger(), TEST, 0.2)
+    assert result.healed_undiscovered == result.healed_train == 2 / 4
+    assert (result.healed_discovered, result.misled_discovered, result.selection_score) == (None, None, None)
+
+
+def test_a_label_that_was_right_all_along_misleads_nobody() -> None:
+    given = np.array([0, 1, 2, 3, 0, 5, 0, 0])  # the published choice leaves the sixth its label
+    truth = CorruptedSet(TRUTH.images, given, TRUE, TRUTH.corrupted)
+    predictions = Predictions(given, TEST_PREDICTIONS, None)
+    result = metrics(predictions, truth, FORGET, RandomSwap(), TEST, 0.2)
+    assert (result.misled_discovered, result.misled_undiscovered) == (1.0, 1.0)
+    assert result.healed_discovered == 1 / 2
+    assert result.attack_success is None  # a random label is no label that a test image could get
 
 
 def test_random_swap_measures_both_on_the_clean_test_set() -> None:

@@ -30,7 +30,7 @@ GOOD: dict[str, Any] = {
     "discovery_rates": [0.1, 1.0],
     "seeds": [0, {"corruption": 0, "training": 1, "unlearning": 2}],
     "corruptions": ["random-swap", "class-swap", "poison-trigger"],
-    "variant": "default",
+    "variants": ["default"],
     "threads": 1,
     "precision": "auto",
     "paper": False,

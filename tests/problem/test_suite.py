@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problem.datasets import digits
 from unlearnbench.problem.streams import Seeds
-from unlearnbench.problem.suite import Model, OriginalSpec, problems
-from unlearnbench.problem.suite_file import find, parse
+from unlearnbench.problem.suite import Model, OriginalSpec, conditions, given, problems
+from unlearnbench.problem.suite_file import find, parse, stored
 
 GOOD = """name = "mine"
 title = "Mine"
@@ -44,9 +46,11 @@ def write(folder: Path, text: str) -> Path:
 
 def test_problems_in_order_with_all_their_seeds(tmp_path: Path) -> None:
     grid = list(problems(parse(write(tmp_path, GOOD)), digits()))
-    assert len(grid) == 3 * 2 * 2
-    assert [seeds for _, seeds in grid[:4]] == [Seeds(0, 0, 0)] * 2 + [Seeds(0, 1, 2)] * 2
-    assert [problem.discovery_rate for problem, _ in grid[:4]] == [0.1, 1.0, 0.1, 1.0]
+    assert len(grid) == 3 * 2 * 3
+    assert [seeds for _, seeds in grid[:6]] == [Seeds(0, 0, 0)] * 3 + [Seeds(0, 1, 2)] * 3
+    # At the rate 0 stand methods that use no forget set.
+    assert [problem.discovery_rate for problem, _ in grid[:6]] == [0.0, 0.1, 1.0, 0.0, 0.1, 1.0]
+    assert len(grid[0][0].forget_positions(np.arange(72))) == 0
     assert grid == list(problems(parse(write(tmp_path, GOOD)), digits()))
 
 
@@ -196,3 +200,62 @@ def test_suites_in_a_circle_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", sorted((Path(__file__).parents[2] / "suites").glob("*.toml")), ids=lambda f: f.stem)
 def test_the_shipped_suites_parse(file: Path) -> None:
     assert parse(file).name == file.stem
+
+
+def test_a_part_of_the_grid(tmp_path: Path) -> None:
+    suite = parse(write(tmp_path, GOOD))
+    part = suite.part(seeds=[0], discovery_rates=[1.0], corruptions=["class-swap", "random-swap"])
+    assert part == replace(suite, discovery_rates=(1.0,), corruptions=("random-swap", "class-swap"))
+    assert suite.part() == suite
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"seeds": [7]}, "has no 7 among its seeds; there are: 0"),
+        ({"discovery_rates": [0.2]}, r"has no 0.2 among its discovery_rates; there are: 0.1, 1.0"),
+        (
+            {"corruptions": ["no"]},
+            "has no no among its corruptions; there are: random-swap, class-swap, poison",
+        ),
+    ],
+)
+def test_what_is_not_in_the_grid_is_refused(tmp_path: Path, chosen: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse(write(tmp_path, GOOD)).part(**chosen)
+
+
+def test_what_is_given_leaves_defaults_out(tmp_path: Path) -> None:
+    suite = parse(write(tmp_path, GOOD))
+    assert given(suite.model) == {"width": 0.25}
+    assert given(suite.corruption) == {"size": 72}
+    assert given(suite.limits) == {}
+    assert given(replace(suite, title=suite.title))["budget"] == {"steps": 10, "batch_size": 64, "learning_rate": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"title": "Other words"}, True),
+        ({"seeds": (5,)}, True),
+        ({"discovery_rates": (0.5,)}, True),
+        ({"variants": ("mine",)}, True),
+        ({"threads": 2}, False),
+        ({"paper": True}, False),
+        ({"train_size": 100}, False),
+        ({"model": Model(width=0.5)}, False),
+    ],
+)
+def test_conditions_are_what_records_that_are_ranked_together_share(
+    tmp_path: Path, changes: dict[str, Any], same: bool
+) -> None:
+    suite = parse(write(tmp_path, GOOD))
+    assert (conditions(replace(suite, **changes)) == conditions(suite)) is same
+
+
+def test_a_stored_suite_comes_back_whatever_else_an_older_version_stored(tmp_path: Path) -> None:
+    suite = parse(write(tmp_path, GOOD))
+    table: dict[str, Any] = json.loads(json.dumps(asdict(suite)))
+    assert stored(table) == suite
+    table["variant"], table["model"]["capacity"] = "digits", 0.5
+    assert stored(table) == suite

@@ -27,6 +27,8 @@ def run_row(name: str) -> RunRow:
         id=name,
         suite="tiny",
         suite_specification={},
+        data_fingerprint="",
+        protocol_version=1,
         started_at=datetime(2026, 1, 1),
         finished_at=None,
         versions={},

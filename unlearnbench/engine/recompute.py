@@ -24,6 +24,8 @@ from unlearnbench.store.schema import PlannedTrialRow, PredictionRow, ProblemRow
 from unlearnbench.store.store import Store
 
 TOLERANCE = 1e-12
+SINCE_3 = ("misled_discovered", "misled_undiscovered", "attack_success")
+"""Metrics that records of earlier protocol versions lack."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def recompute(store: Store, data: Path, *, suite: str | None = None) -> Recomput
                 )
                 for trial, prediction, name, variant in session.execute(query.execution_options(yield_per=200)):
                     trials += 1
-                    without_score += trial.selection_score is None
+                    without_score += trial.selection_score is None and row.discovered > 0
                     differences += [
                         Difference(trial.key, method_label(name, variant), problem, *values)
                         for values in _differences(trial, prediction, judge)
@@ -169,7 +171,7 @@ def _differences(
     result = judge.metrics(predictions)
     for name, recomputed in {**asdict(result), "aggregate": result.aggregate}.items():
         stored = getattr(trial, name)
-        if name == "selection_score" and stored is None:
+        if stored is None and (name == "selection_score" or (name in SINCE_3 and trial.protocol_version < 3)):
             continue
         absent = stored is None or recomputed is None
         same = stored is recomputed if absent else abs(stored - recomputed) <= TOLERANCE

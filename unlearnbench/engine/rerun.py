@@ -38,6 +38,7 @@ from unlearnbench.store.store import Store
 
 RESULTS = (
     *("state", "reason", "weights_hash", "aggregate", "healed_train", "healed_discovered", "healed_undiscovered"),
+    *("misled_discovered", "misled_undiscovered", "attack_success"),
     *("healed_test", "utility", "utility_train", "selection_score", "forward_samples", "backward_samples"),
 )
 

@@ -143,18 +143,20 @@ class Suite:
     ) -> Suite:
         """The suite with a part of its grid; all of an axis that nothing is chosen of.
 
+        A seed stands for all entries with this corruption seed.
+
         Raises:
             UsageError: something that is not in the grid.
         """
         chosen: dict[str, Any] = {}
         for axis, wanted in (("seeds", seeds), ("discovery_rates", discovery_rates), ("corruptions", corruptions)):
-            there = {seed_of(item).corruption if axis == "seeds" else item: item for item in getattr(self, axis)}
+            there = [(seed_of(item).corruption if axis == "seeds" else item, item) for item in getattr(self, axis)]
             for item in wanted:
-                if item not in there:
-                    known = ", ".join(map(str, there))
+                if item not in dict(there):
+                    known = ", ".join(map(str, dict(there)))
                     raise UsageError(f"suite '{self.name}' has no {item} among its {axis}; there are: {known}")
             if wanted:
-                chosen[axis] = tuple(item for key, item in there.items() if key in wanted)
+                chosen[axis] = tuple(item for name, item in there if name in wanted)
         return replace(self, **chosen)
 
     def recipe_of(self, original: OriginalSpec) -> Recipe:
