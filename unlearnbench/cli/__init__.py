@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from unlearnbench.cli import authoring, checking, reporting, running, storing  # noqa: F401 each registers its verbs
+from unlearnbench.cli import authoring, checking, originals, reporting, running, storing  # noqa: F401 each adds its verbs
 from unlearnbench.cli.common import app
 from unlearnbench.errors import HarnessError, UsageError
 

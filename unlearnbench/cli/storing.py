@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import DATABASE, Data, app, err, out
+from unlearnbench.cli.common import DATABASE, Data, StoredSuite, app, err, out
 
-store_app = typer.Typer(help="Look after the results database: look, merge, export, check, upgrade.")
+if TYPE_CHECKING:
+    from unlearnbench.store.merge import Merged
+
+store_app = typer.Typer(help="Look after the results database: look, merge, export, dump, load, check, upgrade.")
 app.add_typer(store_app, name="store", no_args_is_help=True)
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="Results database: a SQLAlchemy URL or an SQLite file.")]
@@ -57,18 +60,50 @@ def merge(
     from unlearnbench.store.merge import merge as merge_stores
     from unlearnbench.store.store import Store
 
-    columns = ("table", "key", "method", "problem", "field", "kept", "other")
     conflicts = 0
     with Store(into) as target:
         for other in others:
             with Store(other, create=False) as source:
-                merged = merge_stores(source, target)
-            _say(f"{other}: {merged.added['trials']} trials added, {merged.known['trials']} known already")
-            if merged.conflicts:
-                out.print(_table(columns, merged.conflicts))
-                conflicts += len(merged.conflicts)
-    if conflicts:
-        _complain(f"{conflicts} conflict{'s' * (conflicts > 1)}: {into} keeps what it said; all else was merged")
+                conflicts += _merged(other, merge_stores(source, target))
+    _conclude(conflicts, into)
+
+
+@store_app.command()
+def dump(
+    suite: StoredSuite,
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the board; its files stay as is.")],
+    url: Url = DATABASE,
+) -> None:
+    """Write the recorded trials of a suite to text files, one a seed; what the files hold already is left out."""
+    from unlearnbench.store.dump import dump as write
+    from unlearnbench.store.store import Store
+
+    with Store(url, create=False) as store:
+        written = write(store.engine, suite, folder)
+    for file in written:
+        _say(f"{file} written")
+    if not written:
+        _say(f"nothing new: the files in {folder} hold every recorded trial of {suite}")
+
+
+@store_app.command()
+def load(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files that `store dump` wrote.")],
+    into: Annotated[
+        str, typer.Option(metavar="URL", help="Store to add to; it is made if it is not there.")
+    ] = DATABASE,
+) -> None:
+    """Add the rows of dumped files to a store; what disagrees is shown, and stays as it is."""
+    from unlearnbench.store.load import load as add
+    from unlearnbench.store.load import parts
+    from unlearnbench.store.store import Store
+
+    conflicts = 0
+    found = parts(files)  # before the target is opened: a damaged file leaves no trace
+    with Store(into) as target:
+        for file, merged in add(found, target):
+            conflicts += _merged(str(file), merged)
+    _conclude(conflicts, into)
 
 
 @store_app.command()
@@ -110,6 +145,20 @@ def upgrade(url: Url = DATABASE) -> None:
 
     before, after = bring(url)
     _say(f"schema version {after} already" if before == after else f"upgraded from schema version {before} to {after}")
+
+
+def _merged(source: str, merged: Merged) -> int:
+    """Say what became of a source's rows; returns the number of conflicts."""
+    _say(f"{source}: {merged.added['trials']} trials added, {merged.known['trials']} known already")
+    if merged.conflicts:
+        columns = ("table", "key", "method", "problem", "field", "kept", "other")
+        out.print(_table(columns, merged.conflicts))
+    return len(merged.conflicts)
+
+
+def _conclude(conflicts: int, into: str) -> None:
+    if conflicts:
+        _complain(f"{conflicts} conflict{'s' * (conflicts > 1)}: {into} keeps what it said; all else was merged")
 
 
 def _table(columns: Sequence[str], items: Sequence[object]) -> Table:

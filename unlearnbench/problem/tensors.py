@@ -46,13 +46,18 @@ def save(tensors: Tensors, path: Path) -> str:
     Raises:
         HarnessError: the file cannot be written.
     """
-    for left in path.parent.glob(f"{path.name}.part-*"):  # of a harness that was killed: nobody else has the lock
-        left.unlink(missing_ok=True)
-    temporary = path.with_name(f"{path.name}.part-{os.getpid()}")
+    temporary = part_of(path)
     digest = tensors_hash(tensors)
     write(tensors, temporary, {"weights_hash": digest})
     os.replace(temporary, path)
     return digest
+
+
+def part_of(path: Path) -> Path:
+    """The name under which this process writes the file before it is whole. The caller holds the lock of the path."""
+    for left in path.parent.glob(f"{path.name}.part-*"):  # of a harness that was killed: nobody else has the lock
+        left.unlink(missing_ok=True)
+    return path.with_name(f"{path.name}.part-{os.getpid()}")
 
 
 def write(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) -> None:

@@ -18,6 +18,10 @@ from unlearnbench.errors import HarnessError, UsageError
 LOCK = 0x756E6C6561726E  # any number that no other program locks in the same PostgreSQL database
 
 
+class NoStoreError(UsageError):
+    """Nothing is there yet: no file, or an empty database."""
+
+
 def url_of(path_or_url: str) -> str:
     """A SQLAlchemy URL: the argument itself, or SQLite on that file."""
     return path_or_url if "://" in path_or_url else f"sqlite:///{path_or_url}"
@@ -27,7 +31,8 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
     """An engine, not yet connected; without `create`, an SQLite file must be there.
 
     Raises:
-        UsageError: a URL that is not one of SQLite or PostgreSQL, or no file there.
+        NoStoreError: no file there.
+        UsageError: a URL that is not one of SQLite or PostgreSQL.
     """
     try:
         url = make_url(url_of(path_or_url))
@@ -36,7 +41,7 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
             raise UsageError(f"'{shown(path_or_url)}' names no file: a store in memory is gone when the program ends")
         if backend == "sqlite" and url.database:
             if not create and not Path(url.database).is_file():
-                raise UsageError(f"no results database at {url.database}: run a suite first, or name another")
+                raise NoStoreError(f"no results database at {url.database}: run a suite first, or name another")
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
     except ModuleNotFoundError as error:

@@ -91,7 +91,7 @@ def _merge(reading: Connection, writing: Connection) -> Merged:
             insert_new(writing, table, new)
             added[table.name] += len(new)
             known[table.name] += len(pairs)
-            differences = [item for pair in pairs for item in _differences(writing, table, *pair)]
+            differences = [item for pair in pairs for item in differing(writing, table, *pair)]
             if table is RUNS:
                 _finish(writing, pairs)
             if table is TRIALS:
@@ -121,7 +121,8 @@ def _rows(connection: Connection, query: Select[Any]) -> list[Values]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _differences(connection: Connection, table: Table, kept: Values, other: Values) -> list[Conflict]:
+def differing(connection: Connection, table: Table, kept: Values, other: Values) -> list[Conflict]:
+    """Each field in which two rows under one key differ, other than in circumstances; the connection names what is."""
     circumstances = CIRCUMSTANCES.get(table.name, set())
     return [
         _conflict(connection, table, kept, name, kept[name], other[name])
@@ -150,12 +151,12 @@ def _predictions(
     for key in sorted(stored.keys() & others.keys()):
         for name in ("train", "test", "triggered_test"):
             kept, other = stored[key][name], others[key][name]
-            if kept != other and (difference := _unequal(kept, other)):
+            if kept != other and (difference := unequal(kept, other)):
                 conflicts.append(_conflict(writing, TRIALS, known_keys[key], f"predictions ({name})", *difference))
     return conflicts
 
 
-def _unequal(kept: bytes | None, other: bytes | None) -> tuple[str, str] | None:
+def unequal(kept: bytes | None, other: bytes | None) -> tuple[str, str] | None:
     """How two packed predictions differ, if their classes do: another zlib gives other bytes."""
     if kept is None or other is None:
         return ("none" if kept is None else "some", "none" if other is None else "some")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
-from unlearnbench.store.connection import begin_alone, connect, explained, writing
+from unlearnbench.store.connection import NoStoreError, begin_alone, connect, explained, writing
 from unlearnbench.store.migrations import check, create, stored_version
 from unlearnbench.store.schema import TABLES, Base, OriginalRow, RunRow, SubmissionRow, TrialRow
 
@@ -59,6 +59,7 @@ class Store:
     """The only way in: rows are added in one transaction each, and what is measured never changes.
 
     Raises:
+        NoStoreError: there is none yet, and none is to be created.
         UsageError: a URL that cannot be opened, something that is not a store, or a store of another schema version.
     """
 
@@ -71,7 +72,7 @@ class Store:
         with self.engine.connect() as connection:
             version = stored_version(connection)
             if version == 0 and not may_create:
-                raise UsageError(f"no results database at {self.engine.url}: it is empty")
+                raise NoStoreError(f"no results database at {self.engine.url}: it is empty")
             if version == 0:
                 begin_alone(connection)  # two harnesses that start at once must not both create
                 version = stored_version(connection)

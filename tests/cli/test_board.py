@@ -1,0 +1,103 @@
+"""A board goes from one machine to another: its records as files, its originals as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unlearnbench import cli
+
+TINY = """
+name = "tiny"
+title = "Tiny"
+dataset = "digits"
+corruptions = ["poison-trigger"]
+discovery_rates = [0.5, 1.0]
+seeds = [0]
+train_size = 200
+test_size = 60
+[corruption]
+size = 20
+[model]
+width = 0.05
+[recipe]
+steps = 6
+batch_size = 50
+peak_learning_rate = 0.05
+[budget]
+steps = 2
+batch_size = 50
+learning_rate = 0.01
+"""
+
+
+@pytest.fixture
+def call(capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Call the program in an empty folder; how it ended, and what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def call_with(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            cli.main(list(arguments))
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out, printed.err
+
+    return call_with
+
+
+def test_a_method_added_elsewhere_starts_from_the_same_weights(call: Any) -> None:
+    call("new", "mine")
+    call("new", "yours")
+    Path("tiny.toml").write_text(TINY)
+    assert call("run", "tiny.toml", "--method", "mine")[0] == 0
+    assert call("originals", "export", "tiny", "--out", "originals") == (0, "1 originals written to originals\n", "")
+    assert call("store", "dump", "tiny", "--out", "board") == (0, "board/seed-0.jsonl written\n", "")
+    assert call("store", "dump", "tiny", "--out", "board")[1].startswith("nothing new: the files in board hold every")
+
+    there = ("--data", "there", "--database", "there/results.db")
+    assert call("originals", "import", "originals", *there) == (0, "1 originals imported, 0 known already\n", "")
+    assert call("originals", "import", "originals", *there) == (0, "0 originals imported, 1 known already\n", "")
+    assert not Path("there/results.db").exists()
+    say = "board/seed-0.jsonl: 2 trials added, 0 known already\n"
+    assert call("store", "load", "board/seed-0.jsonl", "--into", "there/results.db") == (0, say, "")
+    (original,) = Path("there/originals").glob("*.safetensors")
+    before = original.stat().st_mtime_ns
+    code, out, err = call("run", "tiny.toml", "--method", "yours", *there)
+    assert (code, "2 trials run" in out) == (0, True), err
+    assert "differs" not in err
+    assert original.stat().st_mtime_ns == before, "it was not trained again"
+    assert (
+        call("store", "dump", "tiny", "there/results.db", "--out", "board")[1] == "board/seed-0.part2.jsonl written\n"
+    )
+    code, out, err = call("store", "load", "board/seed-0.jsonl", "board/seed-0.part2.jsonl")
+    assert (code, out.splitlines()[1]) == (0, "board/seed-0.part2.jsonl: 2 trials added, 0 known already"), err
+    assert call("store", "recompute")[1] == "4 finished trials recomputed\n"
+
+
+def test_a_damaged_file_exits_2_and_a_conflict_1(call: Any) -> None:
+    call("new", "mine")
+    Path("tiny.toml").write_text(TINY)
+    assert call("run", "tiny.toml", "--method", "mine")[0] == 0
+    call("store", "dump", "tiny", "--out", "board")
+    file = Path("board/seed-0.jsonl")
+    whole = file.read_text()
+    file.write_text(whole.replace('"state":"finished"', '"state":"stopped"', 1))
+    code, out, err = call("store", "load", str(file))
+    assert (code, "state" in out) == (1, True)
+    assert err == "1 conflict: sqlite:///data/unlearnbench.db keeps what it said; all else was merged\n"
+    file.write_text(whole[:-100])
+    code, out, err = call("store", "load", str(file), "--into", "new.db")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("unlearnbench: board/seed-0.jsonl, line ")
+    assert not Path("new.db").exists()
+    code, out, err = call("originals", "import", "board")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "board/originals.json is not a readable index" in err
+    code, out, err = call("originals", "export", "tiny", "--out", "some", "--seed", "7")
+    assert (code, out, err) == (
+        2,
+        "",
+        "unlearnbench: no original of suite 'tiny' was trained by seed 7; there are: 0\n",
+    )

@@ -1,0 +1,434 @@
+"""A board as files: all of it arrives, equal rows are equal bytes, files never change, and damage is one sentence."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rows
+from sqlalchemy import delete, select, update
+
+from unlearnbench.errors import UsageError
+from unlearnbench.evaluation.predictions import pack
+from unlearnbench.report.frames import trials
+from unlearnbench.store.dump import dump
+from unlearnbench.store.load import load, parts
+from unlearnbench.store.merge import Merged
+from unlearnbench.store.migrations import upgrade
+from unlearnbench.store.schema import SCHEMA_VERSION, TABLES, Base, PredictionRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.store.store import Store
+
+LATER = rows.NOW + timedelta(hours=1)
+
+
+def everything(store: Store) -> dict[str, list[dict[str, Any]]]:
+    with store.engine.connect() as connection:
+        return {
+            table.name: sorted((dict(row) for row in connection.execute(select(table)).mappings()), key=str)
+            for table in TABLES
+        }
+
+
+def zero(**changes: Any) -> Base:
+    return rows.problem(**{"corruption_seed": 0} | changes)
+
+
+def small() -> list[Base]:
+    """One finished and one failed trial of seed 0, planned with one that is missing."""
+    return [
+        *(row for row in rows.whole() if row.__tablename__ != "problems"),
+        zero(),
+        rows.planned(trial_key="u"),
+        rows.planned(trial_key="missing"),
+        rows.failed(key="u", detail='Traceback\n"\\ \N{SNOWMAN}'),
+    ]
+
+
+def more(run: str, trial: str, **changes: Any) -> list[Base]:
+    """A later run that plans the first trial again and records another one."""
+    return [
+        rows.run(id=run, started_at=LATER),
+        rows.planned(run_id=run),
+        rows.planned(run_id=run, trial_key=trial),
+        rows.trial(key=trial, run_id=run, **changes),
+        rows.prediction([4, 5], trial_key=trial),
+    ]
+
+
+def loaded(files: list[Path], store: Store) -> list[Merged]:
+    return [merged for _, merged in load(parts(files), store)]
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Iterator[Store]:
+    with Store(str(tmp_path / "new.db")) as store:
+        yield store
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The file of a small board."""
+    with Store(str(tmp_path / "small.db")) as store:
+        store.add(small())
+        (path,) = dump(store.engine, "small", tmp_path / "board")
+    return path
+
+
+def test_all_arrives_and_equal_rows_are_equal_bytes(store: Store, new: Store, tmp_path: Path) -> None:
+    store.add(small())
+    (written,) = dump(store.engine, "small", tmp_path / "board")
+    assert written == tmp_path / "board" / "seed-0.jsonl"
+    (merged,) = loaded([written], new)
+    assert merged.conflicts == ()
+    before = everything(store)
+    before["planned_trials"] = [row for row in before["planned_trials"] if row["trial_key"] != "missing"]
+    assert everything(new) == before
+    assert all(before.values()), "every table has a row"
+    (again,) = dump(new.engine, "small", tmp_path / "again")
+    assert again.read_bytes() == written.read_bytes()
+    assert loaded([written], new)[0].added.total() == 0
+
+
+def test_into_a_store_of_either_kind(database: str, file: Path, tmp_path: Path) -> None:
+    with Store(database) as store:
+        loaded([file], store)
+        (again,) = dump(store.engine, "small", tmp_path / "again")
+    assert again.read_bytes() == file.read_bytes()
+
+
+def test_the_board_of_real_runs(first: str, new: Store, tmp_path: Path) -> None:
+    upgrade(first)
+    with Store(first) as store:
+        files = dump(store.engine, "tiny", tmp_path / "board")
+        loaded(files, new)
+        assert trials(new.engine, "tiny").equals(trials(store.engine, "tiny"))
+    again = dump(new.engine, "tiny", tmp_path / "again")
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in files]
+
+
+def test_the_form_of_a_file(file: Path) -> None:
+    content = file.read_bytes()
+    assert content.isascii()
+    assert b"\r" not in content
+    header, *lines = map(json.loads, content.decode().splitlines())
+    assert header == {
+        "format": "unlearnbench board",
+        "version": 1,
+        "schema": SCHEMA_VERSION,
+        "suite": "small",
+        "seed": {"corruption": 0, "training": 0, "unlearning": 0},
+        "rows": dict.fromkeys(("runs", "problems", "originals", "submissions", "predictions"), 1)
+        | {"trials": 2, "planned_trials": 2},
+    }
+    assert [row["key"] for row in lines if row["table"] == "trials"] == ["t", "u"]
+    assert next(row for row in lines if row["table"] == "problems")["discovery_rate"] == 0.1 + 0.2
+
+
+def test_one_file_a_seed(store: Store, new: Store, tmp_path: Path) -> None:
+    store.add([*small(), zero(key="p1", corruption_seed=1)])
+    for key, training, unlearning in (("a", 1, 1), ("b", 2, 3)):
+        store.add([rows.planned(trial_key=key, problem_key="p1")])
+        store.add([rows.trial(key=key, problem_key="p1", training_seed=training, unlearning_seed=unlearning)])
+    files = dump(store.engine, "small", tmp_path)
+    assert [path.name for path in files] == ["seed-0.jsonl", "seed-1.jsonl", "seed-1-2-3.jsonl"]
+    loaded(files[2:], new)
+    assert [row["key"] for row in everything(new)["trials"]] == ["b"]
+    assert [row["key"] for row in everything(new)["problems"]] == ["p1"]
+
+
+def test_what_is_new_goes_into_a_new_file(store: Store, new: Store, tmp_path: Path) -> None:
+    store.add(small())
+    (first,) = dump(store.engine, "small", tmp_path)
+    before = first.read_bytes()
+    assert dump(store.engine, "small", tmp_path) == []
+    store.add(more("r2", "v"))
+    store.finish_run("r", LATER)
+    (second,) = dump(store.engine, "small", tmp_path)
+    store.add(more("r3", "w"))
+    (third,) = dump(store.engine, "small", tmp_path)
+    assert [second.name, third.name] == ["seed-0.part2.jsonl", "seed-0.part3.jsonl"]
+    assert first.read_bytes() == before
+    assert dump(store.engine, "small", tmp_path) == []
+    for order in ([first, second, third], [third, first, second]):
+        assert not any(merged.conflicts for merged in loaded(order, new))
+    wanted = everything(store)
+    wanted["planned_trials"] = [row for row in wanted["planned_trials"] if row["trial_key"] != "missing"]
+    wanted["runs"][0]["finished_at"] = None  # the end of the first run came after its file
+    assert everything(new) == wanted
+
+
+def test_a_new_seed_takes_the_old_one_along(store: Store, new: Store, tmp_path: Path) -> None:
+    """Reports read the last run's plan, so a board whose old trials it does not plan would lose them."""
+    store.add(small())
+    dump(store.engine, "small", tmp_path)
+    store.add([zero(key="p1", corruption_seed=1), *more("r2", "v", problem_key="p1", training_seed=1)])
+    dump(store.engine, "small", tmp_path)
+    files = sorted(tmp_path.glob("*.jsonl"))
+    assert [path.name for path in files] == ["seed-0.jsonl", "seed-0.part2.jsonl", "seed-1-1-0.jsonl"]
+    loaded(files, new)
+    assert list(trials(new.engine, "small")["trial"]) == list(trials(store.engine, "small")["trial"]) == ["t", "v"]
+
+
+def test_a_run_that_planned_nothing_new_says_nothing_new(store: Store, tmp_path: Path) -> None:
+    store.add(small())
+    dump(store.engine, "small", tmp_path)
+    store.add(
+        [rows.run(id="r2", started_at=LATER), rows.planned(run_id="r2"), rows.planned(run_id="r2", trial_key="u")]
+    )
+    assert dump(store.engine, "small", tmp_path) == []
+
+
+def test_only_what_is_kept(store: Store, new: Store, tmp_path: Path) -> None:
+    store.add(small())
+    loaded(dump(store.engine, "small", tmp_path, keep={"u", "elsewhere"}), new)
+    content = everything(new)
+    assert [row["key"] for row in content["trials"]] == ["u"]
+    assert [row["trial_key"] for row in content["planned_trials"]] == ["u"]
+    (rest,) = dump(store.engine, "small", tmp_path)
+    loaded([rest], new)
+    assert [row["key"] for row in everything(new)["trials"]] == ["t", "u"]
+
+
+def test_a_run_that_a_file_names_is_told_wholly(store: Store, new: Store, tmp_path: Path) -> None:
+    """Also what it planned of trials that were written before, but could not be kept when it was named first."""
+    store.add(small())
+    files = dump(store.engine, "small", tmp_path)
+    store.add(more("r2", "v"))
+    files += dump(store.engine, "small", tmp_path, keep={"v"})
+    files += dump(store.engine, "small", tmp_path)
+    assert [path.name for path in files] == ["seed-0.jsonl", "seed-0.part2.jsonl", "seed-0.part3.jsonl"]
+    loaded(files, new)
+    assert list(trials(new.engine, "small")["trial"]) == ["t", "v"]
+
+
+def test_other_suites_stay_out_and_their_record_comes_with_its_run(store: Store, new: Store, tmp_path: Path) -> None:
+    store.add(
+        [*small(), rows.run(id="o", suite="other"), rows.planned(run_id="o"), rows.planned(run_id="o", trial_key="x")]
+    )
+    store.add([rows.trial(key="x")])
+    loaded(dump(store.engine, "other", tmp_path), new)
+    content = everything(new)
+    assert [row["key"] for row in content["trials"]] == ["t", "x"]
+    assert {row["run_id"] for row in content["planned_trials"]} == {"o"}
+    assert sorted(row["id"] for row in content["runs"]) == ["o", "r"]
+    with pytest.raises(UsageError, match=r"seed-0.jsonl is of suite 'other': give another folder for 'small'"):
+        dump(store.engine, "small", tmp_path)
+    with pytest.raises(UsageError, match="no recorded trial of a suite 'none'"):
+        dump(store.engine, "none", tmp_path / "none")
+
+
+def set_to(table: type[Base], **values: Any) -> Callable[[Store], None]:
+    def change(store: Store) -> None:
+        with store.engine.begin() as connection:
+            connection.execute(update(table).values(values))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (set_to(TrialRow, weights_hash="b" * 64), r"of 'trials' \(npo\): weights_hash is aaa.* there, bbb.* here"),
+        (
+            set_to(PredictionRow, test=pack(np.array([1, 2, 4]))),
+            r"row t of 'predictions': test is 1 of them in",
+        ),
+        (set_to(PredictionRow, triggered_test=pack(np.array([1]))), "triggered_test is none there, some here"),
+    ],
+)
+def test_a_file_that_says_something_else_stops_it(change: Any, words: str, new: Store, file: Path) -> None:
+    loaded([file], new)
+    before = file.read_bytes()
+    change(new)
+    with pytest.raises(UsageError, match=words):
+        dump(new.engine, "small", file.parent)
+    assert list(file.parent.iterdir()) == [file]
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_to(TrialRow, seconds=77.0, total_seconds=78.0, created_at=LATER, isolation="strict"),
+        set_to(PredictionRow, test=zlib.compress(zlib.decompress(pack(np.array([1, 2, 3]))), 0)),
+        set_to(SubmissionRow, title="Corrected"),
+    ],
+)
+def test_circumstances_and_titles_are_nothing_new(change: Any, new: Store, file: Path, tmp_path: Path) -> None:
+    loaded([file], new)
+    change(new)
+    assert dump(new.engine, "small", file.parent) == []
+    new.add(more("r2", "v"))
+    (second,) = dump(new.engine, "small", file.parent)
+    with Store(str(tmp_path / "other.db")) as other:
+        assert not any(merged.conflicts for merged in loaded([file, second], other))
+
+
+def test_a_number_that_json_cannot_say(new: Store, tmp_path: Path) -> None:
+    new.add([*small(), rows.submission(key="s2", hyperparameters={"beta": float("nan")})])
+    new.add([rows.trial(key="v", submission_key="s2"), rows.planned(trial_key="v", submission_key="s2")])
+    with pytest.raises(UsageError, match="row s2 of 'submissions' holds a number that is not finite"):
+        dump(new.engine, "small", tmp_path / "board")
+    assert not (tmp_path / "board").exists()
+
+
+def test_what_disagrees_is_a_conflict(new: Store, file: Path) -> None:
+    new.add(
+        [
+            row
+            for row in small()
+            if not (isinstance(row, TrialRow) and row.key == "t") and row.__tablename__ != "predictions"
+        ]
+    )
+    new.add([rows.trial(healed_test=0.25)])
+    (merged,) = loaded([file], new)
+    assert [(item.table, item.field, item.kept) for item in merged.conflicts] == [("trials", "healed_test", 0.25)]
+
+
+def test_of_several_files_with_one_damaged_none_is_read(file: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.jsonl"
+    damaged.write_text("{}\n")
+    with pytest.raises(UsageError, match=r"damaged.jsonl, line 1: not a file of a board"):
+        parts([file, damaged])
+    with pytest.raises(UsageError, match=r"none.jsonl cannot be read: No such file"):
+        parts([tmp_path / "none.jsonl"])
+
+
+def row_of(table: str) -> Callable[[list[str]], int]:
+    return lambda lines: next(number for number, line in enumerate(lines) if f'"table":"{table}"' in line)
+
+
+def changed(table: str, /, **values: Any) -> Callable[[list[str]], list[str]]:
+    """The lines with some columns of a table's first row set, or removed where they are `...`."""
+
+    def change(lines: list[str]) -> list[str]:
+        number = row_of(table)(lines)
+        row = {name: value for name, value in (json.loads(lines[number]) | values).items() if value is not ...}
+        lines[number] = json.dumps(row, sort_keys=True, separators=(",", ":"))
+        return lines
+
+    return change
+
+
+def without(table: str) -> Callable[[list[str]], list[str]]:
+    return lambda lines: [line for number, line in enumerate(lines) if number != row_of(table)(lines)]
+
+
+def twice(lines: list[str]) -> list[str]:
+    number = row_of("trials")(lines)
+    return [*lines[: number + 1], lines[number], *lines[number + 1 :]]
+
+
+def swapped(lines: list[str]) -> list[str]:
+    number = row_of("trials")(lines)
+    return [*lines[:number], lines[number + 1], lines[number], *lines[number + 2 :]]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda lines: [*lines[:2], "{not JSON", *lines[3:]], "line 3: not JSON"),
+        (lambda lines: [*lines[:2], "[1]", *lines[3:]], "line 3: not a row in the form"),
+        (lambda lines: [*lines[:2], "[" * 100_000, *lines[3:]], "line 3: "),
+        (lambda lines: [*lines[:2], f"{lines[2]} ", *lines[3:]], "line 3: not a row in the form"),
+        (lambda lines: [*lines[:2], f"{lines[2]}\r", *lines[3:]], "line 3: not a row in the form"),
+        (lambda lines: [*lines[:2], "", *lines[2:]], "line 3: not JSON"),
+        (lambda lines: lines[:-1], r"line \d+: 9 rows were written, 8 whole ones"),
+        (lambda lines: [*lines[:-2], lines[-2][:50]], r"line \d+: not JSON"),
+        (lambda lines: lines[:1], "line 1: 9 rows were written, 0 whole ones"),
+        (twice, r"line \d+: the row is there twice"),
+        (swapped, r"line \d+: the row is there twice, or not in its place"),
+        (changed("trials", table="trails"), r"line \d+: unknown table 'trails'"),
+        (changed("runs", table="claims"), r"line \d+: unknown table 'claims'"),
+        (changed("trials", colour=1), r"line \d+: unknown column 'colour' of 'trials'"),
+        (changed("trials", utility=...), r"line \d+: no column 'utility' of 'trials'"),
+        (changed("trials", utility="0.5"), r"line \d+: column 'utility' of 'trials' cannot be '0.5'"),
+        (changed("trials", utility=1), "column 'utility' of 'trials' cannot be 1"),
+        (changed("trials", utility=float("nan")), r"line \d+: .*not JSON compliant"),
+        (changed("trials", threads=True), "column 'threads' of 'trials' cannot be True"),
+        (changed("trials", training_seed=2**63), "column 'training_seed' of 'trials' cannot be 9223372036854775808"),
+        (changed("trials", state=None), "column 'state' of 'trials' cannot be None"),
+        (changed("trials", state="a\0"), "column 'state' of 'trials' cannot be"),
+        (changed("trials", state="\ud800"), "column 'state' of 'trials' cannot be"),
+        (changed("trials", created_at="yesterday"), "column 'created_at' of 'trials' cannot be 'yesterday'"),
+        (changed("trials", created_at="2026-01-02T03:04:05+00:00"), "column 'created_at' of 'trials' cannot be"),
+        (changed("originals", absorbed=1), "column 'absorbed' of 'originals' cannot be 1"),
+        (changed("submissions", hyperparameters="{}"), "column 'hyperparameters' of 'submissions' cannot be"),
+        (changed("predictions", test="!"), "column 'test' of 'predictions' cannot be '!'"),
+        (changed("predictions", test="AAAA"), "column 'test' of 'predictions' cannot be 'AAAA'"),
+        (without("runs"), r"line \d+: run_id refers to a row of 'runs' that is not there"),
+        (without("problems"), r"line \d+: problem_key refers to a row of 'problems' that is not there"),
+        (changed("trials", reason="\N{SNOWMAN}"), "fine"),
+    ],
+)
+def test_damage_is_one_sentence(damage: Any, words: str, file: Path) -> None:
+    lines = damage(file.read_text().splitlines())
+    file.write_text("".join(f"{line}\n" for line in lines), newline="\n")
+    if words == "fine":  # the others are refused for what was changed, not for the way in which it was
+        assert parts([file])[0].rows["trials"][("t",)]["reason"] == "\N{SNOWMAN}"
+        return
+    with pytest.raises(UsageError, match=words) as caught:
+        parts([file])
+    assert str(caught.value).startswith(str(file))
+    assert "\n" not in str(caught.value)
+
+
+def test_every_cut_is_found(file: Path) -> None:
+    whole = file.read_bytes()
+    for length in range(0, len(whole), 13):
+        file.write_bytes(whole[:length])
+        with pytest.raises(UsageError, match=r"line \d+: "):
+            parts([file])
+    file.write_bytes(whole[:-1])
+    with pytest.raises(UsageError, match="whole ones"):
+        parts([file])
+    file.write_bytes(b"\xff" + whole)
+    with pytest.raises(UsageError, match="line 1: not ASCII"):
+        parts([file])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("schema", SCHEMA_VERSION + 1, rf"needs tables of schema version {SCHEMA_VERSION + 1}, this version has"),
+        ("version", 2, "line 1: key 'version'"),
+        ("format", "other", "line 1: not a file of a board"),
+        ("seed", 0, "line 1: key 'seed'"),
+    ],
+)
+def test_a_file_of_another_version(key: str, value: Any, words: str, file: Path) -> None:
+    header, *lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([f"{json.dumps(json.loads(header) | {key: value})}\n", *lines]))
+    with pytest.raises(UsageError, match=words):
+        parts([file])
+
+
+def test_missing_predictions_come_later(new: Store, file: Path, tmp_path: Path) -> None:
+    """A record that was written without predictions is told of them when the store has some."""
+    loaded([file], new)
+    with new.engine.begin() as connection:
+        connection.execute(delete(PredictionRow))
+    (bare,) = dump(new.engine, "small", tmp_path / "bare")
+    new.add([rows.prediction()])
+    (second,) = dump(new.engine, "small", tmp_path / "bare")
+    with Store(str(tmp_path / "other.db")) as other:
+        assert not any(merged.conflicts for merged in loaded([bare, second], other))
+        assert everything(other) == everything(new)
+
+
+def test_a_run_is_still_going_on_in_the_first_file(new: Store, tmp_path: Path) -> None:
+    """Its end comes with what it records later."""
+    new.add(small())
+    (first,) = dump(new.engine, "small", tmp_path)
+    new.add([rows.planned(trial_key="v"), rows.trial(key="v")])
+    new.finish_run("r", LATER)
+    (second,) = dump(new.engine, "small", tmp_path)
+    with Store(str(tmp_path / "other.db")) as other:
+        assert not any(merged.conflicts for merged in loaded([first, second], other))
+        assert [row["finished_at"] for row in everything(other)[RunRow.__tablename__]] == [LATER]

@@ -1,0 +1,228 @@
+"""The files of a board: what a store holds of one seed of a suite, as JSON lines that never change.
+
+The first line says what the file is and how many rows of each table follow. Then comes a line for each row, its table
+beside its columns. Bytes are base64, moments are ISO 8601. A file has one form only: tables in the order in which rows
+can be added, rows by key, names sorted, ASCII. So equal rows give equal bytes, and what is not in that form is damaged.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Integer, LargeBinary, String, Table
+
+from unlearnbench.errors import UsageError
+from unlearnbench.evaluation.predictions import unpack
+from unlearnbench.problem.specification import validated
+from unlearnbench.problem.streams import Seeds
+from unlearnbench.store.schema import SCHEMA_VERSION, TABLES
+from unlearnbench.store.store import Values, key_of
+
+FORMAT: Literal["unlearnbench board"] = "unlearnbench board"
+VERSION: Literal[1] = 1
+
+Key = tuple[str, ...]
+Rows = dict[str, dict[Key, Values]]
+"""Rows by table and key."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    format: Literal["unlearnbench board"]
+    version: Literal[1]
+    schema: int
+    suite: str
+    seed: Seeds
+    rows: dict[str, int]
+    """How many there are, by table."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file that was read."""
+
+    path: Path
+    header: Header
+    rows: Rows
+
+
+def text_of(suite: str, seed: Seeds, rows: Mapping[str, Mapping[Key, Values]]) -> str:
+    """The content of the file of these rows.
+
+    Raises:
+        UsageError: a number that is not finite, which JSON cannot say.
+    """
+    lines = []
+    for table in TABLES:
+        for key, row in sorted(rows.get(table.name, {}).items()):
+            try:
+                lines.append(_line({"table": table.name, **_encoded(table, row)}))
+            except ValueError as error:
+                raise UsageError(f"row {'/'.join(key)} of '{table.name}' holds a number that is not finite") from error
+    counts = {name: len(found) for name, found in rows.items() if found}
+    header = _line(asdict(Header(FORMAT, VERSION, SCHEMA_VERSION, suite, seed, counts)))
+    return "".join(f"{line}\n" for line in [header, *lines])
+
+
+def read(path: Path) -> Part:
+    """The content of a file, every row with all that it refers to.
+
+    Raises:
+        UsageError: no such file, one of tables of another version, or one that is damaged: where, and how.
+    """
+    try:
+        text = path.read_bytes().decode("ascii")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        number = error.object[: error.start].count(b"\n") + 1
+        raise UsageError(f"{path}, line {number}: not ASCII: the file is damaged") from error
+    first, *lines = text.split("\n")
+    header = _header(path, first)
+    rows: Rows = {table.name: {} for table in TABLES}
+    last: tuple[int, Key] = (-1, ())
+    for number, line in enumerate(lines[:-1], 2):
+        try:
+            table, row = _row(line)
+            place = (TABLES.index(table), key_of(table, row))
+            if place <= last:
+                raise ValueError("the row is there twice, or not in its place")
+            last = place
+            for column, parent in _references(table):
+                if row[column] is not None and (row[column],) not in rows[parent]:
+                    raise ValueError(f"{column} refers to a row of '{parent}' that is not there")
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"{path}, line {number}: {error}: the file is damaged") from error
+        rows[table.name][place[1]] = row
+    counts = Counter({name: len(found) for name, found in rows.items()})
+    if lines[-1:] != [""] or +counts != +Counter(header.rows):
+        says = f"{sum(header.rows.values())} rows were written, {counts.total()} whole ones of them are there"
+        end = len(lines) + (lines[-1:] != [""])
+        raise UsageError(f"{path}, line {end}: {says}: the file is damaged")
+    return Part(path, header, rows)
+
+
+def _header(path: Path, line: str) -> Header:
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UsageError(f"{path}, line 1: not a file of a board, which `unlearnbench store dump` writes")
+    # Asked first: another version may say other things in this line.
+    if content.get("version") == VERSION and content.get("schema") != SCHEMA_VERSION:
+        raise UsageError(
+            f"{path}, line 1: the file needs tables of schema version {content.get('schema')}, this version has"
+            f" {SCHEMA_VERSION}: load it with a version of unlearnbench that has those"
+        )
+    return validated(Header, content, f"{path}, line 1")
+
+
+def _line(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _row(line: str) -> tuple[Table, Values]:
+    """The row of a line.
+
+    Raises:
+        ValueError: a line that `_line` does not write, or a row that fits no table.
+    """
+    try:
+        content = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error})") from error
+    if not isinstance(content, dict) or _line(content) != line:
+        raise ValueError("not a row in the form in which it was written")
+    name = content.pop("table", None)
+    table = next((table for table in TABLES if table.name == name), None)
+    if table is None:
+        raise ValueError(f"unknown table {name!r}")
+    names = {column.name for column in table.columns}
+    if names != content.keys():
+        wrong = [f"no column {name!r}" for name in sorted(names - content.keys())]
+        wrong += [f"unknown column {name!r}" for name in sorted(content.keys() - names)]
+        raise ValueError(f"{wrong[0]} of '{table.name}'")
+    row = {}
+    for column in table.columns:
+        try:
+            row[column.name] = _decoded(column, content[column.name])
+        except (ValueError, TypeError, zlib.error) as error:
+            raise ValueError(
+                f"column {column.name!r} of '{table.name}' cannot be {_short(content[column.name])}"
+            ) from error
+    return table, row
+
+
+def _references(table: Table) -> Iterable[tuple[str, str]]:
+    """Each column that refers to another table's key, and that table."""
+    return [(key.parent.name, key.column.table.name) for key in table.foreign_keys]
+
+
+def _encoded(table: Table, row: Values) -> dict[str, Any]:
+    return {column.name: _as_json(row[column.name]) for column in table.columns}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+_PLAIN: tuple[tuple[type[Any], type[Any]], ...] = ((Boolean, bool), (Integer, int), (Float, float), (String, str))
+
+
+def _decoded(column: Column[Any], value: Any) -> Any:
+    """The value as the column holds it, of exactly its type.
+
+    Raises:
+        ValueError, TypeError, zlib.error: it is of another one, or damaged.
+    """
+    kind = column.type
+    if isinstance(kind, JSON):
+        # `list` or `dict`, whichever its model says, is all that such a column holds.
+        if not isinstance(value, dict | list) and not (value is None and column.nullable):
+            raise TypeError(value)
+        return value
+    if value is None:
+        if not column.nullable:
+            raise TypeError(value)
+        return None
+    if isinstance(kind, LargeBinary):
+        content = base64.b64decode(value, validate=True)
+        unpack(content)  # the only bytes in a store are packed predictions
+        return content
+    if isinstance(kind, DateTime):
+        return _moment(value)
+    wanted = next(python for sql, python in _PLAIN if isinstance(kind, sql))
+    if type(value) is not wanted or (wanted is int and not -(2**63) <= value < 2**63):
+        raise TypeError(value)
+    if wanted is str:
+        value.encode()  # half of a surrogate pair is no text
+        if "\0" in value:
+            raise ValueError(value)
+    return value
+
+
+def _moment(value: str) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is not None or moment.isoformat() != value:
+        raise ValueError(value)
+    return moment
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,36 @@
+"""From the files of a board to a store: each is checked wholly before the first is added."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from unlearnbench.store.board import Part, read
+from unlearnbench.store.connection import writing
+from unlearnbench.store.merge import Merged, merge
+from unlearnbench.store.schema import TABLES
+from unlearnbench.store.store import Store, insert_new
+
+
+def parts(files: Sequence[Path]) -> list[Part]:
+    """What these files hold.
+
+    Raises:
+        UsageError: one cannot be read, or is damaged.
+    """
+    return [read(file) for file in files]
+
+
+def load(read_parts: Sequence[Part], target: Store) -> Iterator[tuple[Path, Merged]]:
+    """Add the rows of files to a store, as those of other stores are: file by file, each in one transaction.
+
+    Raises:
+        UsageError: the target cannot be written to, or cannot hold a row.
+    """
+    for part in read_parts:
+        with tempfile.TemporaryDirectory() as folder, Store(str(Path(folder) / "part.db")) as source:
+            with writing(source.engine) as connection:
+                for table in TABLES:
+                    insert_new(connection, table, list(part.rows[table.name].values()))
+            yield part.path, merge(source, target)
