@@ -25,6 +25,10 @@ import rows
 KEYS = ("a" * 64, "b" * 64)
 
 
+def of(seed: int) -> dict[str, Any]:
+    return {"problem": {"corruption": "random-swap", "seed": seed}}
+
+
 def weights(number: int) -> dict[str, torch.Tensor]:
     return {"layer": torch.full((3, 4), float(number)), "count": torch.tensor(number)}
 
@@ -39,14 +43,14 @@ def cache(tmp_path: Path, store: Store) -> Path:
     for number, key in enumerate(KEYS):
         with lock(path_of(cache, key)):
             digest = save(weights(number), path_of(cache, key))
-        store.add([rows.original(key=key, weights_hash=digest, training_seed=number)])
+        store.add([rows.original(key=key, weights_hash=digest, training_seed=number, specification=of(number))])
         store.add([rows.planned(run_id="suite", trial_key=f"t{number}", original_key=key)])
     return cache
 
 
 @pytest.fixture
 def folder(tmp_path: Path, store: Store, cache: Path) -> Path:
-    assert export(store.engine, "suite", cache, tmp_path / "out") == 2
+    assert export(store.engine, set(KEYS), cache, tmp_path / "out") == 2
     return tmp_path / "out"
 
 
@@ -73,16 +77,14 @@ def test_the_index_says_what_they_are(folder: Path) -> None:
     first = index["originals"][0]
     said = [first[name] for name in ("corruption", "seed", "capacity", "training")]
     assert said == ["random-swap", 0, 0.5, "standard"]
-    assert first["specification"] == rows.original().specification
+    assert first["specification"] == of(0)
 
 
-def test_of_some_seeds(store: Store, cache: Path, tmp_path: Path) -> None:
-    assert export(store.engine, "suite", cache, tmp_path / "out", [1]) == 1
+def test_only_what_is_asked_for(store: Store, cache: Path, tmp_path: Path) -> None:
+    assert export(store.engine, {KEYS[1]}, cache, tmp_path / "out") == 1
     assert set(files(tmp_path / "out")) == {"originals.json", path_of(cache, KEYS[1]).name}
-    with pytest.raises(UsageError, match=r"no original of suite 'suite' was trained by seed 7; there are: 0, 1$"):
-        export(store.engine, "suite", cache, tmp_path / "none", [0, 7])
-    with pytest.raises(UsageError, match="knows no original of a suite 'none'"):
-        export(store.engine, "none", cache, tmp_path / "none")
+    with pytest.raises(UsageError, match="knows none of the originals that were asked for"):
+        export(store.engine, {"e" * 64}, cache, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
@@ -111,20 +113,20 @@ def test_a_cache_that_is_not_what_the_store_says(
     damage(path_of(cache, KEYS[1]))
     before = sorted(tmp_path.iterdir())
     with pytest.raises(UsageError, match=words):
-        export(store.engine, "suite", cache, tmp_path / "out")
+        export(store.engine, set(KEYS), cache, tmp_path / "out")
     assert sorted(tmp_path.iterdir()) == before, "nothing half written"
 
 
 def test_only_a_new_folder_is_written(store: Store, cache: Path, folder: Path, tmp_path: Path) -> None:
     before = files(folder)
     with pytest.raises(UsageError, match="is there already"):
-        export(store.engine, "suite", cache, folder)
+        export(store.engine, set(KEYS), cache, folder)
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is there already"):
-        export(store.engine, "suite", cache, tmp_path / "file")
+        export(store.engine, set(KEYS), cache, tmp_path / "file")
     assert files(folder) == before
     (tmp_path / "empty").mkdir()
-    export(store.engine, "suite", cache, tmp_path / "empty")
+    export(store.engine, set(KEYS), cache, tmp_path / "empty")
     assert files(tmp_path / "empty") == before
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearnbench.cli.common import DATABASE, Data, Database, StoredSuite, app, out
+from unlearnbench.cli.common import DATABASE, Data, Database, OnlySeeds, StoredSuite, Suites, app, board_of, out
 
 originals_app = typer.Typer(help="Share the original models that trials start from: export, import.")
 app.add_typer(originals_app, name="originals", no_args_is_help=True)
@@ -17,19 +17,18 @@ app.add_typer(originals_app, name="originals", no_args_is_help=True)
 def export(
     suite: StoredSuite,
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder to write.")],
-    seed: Annotated[
-        list[int] | None,
-        typer.Option(metavar="N", help="Only originals trained by this seed (repeat for more); all by default."),
-    ] = None,
+    seed: OnlySeeds = None,
     database: Database = DATABASE,
     data: Data = Path("data"),
+    suites: Suites = Path("suites"),
 ) -> None:
-    """Write the originals that a suite's trials start from, with an index, to a folder that others can import."""
+    """Write the originals of a suite's board, with an index, to a folder that others can import."""
     from unlearnbench.engine.originals_files import export as write
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        count = write(store.engine, suite, data / "originals", folder, seed or ())
+        keys = set(board_of(store, suite, suites, seed).frame["original"].dropna())
+        count = write(store.engine, keys, data / "originals", folder)
     _say(f"{count} originals written to {folder}")
 
 

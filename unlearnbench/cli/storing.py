@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import DATABASE, Data, StoredSuite, app, err, out
+from unlearnbench.cli.common import DATABASE, Data, OnlySeeds, StoredSuite, Suites, app, board_of, err, out
 
 if TYPE_CHECKING:
     from unlearnbench.store.merge import Merged
@@ -73,17 +73,21 @@ def dump(
     suite: StoredSuite,
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the board; its files stay as is.")],
     url: Url = DATABASE,
+    seed: OnlySeeds = None,
+    suites: Suites = Path("suites"),
 ) -> None:
-    """Write the recorded trials of a suite to text files, one a seed; what the files hold already is left out."""
+    """Write the board of a suite to text files, its whole seeds one by one; what the files hold already is left out."""
+    from unlearnbench.report.board import counted
     from unlearnbench.store.dump import dump as write
     from unlearnbench.store.store import Store
 
     with Store(url, create=False) as store:
-        written = write(store.engine, suite, folder)
+        board = board_of(store, suite, suites, seed)
+        written = write(store.engine, suite, folder, set(counted(board.frame)["trial"]))
     for file in written:
         _say(f"{file} written")
     if not written:
-        _say(f"nothing new: the files in {folder} hold every recorded trial of {suite}")
+        _say(f"nothing new: the files in {folder} hold every trial of a whole seed of {suite}")
 
 
 @store_app.command()

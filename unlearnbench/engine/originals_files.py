@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from unlearnbench.errors import UsageError
 from unlearnbench.problem.specification import validated
 from unlearnbench.problem.tensors import load_verified, lock, part_of
 from unlearnbench.store.connection import NoStoreError
-from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, RunRow
+from unlearnbench.store.schema import OriginalRow
 from unlearnbench.store.store import Store
 
 INDEX = "originals.json"
@@ -49,7 +50,7 @@ class Entry:
     """Its file is the one that `path_of` names."""
     corruption: str
     seed: int
-    """The seed that it was trained by."""
+    """The seed of its corruption."""
     capacity: float
     training: str
     weights_hash: Sha256
@@ -79,20 +80,17 @@ class Imported:
     known: int
 
 
-def export(engine: Engine, suite: str, cache: Path, folder: Path, seeds: Sequence[int] = ()) -> int:
-    """Write the originals that planned trials of the suite start from to a new folder; returns how many.
-
-    Args:
-        seeds: only originals that were trained by one of these; all if there are none.
+def export(engine: Engine, keys: AbstractSet[str], cache: Path, folder: Path) -> int:
+    """Write the originals with these keys to a new folder; returns how many.
 
     Raises:
-        UsageError: no such originals, one whose weights the cache does not hold, or a folder that is not new. Then
-            nothing was written.
+        UsageError: the store knows none of them, the cache does not hold the weights of one, or the folder is not new.
+            Then nothing was written.
     """
     folder = folder.resolve()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder} is there already: give a folder that is new")
-    rows = _rows(engine, suite, seeds)
+    rows = _rows(engine, keys)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.part-", dir=folder.parent) as temporary:
         whole = Path(temporary) / "whole"
@@ -183,26 +181,19 @@ def read_index(folder: Path) -> tuple[Entry, ...]:
     return entries
 
 
-def _rows(engine: Engine, suite: str, seeds: Sequence[int]) -> Sequence[OriginalRow]:
-    planned = select(PlannedTrialRow.original_key).join(RunRow, RunRow.id == PlannedTrialRow.run_id)
-    wanted = OriginalRow.key.in_(planned.where(RunRow.suite == suite))
+def _rows(engine: Engine, keys: AbstractSet[str]) -> Sequence[OriginalRow]:
     with Session(engine) as session:
-        rows = session.scalars(select(OriginalRow).where(wanted).order_by(OriginalRow.key)).all()
+        rows = session.scalars(select(OriginalRow).where(OriginalRow.key.in_(keys)).order_by(OriginalRow.key)).all()
     if not rows:
-        raise UsageError(f"{engine.url} knows no original of a suite '{suite}'")
-    there = {row.training_seed for row in rows}
-    if unknown := sorted(set(seeds) - there):
-        raise UsageError(
-            f"no original of suite '{suite}' was trained by seed {unknown[0]}; there are: {str(sorted(there))[1:-1]}"
-        )
-    return [row for row in rows if not seeds or row.training_seed in seeds]
+        raise UsageError(f"{engine.url} knows none of the originals that were asked for: run the suite first")
+    return rows
 
 
 def _exported(row: OriginalRow, cache: Path, folder: Path) -> Entry:
     """Copy the file of an original to the folder."""
     source, copy = path_of(cache, row.key), path_of(folder, row.key)
     corruption = str(row.specification["problem"]["corruption"])
-    label = _label(corruption, row.training_seed, row.key)
+    label = _label(corruption, row.specification["problem"]["seed"], row.key)
     remedy = "give the --data of the machine that trained it, or import its originals here first"
     if not source.is_file():
         raise UsageError(f"{source} is not there, which the {label} is to be in: {remedy}")
@@ -213,7 +204,7 @@ def _exported(row: OriginalRow, cache: Path, folder: Path) -> Entry:
     return Entry(
         key=row.key,
         corruption=corruption,
-        seed=row.training_seed,
+        seed=row.specification["problem"]["seed"],
         capacity=row.capacity,
         training=row.training,
         weights_hash=row.weights_hash,

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, Select, Table, select, tuple_
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problem.streams import Seeds
-from unlearnbench.store.board import Key, Part, Rows, read, text_of
+from unlearnbench.store.board_file import Key, Part, Rows, read, text_of
 from unlearnbench.store.connection import begin_snapshot
 from unlearnbench.store.merge import CHUNK, differing, unequal
 from unlearnbench.store.schema import TABLES, Base
@@ -35,8 +35,8 @@ OF_TRIALS = [table for table in TABLES if any(key.column.table is TRIALS for key
 def dump(engine: Engine, suite: str, folder: Path, keep: AbstractSet[str] | None = None) -> list[Path]:
     """Write what the store holds of a suite and the files in the folder do not; returns the files written, maybe none.
 
-    The trials that are recorded, with all that belongs to them, and of what runs planned, these trials only. A run that
-    planned nothing but trials that the files hold says nothing new.
+    The trials that are recorded, with all that belongs to them and the runs that planned them. A run that planned
+    nothing but trials that the files hold says nothing new.
 
     Args:
         keep: the keys of the trials that may be written; all by default.
@@ -51,12 +51,13 @@ def dump(engine: Engine, suite: str, folder: Path, keep: AbstractSet[str] | None
         begin_snapshot(connection)
         seeds = _seeds(connection, suite, keep)
         if not seeds:
-            raise UsageError(f"{engine.url} has no recorded trial of a suite '{suite}' to write")
+            raise UsageError(f"{engine.url} has no whole seed of suite '{suite}' to write: run what is missing of one")
         new: dict[Seeds, Rows] = defaultdict(lambda: {table.name: {} for table in TABLES})
         for key, rows in _recorded(connection, sorted(seeds), held):
             for name, row_key, row in rows:
                 new[seeds[key]][name][row_key] = row
-        for row in _planned(connection, suite, seeds, new, held):
+        fresh = {key for found in new.values() for (key,) in found[TRIALS.name]}
+        for row in _planned(connection, suite, fresh):
             new[seeds[row["trial_key"]]][PLANNED.name][key_of(PLANNED, row)] = row
         texts = {}
         for seed, found in sorted(new.items(), key=lambda item: _stem(item[0])):
@@ -112,23 +113,10 @@ def _recorded(
         yield from ((key, rows) for key, rows in found.items() if rows)
 
 
-def _planned(
-    connection: Connection,
-    suite: str,
-    seeds: dict[str, Seeds],
-    new: dict[Seeds, Rows],
-    held: dict[str, dict[Key, tuple[Path, Values]]],
-) -> list[Values]:
-    """The plans that no file holds, of recorded trials, by runs that brought something new or are in a file already.
-
-    Of those runs all plans: reports take a method's trials from the last run that planned it, old trials too.
-    """
+def _planned(connection: Connection, suite: str, trials: AbstractSet[str]) -> list[Values]:
+    """What runs of the suite planned of these trials."""
     query = select(PLANNED).join(RUNS, RUNS.c.id == PLANNED.c.run_id).where(RUNS.c.suite == suite)
-    rows = [row for row in _rows(connection, query) if row["trial_key"] in seeds]
-    fresh = {key for found in new.values() for (key,) in found[TRIALS.name]}
-    runs = {row["run_id"] for row in rows if row["trial_key"] in fresh}
-    runs |= {row["run_id"] for _, row in held[PLANNED.name].values()}
-    return [row for row in rows if row["run_id"] in runs and key_of(PLANNED, row) not in held[PLANNED.name]]
+    return [row for row in _rows(connection, query) if row["trial_key"] in trials]
 
 
 def _add_parents(connection: Connection, rows: Rows, held: dict[str, dict[Key, tuple[Path, Values]]]) -> None:

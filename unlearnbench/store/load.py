@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from unlearnbench.store.board import Part, read
+from unlearnbench.store.board_file import Part, read
 from unlearnbench.store.connection import writing
 from unlearnbench.store.merge import Merged, merge
 from unlearnbench.store.schema import TABLES
