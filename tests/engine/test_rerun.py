@@ -22,7 +22,7 @@ from unlearnbench.store.schema import Base, OriginalRow, PlannedTrialRow, Predic
 from unlearnbench.store.store import Store
 
 SHIPPED = Path(__file__).parents[2] / "submissions"
-OF_TIME = {"run_id", "created_at", "seconds", "evaluation_seconds", "total_seconds"}
+OF_TIME = {"run_id", "created_at", "seconds", "processor_seconds", "evaluation_seconds", "total_seconds"}
 METHOD = """from dataclasses import dataclass
 import torch
 from unlearnbench import UnlearningMethod

@@ -95,9 +95,10 @@ def test_choose_by_name_or_label(make_submission: Callable[..., Submission]) -> 
     assert choose(submissions, []) == submissions
     assert choose(submissions, ["two"]) == submissions[1:]
     tuned = replace(submissions[0], variant="digits")
-    assert choose([*submissions, tuned], [], "digits") == [submissions[1], tuned]
+    assert choose([*submissions, tuned], [], ["digits"]) == [submissions[1], tuned]
+    assert choose([*submissions, tuned], [], ["digits", "default"]) == [*submissions, tuned]
     assert choose([*submissions, tuned], []) == submissions
-    assert choose([*submissions, tuned], ["one"], "digits") == [tuned]
+    assert choose([*submissions, tuned], ["one"], ["digits"]) == [tuned]
     assert choose([*submissions, tuned], ["one/digits", "one/default"]) == [submissions[0], tuned]
     assert choose([replace(tuned, name="odd", variant=name) for name in ("a", "b")], []) != []
     with pytest.raises(UsageError, match="unknown method 'three': choose from one, two"):
