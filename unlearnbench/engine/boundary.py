@@ -58,12 +58,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a request. `reason` is None exactly when `weights` are usable."""
+    """What came of a request. `reason` is None exactly when `weights` are usable.
+
+    Attributes:
+        seconds: by the clock, in `unlearn`.
+        processor_seconds: user and system time of all processes of the trial, since before the submission was imported;
+            None where that is not known.
+    """
 
     weights: Weights | None
     reason: str | None
     detail: str | None
     seconds: float | None
+    processor_seconds: float | None
     forward_samples: int | None
     backward_samples: int | None
 
@@ -239,13 +246,14 @@ def _outcome(events: dict[str, dict[str, Any]], descriptor: int | None, referenc
         message = events["broken"]["message"] if "broken" in events else end and end["output"]
         raise HarnessError(f"a trial's process could not be set up: {message or 'it left no message'}")
     if end is None:
-        return Outcome(None, "crashed: the process that watches it was killed", None, None, None, None)
+        return Outcome(None, "crashed: the process that watches it was killed", None, None, None, None, None)
     found = end["reason"] if end["reason"] is not None else _weights(descriptor, reference)
     return Outcome(
         weights=None if isinstance(found, str) else found,
         reason=_readable(found[:400]) if isinstance(found, str) else None,
         detail=_readable(((end["detail"] or "") + end["output"])[-8000:]) or None,
         seconds=end["seconds"],
+        processor_seconds=end["processor_seconds"],
         forward_samples=end["forward"],
         backward_samples=end["backward"],
     )

@@ -1,6 +1,7 @@
 """The process that watches one trial: it forks it, hears its reports, ends it, and says what became of it.
 
-A trial is not believed. Its time is taken here; after its last report it is ended; what it prints is cut here; the
+A trial is not believed. Its time is taken here, by the clock and by what the kernel says that all of its processes
+used of the processors; after its last report it is ended; what it prints is cut here; the
 file with its weights is opened here, when nothing of it is left that could change it, and handed on as a descriptor.
 """
 
@@ -100,6 +101,8 @@ class Trial:
         own: its sandbox, whose file system sees to the limit on the disk; None at the level `process`.
         at: when each phase was reported first.
         report: `finished` or `failed`, the last that is listened to.
+        processor: processor seconds since `loaded`, which is before the submission was imported; None before, and where
+            the system does not tell. `times` is the last look.
     """
 
     pid: int
@@ -110,6 +113,8 @@ class Trial:
     own: sandbox.Sandbox | None
     at: dict[str, float] = field(default_factory=dict)
     report: dict[str, Any] | None = None
+    processor: float | None = None
+    times: usage.Times = field(default_factory=dict)
     output: bytes = b""
     ended: bool = False
     _unread: bytes = b""
@@ -135,6 +140,7 @@ class Trial:
                 reason = f"timeout: over {seconds:g} s"
             elif now > look:
                 look, reason = now + LOOK_SECONDS, self._too_much()
+                self._count_processor()
             if reason is not None:
                 break
             ended, status = os.waitpid(self.pid, os.WNOHANG)
@@ -142,12 +148,23 @@ class Trial:
                 self.ended = True
                 self._drain(self.reports)
                 break
-        return self._end(reason, os.waitstatus_to_exitcode(status), time.monotonic())
+        end = time.monotonic()
+        self._count_processor()  # nothing of it was killed yet: the kernel forgets the time of some that are
+        return self._end(reason, os.waitstatus_to_exitcode(status), end)
 
     def _too_much(self) -> str | None:
         if self.own is not None:
             return usage.disk(".", "/dev/shm") or usage.processes(usage.inside(), self.memory_bytes)
         return usage.disk(".") or usage.processes(usage.descendants(), self.memory_bytes)
+
+    def _count_processor(self) -> None:
+        if self.processor is not None:
+            now = self._look()
+            self.processor += usage.used(self.times, now)
+            self.times = now
+
+    def _look(self) -> usage.Times:
+        return usage.times(usage.descendants() if self.own is None else usage.sandboxed(), self.times)
 
     def _end(self, reason: str | None, code: int, now: float) -> dict[str, Any]:
         report = self.report or {}
@@ -163,6 +180,7 @@ class Trial:
             "reason": reason,
             "detail": _text(report, "detail", 4000),
             "seconds": None if begin is None else now - begin,
+            "processor_seconds": self.processor,
             **counts,
         }
 
@@ -182,6 +200,9 @@ class Trial:
             phase = report.get("event") if isinstance(report, dict) else None
             if phase in PHASES and phase not in self.at and self.report is None:
                 self.at[phase] = time.monotonic()
+                if phase == "loaded":
+                    self.times = self._look()
+                    self.processor = 0.0 if self.times else None
                 if phase in ("finished", "failed"):
                     self.report = report
         return bool(data)
