@@ -1,5 +1,8 @@
 """Models and training: torch code that is read from top to bottom."""
 
+import torch
+from torch import nn
+
 from unlearnbench.method import Classifier
 from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.vit import ViT
@@ -11,6 +14,13 @@ def build(
 ) -> Classifier:
     """A freshly initialised model, its weights drawn from the global generator.
 
+    With less than the whole capacity it is the first part of a whole model, which alone is drawn: as published, where a
+    channel that is off still counts among a layer's inputs. Drawn on its own it would have larger weights, by a factor
+    of 1.4 at half of the capacity. The first part of the whole model that the same seed draws is this one.
+
+    Biases of convolutions start at 0, as in Goel's code (`initialize_weights` in src/utils.py) and in REM's;
+    all else as its layer draws it.
+
     Args:
         channels: colour channels of an image.
         image_size: side of an image; ResNet-9 takes any.
@@ -18,8 +28,21 @@ def build(
     Raises:
         UsageError: an image size that the architecture cannot take.
     """
-    if architecture == "vit":
-        return ViT(classes, channels, image_size, width, capacity)
-    if architecture == "vit-small":
-        return ViTSmall(classes, channels, image_size, width, capacity)
-    return ResNet9(classes, channels, width, capacity)
+
+    def drawn(capacity: float) -> Classifier:
+        if architecture == "vit":
+            return ViT(classes, channels, image_size, width, capacity)
+        if architecture == "vit-small":
+            return ViTSmall(classes, channels, image_size, width, capacity)
+        return ResNet9(classes, channels, width, capacity)
+
+    whole = drawn(1.0)
+    for layer in whole.modules():
+        if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    if capacity == 1:
+        return whole
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten
+        model = drawn(capacity)
+    model.load_state_dict(model.corner_of(whole))
+    return model
