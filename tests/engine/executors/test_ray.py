@@ -44,7 +44,8 @@ for batch in problem.retain.batches(problem.budget.steps):
     optimizer.step()
 return model"""
 MEASURED = {
-    *("run_id", "created_at", "seconds", "processor_seconds", "total_seconds", "evaluation_seconds", "detail"),  # times; paths in tracebacks
+    # times; paths in tracebacks
+    *("run_id", "created_at", "seconds", "processor_seconds", "total_seconds", "evaluation_seconds", "detail"),
 }
 TINY = """
 name = "tiny"
