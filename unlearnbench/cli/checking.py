@@ -106,10 +106,13 @@ def check(
         if not available:
             raise UsageError(f"no submissions in {submissions}: give --submissions")
         chosen = _to_run(available, before, names, grid.variants)
+        part = grid.part(seeds=sorted(set(before["corruption_seed"])))
         with tempfile.TemporaryDirectory(prefix="unlearnbench-check-") as fresh:
             originals = Path(fresh) / "originals" if database is None else None
             with Store(f"{fresh}/store.db" if database is None else database) as store:
-                after, notes = _run(grid, chosen, store, data, originals, workers=workers, download=not no_download)
+                after, notes = _run(
+                    grid, part, chosen, store, data, originals, workers=workers, download=not no_download
+                )
     comparison = compare(select_methods(before, names), select_methods(after, names), cost_factor=cost_factor)
     verdict.write(comparison, notes, summary, junit)
     verdict.show(comparison, notes, out)
@@ -148,6 +151,7 @@ def _to_run(
 
 def _run(
     suite: Suite,
+    part: Suite,
     chosen: Sequence[Submission],
     store: Store,
     data: Path,
@@ -163,7 +167,15 @@ def _run(
     try:
         with Bar() as bar:
             ran = run_suite(
-                suite, chosen, store, data, originals=originals, workers=workers, download=download, watch=bar.show
+                suite,
+                chosen,
+                store,
+                data,
+                part=part,
+                originals=originals,
+                workers=workers,
+                download=download,
+                watch=bar.show,
             )
     except KeyboardInterrupt:
         err.print("Stopped. With --database, every finished trial is stored and the same command goes on from there.")
