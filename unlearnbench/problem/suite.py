@@ -97,7 +97,7 @@ class Tuning:
 
     __pydantic_config__ = STRICT
 
-    seeds: Annotated[tuple[int, ...], Len(1)] = (1_000_000,)
+    seeds: Annotated[tuple[int, ...], Len(1)] = (1_000_000, 1_000_001)
     discovery_rates: Annotated[tuple[Rate, ...], Len(1)] = (0.1, 0.5, 1.0)
     tries: Count = 16
 

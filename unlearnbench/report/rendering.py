@@ -1,4 +1,4 @@
-"""A ranking or a comparison of a suite in the form that was asked for."""
+"""A ranking, a comparison or the tunings of a suite in the form that was asked for."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from unlearnbench.report.labels import REGULARITY_LABELS
 from unlearnbench.report.ranking import ranked, ranked_by_regularity
 from unlearnbench.report.scores import read_scores
 from unlearnbench.report.tables import ranked_table, ranking_sheets, terminal_table
+from unlearnbench.report.tunings import read_tunings, tunings_frame, tunings_sheet
 
 By = Literal["overall", "regularity"]
 
@@ -60,6 +61,19 @@ def comparison_as(form: Format, engine: Engine, suite: str, first: str, second: 
     if form == "terminal":
         return [difference_map(table, first, second), terminal_table(overview)]
     return _text(form, [overview, map_sheet(table, first, second)])
+
+
+def tunings_as(form: Format, engine: Engine, suite: str) -> str | list[Table]:
+    """The tunings of a suite as text, or as a table for the terminal.
+
+    Raises:
+        UsageError: nothing was tuned for this suite.
+    """
+    frame = tunings_frame(read_tunings(engine, suite))
+    if form == "csv":
+        return csv(frame)
+    sheet = tunings_sheet(frame, f"Tuning for {suite}")
+    return [terminal_table(sheet)] if form == "terminal" else _text(form, [sheet])
 
 
 def _text(form: Format, sheets: list[Sheet]) -> str:
