@@ -29,9 +29,7 @@ def stages(grid: Suite) -> list[Suite]:
     rates = sorted(grid.discovery_rates)
     middle = (len(rates) - 1) / 2
     outwards = sorted(range(len(rates)), key=lambda place: (abs(place - middle), -place))
-    return [
-        replace(grid, seeds=(seed,), discovery_rates=(rates[place],)) for place in outwards for seed in grid.seeds
-    ]
+    return [replace(grid, seeds=(seed,), discovery_rates=(rates[place],)) for place in outwards for seed in grid.seeds]
 
 
 def hopeless(best: Mapping[Cell, float], current: Mapping[Cell, float]) -> bool:

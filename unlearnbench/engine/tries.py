@@ -56,9 +56,7 @@ class Try:
         return self.selection_score if rule == "blind" else self.aggregate
 
 
-def summarised(
-    hyperparameters: dict[str, Any], records: Sequence[Record], *, pruned: str | None, default: bool
-) -> Try:
+def summarised(hyperparameters: dict[str, Any], records: Sequence[Record], *, pruned: str | None, default: bool) -> Try:
     """The try with these records."""
     times = [record.seconds for record in records if record.state == "finished" and record.seconds is not None]
     return Try(
