@@ -25,6 +25,7 @@ from unlearnbench.engine.tune import SPREAD, as_variant, tune
 from unlearnbench.errors import UsageError
 from unlearnbench.problem.suite import Suite, Tuning
 from unlearnbench.problem.suite_file import parse
+from unlearnbench.report.rendering import tunings_as
 from unlearnbench.report.tables import cost_line, tries_table
 from unlearnbench.report.tunings import read_tunings
 from unlearnbench.store.schema import Base, ProblemRow, RunRow, TrialRow
@@ -266,6 +267,9 @@ def test_hopeless_tries_are_pruned_and_cannot_win(
     assert sum(item.pruned is not None for item in row.tries) == len(pruned)
     assert row.unfinished == 0
     assert choices(row.tries) == choices(tries)
+    text = tunings_as("markdown", store.engine, "tiny")
+    assert isinstance(text, str)
+    assert f"| levels | {len(tries)} | {len(pruned)} | {100 * default.aggregate:.1f} |" in text
 
 
 def test_stages_begin_with_the_middle_rate(suite: Suite) -> None:

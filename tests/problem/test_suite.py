@@ -176,6 +176,7 @@ OWN = 'name = "other"\ntitle = "Other"\n'
             "unknown key 'model.extends'; allowed here: arch.*, width$",
         ),
         ('extends = "mine"\n' + OWN + "[tuning]\nseeds = [0]\n", "other", "tuning.seeds"),
+        ('extends = "mine"\n' + OWN + "[tuning]\nseeds = [7, 7]\n", "other", "tuning.seeds names a value twice"),
         ('extends = "wrong"\n' + OWN, "wrong", "model.width"),
     ],
 )

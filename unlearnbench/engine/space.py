@@ -1,4 +1,4 @@
-"""Search spaces: ranges as Optuna's distributions, the points that a search begins with, and settings made of points."""
+"""Search spaces: ranges as Optuna's distributions, points that a search begins with, settings made of points."""
 
 from __future__ import annotations
 

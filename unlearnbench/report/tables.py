@@ -225,7 +225,8 @@ def cost_line(found: Choices) -> str:
     )
     return (
         f"{PRODUCT}, mean over the tuning problems: default {number(100 * default)}%, blind choice"
-        f" {number(100 * blind)}%, oracle's choice {number(100 * oracle)}%; the blind choice costs {number(cost)} points."
+        f" {number(100 * blind)}%, oracle's choice {number(100 * oracle)}%;"
+        f" the blind choice costs {number(cost)} points."
     )
 
 

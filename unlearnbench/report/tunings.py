@@ -19,9 +19,9 @@ from unlearnbench.store.schema import PlannedTrialRow, ProblemRow, RunRow, Submi
 HEADER = ("Method", "Tries", "Pruned", "Unfinished", "Default", "Blind choice", "Oracle's choice", "Blind cost")
 NOTE = (
     "Percent: mean utility x healed over the problems of the tuning, a failed trial 0. The blind choice is the try with"
-    " the highest selection score, the oracle's the one with the highest utility x healed, both among the tries that had"
-    " all problems; the blind cost is the difference, in percentage points. Tries were pruned by selection score, so an"
-    " oracle from the beginning might have found more."
+    " the highest selection score, the oracle's the one with the highest utility x healed, both among the tries that"
+    " had all problems; the blind cost is the difference, in percentage points. Tries were pruned by selection score,"
+    " so an oracle from the beginning might have found more."
 )
 
 _COLUMNS = (
