@@ -12,8 +12,9 @@ import pytest
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problem.datasets import digits
+from unlearnbench.problem.identity import conditions, given
 from unlearnbench.problem.streams import Seeds
-from unlearnbench.problem.suite import Model, OriginalSpec, conditions, given, problems
+from unlearnbench.problem.suite import Model, OriginalSpec, problems
 from unlearnbench.problem.suite_file import find, parse, stored
 
 GOOD = """name = "mine"
@@ -180,6 +181,7 @@ OWN = 'name = "other"\ntitle = "Other"\n'
             "unknown key 'model.extends'; allowed here: arch.*, width$",
         ),
         ('extends = "mine"\n' + OWN + "[tuning]\nseeds = [0]\n", "other", "tuning.seeds"),
+        ('extends = "mine"\n' + OWN + "[tuning]\nseeds = [7, 7]\n", "other", "tuning.seeds names a value twice"),
         ('extends = "wrong"\n' + OWN, "wrong", "model.width"),
     ],
 )

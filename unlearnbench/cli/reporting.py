@@ -114,6 +114,21 @@ def compare(
 
 
 @app.command()
+def tunings(
+    suite: StoredSuite,
+    form: Formats = Format.terminal,
+    out_file: OutFile = None,
+    database: Database = DATABASE,
+) -> None:
+    """Show what tuning found for each method of a suite, and what the choice without clean data costs."""
+    from unlearnbench.report.rendering import tunings_as
+    from unlearnbench.store.store import Store
+
+    with Store(database, create=False) as store:
+        _show(tunings_as(form.value, store.engine, suite), out_file)
+
+
+@app.command()
 def show(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="Name of a method, or name/variant.")],
     suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite that was run.")] = "digits",

@@ -28,6 +28,8 @@ from unlearnbench.cli.common import (
 )
 from unlearnbench.errors import UsageError
 
+STOPPED = "Stopped. Every finished trial is stored; the same command goes on from there."
+
 
 class Executor(StrEnum):
     local = "local"
@@ -114,7 +116,7 @@ def run(
                     watch=bar.show,
                 )
         except KeyboardInterrupt:
-            err.print("Stopped. Every finished trial is stored; the same command goes on from there.")
+            err.print(STOPPED)
             raise typer.Exit(130) from None
         for message in summary.warnings:
             bar.warn(message)
@@ -142,17 +144,24 @@ def tune(
 ) -> None:
     """Search the hyperparameters of a method on the suite's tuning seeds; prints the winner as a variant."""
     from unlearnbench.engine.submissions import choose, discover
+    from unlearnbench.engine.tries import choices
     from unlearnbench.engine.tune import as_variant
     from unlearnbench.engine.tune import tune as search
     from unlearnbench.problem.suite_file import find, parse
-    from unlearnbench.report.tables import tries_table
+    from unlearnbench.report.tables import cost_line, tries_table
     from unlearnbench.store.store import Store
 
     grid = parse(find(suite, suites))
     start = choose(discover(submissions), [method])[0]
-    with Store(database) as store, Bar() as bar:
-        tries = search(grid, start, store, data, rule=rule.value, sampler=sampler.value, watch=bar.show)
-    out.print(tries_table(tries))
+    with Store(database) as store:
+        try:
+            with Bar() as bar:
+                tries = search(grid, start, store, data, rule=rule.value, sampler=sampler.value, watch=bar.show)
+        except KeyboardInterrupt:
+            err.print(STOPPED)
+            raise typer.Exit(130) from None
+    out.print(tries_table(tries, rule.value))
+    out.print(cost_line(choices(tries)), soft_wrap=True)
     out.print(as_variant(grid.name, rule.value, tries[0]), markup=False, highlight=False, soft_wrap=True)
 
 

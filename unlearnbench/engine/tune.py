@@ -1,61 +1,60 @@
 """Tuning: search a method's hyperparameters on problems of its own, by a rule that uses no clean data.
 
 The rules are those of docs/protocol.md, section 5. A try is a variant of the submission, run like any other on the
-suite's grid with the seeds and discovery rates of its `tuning`; every trial of every try is stored, and what is stored
-is not run again. The first try is the default variant.
+suite's grid with the seeds and discovery rates of its `tuning`, stage by stage, until a pruner gives it up. The first
+try is the default variant; it has all stages.
+
+Every trial is stored, and what is stored is not run again. Which tries there are follows from scores alone: a search
+that was interrupted asks for the same ones, and finds them in the store.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
-import random
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from scipy.stats.qmc import Sobol
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import TrialState
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from unlearnbench.engine.pruning import Cell, hopeless, reason, stages
 from unlearnbench.engine.run import Progress, run_suite
-from unlearnbench.engine.submissions import Range, Submission
+from unlearnbench.engine.space import Point, digest, distribution, grid, setting, spread
+from unlearnbench.engine.submissions import Submission
+from unlearnbench.engine.tries import DEFAULT, TRY, Rule, Try, best_first, summarised, whole_grid
 from unlearnbench.errors import UsageError
 from unlearnbench.problem.suite import Suite
-from unlearnbench.store.schema import PlannedTrialRow, SubmissionRow, TrialRow
+from unlearnbench.store.schema import PlannedTrialRow, ProblemRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
-
-Rule = Literal["blind", "oracle"]
-"""What a try is judged by: `selection_score`, or the aggregate, which takes true labels and is never ranked."""
 
 Sampler = Literal["tpe", "grid"]
 
 AT_ONCE = 4
-"""Tries asked for together: they share a run, and so keep all workers busy."""
-SPREAD = 7
-"""First tries of a search: points of a Sobol sequence, so 1/8, 2/8 ... 7/8 of the way through each range."""
-GRID_POINTS = 4
+"""Tries asked for together: they share the runs of their stages, and so keep all workers busy."""
+SPREAD = 5
+"""Points of a Sobol sequence that a search begins with; then Optuna's estimator has something to go by."""
+
+
+Setting = dict[str, Any]
+Records = Mapping[Cell, TrialRow]
 
 
 @dataclass(frozen=True)
-class Try:
-    """One setting; `score` is the mean over its trials, a failed trial counts 0."""
+class _Judged:
+    """A try, and its score on each problem that it had."""
 
-    hyperparameters: dict[str, Any]
-    score: float
-    trials: int
-    failed: int
-    seconds: float | None
-    """Mean time in `unlearn` of the trials that finished; None if none did."""
+    summary: Try
+    scores: Mapping[Cell, float]
+
+
+Run = Callable[[Suite, Mapping[str, Setting]], dict[str, Records]]
+"""Runs settings, by the names of their variants, on a part of the grid."""
 
 
 def tune(
@@ -70,136 +69,128 @@ def tune(
     download: bool = True,
     watch: Callable[[Progress], None] | None = None,
 ) -> list[Try]:
-    """All tries of the suite's tuning budget, best first; of equals the earlier one.
+    """All tries of the suite's tuning budget, best first; of equals the earlier one. Workers do not change them.
 
     Raises:
-        UsageError: the submission has no search space.
+        UsageError: the submission has no search space, or no trial of any try that may be chosen finished.
     """
     if not submission.search:
         raise UsageError(f"'{submission.name}' has nothing to tune: its submission.toml has no [search]")
-    grid = replace(
-        suite,
-        name=f"{suite.name}-tune" + ("-oracle" if rule == "oracle" else ""),
-        seeds=suite.tuning.seeds,
-        discovery_rates=suite.tuning.discovery_rates,
-    )
-    tries: dict[str, Try] = {}
+    problems, budget = whole_grid(suite, rule), suite.tuning.tries
 
-    def run(settings: dict[str, dict[str, Any]]) -> None:
-        variants = [
-            replace(submission, variant=name, hyperparameters=values, role="reference")
-            for name, values in settings.items()
-            if name not in tries
+    def run(part: Suite, variants: Mapping[str, Setting]) -> dict[str, Records]:
+        # One that uses no forget set is given one all the same: without it there is no score to judge a try by.
+        asked = [
+            replace(submission, variant=name, hyperparameters=values, role="reference", needs_forget_set=True)
+            for name, values in variants.items()
         ]
-        if variants:
-            summary = run_suite(grid, variants, store, data, workers=workers, download=download, watch=watch)
-            tries.update(_judged(store, summary.run_id, settings, rule))
+        summary = run_suite(part, asked, store, data, workers=workers, download=download, watch=watch)
+        return _recorded(store, summary.run_id)
 
-    run({_name(submission.hyperparameters): submission.hyperparameters})
-    distributions = {name: distribution(values) for name, values in submission.search.items()}
-    if sampler == "grid":
-        points = list(itertools.product(*(_points(space) for space in distributions.values())))
-        random.Random(0).shuffle(points)  # a budget smaller than the grid is spread over it
-        settings = (_setting(submission, dict(zip(distributions, point, strict=True))) for point in points)
-        run(dict(itertools.islice((item for item in settings if item[0] not in tries), suite.tuning.tries - 1)))
-    else:
-        _parzen(submission, distributions, suite.tuning.tries, run, tries)
-    return sorted(tries.values(), key=lambda item: -item.score)
-
-
-def _parzen(
-    submission: Submission,
-    distributions: dict[str, BaseDistribution],
-    budget: int,
-    run: Callable[[dict[str, dict[str, Any]]], None],
-    tries: dict[str, Try],
-) -> None:
-    """Spread the first tries over the space, then ask Optuna's tree-structured Parzen estimator.
-
-    Until the budget is spent, or a small space has no more. Random first tries would be a lottery: with eight of them
-    one method meets a range of rates that another one never tries. These are the same for all methods.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=SPREAD, constant_liar=True)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    points = Sobol(len(distributions), scramble=False).random(SPREAD + 1)[1:]  # the first one is a corner
-    for point in points.tolist():
-        study.enqueue_trial(
-            {name: _at(space, share) for (name, space), share in zip(distributions.items(), point, strict=True)}
+    default = submission.hyperparameters
+    name = DEFAULT + digest(default)
+    records = run(problems, {name: default})[name]
+    tries = {digest(default): _judged(default, records, rule, default=True)}
+    space = {name: distribution(values) for name, values in submission.search.items()}
+    points = spread(space, SPREAD) if sampler == "tpe" else grid(space)
+    study = _study(points)
+    for _ in range(4 * budget):  # a small space has no more settings, however often it is asked
+        size = min(len(points), SPREAD) or (AT_ONCE if sampler == "tpe" else 0)
+        asked = [study.ask(space) for _ in range(min(size, budget - len(tries)))]
+        del points[: len(asked)]
+        settings = [setting(default, trial.params) for trial in asked]
+        new = {digest(values): values for values in settings if digest(values) not in tries}
+        tries |= _raced(new, _best(tries.values(), rule), stages(problems), run, rule)
+        for trial, values in zip(asked, settings, strict=True):
+            _tell(study, trial, tries[digest(values)].summary, rule)
+    ranked = best_first([item.summary for item in tries.values()], rule)
+    if not ranked[0].eligible:
+        failure = next(iter(records.values())).reason
+        raise UsageError(
+            f"'{submission.name}' has no winner: all trials of all {len(ranked)} tries failed, the first one: {failure}"
         )
-    for _ in range(4 * budget):
-        if len(tries) >= budget:
+    return ranked
+
+
+def _study(points: Iterable[Point]) -> optuna.Study:
+    """What is asked for settings: these points, then Optuna's tree-structured Parzen estimator."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=SPREAD, multivariate=True, constant_liar=True)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for point in points:
+        study.enqueue_trial(point)
+    return study
+
+
+def _tell(study: optuna.Study, trial: optuna.Trial, judged: Try, rule: Rule) -> None:
+    """A pruned try counts as worse than all others; among the pruned ones those that came farther are better."""
+    if judged.pruned is None:
+        study.tell(trial, judged.score(rule))
+    else:
+        trial.report(judged.score(rule), judged.trials)
+        study.tell(trial, state=TrialState.PRUNED)
+
+
+def _best(tries: Iterable[_Judged], rule: Rule) -> _Judged:
+    """The best try that had all problems."""
+    return max((item for item in tries if item.summary.pruned is None), key=lambda item: item.summary.score(rule))
+
+
+def _raced(
+    settings: Mapping[str, Setting], best: _Judged, parts: list[Suite], run: Run, rule: Rule
+) -> dict[str, _Judged]:
+    """Run the settings stage by stage; after each stage but the last the pruner gives up those that are hopeless.
+
+    They are compared with the best try before them, not with each other: no order among them matters.
+    """
+    records: dict[str, dict[Cell, TrialRow]] = {key: {} for key in settings}
+    reasons: dict[str, str] = {}
+    for place, part in enumerate(parts, 1):
+        running = {TRY + key: values for key, values in settings.items() if key not in reasons}
+        if not running:
             break
-        trials = [study.ask(distributions) for _ in range(min(AT_ONCE, budget - len(tries)))]
-        asked = [_setting(submission, trial.params) for trial in trials]
-        run(dict(asked))
-        for trial, (name, _) in zip(trials, asked, strict=True):
-            study.tell(trial, tries[name].score)
+        for name, found in run(part, running).items():
+            records[name.removeprefix(TRY)] |= found
+        for key in settings.keys() - reasons.keys() if place < len(parts) else ():
+            scores = _scores(records[key], rule)
+            if hopeless(best.scores, scores):
+                reasons[key] = reason(best.scores, scores)
+    return {key: _judged(values, records[key], rule, pruned=reasons.get(key)) for key, values in settings.items()}
 
 
-def distribution(values: Range) -> BaseDistribution:
-    """The range as Optuna's: whole numbers if both ends are."""
-    if values.choices is not None:
-        return CategoricalDistribution(values.choices)
-    assert values.low is not None, "the manifest was checked"
-    assert values.high is not None, "the manifest was checked"
-    if isinstance(values.low, int) and isinstance(values.high, int):
-        return IntDistribution(values.low, values.high, log=values.log)
-    return FloatDistribution(float(values.low), float(values.high), log=values.log)
+def _scores(records: Records, rule: Rule) -> dict[Cell, float]:
+    column = "selection_score" if rule == "blind" else "aggregate"
+    return {cell: getattr(record, column) or 0.0 for cell, record in records.items()}
 
 
-def _points(space: BaseDistribution) -> list[Any]:
-    """What a grid tries of a range: all choices, or a few numbers from end to end."""
-    if isinstance(space, CategoricalDistribution):
-        return list(space.choices)
-    return sorted({_at(space, point / (GRID_POINTS - 1)) for point in range(GRID_POINTS)})
+def _judged(
+    hyperparameters: Setting, records: Records, rule: Rule, *, pruned: str | None = None, default: bool = False
+) -> _Judged:
+    summary = summarised(hyperparameters, list(records.values()), pruned=pruned, default=default)
+    return _Judged(summary, _scores(records, rule))
 
 
-def _at(space: BaseDistribution, share: float) -> Any:
-    """The value at this share, in [0, 1], of the way through a range."""
-    if isinstance(space, CategoricalDistribution):
-        return space.choices[min(int(share * len(space.choices)), len(space.choices) - 1)]
-    assert isinstance(space, IntDistribution | FloatDistribution)
-    low, high = space.low, space.high
-    number = low * (high / low) ** share if space.log else low + (high - low) * share
-    return round(number) if isinstance(space, IntDistribution) else number
-
-
-def _setting(submission: Submission, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A try's name and hyperparameters, in three digits before it is run: what is printed is exactly what was tried."""
-    rounded = {name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in values.items()}
-    merged = submission.hyperparameters | rounded
-    return _name(merged), merged
-
-
-def _name(hyperparameters: dict[str, Any]) -> str:
-    return "try_" + hashlib.sha256(json.dumps(hyperparameters, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def _judged(store: Store, run_id: str, settings: dict[str, dict[str, Any]], rule: Rule) -> dict[str, Try]:
+def _recorded(store: Store, run_id: str) -> dict[str, Records]:
+    """The records of all trials that a run planned, by variant and problem."""
+    cell = (
+        *(ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed),
+        *(PlannedTrialRow.capacity, PlannedTrialRow.training),
+    )
     query = (
-        select(SubmissionRow.variant, TrialRow)
+        select(SubmissionRow.variant, TrialRow, *cell)
         .join_from(PlannedTrialRow, TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
         .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
+        .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
         .where(PlannedTrialRow.run_id == run_id)
+        .order_by(*cell)
     )
+    found: dict[str, dict[Cell, TrialRow]] = {}
     with Session(store.engine) as session:
-        records = session.execute(query).all()
-    judged = {}
-    for name, hyperparameters in settings.items():
-        trials = [trial for variant, trial in records if variant == name]
-        if not trials:
-            continue  # judged before
-        scores = [trial.selection_score if rule == "blind" else trial.aggregate for trial in trials]
-        times = [trial.seconds for trial in trials if trial.state == "finished" and trial.seconds is not None]
-        judged[name] = Try(
-            hyperparameters,
-            sum(score or 0.0 for score in scores) / len(trials),
-            len(trials),
-            sum(trial.state == "failed" for trial in trials),
-            sum(times) / len(times) if times else None,
-        )
-    return judged
+        for variant, record, corruption, rate, seed, capacity, training in session.execute(query):
+            found.setdefault(variant, {})[corruption, rate, seed, capacity, training] = record
+    return dict(found)
 
 
 def as_variant(suite: str, rule: Rule, best: Try) -> str:

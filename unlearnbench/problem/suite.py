@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
@@ -97,7 +97,7 @@ class Tuning:
 
     __pydantic_config__ = STRICT
 
-    seeds: Annotated[tuple[int, ...], Len(1)] = (1_000_000,)
+    seeds: Annotated[tuple[int, ...], Len(1)] = (1_000_000, 1_000_001)
     discovery_rates: Annotated[tuple[Rate, ...], Len(1)] = (0.1, 0.5, 1.0)
     tries: Count = 16
 
@@ -169,43 +169,6 @@ class Suite:
 def seed_of(item: int | Seeds) -> Seeds:
     """The three seeds that an entry of a suite's `seeds` stands for."""
     return item if isinstance(item, Seeds) else Seeds.all(item)
-
-
-def given(specification: Any) -> dict[str, Any]:
-    """The values of a dataclass that are not its defaults, and those of the dataclasses in it.
-
-    What is keyed by it stays as it is when a setting is added whose default is what was done before. A default that
-    changes must therefore raise PROTOCOL_VERSION.
-    """
-    values = {}
-    for item in fields(specification):
-        value = getattr(specification, item.name)
-        default = item.default if item.default_factory is MISSING else item.default_factory()
-        if value != default:
-            values[item.name] = given(value) if is_dataclass(value) else value
-    return values
-
-
-def conditions(suite: Suite) -> dict[str, Any]:
-    """What all records of a suite that are ranked together share: all that is not an axis of its grid or a name.
-
-    As `given`, by dotted keys.
-    """
-    grid = ("name", "title", "discovery_rates", "seeds", "corruptions", "variants", "methods", "tuning", "low_utility")
-    originals = {name: value for name, value in given(suite.originals).items() if name not in ORIGINAL_AXES}
-    values = {name: value for name, value in given(suite).items() if name not in (*grid, "originals")}
-    return dict(_dotted(values | ({"originals": originals} if originals else {})))
-
-
-ORIGINAL_AXES = ("capacities", "trainings")
-
-
-def _dotted(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _dotted(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ def _check(suite: Suite, table: dict[str, Any], path: Path) -> None:
         ("seeds", suite.seeds),
         ("originals.capacities", suite.originals.capacities),
         ("originals.trainings", suite.originals.trainings),
+        ("tuning.seeds", suite.tuning.seeds),
+        ("tuning.discovery_rates", suite.tuning.discovery_rates),
     ):
         if len(set(values)) != len(values):
             raise UsageError(f"{path}: {key} names a value twice: {list(values)}")

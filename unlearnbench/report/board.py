@@ -23,7 +23,8 @@ from unlearnbench.engine.isolation import Isolation, at_least
 from unlearnbench.engine.plan import PROTOCOL_VERSION
 from unlearnbench.errors import UsageError
 from unlearnbench.problem.corruption import CORRUPTIONS
-from unlearnbench.problem.suite import OriginalSpec, Suite, conditions, seed_of
+from unlearnbench.problem.identity import conditions
+from unlearnbench.problem.suite import OriginalSpec, Suite, seed_of
 from unlearnbench.problem.suite_file import find_if_any, parse, stored
 from unlearnbench.store.labels import method_label
 from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, ProblemRow, RunRow, SubmissionRow, TrialRow

@@ -1,4 +1,4 @@
-"""A ranking or a comparison of a board in the form that was asked for."""
+"""A ranking, a comparison or the tunings of a suite in the form that was asked for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Engine
 
 from unlearnbench.errors import UsageError
 from unlearnbench.report.board import Board
@@ -17,6 +18,7 @@ from unlearnbench.report.formats import Format, Sheet, csv, latex, markdown
 from unlearnbench.report.labels import row_labels
 from unlearnbench.report.ranking import ranking, ranking_by_corruption
 from unlearnbench.report.tables import ranked_tables, ranking_sheets, terminal_table
+from unlearnbench.report.tunings import read_tunings, tunings_frame, tunings_sheet
 
 By = Literal["overall", "corruption"]
 
@@ -58,6 +60,19 @@ def comparison_as(form: Format, board: Board, first: str, second: str) -> str | 
     if form == "terminal":
         return [difference_map(table, first, second), terminal_table(overview)]
     return _text(form, [overview, map_sheet(table, first, second)])
+
+
+def tunings_as(form: Format, engine: Engine, suite: str) -> str | list[Table]:
+    """The tunings of a suite as text, or as a table for the terminal.
+
+    Raises:
+        UsageError: nothing was tuned for this suite.
+    """
+    frame = tunings_frame(read_tunings(engine, suite))
+    if form == "csv":
+        return csv(frame)
+    sheet = tunings_sheet(frame, f"Tuning for {suite}")
+    return [terminal_table(sheet)] if form == "terminal" else _text(form, [sheet])
 
 
 def _text(form: Format, sheets: list[Sheet]) -> str:

@@ -21,7 +21,7 @@ from unlearnbench.report.labels import PRODUCT, RATE_LABEL, in_order, row_labels
 
 if TYPE_CHECKING:
     from unlearnbench.engine.rerun import Comparison
-    from unlearnbench.engine.tune import Try
+    from unlearnbench.engine.tries import Choices, Rule, Try
 
 NO_VALUE = "-"
 HEALED_UNDISCOVERED = "Healed, undiscovered"
@@ -277,20 +277,32 @@ def _cell(percent: Any, state: Any) -> Text:
     return Text(f" {percent:.0f}{mark} ", style=Style(color=ink, bgcolor=background))
 
 
-def tries_table(tries: Sequence[Try]) -> Table:
-    """All tries of a tuning, best first."""
+def tries_table(tries: Sequence[Try], rule: Rule) -> Table:
+    """All tries of a tuning, best first; `score` is that of the rule, over the trials that a try was given."""
     names = list(dict.fromkeys(name for item in tries for name in item.hyperparameters))
-    table = Table(*names, "score", "failed", "seconds", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(*names, "score", "trials", "failed", "seconds", "pruned", box=SIMPLE_HEAD, pad_edge=False)
     for item in tries:
-        values = [str(item.hyperparameters.get(name, NO_VALUE)) for name in names]
-        failed = f"{item.failed} of {item.trials}" if item.failed else ""
         table.add_row(
-            *values,
-            f"{100 * item.score:.1f}",
-            failed,
+            *(str(item.hyperparameters.get(name, NO_VALUE)) for name in names),
+            f"{100 * item.score(rule):.1f}",
+            str(item.trials),
+            str(item.failed or ""),
             number(float("nan") if item.seconds is None else item.seconds, 2),
+            item.pruned or "",
         )
     return table
+
+
+def cost_line(found: Choices) -> str:
+    """What the blind choice costs, in a sentence."""
+    default, blind, oracle, cost = (
+        float("nan") if value is None else value for value in (found.default, found.blind, found.oracle, found.cost)
+    )
+    return (
+        f"{PRODUCT}, mean over the tuning problems: default {number(100 * default)}%, blind choice"
+        f" {number(100 * blind)}%, oracle's choice {number(100 * oracle)}%;"
+        f" the blind choice costs {number(cost)} points."
+    )
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
