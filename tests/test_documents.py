@@ -85,7 +85,14 @@ def test_contributing_explains_every_key_of_a_submission() -> None:
 
 def test_contributing_names_what_a_corruption_has_to_say() -> None:
     section = CONTRIBUTING.split("## Adding a corruption")[1].split("\n## ")[0]
-    for name in Corruption.__abstractmethods__ | {"healed_test", "utility_test", "name", "title", "regularity"}:
+    for name in Corruption.__abstractmethods__ | {
+        "corrupted_test",
+        "healed_test",
+        "utility_test",
+        "name",
+        "title",
+        "regularity",
+    }:
         assert f"`{name}`" in section, name
 
 
@@ -154,7 +161,10 @@ def test_the_template_is_package_data() -> None:
 
 def test_make_runs_what_the_readme_says() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for command in ("unlearnbench run digits", "unlearnbench leaderboard digits --out leaderboard"):
+    for command in (
+        "unlearnbench run digits --seed 0",
+        "unlearnbench leaderboard digits --seed 0 --out build/leaderboard",
+    ):
         assert command in README
         assert command in makefile
     for target in re.findall(r"^make (\w+)$", README, re.MULTILINE):
