@@ -26,6 +26,10 @@ from unlearnbench.store.store import Store
 TOLERANCE = 1e-12
 
 
+LATER = ("selection_score", "misled_discovered", "misled_undiscovered", "attack_success")
+"""Metrics that the first records do not have."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """A metric of a trial that its predictions do not give; `metric` is `predictions` where they cannot be used."""
@@ -169,7 +173,7 @@ def _differences(
     result = judge.metrics(predictions)
     for name, recomputed in {**asdict(result), "aggregate": result.aggregate}.items():
         stored = getattr(trial, name)
-        if name == "selection_score" and stored is None:
+        if name in LATER and stored is None:
             continue
         absent = stored is None or recomputed is None
         same = stored is recomputed if absent else abs(stored - recomputed) <= TOLERANCE
