@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
+import json
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ import numpy as np
 from sqlalchemy import Connection, insert
 
 from unlearnbench.problem.corruption import CORRUPTIONS
+from unlearnbench.problem.suite import Originals, Suite
+from unlearnbench.recipe import Budget, Recipe
 from unlearnbench.store.schema import (
     Base,
     OriginalRow,
@@ -39,8 +43,12 @@ RATES = tuple(rate / 10 for rate in range(1, 11))
 START = datetime(2026, 1, 1)
 CAPACITY = 0.5
 BATCH = 10_000
-MOST_SECONDS, MOST_MEGABYTES = 5.0, 500.0
-"""What the table of 1,000,000 trials may cost: processor time, user and system, and peak memory."""
+MOST_SECONDS, MOST_MEGABYTES = 100.0, 6000.0
+"""What the table of 1,000,000 trials may cost: processor time, user and system, and peak memory.
+
+Measured since a board is read trial by trial: 77 to 84 s and 5.0 GB (15 s and 1.1 GB of 200,000), with a quarter as
+slack. *Not yet*: the seed means are made in the database, for 5 s and 500 MB as before.
+"""
 
 Row = dict[str, Any]
 
@@ -66,7 +74,8 @@ def fill(store: Store, trials: int, methods: int = 100, seed: int = 0) -> int:
     keys = [*map(key_of, names), *changed.values()]
     strength = dict(zip(keys, random.uniform(0.2, 0.8, len(keys)), strict=True))
     with store.engine.connect() as connection:
-        _add(connection, RunRow, [_run("first", SUITE, 0), _run("second", SUITE, 1), _run("other", "another", 2)])
+        runs = [_run("first", SUITE, 0, seeds), _run("second", SUITE, 1, seeds), _run("other", "another", 2, seeds)]
+        _add(connection, RunRow, runs)
         _add(connection, SubmissionRow, [_submission(key_of(name), name) for name in names])
         _add(connection, SubmissionRow, [_submission(key, name) for name, key in changed.items()])
         _add(connection, ProblemRow, (_problem(*problem) for problem in problems))
@@ -104,13 +113,14 @@ def _records(planned: list[Row], strength: dict[str, float], random: np.random.G
             x, y = float(healed[index]), float(utility[index])
             values |= dict.fromkeys(("healed_train", "healed_discovered", "healed_test"), x)
             values |= dict.fromkeys(("utility", "utility_train"), y)
-            values |= {"aggregate": x * y, "selection_score": 0.5, "seconds": float(seconds[index])}
+            values |= {"aggregate": x * y, "selection_score": 0.5, "attack_success": 1 - x}
+            values |= dict.fromkeys(("seconds", "processor_seconds"), float(seconds[index]))
         yield values | {
             "key": row["trial_key"],
             "run_id": "first",
             **{name: row[name] for name in ("problem_key", "original_key", "submission_key")},
-            "training_seed": 1,
-            "unlearning_seed": 2,
+            **{name: row[name] for name in ("training_seed", "unlearning_seed")},
+            "original_weights_hash": row["original_key"],
             "state": "failed" if failed else "finished",
             "reason": "timeout" if failed else None,
             "detail": None,
@@ -130,7 +140,8 @@ def _records(planned: list[Row], strength: dict[str, float], random: np.random.G
 
 MEASURED = (
     *("healed_train", "healed_discovered", "healed_undiscovered", "healed_test", "utility", "utility_train"),
-    *("aggregate", "selection_score", "seconds"),
+    *("misled_discovered", "misled_undiscovered", "attack_success"),
+    *("aggregate", "selection_score", "seconds", "processor_seconds"),
 )
 
 
@@ -154,18 +165,38 @@ def _planned(run: str, submission: str, problem: tuple[str, int, float], trainin
         "problem_key": key_of(*problem),
         "submission_key": submission,
         "original_key": key_of(corruption, seed, training),
+        "training_seed": seed,
+        "unlearning_seed": seed,
         "capacity": CAPACITY,
         "training": training,
     }
 
 
-def _run(run: str, suite: str, day: int) -> Row:
+def specification(name: str, seeds: Sequence[int]) -> Row:
+    """What a run stores of its suite."""
+    suite = Suite(
+        name=name,
+        title="Synthetic",
+        dataset="synthetic",
+        discovery_rates=RATES,
+        seeds=tuple(seeds),
+        recipe=Recipe(steps=100, batch_size=64, peak_learning_rate=0.1),
+        budget=Budget(steps=10, batch_size=64, learning_rate=0.01),
+        originals=Originals(capacities=(CAPACITY,), trainings=("standard", "tied-dropout")),
+    )
+    table: Row = json.loads(json.dumps(asdict(suite)))
+    return table
+
+
+def _run(run: str, suite: str, day: int, seeds: Sequence[int]) -> Row:
     start = START + timedelta(days=day)
     facts = {"versions": {}, "hardware": {}, "precision": "float32", "isolation": "process", "workers": 2}
     return {
         "id": run,
         "suite": suite,
-        "suite_specification": {"title": "Synthetic"},
+        "suite_specification": specification(suite, seeds),
+        "data_fingerprint": key_of("data"),
+        "protocol_version": 1,
         "started_at": start,
         "finished_at": start,
         "revision": None,
@@ -211,9 +242,9 @@ def _original(corruption: str, seed: int, training: str) -> Row:
         "specification": {},
         "capacity": CAPACITY,
         "training": training,
-        "training_seed": 1,
+        "training_seed": seed,
         "precision": "float32",
-        "weights_hash": "",
+        "weights_hash": key_of(corruption, seed, training),
         "seconds": 1.0,
         "absorbed": True,
         "healed_test": 0.05,
@@ -248,7 +279,7 @@ def main() -> None:
         print(f"{processor:.2f} s of processor time, {wall:.2f} s, {memory:.0f} MB at most")
     # Other processes on the machine make a run slower, never faster: the fastest one says most.
     within = min(measured)[0] <= MOST_SECONDS and max(memory for *_, memory in measured) <= MOST_MEGABYTES
-    limits = f"{MOST_SECONDS:g} s and {MOST_MEGABYTES:g} MB, the limits for 1,000,000 trials"
+    limits = f"{MOST_SECONDS:,.0f} s and {MOST_MEGABYTES:,.0f} MB, the limits for 1,000,000 trials"
     print(f"{'within' if within else 'OVER'} {limits}")
 
 

@@ -47,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     whole = parse(find(arguments.suite, Path("suites")))
     part = replace(whole, discovery_rates=(arguments.rate,), seeds=whole.seeds[:1])
-    submissions = choose(discover(Path("submissions")), arguments.method, whole.variant)
+    submissions = choose(discover(Path("submissions")), arguments.method, whole.variants)
     stages = Stages()
     with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/results.db") as store:
         summary = run_suite(

@@ -208,6 +208,7 @@ def store_trials(url: str, count: int) -> float:
                 claims.take(key)
                 trial = TrialRow(
                     **{"key": key, "run_id": run_id, "problem_key": "p", "original_key": "o", "submission_key": "s"},
+                    original_weights_hash="w",
                     **{"training_seed": 0, "unlearning_seed": 0, "state": "finished", "seconds": 1.0},
                     **{"total_seconds": 1.0, "device": "cpu", "precision": "float32", "threads": 1},
                     **{"isolation": "process", "protocol_version": 1, "created_at": now, "aggregate": 0.5},
@@ -221,6 +222,7 @@ def run_row(run_id: str, now: datetime) -> RunRow:
     return RunRow(
         **{"id": run_id, "suite": "scaling", "suite_specification": {}, "started_at": now, "finished_at": None},
         **{"versions": {}, "hardware": {}, "precision": "float32", "isolation": "process", "workers": 1},
+        **{"data_fingerprint": "", "protocol_version": 1},
     )
 
 
@@ -231,7 +233,7 @@ FIXED = (
     ),
     OriginalRow(
         **{"key": "o", "specification": {}, "capacity": 0.5, "training": "standard", "training_seed": 0},
-        **{"precision": "float32", "weights_hash": "", "seconds": 0.0, "memorised": 1.0, "absorbed": True},
+        **{"precision": "float32", "weights_hash": "w", "seconds": 0.0, "memorised": 1.0, "absorbed": True},
         **{"healed_train": 0.0, "healed_test": 0.0, "utility": 1.0, "utility_train": 1.0},
     ),
     SubmissionRow(

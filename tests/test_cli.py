@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sqlite3
 import subprocess
@@ -122,12 +123,16 @@ def test_the_level_of_isolation_reaches_the_engine_and_the_report(call: Any, mon
         levels.append(isolation)
         raise HarnessError("seen")
 
+    def board(*_arguments: object, isolation: str, **_options: object) -> None:
+        levels.append(isolation)
+
     monkeypatch.setattr("unlearnbench.engine.run.run_suite", note)
+    monkeypatch.setattr("unlearnbench.report.board.read_board", board)
     monkeypatch.setattr("unlearnbench.report.leaderboard.write_leaderboard", note)
     for option in ([], ["--isolation", "strict"]):
         call("run", "mine.toml", *option)
         call("leaderboard", "tiny", "--out", "drawn", *option)
-    assert levels == ["process", "process", "strict", "strict"]
+    assert levels == ["process"] * 3 + ["strict"] * 3
     assert [level.value for level in Level] == list(LEVELS)
 
 
@@ -347,7 +352,7 @@ def test_from_a_template_to_a_leaderboard(call: Any) -> None:
     assert shown.code == 0, shown.err
     one_sentence(call("show", "yours", "--suite", "tiny"), 2, "yours")
     one_sentence(call("show", "mine"), 2, "digits", "tiny")
-    ranked = call("table", "tiny", "--out", "made/table.csv", "--format", "csv", "--by", "regularity")
+    ranked = call("table", "tiny", "--out", "made/table.csv", "--format", "csv", "--by", "corruption")
     assert (ranked.code, ranked.out) == (0, "written to made/table.csv\n")
     assert Path("made/table.csv").read_text().count("\n") == 1 + 2 * 2
     compared = call("compare", "mine", "mine/broken", "--suite", "tiny")
@@ -367,6 +372,92 @@ def test_from_a_template_to_a_leaderboard(call: Any) -> None:
     assert drawn.code == 0, drawn.err
     assert "written to drawn" in drawn.out
     assert any(file.suffix == ".png" for file in Path("drawn").rglob("*"))
+
+
+@pytest.fixture
+def measured(call: Any) -> Any:
+    """Three methods, run: their suite lies in the folder `suites`."""
+    for name in ("mine", "yours"):
+        call("new", name)
+    Path("suites").mkdir()
+    Path("suites/tiny.toml").write_text(TINY.replace("seeds = [0]", "seeds = [0, 1]"))
+    result = call("run", "tiny", "--seed", "0", "--rate", "0.5", "--corruption", "random-swap")
+    assert result.code == 0, result.err
+    assert "2 trials run" in result.out
+    return call
+
+
+def test_a_part_of_the_grid_is_run_and_the_rest_when_it_is_asked_for(measured: Any) -> None:
+    again = measured("run", "tiny", "--seed", "0", "--rate", "0.5", "--corruption", "random-swap")
+    assert "0 trials run" in again.out
+    more = measured("run", "tiny", *("--seed", "0", "--seed", "1"), *("--rate", "0.5", "--rate", "1.0"))
+    assert "14 trials run" in more.out, "2 methods x 2 corruptions x 2 rates x 2 seeds, without those that are stored"
+
+
+def of_csv(call: Any, *options: str) -> Any:
+    import pandas as pd
+
+    result = call("table", "tiny", "--format", "csv", *options)
+    assert result.code == 0, result.err
+    return pd.read_csv(io.StringIO(result.out))
+
+
+def test_what_is_shown_is_of_the_part_that_is_asked_for(measured: Any, tmp_path: Path) -> None:
+    part = ("--seed", "0", "--rate", "0.5", "--corruption", "random-swap")
+    assert of_csv(measured)[["seeds", "missing"]].to_numpy().tolist() == [[0, 3]] * 2
+    assert of_csv(measured, *part)[["seeds", "missing"]].to_numpy().tolist() == [[1, 0]] * 2
+    assert of_csv(measured, "--by", "corruption")["corruption"].tolist() == ["poison-trigger"] * 2 + ["random-swap"] * 2
+    shown = " ".join(measured("show", "mine", "--suite", "tiny").out.split())
+    assert "not run" in shown
+    assert "High" in shown
+    shown = " ".join(measured("show", "mine", "--suite", "tiny", *part).out.split())
+    assert "not run" not in shown
+    assert "High" not in shown
+    assert "One seed: a demonstration, not a ranking." in shown
+    for name, options in {"all": (), "part": part}.items():
+        drawn = measured("plot", "maps", "tiny", "--out", f"{name}.svg", *options)
+        assert drawn.code == 0, drawn.err
+    assert len(Path("part.svg").read_text()) < len(Path("all.svg").read_text())
+    written = measured("leaderboard", "tiny", "--out", "drawn", *part)
+    assert written.code == 0, written.err
+    assert len(Path("drawn/trials.csv").read_text().splitlines()) == 1 + 2
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--seed", "7"), ("has no 7 among its seeds; there are: 0, 1",)),
+        (("--rate", "0.3"), ("has no 0.3 among its discovery_rates; there are: 0.5, 1.0",)),
+        (("--corruption", "class-swap"), ("has no class-swap among its corruptions; there are: random-swap",)),
+    ],
+)
+def test_a_part_that_is_not_in_the_grid_is_one_sentence(
+    option: tuple[str, str], words: tuple[str, ...], measured: Any
+) -> None:
+    for verb in (
+        ("run", "tiny"),
+        ("leaderboard", "tiny", "--out", "x"),
+        ("table", "tiny"),
+        ("show", "mine", "--suite", "tiny"),
+        ("plot", "maps", "tiny", "--out", "x.svg"),
+    ):
+        one_sentence(measured(*verb, *option), 2, "suite 'tiny'", *words)
+    assert not list(Path().glob("x*"))
+
+
+def test_what_is_not_on_the_board_is_said_beside_it_with_the_command_that_renews_it(measured: Any) -> None:
+    file = Path("suites/tiny.toml")
+    file.write_text(file.read_text().replace("learning_rate = 0.01", "learning_rate = 0.02"))
+    stale = measured("table", "tiny")
+    one_sentence(stale, 2, "no record of suite 'tiny' is current", "mine: budget.learning_rate 0.01 instead of 0.02")
+    part = ("--seed", "0", "--rate", "0.5", "--corruption", "random-swap")
+    assert measured("run", "tiny", "--method", "mine", *part).code == 0
+    said = "not on the board: 1 records of {}, budget.learning_rate 0.01 instead of 0.02: unlearnbench run tiny"
+    for verb in (("table", "tiny"), ("leaderboard", "tiny", "--out", "drawn")):
+        result = measured(*verb, *part)
+        assert result.code == 0
+        assert result.err.splitlines() == [f"{said.format(name)} --method {name}" for name in ("mine", "yours")]
+        assert "yours" not in result.out
 
 
 def test_what_is_stored_is_looked_at_checked_exported_and_merged(call: Any) -> None:

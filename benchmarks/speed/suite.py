@@ -60,6 +60,6 @@ def digits() -> Suite:
 
 
 def _run(suite: Suite, methods: tuple[str, ...], *, workers: int) -> float:
-    submissions = choose(discover(Path("submissions")), methods, suite.variant)
+    submissions = choose(discover(Path("submissions")), methods, suite.variants)
     with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/results.db") as store:
         return run_suite(suite, submissions, store, Path(folder), workers=workers).overhead

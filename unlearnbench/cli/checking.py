@@ -107,12 +107,14 @@ def check(
             raise UsageError(f"no submissions in {submissions}: give --submissions")
         chosen = _to_run(available, before, names, grid.variants)
         part = grid.part(seeds=sorted(set(before["corruption_seed"])))
+        after = before.iloc[:0]  # of nothing that is there any more there are no records
         with tempfile.TemporaryDirectory(prefix="unlearnbench-check-") as fresh:
             originals = Path(fresh) / "originals" if database is None else None
             with Store(f"{fresh}/store.db" if database is None else database) as store:
-                after, notes = _run(
-                    grid, part, chosen, store, data, originals, workers=workers, download=not no_download
-                )
+                if chosen:
+                    after, notes = _run(
+                        grid, part, chosen, store, data, originals, workers=workers, download=not no_download
+                    )
     comparison = compare(select_methods(before, names), select_methods(after, names), cost_factor=cost_factor)
     verdict.write(comparison, notes, summary, junit)
     verdict.show(comparison, notes, out)

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from unlearnbench.engine.isolation import Isolation
+from unlearnbench.engine.protocol import PROTOCOL_VERSION
 from unlearnbench.engine.submissions import Submission
 from unlearnbench.problem.datasets import Dataset
 from unlearnbench.problem.identity import given
 from unlearnbench.problem.streams import Seeds
 from unlearnbench.problem.suite import Originals, OriginalSpec, ProblemSpec, Suite, problems
-
-PROTOCOL_VERSION = 3
-"""Raised when the same specification is to give other numbers: stored records are then no longer taken for it."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from unlearnbench.engine import machine
 from unlearnbench.engine.executors.local import local
 from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.originals import original, path_of
-from unlearnbench.engine.plan import PROTOCOL_VERSION, PlannedTrial, plan
+from unlearnbench.engine.plan import PlannedTrial, plan
+from unlearnbench.engine.protocol import PROTOCOL_VERSION
 from unlearnbench.engine.submissions import Submission, discover
 from unlearnbench.engine.world import World
 from unlearnbench.errors import HarnessError, UsageError

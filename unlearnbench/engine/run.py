@@ -18,7 +18,8 @@ from unlearnbench.engine.executors import Start
 from unlearnbench.engine.executors.local import local
 from unlearnbench.engine.isolation import Isolation
 from unlearnbench.engine.originals import original, path_of
-from unlearnbench.engine.plan import PROTOCOL_VERSION, PlannedTrial, plan
+from unlearnbench.engine.plan import PlannedTrial, plan
+from unlearnbench.engine.protocol import PROTOCOL_VERSION
 from unlearnbench.engine.rounds import rounds
 from unlearnbench.engine.submissions import Submission
 from unlearnbench.engine.trial import problem_row

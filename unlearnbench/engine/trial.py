@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from unlearnbench.engine.boundary import Boundary
-from unlearnbench.engine.plan import PROTOCOL_VERSION, PlannedTrial
+from unlearnbench.engine.plan import PlannedTrial
+from unlearnbench.engine.protocol import PROTOCOL_VERSION
 from unlearnbench.engine.weights import weights_hash
 from unlearnbench.engine.world import World
 from unlearnbench.evaluation.predictions import pack

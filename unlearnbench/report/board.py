@@ -20,7 +20,7 @@ from sqlalchemy import Engine, Select, and_, distinct, func, select
 from sqlalchemy.orm import Session
 
 from unlearnbench.engine.isolation import Isolation, at_least
-from unlearnbench.engine.plan import PROTOCOL_VERSION
+from unlearnbench.engine.protocol import PROTOCOL_VERSION
 from unlearnbench.errors import UsageError
 from unlearnbench.problem.corruption import CORRUPTIONS
 from unlearnbench.problem.identity import conditions

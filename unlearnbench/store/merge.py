@@ -23,7 +23,16 @@ CHUNK = 500
 CIRCUMSTANCES = {
     "runs": {"finished_at"},
     "originals": {"seconds"},
-    "trials": {"run_id", "created_at", "isolation", "detail", "seconds", "evaluation_seconds", "total_seconds"},
+    "trials": {
+        "run_id",
+        "created_at",
+        "isolation",
+        "detail",
+        "seconds",
+        "processor_seconds",
+        "evaluation_seconds",
+        "total_seconds",
+    },
 }
 """What may differ between two records of the same thing: when, in which run, how fast, how an error was worded."""
 

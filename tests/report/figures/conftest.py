@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from unlearnbench.report.frames import trials
+from unlearnbench.report.board import read_board
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `looks`
 
 
 @pytest.fixture
 def frame(small):
-    return trials(small.engine, "small")
+    return read_board(small.engine, "small").frame
 
 
 @pytest.fixture
@@ -29,4 +29,13 @@ def both(small):
                     state="failed" if failed else "finished",
                     training="tied-dropout",
                 )
-    return trials(small.engine, "small")
+    return read_board(small.engine, "small").frame
+
+
+@pytest.fixture
+def fourth(monkeypatch):
+    """A second corruption of low regularity, as somebody may add one."""
+    from unlearnbench.problem.corruption import CORRUPTIONS
+
+    monkeypatch.setitem(CORRUPTIONS, "noise", type("Noise", (CORRUPTIONS["random-swap"],), {"name": "noise"}))
+    return "noise"

@@ -69,18 +69,21 @@ def overlaps(texts: Sequence[tuple[str, float, Bbox]], slack: float = 1.0) -> li
     return [(texts[a][0], texts[b][0]) for a, b in np.argwhere(touching)]
 
 
+ALL = ("random-swap", "class-swap", "poison-trigger")
+
+
 def grid(
     methods: Sequence[str] = ("good",),
     rates: Sequence[float] = TENTHS,
     seeds: Sequence[int] = (0, 1, 2),
-    regularities: Sequence[str] = ("low", "medium", "high"),
+    corruptions: Sequence[str] = ALL,
     references: Sequence[str] = (),
     kinds: Sequence[tuple[float, str]] = ((0.5, "standard"),),
 ) -> pd.DataFrame:
-    """A frame as `trials` makes it, with the columns that figures use; the first of `kinds` is the suite's first."""
+    """A board's frame, with the columns that figures use; the first of `kinds` is the suite's first."""
     random = np.random.default_rng(0)
     rows = []
-    for name, regularity, rate, seed, kind in product(methods, regularities, rates, seeds, kinds):
+    for name, corruption, rate, seed, kind in product(methods, corruptions, rates, seeds, kinds):
         capacity, training = kind
         parts = [f"{100 * capacity:g}%"] if capacity != kinds[0][0] else []
         parts += [training.replace("-", " ")] if training != kinds[0][1] else []
@@ -88,25 +91,31 @@ def grid(
         rows.append(
             {
                 "method": f"{name} on {', '.join(parts)}" if parts else name,
+                "submission": name,
+                "variant": "default",
                 "title": name.title(),
                 "role": "reference" if name in references else "ranked",
                 "stands_on": f"{capacity} {training}",
                 "capacity": capacity,
                 "training": training,
-                "regularity": regularity,
+                "corruption": corruption,
                 "discovery_rate": rate,
+                "seed": str(seed),
                 "corruption_seed": seed,
+                "training_seed": seed,
                 "state": "finished",
+                "whole": True,
+                "corrupted": 100,
                 "healed_train": healed,
+                "healed_undiscovered": healed / 2 if rate < 1 else np.nan,
                 "healed_test": healed**2,
+                "attack_success": 0.1,
                 "utility": utility,
                 "aggregate": healed * utility,
                 "seconds": 1.0,
-                "corruption": regularity,
-                "problem": f"{regularity} {rate} {seed}",
-                "training_seed": seed,
-                "unlearning_seed": seed,
-                "original": f"{regularity} {seed} {kind}",
+                "processor_seconds": 1.0,
+                "original": f"{corruption} {seed} {kind}",
+                "original_weights_hash": f"{corruption} {seed} {kind}",
                 "original_healed_train": 0.1,
                 "original_healed_test": 0.2,
                 "original_utility": 0.9,
@@ -116,14 +125,23 @@ def grid(
     return pd.DataFrame(rows)
 
 
-MEASURED = ["healed_train", "healed_test", "utility", "aggregate"]
+MEASURED = ["healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility", "aggregate"]
 
 
 def spoiled(frame: pd.DataFrame, method: str = "good") -> pd.DataFrame:
-    """The frame with a missing, a half missing, a failed and a half failed cell of the method in each regularity."""
+    """The frame with a missing, a half missing, a failed and a half failed cell of the method in each corruption.
+
+    So none of its seeds is whole.
+    """
     rate, seed, own = frame["discovery_rate"], frame["corruption_seed"], frame["method"].str.startswith(method)
     missing = own & ((rate == 0.3) | ((rate == 0.5) & (seed == 0)))
     failed = own & ((rate == 0.7) | ((rate == 0.9) & (seed == 0)))
     frame = frame.assign(state=frame["state"].mask(missing, "missing").mask(failed, "failed"))
     frame.loc[missing | failed, MEASURED] = np.nan
-    return frame
+    there = frame["state"] != "missing"
+    return frame.assign(whole=there.groupby([frame["method"], frame["seed"]]).transform("all"))
+
+
+def top(figure: Figure) -> str:
+    """What stands above all panels."""
+    return figure.get_suptitle()

@@ -1,6 +1,7 @@
 import pytest
 
 from unlearnbench.errors import UsageError
+from unlearnbench.report.board import read_board
 from unlearnbench.report.figures import KINDS, plot
 
 CHOICES = {
@@ -15,19 +16,19 @@ CHOICES = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws(kind, small, both, tmp_path):
-    file = tmp_path / "figure.svg"
-    plot(small.engine, "small", kind, CHOICES[kind], file)
+    file, board = tmp_path / "figure.svg", read_board(small.engine, "small")
+    plot(board, kind, CHOICES[kind], file)
     chosen = file.read_bytes()
     assert chosen.startswith(b"<?xml")
     if kind != "detail":
-        plot(small.engine, "small", kind, [], file)
+        plot(board, kind, [], file)
         if kind != "regions":
             assert (file.read_bytes() != chosen) == (kind != "tied-dropout")  # `good` is the only pair
 
 
 def test_a_method_named_twice_is_shown_once(small, tmp_path):
     for name, methods in {"once": ["good"], "twice": ["good", "good"]}.items():
-        plot(small.engine, "small", "rates", methods, tmp_path / f"{name}.svg")
+        plot(read_board(small.engine, "small"), "rates", methods, tmp_path / f"{name}.svg")
     assert (tmp_path / "once.svg").read_bytes() == (tmp_path / "twice.svg").read_bytes()
 
 
@@ -52,10 +53,5 @@ def test_a_method_named_twice_is_shown_once(small, tmp_path):
 )
 def test_what_cannot_be_drawn_is_one_sentence_and_writes_nothing(kind, methods, name, message, small, tmp_path):
     with pytest.raises(UsageError, match=message):
-        plot(small.engine, "small", kind, methods, tmp_path / name)
+        plot(read_board(small.engine, "small"), kind, methods, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_unknown_suite_is_named(small, tmp_path):
-    with pytest.raises(UsageError, match="no run of suite 'large'"):
-        plot(small.engine, "large", "maps", [], tmp_path / "x.svg")

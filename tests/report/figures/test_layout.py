@@ -1,7 +1,7 @@
 """How figures look: one font size, nothing covered, nothing cut off, whatever there is to show."""
 
 import pytest
-from looks import drawn_texts, grid, overlaps, spoiled
+from looks import ALL, drawn_texts, grid, overlaps, spoiled
 
 from unlearnbench.report.figures import (
     FONT_SIZE,
@@ -31,8 +31,8 @@ def full():
 
 
 def few(**options):
-    """Narrow: two rates, one regularity, long names."""
-    return grid(["good", LONG], rates=(0.3, 0.5), regularities=("high",), seeds=(0,), kinds=KINDS, **options)
+    """Narrow: two rates, one corruption, long names."""
+    return grid(["good", LONG], rates=(0.3, 0.5), corruptions=("poison-trigger",), seeds=(0,), kinds=KINDS, **options)
 
 
 def lines():
@@ -50,6 +50,8 @@ FIGURES = {
     "map, narrow": lambda: map_figure(few(references=[LONG]), LONGEST),
     "detail": lambda: detail(spoiled(grid()), "good"),
     "detail, narrow": lambda: detail(few(), LONGEST),
+    "map, one seed": lambda: map_figure(grid(rates=(0.5,), seeds=(0,), corruptions=ALL[:1]), "good"),
+    "detail, one seed": lambda: detail(spoiled(grid(seeds=(0,))), "good"),
     "rates, two capacities": lambda: rates(lines(), best_lines(lines())),
     "rates, one capacity": lambda: rates(grid(["a", "b"], seeds=(0,)), ["a", "b"]),
     "rates, narrow": lambda: rates(few(), [LONG, f"{LONG} on tied dropout", "good"]),
@@ -61,9 +63,7 @@ FIGURES = {
 }
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_texts_have_one_size_and_cover_nothing(name):
-    figure = FIGURES[name]()
+def check_texts(figure):
     texts = drawn_texts(figure)
     assert {size for _, size, _ in texts} == {FONT_SIZE}
     assert overlaps(texts) == []
@@ -74,6 +74,26 @@ def test_texts_have_one_size_and_cover_nothing(name):
     for box in figure.legends:
         area = box.get_window_extent()
         assert not [axis for axis in figure.axes if area.overlaps(axis.bbox)], "a legend covers a panel"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_texts_have_one_size_and_cover_nothing(name):
+    check_texts(FIGURES[name]())
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda frame: maps(frame, names(frame)),
+        lambda frame: detail(frame, "good"),
+        lambda frame: rates(frame, ["good", "a"]),
+        lambda frame: healing_scatter(frame),
+        lambda frame: tied_dropout(frame, choose_pairs(frame)),
+    ],
+    ids=["maps", "detail", "rates", "healing", "tied dropout"],
+)
+def test_two_corruptions_of_one_regularity_have_room(draw, fourth):
+    check_texts(draw(grid(["good", "a"], corruptions=(*ALL, fourth), kinds=KINDS[::2])))
 
 
 def test_overlaps_are_found():

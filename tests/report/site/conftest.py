@@ -1,22 +1,35 @@
-"""The site of a small suite, with everything that a submission could write to do harm."""
+"""Sites of two small suites: one with everything that a submission could write to do harm, one with ranks."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.orm import Session
 
-from unlearnbench.report.frames import trials
+from unlearnbench.problem.streams import Seeds
+from unlearnbench.recipe import Recipe
+from unlearnbench.report.board import Board, read_board
 from unlearnbench.report.ranking import ranking
 from unlearnbench.report.site import write_site
+from unlearnbench.store.schema import Base, OriginalRow, ProblemRow
 
 NASTY = "<script>window.hacked = true</script>"
 LONG = "averylongreasonwithoutaspace" * 8
 
 
 @pytest.fixture(scope="module")
-def folder(small_of_module: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all sites of a module."""
+    return tmp_path_factory.mktemp("sites")
+
+
+@pytest.fixture(scope="module")
+def folder(small_of_module: Any, sites: Path) -> Path:
     stored = small_of_module
     stored.submission("hostile", "hostile", variant="with_a_rather_long_name_that_goes_on_and_on")
     stored.trial("first", "hostile", ("low", 0.1, 0), state="failed", reason=f"{NASTY} {LONG}")
@@ -29,7 +42,66 @@ def folder(small_of_module: Any, tmp_path_factory: pytest.TempPathFactory) -> Pa
         connection.exec_driver_sql(f"UPDATE submissions SET {columns} WHERE key = 'hostile'", values)
         connection.exec_driver_sql("UPDATE submissions SET paper = 'https://example.org/a?b=1&c=2' WHERE key = 'good'")
         connection.exec_driver_sql(f"UPDATE runs SET revision = '{NASTY}'")
-    frame = trials(stored.engine, "small")
-    out = tmp_path_factory.mktemp("board") / "site"
-    write_site(stored.engine, "small", frame, ranking(frame), out)
-    return out
+    board = read_board(stored.engine, "small")
+    write_site(stored.engine, board, ranking(board.frame), sites / "site")
+    return sites / "site"
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranked:
+    """A suite of eight seeds, its board and its site."""
+
+    stored: Any
+    board: Board
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def ranked(sites: Path, small_of_module: Any) -> Iterator[Ranked]:
+    """`good` and `twin` cannot be told apart, `weak` can; `good/tuned` is another variant, `weak` has a trial beyond
+    the oracle, and `weak` was also run under other conditions."""
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    stored = dataclasses.replace(small_of_module, engine=engine)
+    seeds = tuple(Seeds(seed, 10 + seed, 20 + seed) for seed in range(8))
+    stored.run("older", day=-1, seeds=seeds, recipe=Recipe(steps=20, batch_size=10, peak_learning_rate=0.1))
+    stored.run("first", seeds=seeds)
+    stored.problems()
+    add_seeds(stored, range(2, 8))
+    roles = {"good": "ranked", "twin": "ranked", "weak": "ranked", "oracle": "reference"}
+    for name, role in roles.items():
+        stored.submission(name, name, role=role)
+    stored.submission("tuned", "good", variant="tuned")
+    for regularity in ("low", "medium", "high"):
+        for rate in (0.1, 1.0):
+            for seed in range(8):
+                cell = (regularity, rate, seed)
+                stored.trial("first", "good", cell, healed=0.6 + 0.01 * seed)
+                stored.trial("first", "twin", cell, healed=0.6 + 0.01 * (7 - seed))
+                stored.trial("first", "tuned", cell, healed=0.7 + 0.01 * seed)
+                beyond = cell == ("high", 1.0, 3)
+                stored.trial("first", "weak", cell, healed=1.0 if beyond else 0.2 + 0.02 * seed)
+                stored.trial("first", "oracle", cell, healed=0.5, utility=0.9)
+    stored.trial("older", "weak", ("low", 0.1, 0), isolation="strict")
+    board = read_board(engine, "small")
+    write_site(engine, board, ranking(board.frame), sites / "ranked")
+    yield Ranked(stored, board, sites / "ranked")
+    engine.dispose()
+
+
+def add_seeds(stored: Any, seeds: range) -> None:
+    """More problems and originals, as those of seed 0."""
+    with Session(stored.engine) as session, session.begin():
+        for row in [*session.query(ProblemRow), *session.query(OriginalRow)]:
+            *rest, seed = row.key.removesuffix(" tied").split()
+            if seed != "0":
+                continue
+            values = {item.key: getattr(row, item.key) for item in inspect(type(row)).column_attrs}
+            tied = " tied" * row.key.endswith(" tied")
+            for new in seeds:
+                changed = {"key": " ".join([*rest, str(new)]) + tied}
+                if isinstance(row, ProblemRow):
+                    changed["corruption_seed"] = new
+                else:
+                    changed |= {"training_seed": 10 + new, "weights_hash": f"weights of {changed['key']}"}
+                session.add(type(row)(**values | changed))

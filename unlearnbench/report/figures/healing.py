@@ -26,7 +26,7 @@ from unlearnbench.report.labels import demonstration, row_labels, standing
 from unlearnbench.report.tables import correlation_text, seeds_text
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_WIDTH, _LINE = 4.2, 0.17
+_WIDTH, _LINE = 4.7, 0.17
 """Inches of the figure, and of a line of its legend."""
 
 
@@ -55,21 +55,17 @@ def healing_scatter(
     caption += f"\n{standing(seeds) or demonstration(seeds)}"
     if methods:
         caption = wrapped("Trials of " + ", ".join(methods), _WIDTH - 0.4) + "\n" + caption
-    height = _WIDTH + _LINE * (caption.count("\n") + 1 + len(table))
+    entries = {(row["by"], row["name"]): _entry(row, labels) for row in table.to_dict("records")}
+    height = _WIDTH + _LINE * sum(text.count("\n") + 1 for text in (caption, *entries.values()))
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axis = figure.subplots()
     axis.axline((0, 0), slope=1, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     looks = zip(_MARKERS, sns.color_palette("colorblind"), strict=False)
     drawn = dict(zip(labels, itertools.cycle(looks), strict=False))
-    for row in table.to_dict("records"):
-        label = (
-            f"r = {_estimate(row, 'pearson')}, \N{GREEK SMALL LETTER RHO} = {_estimate(row, 'spearman')},"
-            f" {seeds_text(row)} seeds, {row['trials']} trials"
-        )
-        if row["by"] == "overall":
-            axis.plot([], [], linestyle="", label=f"All: {label}")
+    for (by, name), entry in entries.items():
+        if by == "overall":
+            axis.plot([], [], linestyle="", label=entry)
             continue
-        name = str(row["name"])
         points = 100 * shown.loc[shown["corruption"] == name, ["healed_train", "healed_test"]]
         marker, colour = drawn[name]
         axis.scatter(
@@ -80,12 +76,21 @@ def healing_scatter(
             marker=marker,
             alpha=0.6,
             linewidths=0,
-            label=f"{labels[name]}: {label}",
+            label=entry,
         )
     axis.set(xlim=(-2, 102), ylim=(-2, 102), xlabel="Healed, train (%)", ylabel="Healed, test (%)", box_aspect=1)
     sns.despine(ax=axis)
     figure.legend(loc="outside lower left", title=caption, alignment="left", handletextpad=0.3)
     return figure
+
+
+def _entry(row: dict[Hashable, Any], labels: dict[str, str]) -> str:
+    """What the legend says of the trials of a corruption, or of all."""
+    name = "All" if row["by"] == "overall" else labels[row["name"]]
+    measured = f"r = {_estimate(row, 'pearson')}, \N{GREEK SMALL LETTER RHO} = {_estimate(row, 'spearman')}"
+    return wrapped(
+        f"{name}: {measured}, {seeds_text(row)} seeds, {row['trials']}\N{NO-BREAK SPACE}trials", _WIDTH - 0.5
+    )
 
 
 def _estimate(row: dict[Hashable, Any], name: str) -> str:

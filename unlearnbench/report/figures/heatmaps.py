@@ -20,7 +20,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.transforms import ScaledTranslation
 
 from unlearnbench.report.board import counted
-from unlearnbench.report.figures.style import FONT_SIZE, GREY, SCALE, colours
+from unlearnbench.report.figures.style import FONT_SIZE, GREY, SCALE, colours, wrapped
 from unlearnbench.report.labels import PRODUCT, RATE_LABEL, demonstration, ink_on, row_labels
 
 CELL = (0.29, 0.29)
@@ -142,6 +142,9 @@ def figure_with_legend(width: float, height: float, states: Iterable[pd.DataFram
 
 
 def say_demonstration(figure: Figure, frame: pd.DataFrame) -> None:
-    """On top of the figure, where it rests on fewer than three seeds."""
+    """On top of the figure, which grows by as much, where it rests on fewer than three seeds."""
     if text := demonstration(int(counted(frame)["seed"].nunique())):
+        width, height = figure.get_size_inches()
+        text = wrapped(text, width - 0.2)
+        figure.set_size_inches(width, height + _LEGEND_ENTRY[1] * (1 + text.count("\n")))
         figure.suptitle(text, x=0.01, ha="left", fontsize=FONT_SIZE)

@@ -39,8 +39,10 @@ _LOOKS = tuple(
 )
 _PANEL, _TICK = (2.4, 1.7), 0.24
 """Inches of a panel at least, and of a label below it."""
-_APART = 1.5
-"""Points between the lines at one rate: error bars do not cover each other."""
+_APART, _SPREAD = 4.0, 12.0
+"""Points between the lines at one rate, and that all of them take at most: error bars do not cover each other."""
+_BESIDE = 2.0
+"""Points from an error bar to the dots of its seeds."""
 
 
 def line_names(frame: pd.DataFrame) -> pd.Series[str]:
@@ -102,9 +104,10 @@ def rates(frame: pd.DataFrame, lines: Sequence[str]) -> Figure:
     below = 0.18 * (-(-len(handles) // across) + note.count("\n") + 1)
     figure = Figure(figsize=(width, _PANEL[1] * len(rows) + 0.4 + below), layout="constrained")
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
+    apart = min(_APART, _SPREAD / len(lines))
     for (y, x), axis in np.ndenumerate(grid):
         for index, name in enumerate(lines):
-            _draw(axis, curves[rows[y], columns[x], name], index, (index - (len(lines) - 1) / 2) * _APART)
+            _draw(axis, curves[rows[y], columns[x], name], index, (index - (len(lines) - 1) / 2) * apart)
         if all(curves[rows[y], columns[x], name]["mean"].isna().all() for name in lines):
             axis.text(0.5, 0.5, "not run", transform=axis.transAxes, ha="center", va="center")
         capacity = f", {100 * rows[y]:g}% capacity" if len(rows) > 1 else ""
@@ -156,7 +159,7 @@ def _look(index: int) -> dict[str, Any]:
     return {"color": colour, "marker": marker, "linestyle": style, "markersize": 4.5, "linewidth": 1.2}
 
 
-_DOTS: dict[str, Any] = {"marker": ".", "markersize": 2.5, "alpha": 0.6, "linestyle": ""}
+_DOTS: dict[str, Any] = {"marker": ".", "markersize": 3.5, "markeredgewidth": 0, "linestyle": ""}
 _FAILED: dict[str, Any] = {"marker": "x", "markersize": 9, "markeredgewidth": 1.2, "linestyle": ""}
 _HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "linestyle": ""}
 
@@ -170,7 +173,8 @@ def _draw(axis: Axes, points: pd.DataFrame, index: int, shift: float) -> None:
     if np.isfinite(bars).any():
         seeds: list[Any] = points["seeds"].tolist()
         at = np.repeat(x, [len(values) for values in seeds])
-        axis.plot(at, np.concatenate(seeds), transform=moved, color=_LOOKS[index][0], **_DOTS)
+        beside = moved + ScaledTranslation(_BESIDE / 72, 0, axis.figure.dpi_scale_trans)
+        axis.plot(at, np.concatenate(seeds), transform=beside, color=_LOOKS[index][0], **_DOTS)
     partly, failed = points["missing"].to_numpy() & ~np.isnan(y), points["failed"].to_numpy()
     axis.plot(x[partly], y[partly], transform=moved, **_look(index) | _HOLLOW)
     axis.plot(x[failed], y[failed], transform=moved, color=_LOOKS[index][0], **_FAILED)

@@ -132,6 +132,11 @@ class Content:
         return demonstration(self.seeds)
 
     @property
+    def longest_word(self) -> int:
+        """Letters of the longest word beside a map: it needs as much room."""
+        return max(len(word) for label in self.short.values() for word in label.split())
+
+    @property
     def standing(self) -> str:
         return standing(self.seeds)
 
