@@ -64,5 +64,5 @@ def scores_of(frame: pd.DataFrame, methods: Sequence[str] = (), metrics: Sequenc
         values[metric] = means.reindex(index=names, columns=seeds).to_numpy(dtype=np.float64)
     pairs = rows[["method", "seed", "original_weights_hash"]].drop_duplicates().sort_values("original_weights_hash")
     started = pairs.groupby(["method", "seed"])["original_weights_hash"].agg(" ".join).unstack()
-    originals = started.reindex(index=names, columns=seeds).fillna("").to_numpy(dtype=object)
+    originals = started.reindex(index=names, columns=seeds).astype(object).fillna("").to_numpy()
     return Scores(tuple(names), tuple(seeds), values, originals)
