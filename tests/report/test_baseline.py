@@ -135,9 +135,9 @@ def test_a_broken_shape_is_named(written):
         return str(error.value)
 
     assert "line 1, column 2: 'methods' instead of 'method'" in message_of(text.replace("method", "methods", 1))
-    assert "line 1, column 32: '' instead of 'revision'" in message_of(text.replace(",revision\n", "\n", 1))
-    assert "line 1, column 33: 'more' instead of ''" in message_of(text.replace(",revision\n", ",revision,more\n", 1))
-    assert "line 3: 31 cells instead of 32" in message_of("\n".join([*lines[:2], lines[2].rpartition(",")[0]]))
+    assert "line 1, column 35: '' instead of 'revision'" in message_of(text.replace(",revision\n", "\n", 1))
+    assert "line 1, column 36: 'more' instead of ''" in message_of(text.replace(",revision\n", ",revision,more\n", 1))
+    assert "line 3: 34 cells instead of 35" in message_of("\n".join([*lines[:2], lines[2].rpartition(",")[0]]))
     assert "line 4: the same trial as line 2" in message_of("\n".join([*lines[:3], lines[1]]))
     assert "rows of several suites (small, other)" in message_of("\n".join([*lines[:2], "other" + lines[2][5:]]))
     assert "no trials" in message_of(lines[0] + "\n")
