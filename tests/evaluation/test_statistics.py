@@ -143,6 +143,8 @@ def test_an_untested_difference_separates_nothing_and_counts_in_the_family():
     always_one_less = best - 1
     ranks = rank_intervals(np.array([best, middle, always_one_less]), SHARED)
     assert ranks == [(1, 3), (1, 3), (1, 3)]
+    # It comes last in the family, wherever it stands: -3 is told from both (t 7.9 and 5.3).
+    assert rank_intervals(np.array([best, always_one_less, -3 + ONE]), SHARED) == [(1, 2), (1, 2), (3, 3)]
 
 
 def test_ranks_use_pairs_only_of_the_same_original():

@@ -275,7 +275,9 @@ def test_a_higher_level_of_isolation_can_be_demanded(stored):
     states = frame.groupby("method")["state"].value_counts()
     assert states.to_dict() == {("mine", "finished"): 11, ("mine", "missing"): 1, ("yours", "missing"): 12}
     assert set(frame.loc[frame["state"] == "finished", "healed_train"]) == {0.7}
-    stored.trial("last", "mine, changed", CELLS[0], healed=0.9)
+    stored.run("of another state", day=3)
+    stored.trial("of another state", "mine, changed", CELLS[0], healed=0.9)
+    assert set(of(stored.board(), "mine")["source_hash"]) == {"source of mine, changed"}
     assert set(stored.board(isolation="strict").frame["source_hash"]) == {"source of mine", "source of yours"}
 
 

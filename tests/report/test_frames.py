@@ -106,6 +106,9 @@ def test_trials_that_heal_beyond_the_oracle_are_flagged(stored):
     table = beyond_oracle(stored.board().frame)
     assert table[["method", "seed"]].to_numpy().tolist() == [["over", "0/10/20"]]
     assert table["oracle_healed"].tolist() == [0.2]
+    frame = stored.board().frame
+    another_model = frame.assign(capacity=frame["capacity"].where(frame["method"] != "oracle", 0.25))
+    assert beyond_oracle(another_model).empty
 
 
 def test_the_oracle_of_a_tied_original_is_the_standard_one_if_it_has_no_other(stored):

@@ -117,6 +117,8 @@ def test_seeds_on_other_originals_are_compared_unpaired():
     before = with_seeds(MINE, 0.2, 0.4, 0.6, 0.8)
     after = with_seeds(MINE, 0.19, 0.38, 0.59, 0.78, **CHANGED)
     assert verdicts(before, after)["score"] == "regression"
+    two_pairs = at(after, [0, 9], original_weights_hash="of another machine")  # one cell in each of two seeds
+    assert verdicts(before, two_pairs)["score"] == "fine"
     elsewhere = after.assign(original_weights_hash="of another machine")
     said = findings(before, elsewhere)["score"]
     assert said.verdict == "fine"

@@ -119,7 +119,10 @@ def test_intervals_are_cut_off_at_0_and_100_where_they_are_shown(stored):
     sheet = ranking_sheets(table, "")[0]
     assert cells(sheet)["Healed"] == "63.7 [0.0, 100.0]"
     assert CLIPPED_NOTE in sheet.note
-    assert CLIPPED_NOTE not in ranking_sheets(table[table["method"] == "calm"], "")[0].note
+    calm = table[table["method"] == "calm"]
+    assert CLIPPED_NOTE not in ranking_sheets(calm, "")[0].note
+    for one_end in ({"utility_low": -1.0}, {"attack_success_high": 101.0}):
+        assert CLIPPED_NOTE in ranking_sheets(calm.assign(**one_end), "")[0].note
     assert clipped(-1.0, 50.0) == (0.0, 50.0)
     assert clipped(50.0, 101.0) == (50.0, 100.0)
 
