@@ -1,3 +1,5 @@
+"""Intervals over seeds against scipy, differences by pairs or Welch, and ranks worked out by hand."""
+
 import math
 
 import numpy as np
@@ -5,177 +7,180 @@ import pytest
 from scipy import stats
 
 from unlearnbench.evaluation.statistics import (
-    RESAMPLES,
+    Difference,
     Estimate,
-    bootstrap_mean,
-    mean,
-    paired,
-    pearson,
-    resamples,
-    sem,
-    shared_ranks,
-    spearman,
+    correlation,
+    correlation_estimate,
+    difference,
+    estimate,
+    rank_intervals,
 )
 
+NAN = float("nan")
 X = np.array([0.1, 0.4, 0.4, 0.7, 0.9, 0.2])
 Y = np.array([0.2, 0.3, 0.5, 0.6, 0.6, 0.4])
 
 
-def random(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
+def same(count: int) -> np.ndarray:
+    return np.ones(count, dtype=bool)
 
 
-def test_mean_and_sem_by_hand():
-    assert mean(np.array([1.0, 2.0, 6.0])) == 3.0
-    assert sem(np.array([1.0, 2.0, 6.0])) == pytest.approx(math.sqrt(7.0) / math.sqrt(3.0))
+def has_no_interval(found: Estimate | Difference) -> bool:
+    return math.isnan(found.low) and math.isnan(found.high)
 
 
-def test_what_is_undefined_is_nan():
-    assert math.isnan(mean(np.array([])))
-    assert math.isnan(sem(np.array([1.0])))
-    single = bootstrap_mean(np.array([2.0]), random())
-    assert single.value == 2.0
-    assert math.isnan(single.low)
+def test_the_interval_is_students_over_the_seeds_that_have_a_value():
+    found = estimate(np.array([0.1, NAN, 0.4, 0.7, 0.9, NAN, 0.2]))
+    known = np.array([0.1, 0.4, 0.7, 0.9, 0.2])
+    assert (found.value, found.seeds, found.constant) == (pytest.approx(known.mean()), 5, False)
+    assert (found.low, found.high) == pytest.approx(
+        stats.t.interval(0.95, 4, known.mean(), stats.sem(known)), abs=1e-12
+    )
 
 
-def test_bootstrap_interval_is_near_the_normal_one_and_follows_the_seed():
-    values = random(7).normal(5.0, 2.0, 400)
-    estimate = bootstrap_mean(values, random(1))
-    assert estimate.value == pytest.approx(values.mean())
-    assert estimate.low == pytest.approx(values.mean() - 1.96 * sem(values), abs=0.03)
-    assert estimate.high == pytest.approx(values.mean() + 1.96 * sem(values), abs=0.03)
-    assert bootstrap_mean(values, random(1)) == estimate
-    assert bootstrap_mean(values, random(2)) != estimate
+@pytest.mark.parametrize(("values", "mean"), [([], NAN), ([NAN], NAN), ([0.3], 0.3), ([0.3, 0.5, NAN], 0.4)])
+def test_of_fewer_than_three_seeds_there_is_a_mean_and_no_interval(values, mean):
+    found = estimate(np.array(values))
+    assert found.value == pytest.approx(mean, nan_ok=True)
+    assert found.seeds == np.isfinite(values).sum()
+    assert has_no_interval(found)
+
+
+def test_seeds_that_are_all_equal_have_no_interval_and_are_marked():
+    found = estimate(np.array([0.1 + 0.2, 0.3, 0.3]))  # equal but for the last digit
+    assert found.constant
+    assert found.value == pytest.approx(0.3)
+    assert has_no_interval(found)
+
+
+def test_a_paired_difference_is_a_t_test_of_the_pairs():
+    found = difference(X, Y, same(6))
+    test = stats.ttest_rel(X, Y)
+    assert (found.kind, found.seeds, found.value) == ("paired", 6, pytest.approx((X - Y).mean()))
+    assert found.p == pytest.approx(test.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(test.confidence_interval(0.95)), abs=1e-12)
+
+
+def test_swapping_the_methods_swaps_the_signs():
+    for shared in (same(6), ~same(6)):
+        there, back = difference(X, Y, shared), difference(Y, X, shared)
+        assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
+        assert there.p == pytest.approx(back.p)
+
+
+def test_three_pairs_are_used_and_nothing_else():
+    shared = np.array([True, True, True, False, False, False])
+    assert difference(X, Y, shared) == difference(X[:3], Y[:3], same(3))
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 2])
+def test_of_fewer_than_three_pairs_all_values_are_compared_unpaired(pairs):
+    shared = np.arange(6) < pairs
+    first, second = np.append(X, 0.8), np.append(Y, NAN)  # seven seeds against six
+    found = difference(first, second, np.append(shared, True))
+    test = stats.ttest_ind(first, Y, equal_var=False)
+    assert (found.kind, found.seeds) == ("unpaired", 6)
+    assert found.value == pytest.approx(first.mean() - Y.mean())
+    assert found.p == pytest.approx(test.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(test.confidence_interval(0.95)), abs=1e-12)
+
+
+def test_one_that_does_not_vary_is_still_compared_unpaired():
+    found = difference(X, np.full(6, 0.1), ~same(6))
+    assert (found.kind, found.p) == ("unpaired", pytest.approx(stats.ttest_1samp(X, 0.1).pvalue))
+
+
+@pytest.mark.parametrize(("shared", "kind"), [(True, "paired"), (False, "unpaired")])
+def test_equal_everywhere_is_no_difference_for_sure(shared, kind):
+    constant = np.full(6, 0.3)
+    first = X + 0.1 - 0.1 if shared else constant  # equal but for what rounding leaves
+    second = X if shared else constant
+    assert difference(first, second, np.full(6, shared)) == Difference(0.0, 0.0, 0.0, 1.0, 6, kind)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_difference_that_is_the_same_in_every_seed_is_not_tested(shared):
+    first, second = (X + 0.1, X) if shared else (np.full(6, 0.4), np.full(6, 0.3))
+    found = difference(first, second, np.full(6, shared))
+    assert (found.kind, found.value, found.seeds) == ("untested", pytest.approx(0.1), 6)
+    assert has_no_interval(found)
+    assert math.isnan(found.p)
+
+
+def test_of_too_few_seeds_a_difference_is_shown_and_not_tested():
+    first, second = np.array([0.5, NAN, 0.7]), np.array([0.4, 0.1, NAN])
+    pair = difference(first, second, same(3))
+    assert (pair.kind, pair.value, pair.seeds) == ("untested", pytest.approx(0.1), 1)
+    apart = difference(first, second, ~same(3))
+    assert (apart.kind, apart.value, apart.seeds) == ("untested", pytest.approx(0.6 - 0.25), 2)
+    nothing = difference(np.array([NAN]), np.array([0.1]), same(1))
+    assert (nothing.kind, nothing.seeds, math.isnan(nothing.value)) == ("untested", 0, True)
+    for found in (pair, apart, nothing):
+        assert has_no_interval(found)
+        assert math.isnan(found.p)
+
+
+# Two patterns over eight seeds, at right angles: a difference of m and one of them has the standard error
+# sqrt(8 / 7 / 8) = 0.378, one of m and both 0.535. Quantiles of t with 7 degrees: 2.36 at 5%, 2.84 at 5% / 2.
+ONE = np.array([1, 1, 1, 1, -1, -1, -1, -1])
+TWO = np.array([1, 1, -1, -1, 1, 1, -1, -1])
+SHARED = np.zeros((3, 8))
+
+
+def test_ranks_by_hand():
+    best, middle, last = np.zeros(8), -0.95 + ONE, -1.5 + TWO
+    # best: t 3.97 over last, then 2.51 over middle, which is enough for the second of two (Bonferroni: it is not).
+    # middle: t 2.51 under best is too little for the first of two, so nothing is told from it.
+    # last: 3.97 under best; 1.03 under middle.
+    assert rank_intervals(np.array([best, middle, last]), SHARED) == [(1, 1), (1, 3), (2, 3)]
+    assert rank_intervals(np.array([last, best, middle]), SHARED) == [(2, 3), (1, 1), (1, 3)]
+    assert rank_intervals(np.array([best]), SHARED[:1]) == [(1, 1)]
+
+
+def test_an_untested_difference_separates_nothing_and_counts_in_the_family():
+    best, middle = np.zeros(8), -0.95 + ONE
+    assert rank_intervals(np.array([best, middle]), SHARED[:2]) == [(1, 1), (2, 2)]
+    always_one_less = best - 1
+    ranks = rank_intervals(np.array([best, middle, always_one_less]), SHARED)
+    assert ranks == [(1, 3), (1, 3), (1, 3)]
+    # It comes last in the family, wherever it stands: -3 is told from both (t 7.9 and 5.3).
+    assert rank_intervals(np.array([best, always_one_less, -3 + ONE]), SHARED) == [(1, 2), (1, 2), (3, 3)]
+
+
+def test_ranks_use_pairs_only_of_the_same_original():
+    hardness = np.linspace(-5, 5, 8)
+    values = np.array([hardness, hardness - 0.95 + ONE])
+    assert rank_intervals(values, SHARED[:2]) == [(1, 1), (2, 2)]
+    other = np.array([np.zeros(8), np.ones(8)])
+    assert rank_intervals(values, other) == [(1, 2), (1, 2)]
 
 
 def test_correlations_equal_scipy_with_ties():
-    assert pearson(X, Y, random()).value == pytest.approx(stats.pearsonr(X, Y).statistic)
-    assert spearman(X, Y, random()).value == pytest.approx(stats.spearmanr(X, Y).statistic)
+    assert correlation(X, Y, "pearson") == pytest.approx(stats.pearsonr(X, Y).statistic)
+    assert correlation(X, Y, "spearman") == pytest.approx(stats.spearmanr(X, Y).statistic)
+    rising = np.arange(1.0, 9.0)
+    assert correlation(rising, np.exp(rising), "spearman") == pytest.approx(1.0)
+    assert correlation(rising, np.exp(rising), "pearson") < 0.9
 
 
-@pytest.mark.parametrize("correlation", [pearson, spearman])
-def test_interval_holds_the_correlation_within_bounds(correlation):
-    estimate = correlation(X, Y, random())
-    assert -1 <= estimate.low < estimate.value < estimate.high <= 1
+@pytest.mark.parametrize("kind", ["pearson", "spearman"])
+def test_four_points_or_no_variation_have_no_correlation(kind):
+    assert not math.isnan(correlation(X[:5], Y[:5], kind))
+    for x, y in ((X[:4], Y[:4]), (X[:0], Y[:0]), (X, np.full(6, 0.1)), (np.full(6, 0.1), Y)):
+        assert math.isnan(correlation(x, y, kind))
 
 
-@pytest.mark.parametrize("correlation", [pearson, spearman])
-@pytest.mark.parametrize(
-    ("x", "y"), [(X[:2], Y[:2]), (X[:0], Y[:0]), (X, np.full(6, 0.1)), (np.full(6, 0.1), Y)], ids=str
-)
-def test_too_few_points_or_no_variance_have_no_correlation(correlation, x, y):
-    estimate = correlation(x, y, random())
-    assert all(math.isnan(value) for value in (estimate.value, estimate.low, estimate.high))
+def test_the_interval_of_correlations_is_fishers():
+    found = correlation_estimate(np.array([0.5, NAN, 0.6, 0.8]))
+    z = np.array([0.5493061443, 0.6931471806, 1.0986122887])  # artanh, from a table
+    low, high = stats.t.interval(0.95, 2, z.mean(), stats.sem(z))
+    assert (found.value, found.low, found.high) == pytest.approx((math.tanh(z.mean()), math.tanh(low), math.tanh(high)))
+    assert found.seeds == 3
 
 
-def test_spearman_sees_order_only():
-    x = np.arange(1.0, 9.0)
-    assert spearman(x, np.exp(x), random()).value == pytest.approx(1.0)
-    assert pearson(x, np.exp(x), random()).value < 0.9
-
-
-def test_a_resample_draws_as_many_problems_as_there_are():
-    draws = resamples(50, random())
-    assert (draws.shape, draws.dtype) == ((50, RESAMPLES), np.uint8)
-    assert (draws.sum(axis=0) == 50).all()
-    assert draws.mean(axis=1) == pytest.approx(np.ones(50), abs=0.15)
-    assert np.array_equal(draws, resamples(50, random()))
-
-
-def slow(values: np.ndarray, draws: np.ndarray) -> tuple[float, float, float]:
-    """Mean and interval of the problems that there are, resample by resample."""
-    there = ~np.isnan(values)
-    means = [np.repeat(values, row)[np.repeat(there, row)].mean() for row in draws.T]
-    return values[there].mean(), *np.quantile(means, [0.025, 0.975])
-
-
-@pytest.fixture
-def gaps() -> np.ndarray:
-    """Four methods on 30 problems; the third and the fourth each lack some, the last one the most."""
-    values = random(3).uniform(size=(4, 30))
-    values[2, [0, 5]] = np.nan
-    values[3, 4:25] = np.nan
-    return values
-
-
-def test_intervals_equal_those_of_a_slow_computation(gaps):
-    draws = resamples(30, random())
-    methods = paired(gaps, draws)
-    for row in range(4):
-        estimate = methods.mean(row)
-        assert (estimate.value, estimate.low, estimate.high) == pytest.approx(slow(gaps[row], draws), abs=1e-9)
-    for first, second in ((0, 1), (0, 2), (2, 3), (3, 2), (1, 1)):
-        estimate = methods.difference(first, second)
-        expected = slow(gaps[first] - gaps[second], draws)
-        assert (estimate.value, estimate.low, estimate.high) == pytest.approx(expected, abs=1e-9)
-
-
-def test_a_large_matrix_is_summed_in_parts(gaps, monkeypatch):
-    draws = resamples(30, random())
-    whole = paired(gaps, draws)
-    monkeypatch.setattr("unlearnbench.evaluation.statistics.BLOCK", 7 * RESAMPLES)
-    assert paired(gaps, draws).totals == pytest.approx(whole.totals)
-
-
-def test_paired_interval_is_near_the_normal_one_and_narrower_than_an_unpaired_one():
-    hardness, noise = random(1).normal(0, 1, 500), random(2).normal(0, 0.1, (2, 500))
-    values = hardness + noise + np.array([[0.3], [0.25]])
-    methods = paired(values, resamples(500, random()))
-    estimate, error = methods.difference(0, 1), sem(values[0] - values[1])
-    assert estimate.value == pytest.approx((values[0] - values[1]).mean())
-    assert estimate.low == pytest.approx(estimate.value - 1.96 * error, abs=0.1 * error)
-    assert estimate.high == pytest.approx(estimate.value + 1.96 * error, abs=0.1 * error)
-    own = methods.mean(0)
-    assert estimate.high - estimate.low < (own.high - own.low) / 5
-
-
-def test_paired_interval_covers_the_true_difference_as_often_as_it_says():
-    pairs, problems = 600, 40
-    values = random(5).exponential(1.0, (2 * pairs, problems))  # skewed, and all differences are zero in truth
-    methods = paired(values, resamples(problems, random()))
-    estimates = [methods.difference(2 * pair, 2 * pair + 1) for pair in range(pairs)]
-    covered = np.mean([estimate.low <= 0 <= estimate.high for estimate in estimates])
-    assert 0.91 < covered < 0.97  # percentile intervals of 40 values are a little narrow
-
-
-def test_equal_methods_differ_by_exactly_nothing():
-    values = np.tile(random().uniform(size=40), (3, 1))
-    values[1, 3] = np.nan
-    methods = paired(values, resamples(40, random()))
-    assert methods.difference(0, 2) == Estimate(0.0, 0.0, 0.0)
-    assert methods.difference(0, 1) == Estimate(0.0, 0.0, 0.0)
-    constant = paired(np.full((1, 10), 0.25), resamples(10, random())).mean(0)
-    assert constant == Estimate(0.25, 0.25, 0.25)
-
-
-def test_one_problem_has_no_interval_and_ranks_nobody_below():
-    methods = paired(np.array([[0.9], [0.1]]), resamples(1, random()))
-    difference = methods.difference(0, 1)
-    assert difference.value == pytest.approx(0.8)
-    assert math.isnan(difference.low)
-    assert math.isnan(difference.high)
-    assert shared_ranks(methods, [0, 1]) == [1, 1]
-
-
-def test_methods_that_cannot_be_told_apart_share_a_rank():
-    hardness = random(1).normal(0, 1, 100)
-    effects, noise = np.array([0.0, -0.012, -0.032, -0.045, -0.5]), random(2).normal(0, 0.1, (5, 100))
-    values = hardness + effects[:, np.newaxis] + noise - noise.mean(axis=1, keepdims=True)
-    methods = paired(values, resamples(100, random()))
-    low = [[methods.difference(first, second).low for second in range(5)] for first in range(5)]
-    # Not transitive: 0 and 1 cannot be told apart, nor 1 and 2, but 0 and 2 can.
-    assert low[0][1] < 0
-    assert low[1][2] < 0
-    assert low[0][2] > 0
-    assert low[2][3] < 0
-    assert shared_ranks(methods, [0, 1, 2, 3, 4]) == [1, 1, 3, 3, 5]
-    assert shared_ranks(methods, [0, 2, 4]) == [1, 2, 3]
-    assert shared_ranks(methods, []) == []
-
-
-def test_methods_are_ranked_on_the_problems_that_both_have():
-    values = np.full((3, 20), np.nan)
-    values[0, :10] = 0.9  # the easy half only
-    values[1] = np.repeat([0.9, 0.1], 10)  # as good as the first where both are
-    values[2, 10:] = 0.05  # nothing in common with the first
-    assert shared_ranks(paired(values, resamples(20, random())), [0, 1, 2]) == [1, 1, 1]
+@pytest.mark.parametrize("perfect", [1.0, -1.0, 1 - 1e-16])
+def test_a_perfect_correlation_is_left_out(perfect):
+    found = correlation_estimate(np.array([0.5, perfect, 0.6]))
+    assert (found.value, found.seeds) == (pytest.approx(math.tanh((math.atanh(0.5) + math.atanh(0.6)) / 2)), 2)
+    assert has_no_interval(found)
+    assert math.isnan(correlation_estimate(np.array([perfect])).value)

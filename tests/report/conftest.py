@@ -1,7 +1,7 @@
 """A small store, made from rows: 3 regularities x 2 discovery rates x 2 seeds."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from unlearnbench.problem.streams import Seeds
 from unlearnbench.problem.suite import Suite
 from unlearnbench.recipe import Budget, Recipe
+from unlearnbench.report.board import Board, read_board
 from unlearnbench.store.schema import (
     Base,
     OriginalRow,
@@ -28,6 +29,7 @@ CORRUPTIONS = {"low": "random-swap", "medium": "class-swap", "high": "poison-tri
 CELLS = [(regularity, rate, seed) for regularity in CORRUPTIONS for rate in (0.1, 1.0) for seed in (0, 1)]
 Cell = tuple[str, float, int]
 SUFFIX = {"standard": "", "tied-dropout": " tied", "process": "", "strict": " strict"}
+SUFFIX |= {"float32": "", "bfloat16": " bfloat16"}
 
 
 def specification(name: str = "small", **changes: Any) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class Stored:
         day: int = 0,
         isolation: str = "process",
         protocol: int = 1,
+        data: str = "data",
         **changes: Any,
     ) -> None:
         """A run of a suite, whose specification may be changed."""
@@ -66,7 +69,7 @@ class Stored:
                 id=key,
                 suite=suite,
                 suite_specification=specification(suite, **changes),
-                data_fingerprint="data",
+                data_fingerprint=data,
                 protocol_version=protocol,
                 started_at=START + timedelta(days=day),
                 finished_at=None,
@@ -96,8 +99,8 @@ class Stored:
             )
         )
 
-    def problems(self, absorbed: bool = True) -> None:
-        for regularity, rate, seed in CELLS:
+    def problems(self, absorbed: bool = True, cells: Sequence[Cell] = tuple(CELLS)) -> None:
+        for regularity, rate, seed in cells:
             self._add(
                 ProblemRow(
                     key=f"{regularity} {rate} {seed}",
@@ -145,11 +148,18 @@ class Stored:
         reason: str = "timeout",
         training: str = "standard",
         isolation: str = "process",
+        precision: str = "float32",
+        weights: str = "weights",
     ) -> None:
-        """Plan a trial, and store its record unless it is missing."""
+        """Plan a trial, and store its record unless it is missing.
+
+        precision: of its original, which is another one for each.
+        weights: begins the checksum of the original that the record names.
+        """
         regularity, rate, seed = cell
-        problem, original = f"{regularity} {rate} {seed}", f"{regularity} {seed}{SUFFIX[training]}"
-        key = f"{submission} {problem}{SUFFIX[training]}{SUFFIX[isolation]}"
+        suffix = f"{SUFFIX[training]}{SUFFIX[precision]}"
+        problem, original = f"{regularity} {rate} {seed}", f"{regularity} {seed}{suffix}"
+        key = f"{submission} {problem}{suffix}{SUFFIX[isolation]}"
         self._add(
             PlannedTrialRow(
                 run_id=run,
@@ -172,7 +182,7 @@ class Stored:
                 run_id=run,
                 problem_key=problem,
                 original_key=original,
-                original_weights_hash=f"weights of {original}",
+                original_weights_hash=f"{weights} of {original}",
                 submission_key=submission,
                 training_seed=10 + seed,
                 unlearning_seed=20 + seed,
@@ -198,13 +208,39 @@ class Stored:
                 total_seconds=3.0,
                 weights_hash=None,
                 device="cpu",
-                precision="float32",
+                precision=precision,
                 threads=1,
                 isolation=isolation,
                 protocol_version=1,
                 created_at=START,
             )
         )
+
+    def column(self, run: str = "first", seeds: int = 8, day: int = 0, protocol: int = 1) -> None:
+        """A run of a suite of one cell, `high` at 100%, and of so many seeds."""
+        numbers = tuple(Seeds(seed, 10 + seed, 20 + seed) for seed in range(seeds))
+        grid = {"seeds": numbers, "corruptions": (CORRUPTIONS["high"],), "discovery_rates": (1.0,)}
+        self.run(run, day=day, protocol=protocol, **grid)
+        self.problems(cells=[("high", 1.0, seed) for seed in range(seeds)])
+
+    def scored(
+        self,
+        method: str,
+        healed: Sequence[float],
+        *,
+        run: str = "first",
+        role: str = "ranked",
+        utility: float = 1.0,
+        **trial: Any,
+    ) -> None:
+        """A method (or NAME/VARIANT) that healed so much in the seeds of a `column`, one trial each."""
+        name, _, variant = method.partition("/")
+        self.submission(method, name, variant or "default", role)
+        for seed, value in enumerate(healed):
+            self.trial(run, method, ("high", 1.0, seed), healed=value, utility=utility, **trial)
+
+    def board(self, suite: str = "small", **options: Any) -> Board:
+        return read_board(self.engine, suite, **options)
 
     def _add(self, row: Base) -> None:
         """As the store does: a row whose key is there stays as it is."""

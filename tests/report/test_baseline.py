@@ -82,6 +82,23 @@ def test_records_of_one_run_are_those_that_it_planned(small):
     assert frame["method"].tolist() == ["good"]
 
 
+def test_records_of_a_suite_are_those_of_all_its_runs(small):
+    small.run("second", day=1)
+    small.submission("new", "new")
+    small.trial("second", "new", ("low", 0.1, 0))
+    counts = records(small.engine, "small").groupby("method").size()
+    assert counts.to_dict() == {"flaky": 9, "good": 12, "new": 1, "oracle": 12, "retrain": 12}
+
+
+def test_a_method_without_a_forget_set_has_a_row_at_every_rate(small, tmp_path):
+    small.problems(cells=[("low", 0.0, 0)])
+    small.submission("blind", "blind")
+    small.trial("first", "blind", ("low", 0.0, 0))
+    write(records(small.engine, "small"), tmp_path / "baseline.csv")
+    blind = read(tmp_path / "baseline.csv")[lambda frame: frame["method"] == "blind"]
+    assert blind[["discovery_rate", "cost"]].to_numpy().tolist() == [[0.1, 0.25], [1.0, 0.25]]
+
+
 def test_methods_are_chosen_by_submission_variant_or_name_in_the_ranking(small):
     small.submission("good, tuned", "good", variant="tuned")
     small.trial("first", "good, tuned", ("low", 0.1, 0), training="tied-dropout")
@@ -135,9 +152,9 @@ def test_a_broken_shape_is_named(written):
         return str(error.value)
 
     assert "line 1, column 2: 'methods' instead of 'method'" in message_of(text.replace("method", "methods", 1))
-    assert "line 1, column 32: '' instead of 'revision'" in message_of(text.replace(",revision\n", "\n", 1))
-    assert "line 1, column 33: 'more' instead of ''" in message_of(text.replace(",revision\n", ",revision,more\n", 1))
-    assert "line 3: 31 cells instead of 32" in message_of("\n".join([*lines[:2], lines[2].rpartition(",")[0]]))
+    assert "line 1, column 35: '' instead of 'revision'" in message_of(text.replace(",revision\n", "\n", 1))
+    assert "line 1, column 36: 'more' instead of ''" in message_of(text.replace(",revision\n", ",revision,more\n", 1))
+    assert "line 3: 34 cells instead of 35" in message_of("\n".join([*lines[:2], lines[2].rpartition(",")[0]]))
     assert "line 4: the same trial as line 2" in message_of("\n".join([*lines[:3], lines[1]]))
     assert "rows of several suites (small, other)" in message_of("\n".join([*lines[:2], "other" + lines[2][5:]]))
     assert "no trials" in message_of(lines[0] + "\n")

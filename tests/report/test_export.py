@@ -12,7 +12,6 @@ from pandas.testing import assert_frame_equal
 
 from unlearnbench.errors import UsageError
 from unlearnbench.report.export import JSON_COLUMNS, export, exported
-from unlearnbench.report.frames import trials
 
 
 @pytest.fixture
@@ -27,9 +26,9 @@ def two(small: Any) -> Any:
     return small
 
 
-def test_one_row_for_each_planned_trial_with_its_context(two: Any) -> None:
+def test_one_row_for_each_place_on_the_board_with_its_context(two: Any) -> None:
     frame = exported(two.engine)
-    small, other = trials(two.engine, "small"), trials(two.engine, "other")
+    small, other = two.board("small").frame, two.board("other").frame
     assert frame["suite"].tolist() == ["other"] * len(other) + ["small"] * len(small)
     alone = exported(two.engine, "small")
     assert alone["trial"].tolist() == small["trial"].tolist()
@@ -39,9 +38,12 @@ def test_one_row_for_each_planned_trial_with_its_context(two: Any) -> None:
     assert (finished["device"], finished["precision"], finished["threads"]) == ("cpu", "float32", 1)
     assert json.loads(finished["versions"]) == {"torch": "2.7"}
     assert json.loads(finished["hyperparameters"]) == {"steps": 2, "rate": 0.1}
-    missing = frame[frame["state"] == "missing"].iloc[0]
+    missing = frame[frame["trial"] == "flaky high 0.1 0"].iloc[0]
     assert missing[["device", "threads", "created_at", "healed_train"]].isna().all()
     assert missing["revision"] == "abc123", "its run is known, though it has no record"
+    nowhere = frame[frame["trial"].isna()]
+    assert len(nowhere) == 6 + 6 + 12 - 4, "places of three methods that nobody planned, in seeds that somebody did"
+    assert nowhere[["run", "revision", "versions", "healed_train"]].isna().all(axis=None)
 
 
 def test_csv_round_trip(two: Any, tmp_path: Path) -> None:
@@ -57,12 +59,13 @@ def test_json_lines_round_trip(two: Any, tmp_path: Path) -> None:
     export(two.engine, file, "jsonl")
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     assert [list(row) for row in rows] == [frame.columns.tolist()] * len(frame)
-    assert rows[0]["hyperparameters"] == {"steps": 2, "rate": 0.1}
-    assert rows[0]["versions"] == {"torch": "2.7"}
-    assert {type(row["absorbed"]) for row in rows} == {bool}
+    assert rows[-1]["hyperparameters"] == {"steps": 2, "rate": 0.1}
+    assert rows[-1]["versions"] == {"torch": "2.7"}
+    assert {type(row["absorbed"]) for row in rows} == {bool, type(None)}
+    assert {type(row["versions"]) for row in rows} == {dict, type(None)}
     assert {type(row["forward_samples"]) for row in rows} == {int, type(None)}
     for row in rows:
-        row |= {name: json.dumps(row[name], sort_keys=True) for name in JSON_COLUMNS}
+        row |= {name: row[name] and json.dumps(row[name], sort_keys=True) for name in JSON_COLUMNS}
     assert_frame_equal(pd.DataFrame(rows).astype(frame.dtypes.to_dict()), frame, check_exact=True)
 
 
@@ -75,7 +78,8 @@ def test_parquet_round_trip(two: Any, tmp_path: Path) -> None:
 def test_types_do_not_depend_on_what_is_stored(two: Any) -> None:
     """Files of several stores can be read as one table."""
     everything, other = exported(two.engine), exported(two.engine, "other")
-    assert other["original_utility"].notna().all()
+    assert other["attack_success"].isna().all()
+    assert everything["attack_success"].notna().any()
     assert everything.dtypes.to_dict() == other.dtypes.to_dict()
     nothing = other[other["state"] == "missing"]
     assert nothing["detail"].isna().all()
@@ -83,7 +87,7 @@ def test_types_do_not_depend_on_what_is_stored(two: Any) -> None:
 
 def test_one_suite_only(two: Any, tmp_path: Path) -> None:
     file = tmp_path / "trials.csv"
-    assert export(two.engine, file, "csv", "other") == 4
+    assert export(two.engine, file, "csv", "other") == 24
     assert set(pd.read_csv(file)["suite"]) == {"other"}
     with pytest.raises(UsageError, match="no run of suite 'digits'"):
         export(two.engine, file, "csv", "digits")

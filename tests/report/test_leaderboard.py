@@ -1,9 +1,7 @@
 import itertools
 
 import pandas as pd
-import pytest
 
-from unlearnbench.errors import UsageError
 from unlearnbench.report.labels import demonstration
 from unlearnbench.report.leaderboard import write_leaderboard
 
@@ -11,7 +9,7 @@ from unlearnbench.report.leaderboard import write_leaderboard
 def test_files_are_written(small, tmp_path):
     small.submission("good, tuned", "good", variant="tuned")
     small.trial("first", "good, tuned", ("low", 0.1, 0))
-    written = write_leaderboard(small.engine, "small", tmp_path)
+    written = write_leaderboard(small.engine, small.board(), tmp_path)
     methods = ("good", "good-tuned", "flaky", "retrain", "oracle")
     stems = ["maps", "rates", "healing", *(f"{kind}-{method}" for method in methods for kind in ("map", "detail"))]
     expected = {"figures/maps.png", *(f"figures/{stem}.svg" for stem in stems), "trials.csv", "ranking.md"}
@@ -22,22 +20,51 @@ def test_files_are_written(small, tmp_path):
 
 
 def test_page_says_where_the_numbers_come_from_and_what_failed(small, tmp_path):
-    write_leaderboard(small.engine, "small", tmp_path)
+    write_leaderboard(small.engine, small.board(), tmp_path)
     page = (tmp_path / "ranking.md").read_text()
-    assert page.startswith("# A small suite\n\nSuite `small`. 2 seeds: a demonstration, not a ranking.\n")
+    assert page.startswith("# A small suite\n\nSuite `small`. Two seeds: a demonstration, not a ranking.\n")
     assert "2026-01-01 12:00 UTC; revision abc123; precision float32; isolation process; 2 workers; torch 2.7" in page
-    assert "- `flaky`: timeout (3: low at 10%, 100%)" in page
-    assert page.index("| 1 | good |") < page.index("| - | oracle |")
+    assert "- `flaky`: timeout (3: random-swap at 10%, 100%)" in page
+    assert page.index("| - | good |") < page.index("| - | oracle |")
     assert "under 80% of that of the trial's original model" in page
     assert "Note" not in page
+    assert "- `flaky`: seed 0/10/20 (5 of 6 trials), seed 1/11/21 (4 of 6 trials)" in page
+    assert "## Stale records" not in page
+    assert "## Beyond the oracle" not in page
 
 
 def test_fewer_than_three_seeds_are_a_demonstration(small, tmp_path):
     assert demonstration(1) == "One seed: a demonstration, not a ranking."
     assert demonstration(3) == ""
-    write_leaderboard(small.engine, "small", tmp_path)
+    write_leaderboard(small.engine, small.board(), tmp_path)
     for page in (tmp_path / "ranking.md", tmp_path / "site" / "index.html"):
-        assert "2 seeds: a demonstration, not a ranking." in page.read_text()
+        assert "Two seeds: a demonstration, not a ranking." in page.read_text()
+
+
+def test_eight_seeds_are_a_ranking_of_ranked_variants(stored, tmp_path):
+    stored.column(seeds=8)
+    for name, healed, slope in (("good", 0.8, 0.01), ("far", 0.3, 0.02), ("far/tuned", 0.5, 0.0)):
+        stored.scored(name, [healed + slope * seed for seed in range(8)])
+    write_leaderboard(stored.engine, stored.board(), tmp_path)
+    page = (tmp_path / "ranking.md").read_text()
+    assert "demonstration" not in page
+    assert "| 1 | good |" in page
+    assert page.index("| 2 | far |") < page.index("**Other variants, not ranked**") < page.index("| - | far/tuned |")
+
+
+def test_page_lists_what_is_stale_and_what_is_beyond_the_oracle(small, tmp_path):
+    small.run("second", day=1)
+    small.submission("good, changed", "good")
+    small.trial("second", "good, changed", ("low", 0.1, 0))
+    with small.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE trials SET healed_train = 0.1 WHERE submission_key = 'oracle'")
+    write_leaderboard(small.engine, small.board(), tmp_path)
+    page = (tmp_path / "ranking.md").read_text()
+    renew = "To renew them: `unlearnbench run small --method good`"
+    assert f"- `good`: 12 records, an earlier state of its code or hyperparameters. {renew}" in page
+    assert "- `good`: random-swap at 10%, seed 0/10/20: healed 50.0%, the oracle 10.0%. Read its code." in page
+    assert "- `retrain`" not in page[page.index("## Beyond the oracle") :]  # 20% is within three standard errors
+    assert page.count("2026-01-0") == 2, "both runs have records on the board"
 
 
 def test_originals_that_learnt_nothing_are_noted(stored, tmp_path):
@@ -46,22 +73,22 @@ def test_originals_that_learnt_nothing_are_noted(stored, tmp_path):
     stored.submission("good", "good")
     for cell in (("low", 0.1, 0), ("low", 1.0, 0), ("high", 0.1, 0)):
         stored.trial("first", "good", cell)
-    write_leaderboard(stored.engine, "small", tmp_path)
+    write_leaderboard(stored.engine, stored.board(), tmp_path)
     page = (tmp_path / "ranking.md").read_text()
     assert page.count("**Note:**") == 1
-    assert "regularity low, seed 0, 50% capacity, memorised only 90%" in page
+    assert "random-swap, seed 0/10/20, 50% capacity, memorised only 90%" in page
 
 
 def test_every_trial_is_in_the_table(small, tmp_path):
-    write_leaderboard(small.engine, "small", tmp_path)
+    write_leaderboard(small.engine, small.board(), tmp_path)
     rows = pd.read_csv(tmp_path / "trials.csv")
     assert len(rows) == 48
     assert rows["state"].value_counts().to_dict() == {"finished": 42, "failed": 3, "missing": 3}
 
 
 def test_same_store_gives_the_same_bytes(small, tmp_path):
-    first = write_leaderboard(small.engine, "small", tmp_path / "a")
-    second = write_leaderboard(small.engine, "small", tmp_path / "b")
+    first = write_leaderboard(small.engine, small.board(), tmp_path / "a")
+    second = write_leaderboard(small.engine, small.board(), tmp_path / "b")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
@@ -71,7 +98,7 @@ def test_only_figures_of_vanished_methods_are_removed(small, tmp_path):
     for name in ("map-gone.png", "detail-gone.svg", "healing.png", "map-notes.txt", "logo.svg"):
         (figures / name).write_text("old")
     (tmp_path / "map-gone.png").write_text("not a figure of ours")
-    write_leaderboard(small.engine, "small", tmp_path)
+    write_leaderboard(small.engine, small.board(), tmp_path)
     left = {path.name for path in figures.iterdir()}
     assert not left & {"map-gone.png", "detail-gone.svg", "healing.png"}
     assert {"map-notes.txt", "logo.svg", "map-good.svg"} <= left
@@ -80,28 +107,22 @@ def test_only_figures_of_vanished_methods_are_removed(small, tmp_path):
 
 def test_figures_that_only_some_suites_have_come_and_go(small, tmp_path):
     figures = tmp_path / "figures"
-    write_leaderboard(small.engine, "small", tmp_path)
+    write_leaderboard(small.engine, small.board(), tmp_path)
     assert "](figures/rates.svg)" in (tmp_path / "ranking.md").read_text()
     assert not (figures / "tied-dropout.svg").exists()
     assert "tied-dropout.svg" not in (tmp_path / "ranking.md").read_text()
 
     for cell in itertools.product(("low", "medium", "high"), (0.1, 1.0), (0, 1)):
         small.trial("first", "good", cell, training="tied-dropout")
-    write_leaderboard(small.engine, "small", tmp_path)
+    write_leaderboard(small.engine, small.board(), tmp_path)
     assert (figures / "tied-dropout.svg").exists()
     assert "](figures/tied-dropout.svg)" in (tmp_path / "ranking.md").read_text()
 
-    small.run("of one rate", suite="one rate", day=1)
-    small.trial("of one rate", "good", ("low", 0.1, 0))
-    write_leaderboard(small.engine, "one rate", tmp_path)
+    small.run("of one-rate", suite="one-rate", day=1, discovery_rates=(0.1,))
+    small.trial("of one-rate", "good", ("low", 0.1, 0))
+    write_leaderboard(small.engine, small.board("one-rate"), tmp_path)
     assert not {"rates.svg", "tied-dropout.svg"} & {path.name for path in figures.iterdir()}
     assert "rates.svg" not in (tmp_path / "ranking.md").read_text()
-
-
-def test_unknown_suite_writes_nothing(small, tmp_path):
-    with pytest.raises(UsageError, match="no run of suite 'large'"):
-        write_leaderboard(small.engine, "large", tmp_path / "board")
-    assert not (tmp_path / "board").exists()
 
 
 def test_suite_without_a_single_record_can_be_drawn(stored, tmp_path):
@@ -109,7 +130,7 @@ def test_suite_without_a_single_record_can_be_drawn(stored, tmp_path):
     stored.problems()
     stored.submission("good", "good")
     stored.trial("first", "good", ("low", 0.1, 0), state="missing")
-    write_leaderboard(stored.engine, "small", tmp_path)
+    write_leaderboard(stored.engine, stored.board(), tmp_path)
     assert "| - | good |" in (tmp_path / "ranking.md").read_text()
 
 
@@ -118,7 +139,7 @@ def test_the_page_says_which_level_of_isolation_was_demanded(stored, tmp_path):
     stored.problems()
     stored.submission("mine", "mine")
     stored.trial("first", "mine", ("low", 0.1, 0))
-    write_leaderboard(stored.engine, "small", tmp_path, isolation="strict")
+    write_leaderboard(stored.engine, stored.board(isolation="strict"), tmp_path, isolation="strict")
     page = (tmp_path / "ranking.md").read_text()
     assert "Only trials that ran at the level of isolation `strict` count" in page
     assert "missing" in (tmp_path / "trials.csv").read_text()

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unlearnbench.evaluation.statistics import bootstrap_mean
-from unlearnbench.report.regression import FEWEST_PROBLEMS, NEGLIGIBLE_COST, Finding, compare, fewest_drops
+from unlearnbench.report.regression import NEGLIGIBLE_COST, NOT_COMPARABLE, Finding, compare
 
-CELLS = [(regularity, rate) for regularity in ("low", "medium", "high") for rate in (0.1, 0.5, 1.0)]
+CORRUPTIONS = {"low": "random-swap", "medium": "class-swap", "high": "poison-trigger"}
+CELLS = [(regularity, rate) for regularity in CORRUPTIONS for rate in (0.1, 0.5, 1.0)]
 
 
 def trials(method: str, cells: list[tuple[str, float]] = CELLS, **changes: object) -> pd.DataFrame:
@@ -23,7 +23,7 @@ def trials(method: str, cells: list[tuple[str, float]] = CELLS, **changes: objec
             "source_hash": f"source of {method}",
             "hyperparameters": "{}",
             "regularity": regularity,
-            "corruption": f"corruption {regularity}",
+            "corruption": CORRUPTIONS[regularity],
             "discovery_rate": rate,
             **dict.fromkeys(("corruption_seed", "training_seed", "unlearning_seed"), 0),
             "capacity": 0.5,
@@ -31,6 +31,7 @@ def trials(method: str, cells: list[tuple[str, float]] = CELLS, **changes: objec
             "state": "finished",
             "reason": "",
             **dict.fromkeys(("healed_train", "healed_test", "utility"), 0.5),
+            **dict.fromkeys(("healed_undiscovered", "attack_success"), np.nan),
             "aggregate": 0.25,
             "weights_hash": f"weights {method} {regularity} {rate}",
             "original_weights_hash": f"original {regularity}",
@@ -68,6 +69,20 @@ def verdicts(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, str]:
     return {rule: finding.verdict for rule, finding in findings(before, after).items()}
 
 
+def with_seeds(frame: pd.DataFrame, *aggregates: float, **changes: object) -> pd.DataFrame:
+    """The frame once for each of these numbers, a seed each, from originals of its own."""
+    seeds = [
+        frame.assign(
+            corruption_seed=seed,
+            aggregate=value,
+            original_weights_hash=frame["original_weights_hash"] + f" {seed}",
+            **changes,
+        )
+        for seed, value in enumerate(aggregates)
+    ]
+    return pd.concat(seeds, ignore_index=True)
+
+
 FINE = {"present": "fine", "finishes": "fine", "score": "fine", "same numbers": "fine", "cost": "fine"}
 MINE = trials("mine")
 CHANGED = {"source_hash": "another"}
@@ -78,27 +93,71 @@ def test_the_same_again_is_fine():
     assert verdicts(MINE, MINE.sample(frac=1, random_state=0)) == FINE
 
 
-def test_a_drop_of_a_changed_method_is_a_regression_that_names_the_regularities():
-    after = at(MINE.assign(**CHANGED), [6, 7, 8, 0], aggregate=0.05)
-    said = findings(MINE, after)
+def test_from_three_seeds_on_the_interval_over_seeds_judges():
+    before = with_seeds(MINE, 0.25, 0.35, 0.45)
+    # Differences -4, -5, -6: the mean's standard error is 1 / sqrt(3), and t of two degrees 4.30, so +- 2.5.
+    said = findings(before, with_seeds(MINE, 0.21, 0.30, 0.39, **CHANGED))
     assert said["score"].verdict == "regression"
-    assert said["score"].message.startswith("dropped: 25.0 -> 16.1, -8.9 [")
-    assert "over 9 problems; high -20.0; medium +0.0; low -6.7" in said["score"].message
-    assert said["same numbers"].verdict == "not checked"
-    assert said["same numbers"].message == "the method's source changed (9)"
+    assert said["score"].message == (
+        "dropped: 35.0 -> 30.0, -5.0 [-7.5, -2.5] over 3 seeds; poison-trigger -5.0; class-swap -5.0; random-swap -5.0"
+    )
+    assert said["same numbers"].message == "the method's source changed (27)"
 
 
 def test_a_rise_and_a_drop_within_the_interval_are_fine():
-    assert verdicts(MINE, at(MINE.assign(**CHANGED), [0, 1, 2, 3, 4], aggregate=0.9))["score"] == "fine"
-    fell = findings(MINE, at(MINE.assign(**CHANGED), [0, 1], aggregate=0.0))["score"]
+    before = with_seeds(MINE, 0.25, 0.35, 0.45)
+    assert verdicts(before, with_seeds(MINE, 0.30, 0.41, 0.52, **CHANGED))["score"] == "fine"
+    fell = findings(before, with_seeds(MINE, 0.05, 0.34, 0.46, **CHANGED))["score"]  # by 20, by 1, and a rise
     assert fell.verdict == "fine"
-    assert fell.message.startswith("fell, but by no more than its interval explains: 25.0 -> 19.4, -5.6 [")
+    assert fell.message.startswith("fell, but by no more than its interval explains: 35.0 -> 28.3, -6.7 [")
 
 
-def test_a_drop_is_told_from_differences_of_pairs_not_from_two_means():
-    """Problems that differ much from each other do not hide a small drop on every one of them."""
-    spread = MINE.assign(aggregate=np.linspace(0.1, 0.9, 9))
-    assert verdicts(spread, spread.assign(**CHANGED, aggregate=spread["aggregate"] - 0.01))["score"] == "regression"
+def test_seeds_on_other_originals_are_compared_unpaired():
+    """The same small drop in each of four seeds that differ much: told from pairs, not from two means."""
+    before = with_seeds(MINE, 0.2, 0.4, 0.6, 0.8)
+    after = with_seeds(MINE, 0.19, 0.38, 0.59, 0.78, **CHANGED)
+    assert verdicts(before, after)["score"] == "regression"
+    two_pairs = at(after, [0, 9], original_weights_hash="of another machine")  # one cell in each of two seeds
+    assert verdicts(before, two_pairs)["score"] == "fine"
+    elsewhere = after.assign(original_weights_hash="of another machine")
+    said = findings(before, elsewhere)["score"]
+    assert said.verdict == "fine"
+    assert "over 4 seeds" in said.message
+    gone = findings(before, elsewhere.assign(aggregate=elsewhere["aggregate"] / 20))["score"]
+    assert gone.verdict == "regression"
+
+
+@pytest.mark.parametrize(
+    ("rows", "drop", "found"),
+    [
+        (range(9), 0.019, None),
+        (range(9), 0.021, "dropped over 2 points overall: 25.0 -> 22.9, -2.1 over 1 seed; "),
+        ([6, 7, 8], 0.049, None),  # a third of the cells: 1.6 overall
+        ([6, 7, 8], 0.051, "dropped over 5 points on poison-trigger: 25.0 -> 23.3, -1.7 over 1 seed; "),
+        ([0], 0.14, None),  # 1.6 overall, 4.7 on a corruption
+        ([0, 1, 2, 3, 4, 5], 0.06, "dropped over 2 points overall and over 5 points on class-swap and over 5 points"),
+    ],
+)
+def test_one_seed_on_the_same_originals_may_lose_fixed_points(rows, drop, found):
+    said = findings(MINE, at(MINE.assign(**CHANGED), list(rows), aggregate=0.25 - drop))["score"]
+    assert said.verdict == ("regression" if found else "fine")
+    assert said.message.startswith(found or "25.0 -> ")
+
+
+def test_one_seed_on_other_originals_is_not_comparable_and_no_regression():
+    for original, verdict in (("as before", "regression"), ("other", "not checked")):
+        after = MINE.assign(**CHANGED, aggregate=0.0)
+        after = at(after, [4], original_weights_hash="other") if original == "other" else after
+        said = findings(MINE, after)["score"]
+        assert said.verdict == verdict
+        assert (NOT_COMPARABLE in said.message) == (original == "other")
+    assert not compare(MINE, after, cost_factor=2.0).having("regression")
+
+
+def test_two_seeds_are_judged_like_one():
+    before = with_seeds(MINE, 0.25, 0.35)
+    said = findings(before, with_seeds(MINE, 0.20, 0.34, **CHANGED))["score"]
+    assert said.message.startswith("dropped over 2 points overall: 30.0 -> 27.0, -3.0 over 2 seeds")
 
 
 def test_a_failed_trial_counts_as_zero_in_the_score():
@@ -108,33 +167,12 @@ def test_a_failed_trial_counts_as_zero_in_the_score():
     assert "25.0 -> 13.9" in said["score"].message
 
 
-def test_of_few_problems_nothing_is_told_from_chance():
-    few = MINE.iloc[: FEWEST_PROBLEMS - 1]
-    said = findings(few, few.assign(**CHANGED, aggregate=0.0))["score"]
-    assert said.verdict == "not checked"
-    assert "of fewer than 6 problems no drop can be told from chance" in said.message
-    enough = MINE.iloc[:FEWEST_PROBLEMS]
-    assert verdicts(enough, enough.assign(**CHANGED, aggregate=0.0))["score"] == "regression"
-
-
-@pytest.mark.parametrize("problems", [6, 9, 30, 90])
-def test_fewest_drops_is_where_the_interval_leaves_zero(problems: int):
-    drops = fewest_drops(problems)
-
-    def high(count: int) -> float:
-        differences = np.where(np.arange(problems) < count, -1.0, 0.0)
-        return bootstrap_mean(differences, np.random.default_rng(0)).high
-
-    assert high(drops + 1) < 0  # one on either side: the interval is a draw, too
-    assert high(drops - 2) == 0
-
-
 def test_other_weights_of_unchanged_code_are_a_regression():
     after = at(MINE, [3], weights_hash="other", aggregate=0.26)
     said = findings(MINE, after)["same numbers"]
     assert said.verdict == "regression"
     assert "1 of 9 trials give other numbers; they start from equal originals" in said.message
-    assert "medium at 10%, seed 0" in said.message
+    assert "class-swap at 10%, seed 0" in said.message
 
 
 def test_other_originals_are_named_as_the_cause():
@@ -165,7 +203,7 @@ def test_equality_is_not_expected_elsewhere_and_the_reason_is_given(column, valu
     after = MINE.assign(weights_hash="other", aggregate=0.24, **{column: value})
     said = findings(MINE, after)
     assert (said["same numbers"].verdict, said["same numbers"].message) == ("not checked", reason)
-    assert said["score"].verdict == "regression"  # there, the interval judges
+    assert said["score"].verdict == "fine"  # there, the points judge
 
 
 def test_equality_is_not_expected_of_a_gpu():
@@ -189,7 +227,9 @@ def test_a_trial_that_newly_fails_is_named_with_its_reason():
     failed = {"state": "failed", "aggregate": np.nan, "reason": "raised: ValueError: no"}
     said = findings(MINE, at(MINE, [0, 6], **failed))["finishes"]
     assert said.verdict == "regression"
-    expected = "2 of 9 trials newly fail: raised: ValueError: no (low at 10%, seed 0, high at 10%, seed 0)"
+    expected = (
+        "2 of 9 trials newly fail: raised: ValueError: no (random-swap at 10%, seed 0, poison-trigger at 10%, seed 0)"
+    )
     assert said.message == expected
 
 
@@ -211,7 +251,7 @@ def test_a_method_that_vanished_is_a_regression():
 def test_a_trial_that_vanished_is_a_regression():
     said = findings(MINE, MINE.drop(index=[4]))
     assert said["present"].verdict == "regression"
-    assert said["present"].message == "1 of 9 trials are missing: medium at 50%, seed 0"
+    assert said["present"].message == "1 of 9 trials are missing: class-swap at 50%, seed 0"
     assert {finding.verdict for rule, finding in said.items() if rule != "present"} == {"fine"}
 
 

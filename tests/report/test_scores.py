@@ -1,101 +1,88 @@
 import numpy as np
-import pandas as pd
 import pytest
+from scipy import stats
 
-from unlearnbench.errors import HarnessError, UsageError
-from unlearnbench.report import scores as scores_module
-from unlearnbench.report.frames import trials
-from unlearnbench.report.scores import Scores, read_scores, scores_of
+from unlearnbench.report.scores import METRICS, scores_of
 
-
-def same(first: Scores, second: Scores) -> None:
-    pd.testing.assert_frame_equal(first.methods, second.methods, check_dtype=False)
-    pd.testing.assert_frame_equal(first.problems, second.problems, check_dtype=False)
-    for name in ("healed", "utility", "aggregate", "seconds", "missing", "failed"):
-        np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
+CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
 
 
-@pytest.fixture
-def varied(small):
-    """Beside what `small` has: another kind of original, a later run of a changed method, and another suite."""
-    small.run("second", day=1)
-    small.submission("good, changed", "good")
-    for rate in (0.1, 1.0):
-        small.trial("second", "good, changed", ("low", rate, 0), healed=0.9)
-        small.trial("second", "flaky", ("high", rate, 1), healed=0.7, training="tied-dropout")
-        small.trial("second", "retrain", ("high", rate, 1), state="missing", training="tied-dropout")
-    small.submission("good, tuned", "good", variant="tuned")
-    small.trial("first", "good, tuned", ("low", 0.1, 0))
-    small.run("of another suite", suite="other", day=2)
-    small.trial("of another suite", "oracle", ("low", 0.1, 1))
-    return small
+def row(scores, method: str, metric: str = "aggregate") -> list[float]:
+    return scores.values[metric][scores.methods.index(method)].tolist()
 
 
-def test_frame_and_store_give_the_same_scores(varied):
-    found = read_scores(varied.engine, "small")
-    same(found, scores_of(trials(varied.engine, "small")))
-    names = found.methods["method"].tolist()
-    assert names == [
-        "flaky on tied dropout",  # the latest run that planned a method counts, on all that it stands on
-        "good",
-        "good/tuned",
-        "oracle",
-        "retrain on tied dropout",
-    ]
-    good = found.aggregate[names.index("good")]
-    assert good[~np.isnan(good)] == pytest.approx([0.72, 0.72])
+def test_a_seed_is_one_number_the_mean_over_its_cells(small):
+    scores = scores_of(small.board().frame)
+    assert scores.methods == ("flaky", "good", "oracle", "retrain")
+    assert scores.seeds == ("0/10/20", "1/11/21")
+    assert set(scores.values) == set(METRICS)
+    assert row(scores, "good", "healed_train") == pytest.approx([0.5, 0.7])
+    assert row(scores, "good", "healed_undiscovered") == pytest.approx([0.25, 0.35])  # at 10% only
+    assert row(scores, "good") == pytest.approx([0.4, 0.56])
+    assert row(scores, "retrain", "seconds") == [8.0, 8.0]
 
 
-def test_chunks_make_no_difference(varied, monkeypatch):
-    whole = read_scores(varied.engine, "small")
-    monkeypatch.setattr(scores_module, "_CHUNK", 5)
-    same(read_scores(varied.engine, "small"), whole)
+def test_a_seed_that_is_not_whole_is_no_number_and_no_pair(small):
+    scores = scores_of(small.board().frame)
+    for metric in METRICS:
+        assert np.isnan(row(scores, "flaky", metric)).all()
+    assert not scores.same_original("flaky", "good").any()
+    assert not scores.same_original("flaky", "flaky").any()
+    assert scores.same_original("good", "retrain").all()
 
 
-def test_failed_and_missing_trials(small):
-    found = read_scores(small.engine, "small")
-    row = found.methods["method"].tolist().index("flaky")
-    failed = found.failed[row]
-    assert failed.sum() == 3
-    assert (found.aggregate[row, failed] == 0).all()
-    assert np.isnan(found.healed[row, failed]).all()
-    assert np.isnan(found.seconds[row, failed]).all()
-    assert np.isnan(found.aggregate[row]).sum() == 3
-    assert found.missing[row].tolist() == [0, 1, 2]  # low, medium, high
-    assert found.missing.sum() == 3
+def test_a_failed_trial_is_zero_in_the_product_and_left_out_elsewhere(small):
+    small.submission("new", "new")
+    for cell in CELLS:
+        failed = cell == CELLS[0] or cell[2] == 1
+        small.trial("first", "new", cell, state="failed" if failed else "finished", healed=0.6, utility=0.5)
+    scores = scores_of(small.board().frame)
+    assert row(scores, "new") == pytest.approx([0.3 * 5 / 6, 0.0])
+    for metric, value in (("healed_train", 0.6), ("utility", 0.5), ("seconds", 2.0)):
+        assert row(scores, "new", metric) == pytest.approx([value, np.nan], nan_ok=True)
 
 
-def test_the_time_of_a_failed_trial_does_not_count(small):
-    with small.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE trials SET seconds = 60 WHERE state = 'failed'")
-    found = read_scores(small.engine, "small")
-    assert np.nanmax(found.seconds) == 8.0
-    same(found, scores_of(trials(small.engine, "small")))
+def test_seeds_stand_in_the_order_of_their_numbers(stored):
+    stored.column(seeds=11)
+    stored.scored("good", [seed / 100 for seed in range(11)])
+    scores = scores_of(stored.board().frame)
+    assert row(scores, "good") == pytest.approx([seed / 100 for seed in range(11)])
 
 
-def test_trials_that_differ_in_a_seed_are_not_paired(small):
-    with small.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE trials SET unlearning_seed = 99 WHERE submission_key = 'retrain'")
-    found = read_scores(small.engine, "small")
-    names = found.methods["method"].tolist()
-    good, retrain = (~np.isnan(found.aggregate[names.index(name)]) for name in ("good", "retrain"))
-    assert (good.sum(), retrain.sum(), (good & retrain).sum()) == (12, 12, 0)
+def test_pairs_are_those_of_equal_weights_not_of_equal_seeds(stored):
+    stored.column(seeds=4)
+    mine, here, there = [0.5, 0.6, 0.8, 0.4], [0.4, 0.4, 0.5, 0.3], [0.4, 0.4, 0.5, 0.3]
+    stored.scored("mine", mine)
+    stored.scored("here", here)
+    stored.scored("there", there, weights="rounded otherwise")
+    scores = scores_of(stored.board().frame)
+    paired = scores.difference("aggregate", "mine", "here")
+    assert (paired.kind, paired.seeds) == ("paired", 4)
+    assert paired.p == pytest.approx(stats.ttest_rel(mine, here).pvalue)
+    unpaired = scores.difference("aggregate", "mine", "there")
+    assert unpaired.kind == "unpaired"
+    assert unpaired.p == pytest.approx(stats.ttest_ind(mine, there, equal_var=False).pvalue)
 
 
-def test_two_records_in_one_place_are_not_taken_for_one(small):
-    frame = trials(small.engine, "small")
-    with pytest.raises(HarnessError, match="two records of one method on the same problem"):
-        scores_of(pd.concat([frame, frame[frame["method"] == "good"].head(1)]))
+def test_one_other_original_in_a_seed_is_no_pair(small):
+    small.submission("new", "new")
+    for cell in CELLS:
+        small.trial("first", "new", cell, weights="other" if cell == CELLS[0] else "weights")
+    scores = scores_of(small.board().frame)
+    assert scores.same_original("new", "good").tolist() == [False, True]
 
 
-def test_parts_of_the_map(small):
-    found = read_scores(small.engine, "small")
-    high = found.of("high")
-    assert high.problems["regularity"].unique().tolist() == ["high"]
-    assert (high.aggregate.shape, high.missing.sum()) == ((4, 4), 2)
-    assert found.of("high", 0.1).problems["discovery_rate"].tolist() == [0.1, 0.1]
+def test_an_estimate_rests_on_the_seeds(stored):
+    stored.column(seeds=4)
+    healed = [0.5, 0.6, 0.8]
+    stored.scored("good", healed)
+    found = scores_of(stored.board().frame).estimate("healed_train", "good")
+    expected = stats.t.interval(0.95, 2, np.mean(healed), stats.sem(healed))
+    assert (found.low, found.high, found.seeds) == (*(pytest.approx(end) for end in expected), 3)
 
 
-def test_unknown_suite(small):
-    with pytest.raises(UsageError, match="no run of suite 'large'"):
-        read_scores(small.engine, "large")
+def test_scores_of_a_part_of_the_map_and_of_some_methods(small):
+    frame = small.board().frame
+    scores = scores_of(frame[frame["corruption"] == "poison-trigger"], ["retrain", "good"])
+    assert scores.methods == ("retrain", "good")
+    assert row(scores, "good", "healed_train") == pytest.approx([0.7, 0.9])

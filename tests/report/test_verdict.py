@@ -22,7 +22,7 @@ def before(small) -> pd.DataFrame:
 
 @pytest.fixture
 def worse(before) -> Comparison:
-    """`good` fails twice with a nasty reason, `oracle` is gone, `new` is new, `flaky` changed and fell a little."""
+    """`good` fails twice with a nasty reason and falls, `oracle` is gone, `new` is new, `flaky` fell a little."""
     after = before[before["method"] != "oracle"].copy()
     good = after.index[after["method"] == "good"][:2]
     after.loc[good, ["state", "reason"]] = ["failed", 'raised: \x1b[31m<b>|\x00 & "quoted"']
@@ -41,7 +41,33 @@ def equal(before) -> Comparison:
 
 def test_headlines(worse, equal):
     assert headline(equal) == "4 methods compared with the baseline of small: no regression."
-    assert headline(worse) == "3 methods compared with the baseline of small: 2 regressions in 2 methods."
+    assert headline(worse) == "3 methods compared with the baseline of small: 3 regressions in 2 methods."
+
+
+def test_a_score_that_cannot_be_compared_here_is_no_regression_and_a_notice(before):
+    after = before.assign(source_hash="another", original_weights_hash="of another machine", aggregate=0.0)
+    found = compare(before, after, cost_factor=2.0)
+    assert not found.having("regression")
+    notice = "4 methods compared with the baseline of small: no regression. 4 scores not comparable here."
+    assert headline(found) == notice
+    assert notice in summary(found)
+    assert "`good`" in summary(found).partition("## Not checked")[2].partition("## Maps")[0]
+    assert check_junit(junit(found)).attrib["failures"] == "0"
+    console = Console(width=120, record=True)
+    show(found, [], console)
+    assert console.export_text().splitlines()[-1] == notice
+
+
+def test_what_moved_has_intervals_from_three_seeds_on(stored):
+    stored.column(seeds=4)
+    stored.scored("good", [0.25, 0.35, 0.45, 0.3])
+    before = records(stored.engine, "small")
+    fallen = before.assign(aggregate=before["aggregate"] - [0.04, 0.05, 0.06, 0.03])
+    for rows, interval, note in ((4, "[-6.6, -2.4]", "95% t interval"), (2, "-", "Fewer than three seeds")):
+        page = summary(compare(before.head(rows), fallen.head(rows), cost_factor=2.0))
+        row = next(line for line in page.splitlines() if line.startswith("| good | 3"))
+        assert [cell.strip() for cell in row.split("|")][4:6] == ["-4.5", interval]
+        assert note in page
 
 
 def test_moved_names_the_largest_drop_first(worse, equal):
@@ -51,8 +77,8 @@ def test_moved_names_the_largest_drop_first(worse, equal):
 
 def test_the_summary_says_what_is_wrong_then_what_moved(worse):
     page = summary(worse, ["a note"])
-    order = ["# Check of `small`", "2 regressions", "- Baseline: processor two cores", "- Now: ", "- a note"]
-    order += ["## Regressions", "| good | finishes |", "| oracle | present |", "## What moved"]
+    order = ["# Check of `small`", "3 regressions", "- Baseline: processor two cores", "- Now: ", "- a note"]
+    order += ["## Regressions", "| good | finishes |", "| good | score |", "| oracle | present |", "## What moved"]
     order += ["| flaky |", "## New methods", "`new`", "## Not checked", "## Maps", "**good**", "**flaky**", "**new**"]
     places = [page.index(text) for text in order]
     assert places == sorted(places)
@@ -108,8 +134,7 @@ def check_junit(text: str) -> ElementTree.Element:
 
 def test_junit_is_what_readers_expect(worse, equal):
     assert [case.attrib["classname"] for case in check_junit(junit(worse)) if case.find("failure") is not None] == [
-        "small.good",
-        "small.oracle",
+        *("small.good", "small.good", "small.oracle")
     ]
     suite = check_junit(junit(equal))
     assert suite.attrib["failures"] == "0"
@@ -128,7 +153,8 @@ def test_the_terminal_shows_the_regressions_last(worse, equal):
     lines = console.export_text().splitlines()
     assert lines[-1] == headline(worse)
     assert lines[-2].startswith("regression: oracle: present: ")
-    assert lines[-3].startswith("regression: good: finishes: 2 of 12 trials newly fail")
+    assert lines[-3].startswith("regression: good: score: dropped over 2 points overall")
+    assert lines[-4].startswith("regression: good: finishes: 2 of 12 trials newly fail")
     assert "note: a note" in lines
     quiet = Console(width=120, record=True)
     show(equal, [], quiet)

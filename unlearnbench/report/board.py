@@ -96,7 +96,7 @@ def read_board(
         isolation: records of a lower level count as missing.
 
     Raises:
-        UsageError: the store has no run of this suite or no current one, or the part is not in its grid.
+        UsageError: the store has no run of this suite, no current one, or nothing in this part of its grid.
     """
     with Session(engine) as session:
         runs = list(session.scalars(select(RunRow).where(RunRow.suite == name).order_by(*NEWEST_FIRST)))
@@ -119,7 +119,10 @@ def read_board(
     with engine.connect() as connection:
         query = _query([run.id for run in current], list(keys), at_least(isolation))
         frame = pd.read_sql(query, connection)
-    return Board(suite, _completed(_typed(frame, suite), grid), stale)
+    frame = _completed(_typed(frame, suite), grid)
+    if frame.empty:
+        raise UsageError(f"no trial of suite '{name}' was planned in this part of its grid: `unlearnbench run {name}`")
+    return Board(suite, frame, stale)
 
 
 NEWEST_FIRST = (RunRow.started_at.desc(), RunRow.id.desc())

@@ -78,6 +78,7 @@ def _lines(frame: pd.DataFrame) -> list[str]:
     values = frame.astype(object).where(frame.notna(), None)
     lines = []
     for row in values.to_dict("records"):
-        row |= {name: json.loads(row[name]) for name in JSON_COLUMNS}
+        # A place that nobody planned has no run.
+        row |= {name: None if row[name] is None else json.loads(row[name]) for name in JSON_COLUMNS}
         lines.append(json.dumps(row, allow_nan=False, default=lambda moment: moment.isoformat()) + "\n")
     return lines

@@ -144,7 +144,8 @@ def healing_correlation(
     Low-utility trials are left out and counted in `left_out`.
     """
     finished = counted(frame)
-    finished = finished[finished["state"] == "finished"]
+    # A trial without a forget set stands in every column, and is one point all the same.
+    finished = finished[finished["state"] == "finished"].drop_duplicates("trial")
     groups: list[tuple[str, str, pd.DataFrame]] = [("overall", "all", finished)]
     if "corruption" in by:
         groups += [
