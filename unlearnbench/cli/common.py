@@ -69,12 +69,14 @@ def board_of(
     rates: list[float] | None = None,
     corruptions: list[str] | None = None,
     level: Level = Level.process,
+    *,
+    brief: bool = False,
 ) -> Board:
-    """The board of a suite, or of a part of its grid."""
+    """The board of a suite, or of a part of its grid; brief is enough for a ranking or a comparison."""
     from unlearnbench.report.board import Part, read_board
 
     part = Part(tuple(seeds or ()), tuple(rates or ()), tuple(corruptions or ()))
-    return read_board(store.engine, suite, suites=suites, part=part, isolation=level.value)
+    return read_board(store.engine, suite, suites=suites, part=part, isolation=level.value, brief=brief)
 
 
 class Bar:

@@ -89,7 +89,7 @@ def table(
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        board = board_of(store, suite, suites, seed, rate, corruption)
+        board = board_of(store, suite, suites, seed, rate, corruption, brief=True)
     _show(ranking_as(form.value, board, by=by.value), out_file)
     _say_stale(board)
 
@@ -109,7 +109,7 @@ def compare(
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        board = board_of(store, suite, suites)
+        board = board_of(store, suite, suites, brief=True)
     _show(comparison_as(form.value, board, first, second), out_file)
 
 

@@ -120,7 +120,7 @@ def run(
             raise typer.Exit(130) from None
         for message in summary.warnings:
             bar.warn(message)
-        board = board_of(store, grid.name, file.parent, seed, rate, corruption)
+        board = board_of(store, grid.name, file.parent, seed, rate, corruption, brief=True)
         out.print(*ranked_tables(ranking(board.frame, board.suite.variants)), sep="\n")
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."

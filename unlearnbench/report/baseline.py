@@ -141,7 +141,7 @@ def records(engine: Engine, suite: str, run: str | None = None) -> pd.DataFrame:
         ("numpy", "versions", "numpy"),
     ):
         where[column] = [str(values.get(key, "")) for values in where[source]]
-    frame = frame[frame["state"] != "missing"].merge(where, on="trial")
+    frame = frame[(frame["state"] != "missing") & ~frame["again"]].merge(where, on="trial")
     times = {name: frame[name].round(3) for name in ("seconds", "processor_seconds")}
     frame = frame.assign(suite=suite, **times, cost=_costs(frame).round(4))
     texts = [column for column, read in COLUMNS.items() if read in (_text, _given, _object, _state)]
@@ -155,7 +155,7 @@ def records(engine: Engine, suite: str, run: str | None = None) -> pd.DataFrame:
 def not_recorded(engine: Engine, suite: str) -> dict[str, int]:
     """How many trials of each method lack a record in a seed of which something was planned."""
     frame = read_board(engine, suite).frame
-    counts = frame.loc[frame["state"] == "missing", "method"].value_counts().sort_index()
+    counts = frame.loc[(frame["state"] == "missing") & ~frame["again"], "method"].value_counts().sort_index()
     return {str(method): int(count) for method, count in counts.items()}
 
 

@@ -55,6 +55,7 @@ def exported(engine: Engine, suite: str | None = None) -> pd.DataFrame:
     frames = []
     for name in known if suite is None else [suite]:
         frame = read_board(engine, name).frame
+        frame = frame[~frame.pop("again")]
         runs = pd.DataFrame(
             {
                 "run": run.id,

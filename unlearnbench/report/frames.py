@@ -118,7 +118,8 @@ def beyond_oracle(frame: pd.DataFrame) -> pd.DataFrame:
     same = ["corruption", "seed", "discovery_rate", "capacity"]
     # The oracle on the standard original of each capacity: nothing of an original is left in it.
     best = oracle.groupby(same)["healed_train"].max().rename("oracle_healed").reset_index()
-    rows = frame[(frame["state"] == "finished") & (frame["role"] != REFERENCE)].merge(best, on=same)
+    trials = frame[(frame["state"] == "finished") & ~frame["again"] & (frame["role"] != REFERENCE)]
+    rows = trials.merge(best, on=same)
     error = np.sqrt(rows["oracle_healed"] * (1 - rows["oracle_healed"]) / rows["corrupted"].astype(float))
     beyond: pd.DataFrame = rows.loc[rows["healed_train"] > rows["oracle_healed"] + BEYOND * error]
     return beyond
@@ -145,7 +146,7 @@ def healing_correlation(
     """
     finished = counted(frame)
     # A trial without a forget set stands in every column, and is one point all the same.
-    finished = finished[finished["state"] == "finished"].drop_duplicates("trial")
+    finished = finished[(finished["state"] == "finished") & ~finished["again"]]
     groups: list[tuple[str, str, pd.DataFrame]] = [("overall", "all", finished)]
     if "corruption" in by:
         groups += [

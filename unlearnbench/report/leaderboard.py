@@ -189,7 +189,7 @@ def _not_absorbed(frame: pd.DataFrame) -> list[str]:
 
 def _failures(frame: pd.DataFrame) -> list[str]:
     """Failed trials by method and reason, each with its cells."""
-    failed = frame[frame["state"] == "failed"]
+    failed = frame[(frame["state"] == "failed") & ~frame["again"]]
     failed = failed.assign(reason=failed["reason"].fillna("no reason recorded"))
     return [
         f"- `{method}`: {' '.join(str(reason).split())} ({len(group)}: {'; '.join(places(group))})"

@@ -31,7 +31,8 @@ def ranking(frame: pd.DataFrame, variants: Sequence[str] = ("default",), *, base
     table = frame[METHOD].drop_duplicates("method").set_index("method").loc[list(scores.methods)].reset_index()
     rows = [_row(scores, method) for method in scores.methods]
     table = pd.concat([table, pd.DataFrame(rows)], axis=1)
-    counts = frame.assign(failed=(frame["state"] == "failed") & frame["whole"], missing=frame["state"] == "missing")
+    trials = frame[~frame["again"]]
+    counts = trials.assign(failed=(trials["state"] == "failed") & trials["whole"], missing=trials["state"] == "missing")
     counts = counts.groupby("method")[["whole", "failed", "missing"]].sum().rename(columns={"whole": "trials"})
     table = table.merge(counts.reset_index(), on="method")
     beyond = beyond_oracle(frame)["method"].value_counts()

@@ -149,10 +149,9 @@ def _score(method: str, changes: list[Change]) -> Finding:
         fell = "fell, but by no more than its interval explains: " if whole.difference.value < 0 else ""
         return Finding(method, "score", "fine", fell + message)
     if not whole.same_originals:
-        message += (
-            f"; {NOT_COMPARABLE}: its trials start from other original models than the baseline's, and of fewer"
-            f" than {FEWEST_SEEDS} seeds no difference can be told from theirs"
-        )
+        few = f"of fewer than {FEWEST_SEEDS} seeds no difference can be told from theirs"
+        why = few if whole.seeds < FEWEST_SEEDS else "without a spread over seeds no difference can be tested"
+        message += f"; {NOT_COMPARABLE}: its trials start from other original models than the baseline's, and {why}"
         return Finding(method, "score", "not checked", message)
     fallen = [f"over {LARGEST_DROP:g} points overall"] if whole.difference.value < -LARGEST_DROP else []
     fallen += [

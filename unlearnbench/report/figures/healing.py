@@ -45,7 +45,7 @@ def healing_scatter(
     if methods:
         frame = pd.concat([trials_of(frame, method) for method in methods])
     finished = counted(frame)
-    finished = finished[finished["state"] == "finished"]
+    finished = finished[(finished["state"] == "finished") & ~finished["again"]]
     shown = finished[~has_low_utility(finished, low_utility, threshold)]
     table = healing_correlation(frame, low_utility=low_utility, threshold=threshold, by=["corruption"])
     labels = row_labels(finished["corruption"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unlearnbench.evaluation.statistics import Estimate
-from unlearnbench.report.board import Stale
+from unlearnbench.report.current import Stale
 from unlearnbench.report.frames import REFERENCE, State
 from unlearnbench.report.labels import demonstration, standing
 from unlearnbench.store.schema import RunRow, SubmissionRow

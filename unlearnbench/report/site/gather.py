@@ -28,7 +28,8 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
     submissions = _submissions(engine, frame)
     own = dict(list(frame.groupby("method")))
     methods = [_method(row, own[row["method"]], submissions[row["method"]], rates) for row in table.to_dict("records")]
-    states = frame["state"].value_counts()
+    trials = frame[~frame["again"]]
+    states = trials["state"].value_counts()
     specification = json.loads(json.dumps(asdict(suite)))
     runs = runs_of(engine, frame)
     return Content(
@@ -46,7 +47,7 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
         beyond=tuple(beyond_oracle(frame).to_dict("records")),
         incomplete=tuple(incomplete(frame).to_dict("records")),
         stale=board.stale,
-        trials=len(frame),
+        trials=len(trials),
         failed=int(states.get("failed", 0)),
         missing=int(states.get("missing", 0)),
         seeds=board.seeds,
@@ -155,7 +156,7 @@ def _original_rows(own: pd.DataFrame, name: str) -> tuple[dict[str, float], ...]
 
 
 def _failures(own: pd.DataFrame) -> Iterator[Failure]:
-    failed = own[own["state"] == "failed"]
+    failed = own[(own["state"] == "failed") & ~own["again"]]
     for text, group in failed.groupby(failed["reason"].map(reason)):
         rates = group.groupby("corruption")["discovery_rate"].unique()
         places = tuple(
@@ -197,7 +198,7 @@ def _originals(frame: pd.DataFrame) -> Iterator[Row]:
 
 
 def _runs(frame: pd.DataFrame, runs: list[RunRow], specification: dict[str, Any]) -> Iterator[Run]:
-    recorded = frame.loc[frame["state"] != "missing"].drop_duplicates("trial")["run"].value_counts()
+    recorded = frame.loc[(frame["state"] != "missing") & ~frame["again"], "run"].value_counts()
     now = dict(flat(specification))
     for row in runs:
         then = dict(flat(row.suite_specification))
