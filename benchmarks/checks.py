@@ -2,8 +2,6 @@
 
     python benchmarks/checks.py plants              regressions planted into real runs of a small suite
     python benchmarks/checks.py honest --times 10   the same code again, each time with a fresh store
-    python benchmarks/checks.py power BEFORE AFTER  what a drop must be to be found, from two baselines or trials.csv
-    python benchmarks/checks.py replacements BASELINE    the same, from all methods of a baseline
 
 Results are in docs/checks.md.
 """
@@ -17,19 +15,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
 
 from unlearnbench import cli
 from unlearnbench.engine import world
-from unlearnbench.evaluation.statistics import Values, difference
 from unlearnbench.problem.streams import stream
-from unlearnbench.report.baseline import PROBLEM, read, records
-from unlearnbench.report.board import SEEDS
-from unlearnbench.report.regression import LARGEST_DROP, compare, cost_growth
+from unlearnbench.report.baseline import read, records
+from unlearnbench.report.regression import compare, cost_growth
 from unlearnbench.store.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -189,69 +181,13 @@ def honest(times: int) -> None:
     print(f"{alarms} alarms of {times}; cost from {min(growths):.2f} to {max(growths):.2f} of the baseline's")
 
 
-def power(before: Path, after: Path, repetitions: int = 200) -> None:
-    """False alarms, and the smallest drop that is found, with the noise between two measurements of the same code.
-
-    The noise of a method, one number a seed, is resampled, lowered by a drop, and judged as the check does.
-    """
-    keys = ["method", *PROBLEM]
-    pairs = pd.read_csv(before).merge(pd.read_csv(after), on=keys, suffixes=("_before", "_after"))
-    pairs["noise"] = 100 * (pairs["aggregate_after"] - pairs["aggregate_before"])
-    means = pairs.groupby(["method", *SEEDS])["noise"].mean().dropna()
-    noises = {str(name): group.to_numpy() for name, group in means.groupby("method")}
-    quiet = [name for name, noise in noises.items() if not noise.any()]
-    alarms = [name for name, noise in noises.items() if noise.any() and (is_drop(noise) or is_drop(-noise))]
-    print(f"{len(pairs)} trials of {len(noises)} methods; equal everywhere: {len(quiet)}; false alarms: {alarms}")
-    random = np.random.default_rng(0)
-    noises |= {f"normal, sd {deviation}": random.normal(0, deviation, 10_000) for deviation in (2, 5, 10)}
-    print("| noise | sd | seeds | false alarms | smallest drop found in 80% |\n| :-- | --: | --: | --: | --: |")
-    for name in [name for name in noises if name not in quiet]:
-        noise = noises[name] - noises[name].mean()
-        for seeds in (10, 3):
-            samples = random.choice(noise, (repetitions, seeds))
-            false = np.mean([is_drop(sample) for sample in samples])
-            drops = (
-                drop for drop in np.arange(0.5, 50, 0.5) if np.mean([is_drop(row - drop) for row in samples]) >= 0.8
-            )
-            print(f"| {name} | {noise.std():.1f} | {seeds} | {false:.1%} | {next(drops):.1f} |", flush=True)
-
-
-def replacements(measured: Path) -> None:
-    """Every worse method in place of a better one: how often that is found, by the size of the drop.
-
-    Harder than a weakened method: the worse one is better in some seeds.
-    """
-    frame = pd.read_csv(measured)
-    frame["aggregate"] = frame["aggregate"].mask(frame["state"] == "failed", 0.0)
-    frame = frame[~frame["submission"].isin(["oracle", "original"])]
-    print("| drop | replacements | found by all seeds | found by three |\n| :-- | --: | --: | --: |")
-    scores = 100 * frame.groupby([*SEEDS, "submission"])["aggregate"].mean().unstack()
-    few = scores.iloc[:3]
-    pairs = [(better, worse) for better in scores for worse in scores if scores[worse].mean() < scores[better].mean()]
-    bounds = (0, 1, 2, 5, 10, 20, 100)
-    for low, high in pairwise(bounds):
-        own = [(b, w) for b, w in pairs if low <= scores[b].mean() - scores[w].mean() < high]
-        found = [np.mean([is_drop((table[w] - table[b]).to_numpy()) for b, w in own]) for table in (scores, few)]
-        print(f"| {low} to {high} | {len(own)} | {found[0]:.0%} | {found[1]:.0%} |")
-
-
-def is_drop(differences: Values) -> bool:
-    """The rule of the check, of one difference a seed."""
-    found = difference(differences, np.zeros_like(differences), np.ones(len(differences), dtype=np.bool_))
-    return found.value < -LARGEST_DROP if found.kind == "untested" else found.high < 0
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True, dest="verb")
     verbs.add_parser("plants")
     verbs.add_parser("honest").add_argument("--times", type=int, default=10)
-    files = verbs.add_parser("power")
-    for name in ("before", "after"):
-        files.add_argument(name, type=Path)
-    verbs.add_parser("replacements").add_argument("measured", type=Path)
     arguments = vars(parser.parse_args())
-    known = {"plants": plants, "honest": honest, "power": power, "replacements": replacements}
+    known = {"plants": plants, "honest": honest}
     verb: Callable[..., None] = known[arguments.pop("verb")]
     verb(**arguments)
 

@@ -452,7 +452,7 @@ def test_what_is_not_on_the_board_is_said_beside_it_with_the_command_that_renews
     one_sentence(stale, 2, "no record of suite 'tiny' is current", "mine: budget.learning_rate 0.01 instead of 0.02")
     part = ("--seed", "0", "--rate", "0.5", "--corruption", "random-swap")
     assert measured("run", "tiny", "--method", "mine", *part).code == 0
-    said = "not on the board: 1 records of {}, budget.learning_rate 0.01 instead of 0.02: unlearnbench run tiny"
+    said = "not on the board: 1 record of {}, budget.learning_rate 0.01 instead of 0.02: unlearnbench run tiny"
     for verb in (("table", "tiny"), ("leaderboard", "tiny", "--out", "drawn")):
         result = measured(*verb, *part)
         assert result.code == 0

@@ -69,7 +69,7 @@ def leaderboard(
         files = write_leaderboard(store.engine, board, out_folder, isolation=isolation.value)
     out.print(*ranked_tables(ranking(board.frame, board.suite.variants)), sep="\n")
     out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
-    _say_stale(board)
+    _say_what_is_out(board)
 
 
 @app.command()
@@ -91,7 +91,7 @@ def table(
     with Store(database, create=False) as store:
         board = board_of(store, suite, suites, seed, rate, corruption, brief=True)
     _show(ranking_as(form.value, board, by=by.value), out_file)
-    _say_stale(board)
+    _say_what_is_out(board)
 
 
 @app.command()
@@ -173,10 +173,17 @@ def plot(
     out.print(f"{out_file} written", soft_wrap=True, markup=False, highlight=False)
 
 
-def _say_stale(board: Board) -> None:
-    """One line for each group of records that are not on the board."""
-    for item in board.stale:
-        line = f"not on the board: {item.records} records of {item.method}, {item.reason}: {item.command}"
+def _say_what_is_out(board: Board) -> None:
+    """A line for each method with seeds that do not count, and for each group of records that are not on the board."""
+    from unlearnbench.report.board import incomplete
+
+    lines = [
+        f"not counted: {method}, seed{'s' * (len(rows) > 1)} {', '.join(rows['seed'])}:"
+        f" {rows['recorded'].sum()} of {rows['trials'].sum()} trials have a record"
+        for method, rows in incomplete(board.frame).groupby("method")
+    ]
+    lines += [f"not on the board: {item.words} of {item.method}, {item.reason}: {item.command}" for item in board.stale]
+    for line in lines:
         err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

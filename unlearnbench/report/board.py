@@ -106,7 +106,7 @@ def read_board(
     keys = current_submissions(planned, current, at_least(isolation))
     stale = tuple(stale_records(engine, name, planned, reasons, keys))
     if not keys:
-        listed = "; ".join(f"{item.method}: {item.reason} ({item.records} records)" for item in stale)
+        listed = "; ".join(f"{item.method}: {item.reason} ({item.words})" for item in stale)
         raise UsageError(f"no record of suite '{name}' is current: {listed}; run it again: `unlearnbench run {name}`")
     grid = suite.part(part.seeds, part.discovery_rates, part.corruptions)
     rows = read_rows(engine, [run.id for run in current], list(keys), at_least(isolation), brief=brief)

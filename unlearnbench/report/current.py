@@ -26,6 +26,11 @@ class Stale:
     reason: str
     command: str
 
+    @property
+    def words(self) -> str:
+        """How many records they are, in words."""
+        return "1 record" if self.records == 1 else f"{self.records} records"
+
 
 def stale_runs(runs: Sequence[RunRow], suite: Suite, protocol: int) -> Iterator[tuple[str, str]]:
     """Why the records of a run are stale, by run; nothing of a run whose records are current."""

@@ -146,10 +146,7 @@ def _incomplete(frame: pd.DataFrame) -> list[str]:
 
 
 def _stale(board: Board) -> list[str]:
-    return [
-        f"- `{item.method}`: {item.records} records, {item.reason}. To renew them: `{item.command}`"
-        for item in board.stale
-    ]
+    return [f"- `{item.method}`: {item.words}, {item.reason}. To renew them: `{item.command}`" for item in board.stale]
 
 
 def _provenance(run: RunRow) -> str:

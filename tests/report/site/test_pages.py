@@ -286,7 +286,7 @@ def test_what_does_not_count_is_listed_and_the_index_links_to_the_lists_that_are
     index, page = (plain((ranked.folder / name).read_text()) for name in ("index.html", "provenance.html"))
     assert "One trial heals more than the oracle" in index
     assert "weak : poison-trigger at 100%, seed 3/13/23: healed 100.0, the oracle 50.0" in page
-    stale = "weak : 1 records, recipe.steps 20 instead of 10. To renew them: unlearnbench run small --method weak"
+    stale = "weak : 1 record, recipe.steps 20 instead of 10. To renew them: unlearnbench run small --method weak"
     assert stale in page
     page = plain((folder / "provenance.html").read_text())
     assert "flaky , seed 0/10/20: 5 of 6 trials" in page
