@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from sqlalchemy import select
@@ -23,7 +24,8 @@ from unlearnbench.engine.run import run_suite
 from unlearnbench.engine.submissions import Submission, choose, discover
 from unlearnbench.models import build
 from unlearnbench.problem import datasets
-from unlearnbench.problem.datasets import NAMES, Dataset
+from unlearnbench.problem.datasets import NAMES, Dataset, digits
+from unlearnbench.problem.discovery import discover as discovered
 from unlearnbench.problem.specification import validated
 from unlearnbench.problem.suite import Suite, problems
 from unlearnbench.problem.suite_file import parse
@@ -137,3 +139,17 @@ def test_a_tiny_cell_of_it_runs(
         records = session.scalars(select(TrialRow)).all()
     assert [(record.state, record.reason) for record in records] == [("finished", None)] * len(records)
     assert len(records) == len(suite.originals.trainings)
+
+
+@pytest.mark.parametrize(
+    "suite", [suite for suite in SUITES if suite.dataset == "digits"], ids=lambda suite: suite.name
+)
+def test_no_pass_over_digits_ends_with_a_batch_of_a_few_images(suite: Suite) -> None:
+    """BatchNorm would see nothing else: the last batch of D_f, of D_r and of D_tr has at least five."""
+    samples = len(digits().train_labels)
+    size = suite.corruption.size
+    assert isinstance(size, int)
+    found = [discovered(np.arange(size), rate, seed=0) for rate in suite.discovery_rates]
+    for count in (samples, samples - size, *(len(part) for part in found), *(samples - len(part) for part in found)):
+        for batch in (suite.budget.batch_size, suite.recipe.batch_size):
+            assert (count % batch or batch) >= 5, count
