@@ -28,7 +28,7 @@ from unlearnbench.problem.suite import CorruptionSettings, Limits, Model, Suite
 from unlearnbench.store.store import Store
 
 SHIPPED = Path(__file__).parents[2] / "submissions"
-METHODS = ("original", "finetune", "npo")
+METHODS = ("gradient_ascent", "finetune", "npo")
 
 SUITE = Suite(
     name="faults",
@@ -48,7 +48,7 @@ SUITE = Suite(
 TRIALS = len(SUITE.corruptions) * len(SUITE.discovery_rates) * len(METHODS)
 
 # What differs between two runs of the same trial: times, and which run it was.
-OF_TIME = ("run_id", "created_at", "seconds", "evaluation_seconds", "total_seconds", "detail")
+OF_TIME = ("run_id", "created_at", "seconds", "processor_seconds", "evaluation_seconds", "total_seconds", "detail")
 
 
 @dataclass(frozen=True)

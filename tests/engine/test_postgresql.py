@@ -16,7 +16,7 @@ from unlearnbench.engine.recompute import recompute
 from unlearnbench.engine.run import RunSummary, run_suite
 from unlearnbench.engine.submissions import Submission
 from unlearnbench.problem.suite import Suite
-from unlearnbench.report.frames import trials
+from unlearnbench.report.board import read_board
 from unlearnbench.report.ranking import ranking
 from unlearnbench.store.merge import merge
 from unlearnbench.store.schema import PlannedTrialRow, RunRow, TrialRow
@@ -49,10 +49,10 @@ def test_two_harnesses_share_a_database(
         assert (checked.trials, checked.differences) == (2, ())
         again = run_suite(suite, methods, store, tmp_path / "0", workers=1)
         assert (again.planned, again.ran) == (4, 0)
-        frame = trials(store.engine, "tiny")
+        frame = read_board(store.engine, "tiny").frame
         table = ranking(frame).set_index("method")
         assert table.loc["bad", ["aggregate", "failed"]].tolist() == [0, 2]
         with Store(str(tmp_path / "merged.db")) as file:
             assert merge(store, file).added["trials"] == 4
-            assert_frame_equal(trials(file.engine, "tiny"), frame)
+            assert_frame_equal(read_board(file.engine, "tiny").frame, frame)
             assert merge(file, store).conflicts == ()

@@ -81,7 +81,7 @@ def test_no_secret_is_within_reach(
 ) -> None:
     monkeypatch.setenv("DATABASE_PASSWORD", "swordfish-in-the-environment")
     dataset = load("digits", tmp_path, train_size=200, test_size=60)
-    problem, _ = next(problems(tiny_suite, dataset))
+    problem = next(problem for problem, _ in problems(tiny_suite, dataset) if problem.discovery_rate)
     truth = problem.corrupted_set(dataset)
     forget = problem.forget_positions(truth.corrupted)
     hidden = np.setdiff1d(truth.corrupted, forget)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import statistics
+import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -309,8 +310,11 @@ def test_an_interrupted_search_goes_on_and_ends_the_same(
             raise KeyboardInterrupt
 
     with Store(str(tmp_path / "parts.db")) as store:
+        before = set(threading.enumerate())
         with pytest.raises(KeyboardInterrupt):
             tune(six, wide, store, tmp_path, workers=workers, watch=watch)
+        for thread in set(threading.enumerate()) - before:
+            thread.join()  # what was at a trial may only now have noted it as run
         with Session(store.engine) as session:
             stored = set(session.scalars(select(TrialRow.key)))
         assert 0 < len(stored) < len(uninterrupted)

@@ -105,6 +105,7 @@ def grid(
                 "training_seed": seed,
                 "state": "finished",
                 "whole": True,
+                "again": False,
                 "corrupted": 100,
                 "healed_train": healed,
                 "healed_undiscovered": healed / 2 if rate < 1 else np.nan,
