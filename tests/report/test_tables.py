@@ -14,11 +14,11 @@ from unlearnbench.report.tables import (
     RANKING_HEADER,
     clipped,
     correlation_markdown,
-    heatmap_table,
     ranked_markdown,
     ranked_tables,
     ranking_sheets,
 )
+from unlearnbench.report.terminal_map import heatmap_table
 
 WOBBLE = np.array([0.04, -0.03, 0.02, -0.01, 0.05, -0.04, 0.01, -0.04])
 

@@ -139,7 +139,7 @@ def show(
     suites: Suites = Path("suites"),
 ) -> None:
     """Show the map of one method: utility x healed for each regularity and discovery rate."""
-    from unlearnbench.report.tables import heatmap_table
+    from unlearnbench.report.terminal_map import heatmap_table
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
