@@ -3,7 +3,7 @@
 // Sorting, filtering and the numbers of a cell. Without this script the pages still show every number.
 
 const unlearnbench = (() => {
-  const METRICS = ["Healed (train)", "Healed (test)", "Utility"];
+  const METRICS = ["Healed (train)", "Healed (undiscovered)", "Healed (test)", "Utility"];
   const loaded = new Map(); // page of a method -> promise of the numbers of its cells
   const receivers = new Map();
 
@@ -49,7 +49,7 @@ const unlearnbench = (() => {
       const score = element("p", undefined, "tip-score");
       const words = element("span", "utility × healed, percent");
       words.append(element("br"), cell.interval);
-      score.append(element("b", cell.values[3]), words);
+      score.append(element("b", cell.values[METRICS.length]), words);
       tip.append(score);
     }
     if (cell.note) tip.append(element("p", cell.note, "tip-note"));
@@ -68,7 +68,7 @@ const unlearnbench = (() => {
   function seeds(trials) {
     const table = element("table");
     const header = table.createTHead().insertRow();
-    for (const text of ["", "healed", "test", "utility", "product"]) {
+    for (const text of ["", "healed", "undisc.", "test", "utility", "product"]) {
       const cell = element("th", text);
       cell.scope = "col";
       header.append(cell);
@@ -80,7 +80,7 @@ const unlearnbench = (() => {
       head.scope = "row";
       row.append(head);
       row.append(...values.map((text) => element("td", text)));
-      if (values.length === 1) row.lastChild.colSpan = 4; // why there are no values
+      if (values.length === 1) row.lastChild.colSpan = 5; // why there are no values
     }
     return table;
   }
