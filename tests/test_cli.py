@@ -336,7 +336,7 @@ def test_from_a_template_to_a_leaderboard(call: Any) -> None:
     assert first.code == 0, first.err
     assert "8 trials run" in first.out
     assert "4 failed; 0 already stored" in first.out
-    assert "unlearnbench leaderboard tiny --out leaderboard" in first.out
+    assert "unlearnbench leaderboard tiny --out build/leaderboard" in first.out
     again = call("run", "tiny.toml", "--method", "mine", "--method", "mine/broken")
     assert again.code == 0
     assert "0 trials run" in again.out

@@ -126,7 +126,7 @@ def run(
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
     out.print(counts, soft_wrap=True)
     option = "" if database == DATABASE else f" --database {database}"
-    out.print(f"Draw the figures: unlearnbench leaderboard {grid.name} --out leaderboard{option}", soft_wrap=True)
+    out.print(f"Draw the figures: unlearnbench leaderboard {grid.name} --out build/leaderboard{option}", soft_wrap=True)
 
 
 @app.command()
