@@ -4,6 +4,7 @@ import pytest
 from scipy import stats
 
 from unlearnbench.report.ranking import ranking, ranking_by_corruption
+from unlearnbench.report.tables import ranking_sheets
 
 CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
 WOBBLE = np.array([0.04, -0.03, 0.02, -0.01, 0.05, -0.04, 0.01, -0.04])
@@ -166,3 +167,13 @@ def test_a_board_without_a_record_can_be_ranked(stored):
     assert table["best"].isna().all()
     assert table[["method", "seeds", "trials", "missing"]].to_numpy().tolist() == [["good", 0, 0, 6]]
     assert ranking_by_corruption(frame)["method"].tolist() == ["good"] * 3
+
+
+def test_who_started_from_other_originals_is_compared_unpaired_and_named(eight):
+    eight.scored("foreign", np.linspace(0.3, 0.5, 8), weights="of another machine")
+    table = ranking(eight.board().frame).set_index("method")
+    rivals = int(table["best"].notna().sum()) - 1
+    assert table.loc["foreign", "unpaired"] == rivals
+    assert (table.loc[table["best"].notna(), "unpaired"].drop("foreign") == 1).all()
+    (sheet, *_) = ranking_sheets(ranking(eight.board().frame), "Board")
+    assert f"foreign with {rivals}" in sheet.note

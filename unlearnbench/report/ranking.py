@@ -22,7 +22,8 @@ def ranking(frame: pd.DataFrame, variants: Sequence[str] = ("default",), *, base
     of its interval (`_low`, `_high`) and the seeds' own values (`_seeds`, a tuple); `best` and `worst`, the rank
     interval, missing of fewer than eight seeds; `seconds`, and `cost`, the mean processor time as a share of the
     `baseline` method's on the same kind of original; counts of trials of whole seeds, of `failed` ones, of trials that
-    are `missing` from seeds that are not whole, and of those `beyond` the oracle.
+    are `missing` from seeds that are not whole, and of those `beyond` the oracle; `unpaired`, with how many rivals it was
+    compared so for its rank, for want of shared originals.
 
     Sorted by the mean. `ranked` says which rows compete: one row a method, the variant that `variants` names first,
     among those on the same kind of original. The suite's first kind comes first.
@@ -84,9 +85,13 @@ def _competing(table: pd.DataFrame, variants: Sequence[str]) -> pd.Series[bool]:
 def _with_ranks(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     """The rank intervals of what competes, for each kind of original; a method of fewer than eight seeds has none."""
     best, worst = (pd.Series(pd.NA, index=table.index, dtype="Int64") for _ in range(2))
+    unpaired: dict[str, int] = {}
     competing = table[table["ranked"] & (table["seeds"] >= FEWEST_FOR_RANKS)]
     for _, group in competing.groupby("stands_on"):
         rows = [scores.methods.index(name) for name in group["method"]]
         found = rank_intervals(scores.values["aggregate"][rows], scores.originals[rows])
         best[group.index], worst[group.index] = zip(*found, strict=True)
-    return table.assign(best=best, worst=worst)
+        names = group["method"].tolist()
+        unpaired |= {one: sum(not scores.is_pair(one, other) for other in names if other != one) for one in names}
+    counts = [unpaired.get(name, 0) for name in table["method"]]
+    return table.assign(best=best, worst=worst, unpaired=counts)

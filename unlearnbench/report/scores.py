@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unlearnbench.evaluation.statistics import Difference, Estimate, Mask, Values, difference, estimate
+from unlearnbench.evaluation.statistics import FEWEST_SEEDS, Difference, Estimate, Mask, Values, difference, estimate
 from unlearnbench.report.board import counted
 from unlearnbench.report.frames import scored
 
@@ -43,6 +43,10 @@ class Scores:
         one, other = (self.methods.index(name) for name in (first, second))
         values = self.values[metric]
         return difference(values[one], values[other], self.same_original(first, second))
+
+    def is_pair(self, first: str, second: str) -> bool:
+        """Whether a difference of these two is paired: they share the originals of enough seeds."""
+        return int(self.same_original(first, second).sum()) >= FEWEST_SEEDS
 
     def same_original(self, first: str, second: str) -> Mask:
         """bool [seeds]: in which seeds both are whole and started from the same originals."""

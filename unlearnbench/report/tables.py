@@ -46,6 +46,7 @@ BEYOND_NOTE = (
     f"Beyond oracle: trials that heal more than `{ORACLE}` on the same problem by over {BEYOND:g} binomial standard"
     " errors. That is a reason to read the code."
 )
+UNPAIRED_NOTE = "Compared unpaired (Welch), for they share fewer than three original models:"
 CLIPPED_NOTE = "An interval that passes 0 or 100 is cut off there."
 BESIDE_TITLE = "Other variants, not ranked"
 THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
@@ -145,9 +146,17 @@ def _note(ranking: pd.DataFrame) -> str:
     lows, highs = (ranking[[f"{metric}_{end}" for metric in SHOWN]] for end in ("low", "high"))
     if (lows < 0).any(axis=None) or (highs > 100).any(axis=None):
         parts.append(CLIPPED_NOTE)
+    if ranking["unpaired"].any():
+        parts.append(f"{UNPAIRED_NOTE} {unpaired_words(ranking)}.")
     if ranking["beyond"].any():
         parts.append(BEYOND_NOTE)
     return " ".join(parts)
+
+
+def unpaired_words(ranking: pd.DataFrame) -> str:
+    """Which methods were compared unpaired, and with how many of the others."""
+    rows = ranking[ranking["unpaired"] > 0]
+    return ", ".join(f"{name} with {count}" for name, count in zip(rows["method"], rows["unpaired"], strict=True))
 
 
 def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = False) -> list[Table]:

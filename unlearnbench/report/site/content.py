@@ -122,6 +122,8 @@ class Content:
     incomplete: tuple[Row, ...]
     """Seeds that do not count."""
     stale: tuple[Stale, ...]
+    unpaired: str
+    """Which methods were compared unpaired; empty if none was."""
     trials: int
     failed: int
     missing: int

@@ -18,6 +18,7 @@ from unlearnbench.report.board import Board, incomplete, runs_of, shown
 from unlearnbench.report.frames import beyond_oracle, healing_correlation, map_of, original_column, states_of
 from unlearnbench.report.labels import LONG_LABELS, in_order, row_labels
 from unlearnbench.report.site.content import METRICS, Cell, Content, Failure, Group, Method, Row, Run, Trial
+from unlearnbench.report.tables import UNPAIRED_NOTE, unpaired_words
 from unlearnbench.store.schema import PlannedTrialRow, RunRow, SubmissionRow
 
 
@@ -47,6 +48,7 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
         beyond=tuple(beyond_oracle(frame).to_dict("records")),
         incomplete=tuple(incomplete(frame).to_dict("records")),
         stale=board.stale,
+        unpaired=f"{UNPAIRED_NOTE} {unpaired_words(table)}." if table["unpaired"].any() else "",
         trials=len(trials),
         failed=int(states.get("failed", 0)),
         missing=int(states.get("missing", 0)),
