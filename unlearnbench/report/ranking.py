@@ -22,8 +22,8 @@ def ranking(frame: pd.DataFrame, variants: Sequence[str] = ("default",), *, base
     of its interval (`_low`, `_high`) and the seeds' own values (`_seeds`, a tuple); `best` and `worst`, the rank
     interval, missing of fewer than eight seeds; `seconds`, and `cost`, the mean processor time as a share of the
     `baseline` method's on the same kind of original; counts of trials of whole seeds, of `failed` ones, of trials that
-    are `missing` from seeds that are not whole, and of those `beyond` the oracle; `unpaired`, with how many rivals it was
-    compared so for its rank, for want of shared originals.
+    are `missing` from seeds that are not whole, and of those `beyond` the oracle; `unpaired`, with how many rivals it
+    was compared so for its rank, for want of shared originals.
 
     Sorted by the mean. `ranked` says which rows compete: one row a method, the variant that `variants` names first,
     among those on the same kind of original. The suite's first kind comes first.
