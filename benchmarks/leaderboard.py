@@ -43,10 +43,10 @@ RATES = tuple(rate / 10 for rate in range(1, 11))
 START = datetime(2026, 1, 1)
 CAPACITY = 0.5
 BATCH = 10_000
-MOST_SECONDS, MOST_MEGABYTES = 100.0, 6000.0
+MOST_SECONDS, MOST_MEGABYTES = 50.0, 3000.0
 """What the table of 1,000,000 trials may cost: processor time, user and system, and peak memory.
 
-Measured since a board is read trial by trial: 77 to 84 s and 5.0 GB (15 s and 1.1 GB of 200,000), with a quarter as
+Measured on an AMD EPYC since a board is read trial by trial: 34 to 36 s and 2.2 GB (8.5 s and 0.6 GB of 200,000), with
 slack. *Not yet*: the seed means are made in the database, for 5 s and 500 MB as before.
 """
 
