@@ -125,6 +125,15 @@ def beyond_oracle(frame: pd.DataFrame) -> pd.DataFrame:
     return beyond
 
 
+def places(rows: pd.DataFrame) -> list[str]:
+    """In which cells these trials are, a text for each corruption."""
+    rates = rows.groupby("corruption")["discovery_rate"].unique()
+    return [
+        f"{name} at {', '.join(f'{100 * rate:g}%' for rate in sorted(rates[name]))}"
+        for name in in_order(rows["corruption"])
+    ]
+
+
 def has_low_utility(frame: pd.DataFrame, low_utility: LowUtility, threshold: float) -> pd.Series[bool]:
     """Which trials lost too much utility for their healing to mean anything."""
     unit = frame["original_utility"] if low_utility == "relative" else 1.0

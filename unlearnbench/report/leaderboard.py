@@ -26,9 +26,10 @@ from unlearnbench.report.frames import (
     LOW_UTILITY_THRESHOLD,
     beyond_oracle,
     healing_correlation,
+    places,
     thirds,
 )
-from unlearnbench.report.labels import PRODUCT, demonstration, in_order
+from unlearnbench.report.labels import PRODUCT, demonstration
 from unlearnbench.report.ranking import ranking
 from unlearnbench.report.site import write_site
 from unlearnbench.report.tables import CORRELATION_NOTE, correlation_markdown, ranked_markdown, thirds_markdown
@@ -191,13 +192,4 @@ def _failures(frame: pd.DataFrame) -> list[str]:
     return [
         f"- `{method}`: {' '.join(str(reason).split())} ({len(group)}: {'; '.join(places(group))})"
         for (method, reason), group in failed.groupby(["method", "reason"])
-    ]
-
-
-def places(rows: pd.DataFrame) -> list[str]:
-    """In which cells these trials are, a text for each corruption."""
-    rates = rows.groupby("corruption")["discovery_rate"].unique()
-    return [
-        f"{name} at {', '.join(f'{100 * rate:g}%' for rate in sorted(rates[name]))}"
-        for name in in_order(rows["corruption"])
     ]

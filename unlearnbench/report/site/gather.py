@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from unlearnbench.evaluation.statistics import estimate
 from unlearnbench.report.board import Board, incomplete, runs_of, shown
-from unlearnbench.report.frames import beyond_oracle, healing_correlation, map_of, original_column, states_of
+from unlearnbench.report.frames import beyond_oracle, healing_correlation, map_of, original_column, places, states_of
 from unlearnbench.report.labels import LONG_LABELS, in_order, row_labels
 from unlearnbench.report.site.content import METRICS, Cell, Content, Failure, Group, Method, Row, Run, Trial
 from unlearnbench.report.tables import UNPAIRED_NOTE, unpaired_words
@@ -160,12 +160,7 @@ def _original_rows(own: pd.DataFrame, name: str) -> tuple[dict[str, float], ...]
 def _failures(own: pd.DataFrame) -> Iterator[Failure]:
     failed = own[(own["state"] == "failed") & ~own["again"]]
     for text, group in failed.groupby(failed["reason"].map(reason)):
-        rates = group.groupby("corruption")["discovery_rate"].unique()
-        places = tuple(
-            f"{name} at {', '.join(f'{100 * rate:g}%' for rate in sorted(rates[name]))}"
-            for name in in_order(group["corruption"])
-        )
-        yield Failure(str(text), len(group), places)
+        yield Failure(str(text), len(group), tuple(places(group)))
 
 
 def _groups(methods: list[Method]) -> Iterator[Group]:
