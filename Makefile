@@ -22,7 +22,7 @@ leaderboard: setup
 
 # After an official run: the tables in submissions/README.md follow; what is said about them is for a person to check.
 findings: setup
-	$(BIN)/python -m unlearnbench.report.findings leaderboard/trials.csv submissions/README.md
+	$(BIN)/python -m unlearnbench.report.text.findings leaderboard/trials.csv submissions/README.md
 
 test: setup
 	$(BIN)/python -m ruff check .

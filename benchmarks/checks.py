@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unlearnbench import cli
-from unlearnbench.engine import world
-from unlearnbench.problem.streams import stream
-from unlearnbench.report.baseline import read, records
-from unlearnbench.report.regression import compare, cost_growth
+from unlearnbench.problems.streams import stream
+from unlearnbench.running import world
 from unlearnbench.store.store import Store
+from unlearnbench.verify.baseline import read, records
+from unlearnbench.verify.check import compare, cost_growth
 
 ROOT = Path(__file__).parent.parent
 METHODS = ("finetune", "npo", "retrain")

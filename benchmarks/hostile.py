@@ -18,13 +18,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from unlearnbench.engine.isolation import LEVELS, Isolation
-from unlearnbench.engine.run import run_suite
-from unlearnbench.engine.submissions import Submission, choose, discover
-from unlearnbench.method import Budget, Recipe
-from unlearnbench.problem.suite import CorruptionSettings, Limits, Model, Suite
+from unlearnbench import Budget, Recipe
+from unlearnbench.boundary.isolation import LEVELS, Isolation
+from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
+from unlearnbench.running.run import run_suite
 from unlearnbench.store.schema import SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import Submission, choose, discover
 
 ROOT = Path(__file__).parent.parent
 HOSTILE = ROOT / "tests" / "hostile"

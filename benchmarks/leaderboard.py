@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, insert
 
-from unlearnbench.problem.corruption import CORRUPTIONS
-from unlearnbench.problem.suite import Originals, Suite
-from unlearnbench.recipe import Budget, Recipe
+from unlearnbench import Budget, Recipe
+from unlearnbench.problems.corruption import CORRUPTIONS
+from unlearnbench.problems.suite import Originals, Suite
 from unlearnbench.store.schema import (
     Base,
     OriginalRow,

@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from unlearnbench.engine import machine
-from unlearnbench.engine.plan import PlannedTrial, plan
-from unlearnbench.engine.run import Progress, run_suite
-from unlearnbench.engine.submissions import Submission, choose, discover
-from unlearnbench.problem import datasets
-from unlearnbench.problem.suite import Suite
-from unlearnbench.problem.suite_file import find, parse
+from unlearnbench.problems import datasets
+from unlearnbench.problems.suite import Suite
+from unlearnbench.problems.suite_file import find, parse
+from unlearnbench.running.plan import PlannedTrial, plan
+from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import Submission, choose, discover
+from unlearnbench.system import machine
 
 
 @dataclass

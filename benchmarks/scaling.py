@@ -30,15 +30,13 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from unlearnbench.engine.executors import Start
-from unlearnbench.engine.executors.local import local
-from unlearnbench.engine.plan import PlannedTrial, plan
-from unlearnbench.engine.run import RunSummary, run_suite
-from unlearnbench.engine.submissions import Submission, read
-from unlearnbench.engine.validate import TINY
 from unlearnbench.evaluation.predictions import pack
-from unlearnbench.problem import datasets
-from unlearnbench.problem.suite import Suite
+from unlearnbench.problems import datasets
+from unlearnbench.problems.suite import Suite
+from unlearnbench.running.executors import Start
+from unlearnbench.running.executors.local import local
+from unlearnbench.running.plan import PlannedTrial, plan
+from unlearnbench.running.run import RunSummary, run_suite
 from unlearnbench.store.claims import Claims
 from unlearnbench.store.schema import (
     OriginalRow,
@@ -50,6 +48,8 @@ from unlearnbench.store.schema import (
     TrialRow,
 )
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import Submission, read
+from unlearnbench.verify.validate import TINY
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # for `postgresql`
 STORE_BYTES = 80 * 2**20
@@ -91,7 +91,7 @@ def ray_nodes(count: int) -> Iterator[Start]:
     """A cluster of nodes of one core on this machine, each with its own Ray processes."""
     from ray.cluster_utils import Cluster
 
-    from unlearnbench.engine.executors.ray import cluster
+    from unlearnbench.running.executors.ray import cluster
 
     head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False}
     nodes = Cluster(initialize_head=True, head_node_args=head)
@@ -162,7 +162,7 @@ def nodes(sizes: Sequence[int]) -> None:
 
 def memory() -> str:
     """Proportional set size of a Ray worker that ran trials, and of the server beside it that they are forked from."""
-    found: dict[str, list[int]] = {"ray::": [], "unlearnbench.engine.forkserver": []}
+    found: dict[str, list[int]] = {"ray::": [], "unlearnbench.boundary.server": []}
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             command = file.read_bytes().decode(errors="replace")

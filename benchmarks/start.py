@@ -11,11 +11,11 @@ from hostile import HOSTILE, SUITE
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from unlearnbench.engine.isolation import LEVELS
-from unlearnbench.engine.run import run_suite
-from unlearnbench.engine.submissions import read
+from unlearnbench.boundary.isolation import LEVELS
+from unlearnbench.running.run import run_suite
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import read
 
 TRIALS = 30
 

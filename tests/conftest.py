@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from unlearnbench.engine.submissions import Submission, read
-from unlearnbench.method import Budget, Recipe
-from unlearnbench.problem.suite import CorruptionSettings, Limits, Model, Suite
+from unlearnbench import Budget, Recipe
+from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import Submission, read
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `commands` and `postgresql`
+sys.path.insert(0, str(Path(__file__).parent))  # for `commands`, `postgresql` and `small_store`
+from small_store import small, small_of_module, stored  # noqa: F401  fixtures
+
 HEADER = "import os, signal, sys, time\nimport torch\nfrom unlearnbench import UnlearningMethod\n\n"
 
 

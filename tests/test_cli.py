@@ -14,8 +14,8 @@ import pytest
 from commands import COMMANDS
 
 from unlearnbench import cli
+from unlearnbench.boundary.isolation import LEVELS
 from unlearnbench.cli.common import Level
-from unlearnbench.engine.isolation import LEVELS
 from unlearnbench.errors import HarnessError
 
 ROOT = Path(__file__).parent.parent
@@ -126,8 +126,8 @@ def test_the_level_of_isolation_reaches_the_engine_and_the_report(call: Any, mon
     def board(*_arguments: object, isolation: str, **_options: object) -> None:
         levels.append(isolation)
 
-    monkeypatch.setattr("unlearnbench.engine.run.run_suite", note)
-    monkeypatch.setattr("unlearnbench.report.board.read_board", board)
+    monkeypatch.setattr("unlearnbench.running.run.run_suite", note)
+    monkeypatch.setattr("unlearnbench.report.numbers.board.read_board", board)
     monkeypatch.setattr("unlearnbench.report.leaderboard.write_leaderboard", note)
     for option in ([], ["--isolation", "strict"]):
         call("run", "mine.toml", *option)
@@ -193,7 +193,7 @@ def test_validate_needs_a_submission(call: Any) -> None:
 
 
 def test_validate_exits_1_when_a_variant_fails(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from unlearnbench.engine import validate
+    from unlearnbench.verify import validate
 
     checks = [validate.Check("mine", 0.5, None), validate.Check("mine/slow", 60.0, "timeout: over 60 s")]
     monkeypatch.setattr(validate, "validate", lambda path: checks)
@@ -232,8 +232,8 @@ def test_rerun_needs_a_trial(call: Any) -> None:
 def test_rerun_exits_1_when_a_result_differs(
     different: bool, code: int, call: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from unlearnbench.engine import rerun
     from unlearnbench.store.store import Store
+    from unlearnbench.verify import rerun
 
     Store("empty.db").engine.dispose()
     found = [rerun.Comparison("utility", 0.5, 0.4 if different else 0.5, not different)]
@@ -306,7 +306,7 @@ def broken_run(call: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     Path("mine.toml").write_text(TINY)
 
     def run(raising: Any) -> Result:
-        monkeypatch.setattr("unlearnbench.engine.run.run_suite", raising)
+        monkeypatch.setattr("unlearnbench.running.run.run_suite", raising)
         result: Result = call("run", "mine.toml")
         return result
 

@@ -12,12 +12,12 @@ import pytest
 import yaml
 from commands import COMMANDS
 
-from unlearnbench.engine.submissions import Manifest, choose, discover
 from unlearnbench.evaluation.metrics import Metrics
-from unlearnbench.problem.corruption import CORRUPTIONS, Corruption
-from unlearnbench.problem.datasets import NAMES
-from unlearnbench.report.findings import TABLE, updated
-from unlearnbench.template import FILES
+from unlearnbench.problems.corruption import CORRUPTIONS, Corruption
+from unlearnbench.problems.datasets import NAMES
+from unlearnbench.report.text.findings import TABLE, updated
+from unlearnbench.submissions.finding import Manifest, choose, discover
+from unlearnbench.submissions.template import FILES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -154,9 +154,9 @@ def test_the_protocol_explains_every_corruption_and_every_metric() -> None:
 
 def test_the_template_is_package_data() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert "template/*" in project["tool"]["setuptools"]["package-data"]["unlearnbench"]
+    assert "submissions/template/*" in project["tool"]["setuptools"]["package-data"]["unlearnbench"]
     for name in FILES:
-        assert (ROOT / "unlearnbench/template" / name).is_file()
+        assert (ROOT / "unlearnbench/submissions/template" / name).is_file()
 
 
 def test_make_runs_what_the_readme_says() -> None:

@@ -16,21 +16,21 @@ import torch
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from unlearnbench.engine import machine
-from unlearnbench.engine.boundary import Boundary
-from unlearnbench.engine.executors.local import Local
-from unlearnbench.engine.isolation import Isolation
-from unlearnbench.engine.run import run_suite
-from unlearnbench.engine.submissions import Submission, choose, discover
+from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.models import build
-from unlearnbench.problem import datasets
-from unlearnbench.problem.datasets import NAMES, Dataset, digits
-from unlearnbench.problem.discovery import discover as discovered
-from unlearnbench.problem.specification import validated
-from unlearnbench.problem.suite import Suite, problems
-from unlearnbench.problem.suite_file import parse
+from unlearnbench.problems import datasets
+from unlearnbench.problems.datasets import NAMES, Dataset, digits
+from unlearnbench.problems.discovery import discover as discovered
+from unlearnbench.problems.specification import validated
+from unlearnbench.problems.suite import Suite, problems
+from unlearnbench.problems.suite_file import parse
+from unlearnbench.running.executors.local import Local
+from unlearnbench.running.run import run_suite
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import Submission, choose, discover
+from unlearnbench.system import machine
 
 SUITES = [parse(file) for file in sorted((Path(__file__).parents[1] / "suites").glob("*.toml"))]
 """Read where tests are collected, so a suite that cannot be read fails the whole file."""
@@ -133,7 +133,7 @@ def test_a_tiny_cell_of_it_runs(
     def loaded(*args: Any, **options: Any) -> Dataset:
         return data
 
-    monkeypatch.setattr("unlearnbench.problem.datasets.load", loaded)
+    monkeypatch.setattr("unlearnbench.problems.datasets.load", loaded)
     run_suite(tiny(suite), [make_submission("adapts", ADAPTS)], store, tmp_path, executor=here)
     with Session(store.engine) as session:
         records = session.scalars(select(TrialRow)).all()

@@ -1,6 +1,6 @@
 """unlearnbench: which method repairs a classifier trained on corrupted data, and where on the map it fails.
 
-A submission imports its contract from here and nothing else:
+A submission imports everything that it needs from here:
 
     from unlearnbench import Batch, Classifier, ImageSet, Problem, UnlearningMethod
 
@@ -13,13 +13,45 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unlearnbench.method import Batch, Budget, Classifier, ImageSet, Problem, Recipe, UnlearningMethod
+    from unlearnbench.contract.classifier import Classifier, frozen_batchnorm, is_finite, predict, tied_gates
+    from unlearnbench.contract.images import Batch, ImageSet, Pipeline
+    from unlearnbench.contract.method import Problem, UnlearningMethod, hyperparameters, optimizer, set_rate
+    from unlearnbench.contract.recipe import STRICT, Budget, Count, Positive, Recipe, Share, warmup_then_decay
 
-__all__ = ["Batch", "Budget", "Classifier", "ImageSet", "Problem", "Recipe", "UnlearningMethod"]
+__all__ = [
+    "STRICT",
+    "Batch",
+    "Budget",
+    "Classifier",
+    "Count",
+    "ImageSet",
+    "Pipeline",
+    "Positive",
+    "Problem",
+    "Recipe",
+    "Share",
+    "UnlearningMethod",
+    "frozen_batchnorm",
+    "hyperparameters",
+    "is_finite",
+    "optimizer",
+    "predict",
+    "set_rate",
+    "tied_gates",
+    "warmup_then_decay",
+]
 __version__ = "0.1.0"
+
+_ROOMS = {
+    "classifier": ("Classifier", "frozen_batchnorm", "is_finite", "predict", "tied_gates"),
+    "images": ("Batch", "ImageSet", "Pipeline"),
+    "method": ("Problem", "UnlearningMethod", "hyperparameters", "optimizer", "set_rate"),
+    "recipe": ("STRICT", "Budget", "Count", "Positive", "Recipe", "Share", "warmup_then_decay"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(importlib.import_module("unlearnbench.method"), name)
+    for module, names in _ROOMS.items():
+        if name in names:
+            return getattr(importlib.import_module(f"unlearnbench.contract.{module}"), name)
     raise AttributeError(f"module 'unlearnbench' has no attribute {name!r}")

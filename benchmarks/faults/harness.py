@@ -20,12 +20,12 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from unlearnbench.engine.run import run_suite
-from unlearnbench.engine.submissions import Submission, discover, read
+from unlearnbench import Budget, Recipe
 from unlearnbench.errors import HarnessError, UsageError
-from unlearnbench.method import Budget, Recipe
-from unlearnbench.problem.suite import CorruptionSettings, Limits, Model, Suite
+from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
+from unlearnbench.running.run import run_suite
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import Submission, discover, read
 
 SHIPPED = Path(__file__).parents[2] / "submissions"
 METHODS = ("gradient_ascent", "finetune", "npo")

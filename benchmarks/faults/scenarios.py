@@ -29,8 +29,8 @@ from benchmarks.faults.harness import (
     wait,
     written,
 )
-from unlearnbench.engine import run as run_module
-from unlearnbench.problem.tensors import load_verified
+from unlearnbench.problems.tensors import load_verified
+from unlearnbench.running import run as run_module
 
 CLONE_NEWNS = 0x20000
 

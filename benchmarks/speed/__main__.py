@@ -9,8 +9,8 @@ import argparse
 import sys
 
 from benchmarks.speed import suite, training, trial
-from unlearnbench.engine import machine
-from unlearnbench.processes import cores
+from unlearnbench.system import machine
+from unlearnbench.system.processes import cores
 
 
 def main() -> None:

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from unlearnbench.engine.run import run_suite
-from unlearnbench.engine.submissions import choose, discover
-from unlearnbench.problem.suite import Suite
-from unlearnbench.problem.suite_file import find, parse
-from unlearnbench.processes import cores
+from unlearnbench.problems.suite import Suite
+from unlearnbench.problems.suite_file import find, parse
+from unlearnbench.running.run import run_suite
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import choose, discover
+from unlearnbench.system.processes import cores
 
 METHODS = ("finetune", "ssd")
 RATES = (0.1, 1.0)
@@ -29,7 +29,7 @@ cell(sys.argv[1], float(sys.argv[2]), sys.argv[3])
 
 @dataclass(frozen=True)
 class Compared:
-    """Seconds that both ways take for the same trials; `overhead` as in `engine.run.RunSummary`."""
+    """Seconds that both ways take for the same trials; `overhead` as in `running.run.RunSummary`."""
 
     trials: int
     naive: float

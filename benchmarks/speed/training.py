@@ -19,12 +19,10 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
-from unlearnbench.engine import machine
-from unlearnbench.images import ImageSet, Pipeline
-from unlearnbench.method import Classifier, predict
+from unlearnbench import Classifier, ImageSet, Pipeline, Recipe, predict
 from unlearnbench.models import build
 from unlearnbench.models.training import train
-from unlearnbench.recipe import Recipe
+from unlearnbench.system import machine
 
 CLASSES = 10
 REPEATS = 2

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from unlearnbench.engine import child
-from unlearnbench.engine.boundary import Boundary, Request
-from unlearnbench.engine.run import run_suite
-from unlearnbench.engine.submissions import read
-from unlearnbench.engine.world import World
-from unlearnbench.problem.suite_file import find, parse
+from unlearnbench.boundary import child
+from unlearnbench.boundary.boundary import Boundary, Request
+from unlearnbench.problems.suite_file import find, parse
+from unlearnbench.running.run import run_suite
+from unlearnbench.running.world import World
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import read
 
 PROBE = Path(__file__).parent / "probe"
 

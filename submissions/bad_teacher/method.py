@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import Problem, UnlearningMethod, set_rate, warmup_then_decay
+from unlearnbench import Problem, UnlearningMethod, set_rate, warmup_then_decay
 
 
 def divergence(student: Tensor, taught: Tensor) -> Tensor:

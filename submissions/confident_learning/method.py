@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unlearnbench.method import Problem, UnlearningMethod
+from unlearnbench import Problem, UnlearningMethod
 
 
 def label_errors(probabilities: Tensor, labels: Tensor) -> Tensor:

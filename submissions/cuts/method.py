@@ -36,7 +36,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import Classifier, Problem, UnlearningMethod
+from unlearnbench import Classifier, Problem, UnlearningMethod
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from method import Detection
 from torch import nn
 from torch.nn import functional
 
-from unlearnbench.method import Problem, set_rate, warmup_then_decay
+from unlearnbench import Problem, set_rate, warmup_then_decay
 
 
 @dataclass(frozen=True)

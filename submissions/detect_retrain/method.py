@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import ImageSet, Problem, Share, UnlearningMethod
+from unlearnbench import ImageSet, Problem, Share, UnlearningMethod
 
 RIDGES = [10**exponent for exponent in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5)]
 

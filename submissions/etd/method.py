@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-from unlearnbench.method import Problem, UnlearningMethod
+from unlearnbench import Problem, UnlearningMethod
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import Problem, Share, UnlearningMethod
+from unlearnbench import Problem, Share, UnlearningMethod
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn import functional
 
-from unlearnbench.method import Problem, UnlearningMethod, set_rate, warmup_then_decay
+from unlearnbench import Problem, UnlearningMethod, set_rate, warmup_then_decay
 
 
 @dataclass(frozen=True)

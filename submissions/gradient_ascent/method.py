@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn import functional
 
-from unlearnbench.method import Problem, UnlearningMethod
+from unlearnbench import Problem, UnlearningMethod
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from itertools import cycle, islice
 from torch import nn
 from torch.nn import functional
 
-from unlearnbench.method import Batch, Problem, UnlearningMethod
+from unlearnbench import Batch, Problem, UnlearningMethod
 
 
 def pairs(problem: Problem) -> Iterator[tuple[Batch, Batch]]:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn, no_grad
 from torch.nn import functional
 
-from unlearnbench.method import Problem, UnlearningMethod, frozen_batchnorm
+from unlearnbench import Problem, UnlearningMethod, frozen_batchnorm
 
 
 def preference_loss(losses: Tensor, reference: Tensor, beta: float) -> Tensor:

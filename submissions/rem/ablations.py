@@ -11,7 +11,7 @@ import torch
 from method import REM, State, cross_entropy
 from torch import Tensor
 
-from unlearnbench.method import Batch, ImageSet, Problem, tied_gates
+from unlearnbench import Batch, ImageSet, Problem, tied_gates
 
 
 class FirstCounts(REM):

@@ -38,7 +38,7 @@ from torch.func import functional_call
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from unlearnbench.method import Batch, Classifier, ImageSet, Problem, UnlearningMethod, tied_gates
+from unlearnbench import Batch, Classifier, ImageSet, Problem, UnlearningMethod, tied_gates
 
 
 def log_ratio(losses: Tensor, reference: Tensor, beta: float) -> Tensor:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from unlearnbench.method import Problem, UnlearningMethod
+from unlearnbench import Problem, UnlearningMethod
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import Batch, Classifier, ImageSet, Problem, UnlearningMethod
+from unlearnbench import Batch, Classifier, ImageSet, Problem, UnlearningMethod
 
 
 def saliency(model: Classifier, images: ImageSet) -> Tensor:

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import ImageSet, Problem, UnlearningMethod
+from unlearnbench import ImageSet, Problem, UnlearningMethod
 
 
 def inputs_of(layer: nn.Conv2d | nn.Linear, x: Tensor) -> Tensor:

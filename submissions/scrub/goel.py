@@ -19,7 +19,7 @@ from method import SCRUB, distillation
 from torch import Tensor
 from torch.nn import functional
 
-from unlearnbench.method import warmup_then_decay
+from unlearnbench import warmup_then_decay
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import Batch, Problem, UnlearningMethod, set_rate
+from unlearnbench import Batch, Problem, UnlearningMethod, set_rate
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

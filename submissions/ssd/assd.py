@@ -16,7 +16,7 @@ from dampening import dampen, finite_sorted, importances, percentile, ratios, sq
 from method import cross_entropy
 from torch import nn
 
-from unlearnbench.method import Problem, UnlearningMethod
+from unlearnbench import Problem, UnlearningMethod
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from unlearnbench.method import Batch, ImageSet
+from unlearnbench import Batch, ImageSet
 
 Loss = Callable[[Tensor, Batch], Tensor]
 """The mean loss of a batch's logits [B, classes]."""

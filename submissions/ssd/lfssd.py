@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dampening import dampen, importances, ratios
 from torch import Tensor, nn
 
-from unlearnbench.method import Batch, Problem, UnlearningMethod
+from unlearnbench import Batch, Problem, UnlearningMethod
 
 
 def squared_norm(logits: Tensor, batch: Batch) -> Tensor:

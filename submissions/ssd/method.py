@@ -18,7 +18,7 @@ from dampening import dampen, importances, ratios, squared
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import Batch, Problem, UnlearningMethod
+from unlearnbench import Batch, Problem, UnlearningMethod
 
 
 def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:

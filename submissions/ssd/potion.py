@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from dampening import dampen, finite_sorted, importances, percentile, ratios
 from torch import Tensor, nn
 
-from unlearnbench.method import Batch, Problem, UnlearningMethod
+from unlearnbench import Batch, Problem, UnlearningMethod
 
 
 def norm(logits: Tensor, batch: Batch) -> Tensor:

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from unlearnbench.report.board import read_board
-from unlearnbench.report.ranking import ranking, ranking_by_corruption
+from unlearnbench.report.numbers.board import read_board
+from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption
 from unlearnbench.store.store import Store
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "leaderboard.py"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from unlearnbench import cli
-from unlearnbench.engine import world
-from unlearnbench.problem.streams import stream
+from unlearnbench.problems.streams import stream
+from unlearnbench.running import world
 
 TINY = """
 name = "tiny"
@@ -127,7 +127,7 @@ def test_a_method_that_is_gone_is_found_and_a_new_one_is_not_judged(place: Path,
 
 
 def test_no_run_judges_what_is_stored(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unlearnbench.engine.run.run_suite", None)
+    monkeypatch.setattr("unlearnbench.running.run.run_suite", None)
     code, out, _ = call("check", "--against", "baseline.csv", "--no-run")
     assert (code, out.splitlines()[-1]) == (0, "1 method compared with the baseline of tiny: no regression.")
 

@@ -7,7 +7,7 @@ import pytest
 
 from unlearnbench.evaluation.metrics import absorbed, accuracy, memorised, metrics
 from unlearnbench.evaluation.predictions import Predictions, pack, unpack
-from unlearnbench.problem.corruption import ClassSwap, CorruptedSet, PoisonTrigger, RandomSwap
+from unlearnbench.problems.corruption import ClassSwap, CorruptedSet, PoisonTrigger, RandomSwap
 
 TRUE = np.array([0, 1, 2, 3, 4, 5, 1, 2])
 GIVEN = np.array([0, 1, 2, 3, 0, 0, 0, 0])  # the last four are corrupted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unlearnbench.classifier import Classifier
+from unlearnbench import Classifier
 from unlearnbench.models import build
 
 ARCHITECTURES = ("resnet9", "vit", "vit-small")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unlearnbench.method import ImageSet, Pipeline, Recipe, tied_gates
+from unlearnbench import ImageSet, Pipeline, Recipe, tied_gates
 from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.training import train
 
@@ -21,7 +21,7 @@ WIDE = {0.25: (16, 32, 64, 32), 0.5: (8, 16, 32, 16), 0.9: (4, 9, 18, 9)}
 """All channels, by the share of them that all samples see."""
 RECIPE = Recipe(steps=6, batch_size=20, peak_learning_rate=0.05, tied_dropout=0.2)
 SHOW = """import torch
-from unlearnbench.method import tied_gates
+from unlearnbench import tied_gates
 print(torch.cat(tied_gates(torch.tensor([7, 123]), (4, 8, 16, 8), (8, 16, 32, 16), 0.2), 1).tolist())"""
 
 

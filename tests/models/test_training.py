@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from unlearnbench.method import ImageSet, Pipeline, Recipe, predict, warmup_then_decay
+from unlearnbench import ImageSet, Pipeline, Recipe, predict, warmup_then_decay
 from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.training import train
 

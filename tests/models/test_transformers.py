@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from unlearnbench import ImageSet, Pipeline, Recipe, optimizer, tied_gates
 from unlearnbench.errors import UsageError
-from unlearnbench.method import ImageSet, Pipeline, Recipe, optimizer, tied_gates
 from unlearnbench.models import build
 from unlearnbench.models.training import train
 from unlearnbench.models.vit import ViT

@@ -86,7 +86,7 @@ def test_leaving_ends_all_claims(store: Store) -> None:
 
 
 def identity_of_a_dead_process() -> str:
-    code = "from unlearnbench.processes import identity; print(identity())"
+    code = "from unlearnbench.system.processes import identity; print(identity())"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import delete, select, update
 
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.predictions import pack
-from unlearnbench.report.board import read_board
+from unlearnbench.report.numbers.board import read_board
 from unlearnbench.store.dump import dump
 from unlearnbench.store.load import load, parts
 from unlearnbench.store.merge import Merged

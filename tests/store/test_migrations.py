@@ -15,8 +15,8 @@ from sqlalchemy import Engine, MetaData, create_engine, inspect, select, text
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.board import read_board
-from unlearnbench.report.ranking import ranking
+from unlearnbench.report.numbers.board import read_board
+from unlearnbench.report.numbers.ranking import ranking
 from unlearnbench.store import migrations
 from unlearnbench.store.migrations import migrate, stored_version, upgrade
 from unlearnbench.store.schema import SCHEMA_VERSION, Base, OriginalRow, PlannedTrialRow, RunRow

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearnbench.method import ImageSet, Problem
+from unlearnbench import ImageSet, Problem
 
 Array = NDArray[np.float64]
 

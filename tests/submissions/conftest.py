@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unlearnbench.method import Budget, Classifier, ImageSet, Pipeline, Problem, Recipe
+from unlearnbench import Budget, Classifier, ImageSet, Pipeline, Problem, Recipe
 from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.training import train
 

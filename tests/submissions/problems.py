@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from unlearnbench.method import Classifier, Problem
+from unlearnbench import Classifier, Problem
 
 
 def small(

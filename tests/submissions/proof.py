@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from unlearnbench import method as contract
-from unlearnbench.method import Batch, ImageSet, Problem, UnlearningMethod
+from unlearnbench import Batch, ImageSet, Problem, UnlearningMethod
+from unlearnbench.contract import method as contract
 from unlearnbench.models import training
 
 State = dict[str, Tensor]

@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import nn
 
-from unlearnbench.engine.submissions import Submission, discover
-from unlearnbench.method import Classifier, Problem, UnlearningMethod
+from unlearnbench import Classifier, Problem, UnlearningMethod
+from unlearnbench.submissions.finding import Submission, discover
 
 Problems = Callable[..., Problem]
 SUBMISSIONS = {item.label: item for item in discover(Path(__file__).parents[2] / "submissions") if item.folder}
@@ -119,5 +119,5 @@ def test_importing_a_submission_imports_no_harness_but_the_contract() -> None:
             lines = [
                 line for line in file.read_text().splitlines() if line.startswith(("import unlearn", "from unlearn"))
             ]
-            assert all(line.startswith("from unlearnbench.method import") for line in lines), file
-    assert importlib.import_module("unlearnbench.method").Problem is Problem
+            assert all(line.startswith("from unlearnbench import") for line in lines), file
+    assert importlib.import_module("unlearnbench.contract.method").Problem is Problem

@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from unlearnbench.engine.submissions import read
-from unlearnbench.method import Problem
+from unlearnbench import Problem
+from unlearnbench.submissions.finding import read
 
 FOLDER = Path(__file__).parents[2] / "submissions"
 Modules = Callable[[str], ModuleType]

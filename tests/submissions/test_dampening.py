@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 Problems = Callable[..., Problem]
 Module = Callable[..., ModuleType]

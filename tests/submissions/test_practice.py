@@ -17,7 +17,7 @@ from arrays import SGD, accuracy, ce_gradient, inputs, original
 from references import confident_learning, detection
 from torch import Tensor
 
-from unlearnbench.method import Classifier, ImageSet, Problem, Recipe
+from unlearnbench import Classifier, ImageSet, Problem, Recipe
 from unlearnbench.models import build
 
 Problems = Callable[..., Problem]

@@ -37,8 +37,8 @@ from references import (
 from references.plain import forget_and_retain
 from torch import nn
 
-from unlearnbench.engine.submissions import discover
-from unlearnbench.method import Problem, UnlearningMethod
+from unlearnbench import Problem, UnlearningMethod
+from unlearnbench.submissions.finding import discover
 
 Problems = Callable[..., Problem]
 Modules = Callable[..., ModuleType]

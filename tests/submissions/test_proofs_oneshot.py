@@ -21,7 +21,7 @@ from references import etd, sap, ssd
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import Batch, ImageSet, Problem, UnlearningMethod
+from unlearnbench import Batch, ImageSet, Problem, UnlearningMethod
 from unlearnbench.models.training import Original
 
 Problems = Callable[..., Problem]

@@ -22,7 +22,7 @@ from proof import FAULTS, Proof, Trace, assert_agree, places, state
 from references import rem
 from torch import Tensor
 
-from unlearnbench.method import Classifier, Problem, UnlearningMethod
+from unlearnbench import Classifier, Problem, UnlearningMethod
 from unlearnbench.models.training import train
 from unlearnbench.models.vit_small import ViTSmall
 

@@ -20,7 +20,7 @@ def methods(
     ] = None,
 ) -> None:
     """List the methods: submissions in the folder and installed packages."""
-    from unlearnbench.engine.submissions import changed, discover
+    from unlearnbench.submissions.finding import changed, discover
 
     if changed_from is not None:
         for name in changed(discover(submissions), discover(changed_from)):
@@ -35,7 +35,7 @@ def methods(
 @app.command()
 def suites(suites: Suites = Path("suites")) -> None:
     """List the suites with the size of their grids."""
-    from unlearnbench.problem.suite_file import parse
+    from unlearnbench.problems.suite_file import parse
 
     table = Table("suite", "title", "data set", "problems")
     for file in sorted(suites.glob("*.toml")):
@@ -51,7 +51,7 @@ def new(
     submissions: Submissions = Path("submissions"),
 ) -> None:
     """Start a submission: a small working method to change into yours."""
-    from unlearnbench.template import start
+    from unlearnbench.submissions.template import start
 
     folder = start(name, submissions)
     out.print(f"{folder / 'submission.toml'}: say what it is", soft_wrap=True)
@@ -64,7 +64,7 @@ def validate(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of a submission.")],
 ) -> None:
     """Run every variant of a submission on a tiny problem of each kind; takes seconds."""
-    from unlearnbench.engine.validate import validate as run_checks
+    from unlearnbench.verify.validate import validate as run_checks
 
     checks = run_checks(path)
     for check in checks:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from unlearnbench.engine.submissions import Submission
-    from unlearnbench.problem.suite import Suite
+    from unlearnbench.problems.suite import Suite
     from unlearnbench.store.store import Store
+    from unlearnbench.submissions.finding import Submission
 
 
 @app.command()
@@ -39,8 +39,8 @@ def baseline(
     database: Database = DATABASE,
 ) -> None:
     """Write what is stored of a suite as the baseline that later checks compare with."""
-    from unlearnbench.report.baseline import not_recorded, records, write
     from unlearnbench.store.store import Store
+    from unlearnbench.verify.baseline import not_recorded, records, write
 
     with Store(database, create=False) as store:
         frame = records(store.engine, suite)
@@ -83,12 +83,12 @@ def check(
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run a suite anew and compare it with a baseline; exits with 1 if anything got worse."""
-    from unlearnbench.engine.submissions import discover
-    from unlearnbench.problem.suite_file import find, parse
-    from unlearnbench.report import verdict
-    from unlearnbench.report.baseline import read, records, select_methods
-    from unlearnbench.report.regression import compare
+    from unlearnbench.problems.suite_file import find, parse
+    from unlearnbench.report.text import verdict
     from unlearnbench.store.store import Store
+    from unlearnbench.submissions.finding import discover
+    from unlearnbench.verify.baseline import read, records, select_methods
+    from unlearnbench.verify.check import compare
 
     before, names = read(against), method or []
     measured = str(before["suite"].iloc[0])
@@ -128,7 +128,7 @@ def _same_suite(name: str, measured: str, against: Path) -> None:
 
 
 def _known(names: list[str], before: pd.DataFrame, after: pd.DataFrame) -> None:
-    from unlearnbench.report.baseline import select_methods
+    from unlearnbench.verify.baseline import select_methods
 
     for name in names:
         if select_methods(before, [name]).empty and select_methods(after, [name]).empty:
@@ -140,8 +140,8 @@ def _to_run(
     available: Sequence[Submission], before: pd.DataFrame, names: list[str], variants: Sequence[str]
 ) -> list[Submission]:
     """What is asked for, and of it every variant that the baseline has; what only the baseline knows is gone."""
-    from unlearnbench.engine.submissions import choose
-    from unlearnbench.report.baseline import select_methods
+    from unlearnbench.submissions.finding import choose
+    from unlearnbench.verify.baseline import select_methods
 
     there = {item.name for item in available} | {f"{item.name}/{item.variant}" for item in available}
     wanted = [name for name in names if name in there or select_methods(before, [name]).empty]
@@ -163,8 +163,8 @@ def _run(
     download: bool,
 ) -> tuple[pd.DataFrame, list[str]]:
     """The records of a run of these submissions, and what a reader must know about them."""
-    from unlearnbench.engine.run import run_suite
-    from unlearnbench.report.baseline import records
+    from unlearnbench.running.run import run_suite
+    from unlearnbench.verify.baseline import records
 
     try:
         with Bar() as bar:

@@ -14,15 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from unlearnbench.engine.run import Progress as State
-    from unlearnbench.report.board import Board
+    from unlearnbench.report.numbers.board import Board
+    from unlearnbench.running.run import Progress as State
     from unlearnbench.store.store import Store
 
 DATABASE = "sqlite:///data/unlearnbench.db"
 
 
 class Level(StrEnum):
-    """As in `engine.isolation`, which takes too long to import for `--help`."""
+    """As in `boundary.isolation`, which takes too long to import for `--help`."""
 
     process = "process"
     strict = "strict"
@@ -73,7 +73,7 @@ def board_of(
     brief: bool = False,
 ) -> Board:
     """The board of a suite, or of a part of its grid; brief is enough for a ranking or a comparison."""
-    from unlearnbench.report.board import Part, read_board
+    from unlearnbench.report.numbers.board import Part, read_board
 
     part = Part(tuple(seeds or ()), tuple(rates or ()), tuple(corruptions or ()))
     return read_board(store.engine, suite, suites=suites, part=part, isolation=level.value, brief=brief)

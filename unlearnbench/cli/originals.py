@@ -23,7 +23,7 @@ def export(
     suites: Suites = Path("suites"),
 ) -> None:
     """Write the originals of a suite's board, with an index, to a folder that others can import."""
-    from unlearnbench.engine.originals_files import export as write
+    from unlearnbench.running.originals_files import export as write
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
@@ -39,7 +39,7 @@ def import_(
     data: Data = Path("data"),
 ) -> None:
     """Take over the originals of an exported folder, so that trials here start from the same weights."""
-    from unlearnbench.engine.originals_files import import_into, stored_hashes
+    from unlearnbench.running.originals_files import import_into, stored_hashes
 
     imported = import_into(data / "originals", folder, stored_hashes(database))
     _say(f"{imported.added} originals imported, {imported.known} known already")

@@ -26,7 +26,7 @@ from unlearnbench.cli.common import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from unlearnbench.report.board import Board
+    from unlearnbench.report.numbers.board import Board
 
 
 class Format(StrEnum):
@@ -60,8 +60,8 @@ def leaderboard(
 ) -> None:
     """Write the leaderboard of a suite: figures, tables and a static site."""
     from unlearnbench.report.leaderboard import write_leaderboard
-    from unlearnbench.report.ranking import ranking
-    from unlearnbench.report.tables import ranked_tables
+    from unlearnbench.report.numbers.ranking import ranking
+    from unlearnbench.report.text.tables import ranked_tables
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
@@ -85,7 +85,7 @@ def table(
     suites: Suites = Path("suites"),
 ) -> None:
     """Rank the methods of a suite, with intervals over seeds."""
-    from unlearnbench.report.rendering import ranking_as
+    from unlearnbench.report.text.rendering import ranking_as
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
@@ -105,7 +105,7 @@ def compare(
     suites: Suites = Path("suites"),
 ) -> None:
     """Show where on the map one method beats another, within the seeds that both have."""
-    from unlearnbench.report.rendering import comparison_as
+    from unlearnbench.report.text.rendering import comparison_as
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
@@ -121,7 +121,7 @@ def tunings(
     database: Database = DATABASE,
 ) -> None:
     """Show what tuning found for each method of a suite, and what the choice without clean data costs."""
-    from unlearnbench.report.rendering import tunings_as
+    from unlearnbench.report.text.rendering import tunings_as
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
@@ -139,7 +139,7 @@ def show(
     suites: Suites = Path("suites"),
 ) -> None:
     """Show the map of one method: utility x healed for each regularity and discovery rate."""
-    from unlearnbench.report.terminal_map import heatmap_table
+    from unlearnbench.report.text.terminal_map import heatmap_table
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
@@ -175,7 +175,7 @@ def plot(
 
 def _say_what_is_out(board: Board) -> None:
     """A line for each method with seeds that do not count, and for each group of records that are not on the board."""
-    from unlearnbench.report.board import incomplete
+    from unlearnbench.report.numbers.board import incomplete
 
     lines = [
         f"not counted: {method}, seed{'s' * (len(rows) > 1)} {', '.join(rows['seed'])}:"
@@ -189,7 +189,7 @@ def _say_what_is_out(board: Board) -> None:
 
 def _show(content: str | list[Table], file: Path | None) -> None:
     """Print text or tables, or write them to a file."""
-    from unlearnbench.report.rendering import write
+    from unlearnbench.report.text.rendering import write
 
     if file is not None:
         write(content, file)

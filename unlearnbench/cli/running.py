@@ -75,19 +75,19 @@ def run(
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run all trials of a suite that are not stored yet, and store their results."""
-    from unlearnbench.engine.executors import Start
-    from unlearnbench.engine.executors.local import local
-    from unlearnbench.engine.isolation import require
-    from unlearnbench.engine.run import run_suite
-    from unlearnbench.engine.submissions import choose, discover
-    from unlearnbench.problem.suite_file import find, parse
-    from unlearnbench.report.ranking import ranking
-    from unlearnbench.report.tables import ranked_tables
+    from unlearnbench.boundary.isolation import require
+    from unlearnbench.problems.suite_file import find, parse
+    from unlearnbench.report.numbers.ranking import ranking
+    from unlearnbench.report.text.tables import ranked_tables
+    from unlearnbench.running.executors import Start
+    from unlearnbench.running.executors.local import local
+    from unlearnbench.running.run import run_suite
     from unlearnbench.store.store import Store
+    from unlearnbench.submissions.finding import choose, discover
 
     start: Start = local
     if executor == Executor.ray:
-        from unlearnbench.engine.executors.ray import cluster
+        from unlearnbench.running.executors.ray import cluster
 
         start = partial(cluster, gpus_per_trial=gpus_per_trial)
     else:
@@ -143,13 +143,13 @@ def tune(
     suites: Suites = Path("suites"),
 ) -> None:
     """Search the hyperparameters of a method on the suite's tuning seeds; prints the winner as a variant."""
-    from unlearnbench.engine.submissions import choose, discover
-    from unlearnbench.engine.tries import choices
-    from unlearnbench.engine.tune import as_variant
-    from unlearnbench.engine.tune import tune as search
-    from unlearnbench.problem.suite_file import find, parse
-    from unlearnbench.report.tables import cost_line, tries_table
+    from unlearnbench.problems.suite_file import find, parse
+    from unlearnbench.report.text.tables import cost_line, tries_table
     from unlearnbench.store.store import Store
+    from unlearnbench.submissions.finding import choose, discover
+    from unlearnbench.tuning.tries import choices
+    from unlearnbench.tuning.tune import as_variant
+    from unlearnbench.tuning.tune import tune as search
 
     grid = parse(find(suite, suites))
     start = choose(discover(submissions), [method])[0]
@@ -174,9 +174,9 @@ def rerun(
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run a stored trial again from its record and compare; stores nothing, exits with 1 if a result differs."""
-    from unlearnbench.engine.rerun import rerun as run_again
-    from unlearnbench.report.tables import comparison_table
+    from unlearnbench.report.text.tables import comparison_table
     from unlearnbench.store.store import Store
+    from unlearnbench.verify.rerun import rerun as run_again
 
     with Store(database, create=False) as store:
         comparisons = run_again(store, trial, submissions, data, download=not no_download)

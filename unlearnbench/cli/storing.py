@@ -77,7 +77,7 @@ def dump(
     suites: Suites = Path("suites"),
 ) -> None:
     """Write the board of a suite to text files, its whole seeds one by one; what the files hold already is left out."""
-    from unlearnbench.report.board import counted
+    from unlearnbench.report.numbers.board import counted
     from unlearnbench.store.dump import dump as write
     from unlearnbench.store.store import Store
 
@@ -118,7 +118,7 @@ def export(
     suite: OneSuite = None,
 ) -> None:
     """Write every planned trial with its context to a file, one row each."""
-    from unlearnbench.report.export import export as write
+    from unlearnbench.report.numbers.export import export as write
     from unlearnbench.store.store import Store
 
     with Store(url, create=False) as store:
@@ -129,8 +129,8 @@ def export(
 @store_app.command()
 def recompute(url: Url = DATABASE, suite: OneSuite = None, data: Data = Path("data")) -> None:
     """Compute every stored metric again from the stored predictions, and show what differs."""
-    from unlearnbench.engine.recompute import recompute as check
     from unlearnbench.store.store import Store
+    from unlearnbench.verify.recompute import recompute as check
 
     with Store(url, create=False) as store:
         result = check(store, data, suite=suite)

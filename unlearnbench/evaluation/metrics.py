@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unlearnbench.evaluation.predictions import Predictions
-from unlearnbench.problem.corruption import CorruptedSet, Corruption, Indices, Labels, Mask
+from unlearnbench.problems.corruption import CorruptedSet, Corruption, Indices, Labels, Mask
 
 MEMORISED = 0.8
 """Share of the corrupted samples that an original must give its wrong label, or a repair means nothing."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unlearnbench.problem.corruption import Labels
+from unlearnbench.problems.corruption import Labels
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from unlearnbench.method import Classifier
+from unlearnbench.contract.classifier import Classifier
 from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.vit import ViT
 from unlearnbench.models.vit_small import ViTSmall

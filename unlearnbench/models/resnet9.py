@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.method import Classifier
+from unlearnbench.contract.classifier import Classifier
 
 # Channels of the four groups that share a gate: conv1 | conv2, res1 | conv3, res2 | conv4.
 GROUPS = (64, 128, 256, 128)

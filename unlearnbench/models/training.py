@@ -5,17 +5,10 @@ from __future__ import annotations
 from torch import nn
 from torch.nn import functional
 
-from unlearnbench.method import (
-    Classifier,
-    ImageSet,
-    Problem,
-    Recipe,
-    UnlearningMethod,
-    optimizer,
-    set_rate,
-    tied_gates,
-    warmup_then_decay,
-)
+from unlearnbench.contract.classifier import Classifier, tied_gates
+from unlearnbench.contract.images import ImageSet
+from unlearnbench.contract.method import Problem, UnlearningMethod, optimizer, set_rate
+from unlearnbench.contract.recipe import Recipe, warmup_then_decay
 
 
 def train(model: Classifier, images: ImageSet, recipe: Recipe) -> Classifier | None:

@@ -29,8 +29,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unlearnbench.contract.classifier import Classifier
 from unlearnbench.errors import UsageError
-from unlearnbench.method import Classifier
 
 PATCH, BLOCKS, HEADS, HEAD_WIDTH, MLP_RATIO = 8, 4, 8, 64, 3
 SHIFTS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # pixels to the right and down; what is uncovered is 0

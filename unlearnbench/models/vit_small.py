@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torchvision.models.vision_transformer import VisionTransformer
 
+from unlearnbench.contract.classifier import Classifier
 from unlearnbench.errors import UsageError
-from unlearnbench.method import Classifier
 
 PATCH, BLOCKS, HEADS, HEAD_WIDTH, MLP_RATIO = 4, 6, 3, 64, 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_SEEDS
-from unlearnbench.problem.corruption import CORRUPTIONS, REGULARITIES
+from unlearnbench.problems.corruption import CORRUPTIONS, REGULARITIES
 
 REGULARITY_LABELS = {"high": "High", "medium": "Med.", "low": "Low"}
 LONG_LABELS = {"high": "High", "medium": "Medium", "low": "Low"}

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine
 
-from unlearnbench.engine.isolation import LEVELS, Isolation
-from unlearnbench.report.board import Board, incomplete, runs_of
+from unlearnbench.boundary.isolation import LEVELS, Isolation
 from unlearnbench.report.figures import (
     best_lines,
     detail,
@@ -22,17 +21,18 @@ from unlearnbench.report.figures import (
     save,
     tied_dropout,
 )
-from unlearnbench.report.frames import (
+from unlearnbench.report.labels import PRODUCT, demonstration
+from unlearnbench.report.numbers.board import Board, incomplete, runs_of
+from unlearnbench.report.numbers.frames import (
     LOW_UTILITY_THRESHOLD,
     beyond_oracle,
     healing_correlation,
     places,
     thirds,
 )
-from unlearnbench.report.labels import PRODUCT, demonstration
-from unlearnbench.report.ranking import ranking
+from unlearnbench.report.numbers.ranking import ranking
 from unlearnbench.report.site import write_site
-from unlearnbench.report.tables import CORRELATION_NOTE, correlation_markdown, ranked_markdown, thirds_markdown
+from unlearnbench.report.text.tables import CORRELATION_NOTE, correlation_markdown, ranked_markdown, thirds_markdown
 from unlearnbench.store.schema import RunRow
 
 FIGURES, SITE = "figures", "site"

@@ -21,8 +21,8 @@ from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Integer, LargeBin
 
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.predictions import unpack
-from unlearnbench.problem.specification import validated
-from unlearnbench.problem.streams import Seeds
+from unlearnbench.problems.specification import validated
+from unlearnbench.problems.streams import Seeds
 from unlearnbench.store.schema import SCHEMA_VERSION, TABLES
 from unlearnbench.store.store import Values, key_of
 

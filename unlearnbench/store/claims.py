@@ -17,10 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import HarnessError
-from unlearnbench.processes import alive, identity
 from unlearnbench.store.connection import writing
 from unlearnbench.store.schema import ClaimRow, TrialRow
 from unlearnbench.store.store import Store
+from unlearnbench.system.processes import alive, identity
 
 BEAT = 10.0
 LAPSE = 120.0

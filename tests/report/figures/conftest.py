@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from unlearnbench.report.board import read_board
+from unlearnbench.report.numbers.board import read_board
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `looks`
 
@@ -35,7 +35,7 @@ def both(small):
 @pytest.fixture
 def fourth(monkeypatch):
     """A second corruption of low regularity, as somebody may add one."""
-    from unlearnbench.problem.corruption import CORRUPTIONS
+    from unlearnbench.problems.corruption import CORRUPTIONS
 
     monkeypatch.setitem(CORRUPTIONS, "noise", type("Noise", (CORRUPTIONS["random-swap"],), {"name": "noise"}))
     return "noise"

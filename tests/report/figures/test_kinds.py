@@ -1,8 +1,8 @@
 import pytest
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.board import read_board
 from unlearnbench.report.figures import KINDS, plot
+from unlearnbench.report.numbers.board import read_board
 
 CHOICES = {
     "maps": ["good", "flaky"],

@@ -4,7 +4,7 @@ from looks import ALL, cells, grid, labels, legend, mesh, numbers, panels, spoil
 
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import choose_pairs, detail, map_figure, maps, tied_dropout
-from unlearnbench.report.frames import map_of
+from unlearnbench.report.numbers.frames import map_of
 
 
 def titles(figure):

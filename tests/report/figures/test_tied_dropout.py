@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import choose_pairs, ranked_pairs, tied_dropout
 from unlearnbench.report.figures.tied_dropout import MINUS, differences, signed
-from unlearnbench.report.frames import map_of
+from unlearnbench.report.numbers.frames import map_of
 
 KINDS = [(0.5, "standard"), (0.5, "tied-dropout")]
 

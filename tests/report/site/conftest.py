@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.orm import Session
 
-from unlearnbench.problem.streams import Seeds
-from unlearnbench.recipe import Recipe
-from unlearnbench.report.board import Board, read_board
-from unlearnbench.report.ranking import ranking
+from unlearnbench import Recipe
+from unlearnbench.problems.streams import Seeds
+from unlearnbench.report.numbers.board import Board, read_board
+from unlearnbench.report.numbers.ranking import ranking
 from unlearnbench.report.site import write_site
 from unlearnbench.store.schema import Base, OriginalRow, ProblemRow
 

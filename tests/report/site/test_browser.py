@@ -488,7 +488,7 @@ def test_the_whole_ranking_fits_a_desktop_screen(browser: Any, folder: Path, ran
 
 
 def test_names_of_rows_stay_beside_their_map(browser: Any, ranked: Any, tmp_path: Path, sites: Path) -> None:
-    from unlearnbench.report.ranking import ranking
+    from unlearnbench.report.numbers.ranking import ranking
     from unlearnbench.report.site.gather import content_of
     from unlearnbench.report.site.pages import render
 

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unlearnbench.report.board import read_board
-from unlearnbench.report.frames import healing_correlation, map_of, original_column, states_of
-from unlearnbench.report.ranking import ranking
+from unlearnbench.report.numbers.board import read_board
+from unlearnbench.report.numbers.frames import healing_correlation, map_of, original_column, states_of
+from unlearnbench.report.numbers.ranking import ranking
 from unlearnbench.report.site.content import METRICS
 from unlearnbench.report.site.gather import content_of, flat, page_of
 
@@ -97,7 +97,7 @@ def test_failures_are_counted_by_reason_and_say_where(small):
 
 
 def test_two_corruptions_of_one_regularity_are_two_rows(small, monkeypatch):
-    from unlearnbench.problem.corruption import CORRUPTIONS
+    from unlearnbench.problems.corruption import CORRUPTIONS
 
     monkeypatch.setitem(CORRUPTIONS, "noise", type("Noise", (CORRUPTIONS["class-swap"],), {"name": "noise"}))
     board = read_board(small.engine, "small")

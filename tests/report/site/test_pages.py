@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from unlearnbench.report.board import read_board
 from unlearnbench.report.figures import cell_colours
-from unlearnbench.report.ranking import ranking
+from unlearnbench.report.numbers.board import read_board
+from unlearnbench.report.numbers.ranking import ranking
 from unlearnbench.report.site import write_site
 from unlearnbench.report.site.gather import content_of
 from unlearnbench.report.site.pages import NO_VALUE, cell_data, render, scale, shade, web

@@ -9,7 +9,7 @@ import torch
 from proof import Trace, state
 
 from references.plain import SGD, Samples, everything, is_found, one_pass, original
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 
 def reference(problem: Problem, learning_rate: float, retained: float = 0.3, decay: bool = False) -> Trace:

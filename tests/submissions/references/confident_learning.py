@@ -12,7 +12,7 @@ from proof import Trace
 from references import retrain
 from references.detect_retrain import without
 from references.plain import everything, is_found
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 
 def errors(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> list[bool]:

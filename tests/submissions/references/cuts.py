@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from references.plain import SGD, accuracy, forget_and_retain, one_pass, original
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 Array = NDArray[np.float64]
 GRID = [number / 20 for number in range(81)]

@@ -6,7 +6,7 @@ from proof import Trace
 
 from references import detection, finetune
 from references.detect_retrain import without
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 
 def reference(problem: Problem, learning_rate: float, components: int, price: float, largest: float) -> Trace:

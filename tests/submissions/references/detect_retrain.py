@@ -8,7 +8,7 @@ import torch
 from proof import Trace
 
 from references import detection, retrain
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 
 def without(problem: Problem, kept: list[int]) -> Problem:

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from references.plain import everything, is_found, original
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 Array = NDArray[np.float64]
 RIDGES = np.logspace(-3, 0.5, 8)

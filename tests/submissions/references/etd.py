@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from references.plain import SGD, everything, original
-from unlearnbench.method import Classifier, Problem, tied_gates
+from unlearnbench import Classifier, Problem, tied_gates
 
 
 def dropped(old: State, wide: State) -> State:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from references.plain import SGD, Samples, accuracy, forget_and_retain, one_pass, original
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 
 def reference(problem: Problem, learning_rate: float, max_drop: float, selection_samples: int) -> Trace:

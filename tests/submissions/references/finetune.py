@@ -6,7 +6,7 @@ from proof import Trace, state
 from torch.nn import functional
 
 from references.plain import SGD, forget_and_retain, one_pass, original
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 
 def reference(problem: Problem, learning_rate: float) -> Trace:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 
 class Samples(NamedTuple):

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from references.plain import SGD, Samples, everything, is_found
-from unlearnbench.method import Problem, tied_gates
+from unlearnbench import Problem, tied_gates
 
 Name = Literal["REM", "NPOREMMOD", "NPORT", "REMGEN", "REMIDEAL", "REMMOD"]
 STARTS_FROM_ZERO = ("NPORT", "REMGEN", "REMIDEAL")

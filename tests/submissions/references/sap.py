@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from references.plain import everything, original
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 
 def columns(layer: nn.Module, entered: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from references.plain import SGD, Samples, forget_and_retain, one_pass, original
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

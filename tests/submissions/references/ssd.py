@@ -16,7 +16,7 @@ from proof import Trace, state
 from torch import Tensor, nn
 
 from references.plain import Samples, accuracy, everything, forget_and_retain, one_pass, original
-from unlearnbench.method import Problem
+from unlearnbench import Problem
 
 Array = NDArray[np.float64]
 Importances = dict[str, Array]

@@ -13,17 +13,17 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from unlearnbench.report.board import counted
 from unlearnbench.report.figures.style import GREY, styled, wrapped
-from unlearnbench.report.frames import (
+from unlearnbench.report.labels import demonstration, row_labels, standing
+from unlearnbench.report.numbers.board import counted
+from unlearnbench.report.numbers.frames import (
     LOW_UTILITY_THRESHOLD,
     LowUtility,
     has_low_utility,
     healing_correlation,
     trials_of,
 )
-from unlearnbench.report.labels import demonstration, row_labels, standing
-from unlearnbench.report.tables import correlation_text, seeds_text
+from unlearnbench.report.text.tables import correlation_text, seeds_text
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _WIDTH, _LINE = 4.7, 0.17

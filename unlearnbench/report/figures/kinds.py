@@ -8,14 +8,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.board import Board
 from unlearnbench.report.figures.healing import healing_scatter
 from unlearnbench.report.figures.maps import detail, maps
 from unlearnbench.report.figures.rates import best_lines, rates
 from unlearnbench.report.figures.regions import regions
 from unlearnbench.report.figures.style import check_suffix, save
 from unlearnbench.report.figures.tied_dropout import choose_pairs, tied_dropout
-from unlearnbench.report.ranking import ranking
+from unlearnbench.report.numbers.board import Board
+from unlearnbench.report.numbers.ranking import ranking
 
 
 def plot(board: Board, kind: str, methods: Sequence[str], path: Path) -> None:

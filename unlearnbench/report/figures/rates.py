@@ -19,11 +19,11 @@ from matplotlib.transforms import ScaledTranslation
 
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import estimate
-from unlearnbench.report.board import counted, shown
 from unlearnbench.report.figures.style import GREY, styled, text_width, wrapped
-from unlearnbench.report.frames import REFERENCE, RETRAIN, scored
 from unlearnbench.report.labels import PRODUCT, RATE_LABEL, demonstration, in_order, row_labels
-from unlearnbench.report.ranking import ranking
+from unlearnbench.report.numbers.board import counted, shown
+from unlearnbench.report.numbers.frames import REFERENCE, RETRAIN, scored
+from unlearnbench.report.numbers.ranking import ranking
 
 MOST_LINES = 8
 """More cannot be told apart."""

@@ -29,9 +29,9 @@ from unlearnbench.report.figures.heatmaps import (
     say_demonstration,
 )
 from unlearnbench.report.figures.style import styled, text_width
-from unlearnbench.report.frames import REFERENCE, map_of, states_of
 from unlearnbench.report.labels import PRODUCT
-from unlearnbench.report.ranking import ranking
+from unlearnbench.report.numbers.frames import REFERENCE, map_of, states_of
+from unlearnbench.report.numbers.ranking import ranking
 
 MINUS = "\N{MINUS SIGN}"
 TIED = "tied dropout"

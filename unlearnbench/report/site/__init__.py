@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import Engine
 
-from unlearnbench.report.board import Board
+from unlearnbench.report.numbers.board import Board
 from unlearnbench.report.site.gather import content_of
 from unlearnbench.report.site.pages import cell_data, render, scale
 

@@ -14,11 +14,18 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from unlearnbench.evaluation.statistics import estimate
-from unlearnbench.report.board import Board, incomplete, runs_of, shown
-from unlearnbench.report.frames import beyond_oracle, healing_correlation, map_of, original_column, places, states_of
 from unlearnbench.report.labels import LONG_LABELS, in_order, row_labels
+from unlearnbench.report.numbers.board import Board, incomplete, runs_of, shown
+from unlearnbench.report.numbers.frames import (
+    beyond_oracle,
+    healing_correlation,
+    map_of,
+    original_column,
+    places,
+    states_of,
+)
 from unlearnbench.report.site.content import METRICS, Cell, Content, Failure, Group, Method, Row, Run, Trial
-from unlearnbench.report.tables import UNPAIRED_NOTE, unpaired_words
+from unlearnbench.report.text.tables import UNPAIRED_NOTE, unpaired_words
 from unlearnbench.store.schema import PlannedTrialRow, RunRow, SubmissionRow
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from unlearnbench.report.figures import cell_colours
 from unlearnbench.report.labels import PRODUCT
 from unlearnbench.report.site.content import METRICS, Cell, Content, Method, Trial
-from unlearnbench.report.tables import clipped, correlation_text, rank_text, seeds_text
+from unlearnbench.report.text.tables import clipped, correlation_text, rank_text, seeds_text
 
 PANELS = {
     "healed_train": "Healed (train)",

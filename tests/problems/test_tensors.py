@@ -1,0 +1,62 @@
+"""Files of tensors are what was written, or they are nothing."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import Timeout
+
+from unlearnbench.errors import HarnessError
+from unlearnbench.problems.tensors import load_verified, lock, save
+
+TENSORS = {"a": torch.arange(60, dtype=torch.float32).reshape(3, 20), "b": torch.ones(2, dtype=torch.uint8)}
+
+
+def test_flipped_bits_are_found(tmp_path: Path) -> None:
+    file = tmp_path / "x.safetensors"
+    save(TENSORS, file)
+    whole = file.read_bytes()
+    assert load_verified(file) is not None
+    for bit in range(0, 8 * len(whole), 7):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(content)
+        found = load_verified(file)
+        # A bit of the spaces or names of the header may change nothing that is read.
+        assert found is None or all(torch.equal(found[name], TENSORS[name]) for name in TENSORS), bit
+
+
+def test_every_cut_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "x.safetensors"
+    save(TENSORS, file)
+    whole = file.read_bytes()
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        assert load_verified(file) is None, length
+
+
+def test_what_a_killed_harness_left_half_written_goes(tmp_path: Path) -> None:
+    file = tmp_path / "x.safetensors"
+    left = tmp_path / "x.safetensors.part-1"
+    left.write_bytes(random.Random(0).randbytes(100))
+    assert load_verified(file) is None
+    save(TENSORS, file)
+    assert sorted(tmp_path.iterdir()) == [file]
+
+
+def test_one_at_a_time(tmp_path: Path) -> None:
+    with lock(tmp_path / "x"):
+        with pytest.raises(Timeout):
+            lock(tmp_path / "x").acquire(blocking=False)
+        lock(tmp_path / "y").acquire(blocking=False).lock.release()
+
+
+def test_no_room_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HarnessError, match="cannot be made"):
+        lock(tmp_path / "file" / "x")
+    with pytest.raises(HarnessError, match=r"/gone/x.part-\d+ cannot be written: .*make room"):
+        save(TENSORS, tmp_path / "gone" / "x")

@@ -1,0 +1,56 @@
+"""What a machine is asked: its precision, and that it keeps freed memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from unlearnbench.system import machine
+
+FREED = """
+import resource, sys, torch
+from unlearnbench.system import machine
+if sys.argv[1] == "keep":
+    machine.keep_memory()
+for _ in range(10):  # until its heap has found its size
+    torch.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(mode: str, environment: dict[str, str] | None = None) -> int:
+    command = [sys.executable, "-c", FREED, mode]
+    answer = subprocess.run(command, env={**os.environ, **(environment or {})}, capture_output=True, check=True)
+    return int(answer.stdout)
+
+
+@pytest.mark.skipif(machine.platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_freed_memory_is_kept_by_call_and_by_environment() -> None:
+    given_back = faults("not")
+    assert given_back > 4 * faults("keep")
+    assert given_back > 4 * faults("not", machine.KEEP_MEMORY)
+
+
+@pytest.mark.parametrize(
+    ("capability", "flags", "native"),
+    [
+        ("AVX512", "avx512f avx512_bf16 amx_tile amx_bf16", True),
+        ("AVX512", "avx512f avx512_bf16", False),
+        ("AVX2", "avx2 amx_bf16", False),
+    ],
+)
+def test_only_matrix_units_make_bfloat16_native_on_a_processor(
+    monkeypatch: pytest.MonkeyPatch, capability: str, flags: str, native: bool
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(machine, "_processor_field", lambda name: flags)
+    assert machine.native_bfloat16("cpu") is native
+    assert machine.precision("auto", "cpu") == ("bfloat16" if native else "float32")
+    assert machine.precision("bfloat16", "cpu") == "bfloat16"

@@ -1,0 +1,294 @@
+"""The harness's side of the boundary: a request goes out, an outcome comes back, whatever the submission did."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from safetensors.torch import load
+
+from unlearnbench.boundary import isolation
+from unlearnbench.boundary.isolation import Isolation
+from unlearnbench.contract.images import Pipeline
+from unlearnbench.contract.recipe import Budget, Recipe
+from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.models.weights import Weights, fault
+from unlearnbench.submissions.finding import sources
+from unlearnbench.system.machine import KEEP_MEMORY
+
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
+HEADER_BYTES = 2**20  # what a file of weights may have beside them
+ATTEMPTS = 10
+"""How often a trial is begun that others, of the same user, kill before its first line; with a second between."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that a trial's process is given. Positions are those of samples in D_tr."""
+
+    entry: str
+    folder: str | None
+    hyperparameters: dict[str, Any]
+    training_set: str
+    original: str | None
+    forget: list[int]
+    corrupted: list[int] | None
+    model: dict[str, Any]
+    pipeline: Pipeline
+    budget: Budget
+    recipe: Recipe
+    seed: int
+    threads: int
+    precision: str
+    device: str
+    seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a request. `reason` is None exactly when `weights` are usable.
+
+    Attributes:
+        seconds: by the clock, in `unlearn`.
+        processor_seconds: user and system time of all processes of the trial, since before the submission was imported;
+            None where that is not known.
+    """
+
+    weights: Weights | None
+    reason: str | None
+    detail: str | None
+    seconds: float | None
+    processor_seconds: float | None
+    forward_samples: int | None
+    backward_samples: int | None
+
+
+class Boundary:
+    """A private folder for what is handed over, and a server to fork trials from.
+
+    At the level `process` the server starts when the first trial comes, at `strict` at once, to see whether it can.
+    Thread-safe. On leaving, every trial that still runs is killed.
+
+    Raises:
+        UsageError: on entering, this machine cannot isolate as asked.
+    """
+
+    def __init__(self, level: Isolation = "process"):
+        self.level = level
+
+    def __enter__(self) -> Self:
+        isolation.require(self.level)
+        self.folder = Path(tempfile.mkdtemp(prefix="unlearnbench-"))
+        self._socket = str(self.folder / "server")
+        self._server: subprocess.Popen[bytes] | None = None
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+        if self.level != "process":
+            try:
+                self._start()
+            except BaseException:
+                shutil.rmtree(self.folder)
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._closed = True
+            for connection in self._connections:
+                connection.shutdown(socket.SHUT_RDWR)  # its guardian kills the trial
+        if self._server is not None:
+            assert self._server.stdin is not None
+            self._server.stdin.close()
+            self._server.wait()
+        _remove(self.folder)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # A clean environment: what the caller's holds (a database password, say) is nobody's business there.
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        environment |= {"HOME": str(self.folder), "USER": "trial", "OMP_NUM_THREADS": "1"}
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **KEEP_MEMORY}
+        Path(self._socket).unlink(missing_ok=True)  # one that was killed leaves it
+        arguments = [sys.executable, "-P", "-m", "unlearnbench.boundary.server", self._socket]
+        if self.level != "process":
+            arguments.append(json.dumps(isolation.sandbox_command({})))
+        errors = None if self.level == "process" else (self.folder / "errors").open("w+b")
+        self._server = subprocess.Popen(
+            [*isolation.server_command(self.level), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=self.folder,
+            start_new_session=True,  # an interrupt in the terminal is for the harness, which then ends this
+            env=environment,
+        )
+        assert self._server.stdout is not None
+        answer = self._server.stdout.readline().decode().strip()
+        if answer == "ready":
+            return self._server
+        self._server.communicate()
+        if errors is None:
+            raise HarnessError("the server that trials are forked from did not start; its error stands above")
+        errors.seek(0)
+        reason = answer or " ".join(errors.read().decode(errors="replace").split())[-1000:]
+        raise UsageError(f"isolation '{self.level}' does not work here: {reason}")
+
+    def _connect(self) -> socket.socket:
+        with self._lock:
+            if self._closed:
+                raise HarnessError("a trial was asked for after the end of the run")
+            if self._server is None or self._server.poll() is not None:  # a trial of the same user may kill it
+                self._start()
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.connect(self._socket)
+            except OSError:
+                connection.close()
+                raise
+            self._connections.add(connection)
+        return connection
+
+    def run(self, request: Request, reference: Weights) -> Outcome:
+        """Run one request in a fresh process; the weights that come back must fit those of the reference.
+
+        Raises:
+            HarnessError: what failed was the harness's own part, before the submission's first line.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="trial-", dir=self.folder))
+        try:
+            order = self._order(request, folder)
+            for _ in range(ATTEMPTS):
+                events, descriptor = self._exchange(order)
+                if events or self._closed:  # otherwise the server was killed with it in its hands
+                    break
+                self._let_end()
+            if self._closed:
+                raise HarnessError("the run was ended during a trial")
+            outcome = _outcome(events, descriptor, reference)
+        finally:
+            _remove(folder)
+        if outcome.weights is None:
+            # A disk that is still full without this trial's folder is no fault of the trial.
+            room = shutil.disk_usage(self.folder).free
+            if room < sum(tensor.nbytes for tensor in reference.values()):
+                raise HarnessError(
+                    f"only {room} bytes are left in {self.folder}: make room there, or set TMPDIR to another place"
+                )
+        return outcome
+
+    def _let_end(self) -> None:
+        """A server that was killed takes a moment to be gone, and so does who kills others: attempts would be lost."""
+        server = self._server
+        if server is not None:
+            with suppress(subprocess.TimeoutExpired):  # it lives: what was lost is the process of this trial alone
+                server.wait(timeout=1)
+
+    def _order(self, request: Request, folder: Path) -> bytes:
+        """The request as a line, with the places where the trial finds what it is given."""
+        order: dict[str, Any] = {**asdict(request), "private": str(folder / "own"), "sandbox": None}
+        (folder / "own").mkdir()
+        if request.folder is not None:  # of the submission, what was hashed, and nothing else that lies beside it
+            order["folder"] = str(folder / "code")
+            for file in sources(Path(request.folder)):
+                copy = folder / "code" / file.relative_to(request.folder)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+        if self.level == "strict":
+            names = {"training_set": "training_set.safetensors", "original": "original.safetensors", "folder": "code"}
+            given = {name: order[key] for key, name in names.items() if order[key] is not None}
+            order |= {key: f"{isolation.GIVEN}/{name}" for key, name in names.items() if order[key] is not None}
+            order |= {"private": "/tmp", "sandbox": isolation.sandbox_command(given, request.device)}
+        return json.dumps(order).encode() + b"\n"
+
+    def _exchange(self, order: bytes) -> tuple[dict[str, dict[str, Any]], int | None]:
+        """The events of one trial by name, and the descriptor of the file with its weights."""
+        connection = None
+        content, descriptors = b"", list[int]()
+        try:
+            connection = self._connect()
+            connection.sendall(order)
+            while True:
+                data, received, _, _ = socket.recv_fds(connection, 2**16, 1)
+                descriptors += received
+                if not data:
+                    break
+                content += data
+        except ConnectionError:
+            pass  # what came before counts; if nothing did, the caller tries again
+        except OSError as error:
+            raise HarnessError(f"the server that trials are forked from cannot be reached: {error}") from error
+        finally:
+            if connection is not None:
+                with self._lock:
+                    self._connections.discard(connection)
+                connection.close()
+        events = [json.loads(line) for line in content.split(b"\n")[:-1]]
+        return {event.pop("event"): event for event in events}, descriptors[0] if descriptors else None
+
+
+def _outcome(events: dict[str, dict[str, Any]], descriptor: int | None, reference: Weights) -> Outcome:
+    end = events.get("ended")
+    if "loaded" not in events and not (end and end["loaded"]):
+        message = events["broken"]["message"] if "broken" in events else end and end["output"]
+        raise HarnessError(f"a trial's process could not be set up: {message or 'it left no message'}")
+    if end is None:
+        return Outcome(None, "crashed: the process that watches it was killed", None, None, None, None, None)
+    found = end["reason"] if end["reason"] is not None else _weights(descriptor, reference)
+    return Outcome(
+        weights=None if isinstance(found, str) else found,
+        reason=_readable(found[:400]) if isinstance(found, str) else None,
+        detail=_readable(((end["detail"] or "") + end["output"])[-8000:]) or None,
+        seconds=end["seconds"],
+        processor_seconds=end["processor_seconds"],
+        forward_samples=end["forward"],
+        backward_samples=end["backward"],
+    )
+
+
+def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
+    """The weights in a file that a trial left, or why there are none. The trial chose what the file is."""
+    if descriptor is None:
+        return "invalid weights: it left no file of them"
+    limit = sum(tensor.nbytes for tensor in reference.values()) + HEADER_BYTES
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return "invalid weights: it left no file of them"
+        if status.st_size > limit:
+            return f"invalid weights: a file of {status.st_size} bytes, and the model has {limit - HEADER_BYTES}"
+        content = file.read(limit)
+    try:
+        weights = dict(sorted(load(content).items()))  # in another order each time, and the reason names the first
+    except Exception as error:  # of whatever kind: the bytes are the trial's
+        return f"invalid weights: {error}"
+    reason = fault(weights, reference)
+    return weights if reason is None else f"invalid weights: {reason}"
+
+
+def _readable(text: str) -> str:
+    """The text of a submission without what a database refuses (NUL, halves of pairs) or a terminal obeys."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder in which a trial may have done what it liked: forbidden folders, or thousands in each other."""
+    try:
+        shutil.rmtree(folder)
+    except (OSError, RecursionError):
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*command, str(folder)], stderr=subprocess.DEVNULL, check=False)

@@ -1,0 +1,1 @@
+"""What a submission is written against, all of it offered by `unlearnbench` itself."""

@@ -1,1 +1,0 @@
-"""What is missing -> run it -> a record."""

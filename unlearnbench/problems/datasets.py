@@ -1,0 +1,205 @@
+"""Data sets as uint8 tensors in memory.
+
+`digits` is embedded in scikit-learn; `cifar10`, `svhn`, `fashion-mnist` and `imagenette` come through torchvision,
+which downloads them on first use; `imagefolder:PATH` reads train/CLASS/* and test/CLASS/*. Files of images, those of
+Imagenette too, are decoded once into a cached tensor file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unlearnbench.errors import UsageError
+from unlearnbench.problems import image_folder
+from unlearnbench.problems.streams import random_state
+from unlearnbench.problems.tensors import lock
+
+FOLDER = "imagefolder:"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images uint8 [N, C, S, S], labels int64 [N], class names."""
+
+    name: str
+    classes: tuple[str, ...]
+    train_images: Tensor = field(repr=False)
+    train_labels: Tensor = field(repr=False)
+    test_images: Tensor = field(repr=False)
+    test_labels: Tensor = field(repr=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of shapes, pixels and labels: what was really trained and tested on."""
+        digest = hashlib.sha256()
+        for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation per colour channel of the training images in [0, 1], to four decimals."""
+        # Counts of the 256 levels are exact integers, so every machine rounds the same two numbers.
+        levels = np.arange(256) / 255
+        means, deviations = [], []
+        for channel in range(self.train_images.shape[1]):
+            counts = np.bincount(self.train_images[:, channel].reshape(-1).numpy(), minlength=256)
+            mean = float((counts * levels).sum() / counts.sum())
+            variance = float((counts * (levels - mean) ** 2).sum() / counts.sum())
+            means.append(round(mean, 4))
+            deviations.append(max(round(variance**0.5, 4), 1e-4))
+        return tuple(means), tuple(deviations)
+
+
+def embedded() -> Path:
+    """The folder of the data sets that are installed with scikit-learn, which is not imported."""
+    package = importlib.util.find_spec("sklearn")
+    assert package is not None, "scikit-learn is a dependency"
+    assert package.origin is not None
+    return Path(package.origin).parent / "datasets" / "data"
+
+
+def digits() -> Dataset:
+    """1,797 real handwritten digits of 8x8 pixels and 17 grey levels (scikit-learn), as 16x16 uint8 images."""
+    from sklearn.datasets import load_digits
+
+    bunch: Any = load_digits()
+    grey = bunch.images.astype(np.int64)  # [1797, 8, 8], 0..16
+    # Bilinear to twice the size in integers (weights 3/4 and 1/4), so that every machine gets the same bytes.
+    for axis in (1, 2):
+        before = np.take(grey, [0, *range(7)], axis)
+        after = np.take(grey, [*range(1, 8), 7], axis)
+        doubled = np.stack([before + 3 * grey, 3 * grey + after], axis + 1)
+        grey = doubled.reshape(*grey.shape[:axis], 16, *grey.shape[axis + 1 :])  # 0..256 at the end
+    images = torch.from_numpy(((grey * 255 + 128) // 256).astype(np.uint8))[:, None]
+    labels = torch.from_numpy(bunch.target.astype(np.int64))
+    order = torch.from_numpy(random_state(0, "digits", "split").permutation(len(labels)))
+    train, test = order[:1437], order[1437:]
+    names = tuple(str(digit) for digit in range(10))
+    return Dataset("digits", names, images[train], labels[train], images[test], labels[test])
+
+
+@contextmanager
+def _explained(name: str, folder: Path) -> Iterator[None]:
+    """Whatever torchvision raises, as a sentence with the remedy."""
+    try:
+        yield
+    except Exception as error:  # torchvision's readers of damaged files fail in any way
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(
+            f"data set '{name}' could not be loaded from {folder} ({reason}): connect to the network so that it can be"
+            " downloaded once, or put torchvision's files there"
+        ) from error
+
+
+def _torchvision(name: str, data: Path, download: bool) -> Dataset:
+    from torchvision import datasets
+
+    folder = data / name
+    make: dict[str, Callable[[bool], Any]] = {
+        "cifar10": lambda train: datasets.CIFAR10(str(folder), train=train, download=download),
+        "svhn": lambda train: datasets.SVHN(str(folder), split="train" if train else "test", download=download),
+        "fashion-mnist": lambda train: datasets.FashionMNIST(str(folder), train=train, download=download),
+    }
+    with _explained(name, folder):
+        train, test = make[name](True), make[name](False)
+
+    def tensors(part: Any) -> tuple[Tensor, Tensor]:
+        pixels = torch.as_tensor(part.data)
+        if pixels.ndim == 3:  # Fashion-MNIST: [N, H, W]
+            pixels = pixels[:, None]
+        elif pixels.shape[-1] == 3:  # CIFAR-10: [N, H, W, 3]
+            pixels = pixels.permute(0, 3, 1, 2)
+        labels = part.labels if name == "svhn" else part.targets
+        return pixels.contiguous(), torch.as_tensor(labels, dtype=torch.int64)
+
+    classes = tuple(str(digit) for digit in range(10)) if name == "svhn" else tuple(train.classes)
+    return Dataset(name, classes, *tensors(train), *tensors(test))
+
+
+def _imagenette(data: Path, download: bool) -> Dataset:
+    """Ten classes of ImageNet, the release of 160 pixels, at 32x32: the shorter side resized, then the centre cropped.
+
+    The REM paper's code does so with the images that it evaluates on, from the full release. It crops training images
+    at random from the whole resized image; here a recipe crops them from that centre, as it does elsewhere.
+    """
+    from torchvision import datasets
+
+    folder, release = data / "imagenette", "imagenette2-160"
+    images = folder / release
+    with _explained("imagenette", folder):
+        if download and not images.exists():
+            with lock(images):  # another harness may be at it
+                if not images.exists():
+                    # Elsewhere, then moved: torchvision takes a folder that was unpacked in part for a whole one.
+                    unpacked = folder / "unpacked"
+                    shutil.rmtree(unpacked / release, ignore_errors=True)
+                    datasets.Imagenette(str(unpacked), size="160px", download=True)
+                    os.replace(unpacked / release, images)
+                    shutil.rmtree(unpacked, ignore_errors=True)
+        names = datasets.Imagenette(str(folder), size="160px").classes
+    _, tensors = image_folder.load(images, 32, data / "decoded", test="val")
+    return Dataset("imagenette", tuple(synonyms[0] for synonyms in names), **tensors)
+
+
+NAMES = ("digits", "cifar10", "svhn", "fashion-mnist", "imagenette", f"{FOLDER}PATH")
+
+
+def load(
+    name: str,
+    data: Path,
+    *,
+    image_size: int | None = None,
+    train_size: int | None = None,
+    test_size: int | None = None,
+    download: bool = True,
+) -> Dataset:
+    """The data set of that name; with sizes, a subset drawn once and for all (no seed changes it).
+
+    Args:
+        data: where downloads and decoded images are kept.
+        image_size: side in pixels to which an image folder is resized.
+
+    Raises:
+        UsageError: an unknown name, a missing or broken file, a size that the data set cannot give.
+    """
+    if image_size is not None and not name.startswith(FOLDER):
+        raise UsageError(f"image_size is for '{FOLDER}PATH' only; data set '{name}' has its own size: remove the key")
+    if name == "digits":
+        dataset = digits()
+    elif name in NAMES[1:4]:
+        dataset = _torchvision(name, data, download)
+    elif name == "imagenette":
+        dataset = _imagenette(data, download)
+    elif name.startswith(FOLDER):
+        path = Path(name.removeprefix(FOLDER))
+        classes, tensors = image_folder.load(path, image_size, data / "decoded")
+        dataset = Dataset(f"{FOLDER}{path.name}", classes, **tensors)
+    else:
+        raise UsageError(f"unknown data set '{name}': use one of {', '.join(NAMES)}")
+    for part, size in (("train", train_size), ("test", test_size)):
+        images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
+        if size is None:
+            continue
+        if not 0 < size <= len(labels):
+            raise UsageError(f"{part}_size = {size}, but data set '{name}' has {len(labels)} {part} images")
+        chosen = torch.from_numpy(random_state(0, "subset", part).permutation(len(labels))[:size].copy())
+        parts: dict[str, Any] = {f"{part}_images": images[chosen], f"{part}_labels": labels[chosen]}
+        dataset = replace(dataset, **parts)
+    if dataset.train_images.shape[-1] < 16:
+        raise UsageError(f"data set '{name}' has images under 16x16 pixels: set image_size to 16 or more")
+    return dataset

@@ -1,0 +1,1 @@
+"""What is stored, as numbers: boards, rankings, comparisons."""

@@ -1,0 +1,178 @@
+"""What maps, figures and tables show of the frame of a board, in percent: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from unlearnbench.errors import UsageError
+from unlearnbench.evaluation.statistics import Correlation, correlation, correlation_estimate
+from unlearnbench.report.labels import in_order
+from unlearnbench.report.numbers.board import counted, shown
+
+LowUtility = Literal["relative", "absolute"]
+"""What a utility is held against: that of the trial's original model, or the threshold alone (as published)."""
+
+State = Literal["finished", "partly failed", "failed", "partly missing", "missing"]
+
+RETRAIN = "retrain"
+"""The submission whose time is the unit of cost."""
+
+ORACLE = "oracle"
+"""The submission whose healing no method should pass."""
+
+REFERENCE = "reference"
+"""The role of a submission that is shown outside the ranking."""
+
+LOW_UTILITY_THRESHOLD = 0.8
+
+BEYOND = 3.0
+"""Binomial standard errors over the oracle's healing from which on a trial is flagged."""
+
+
+def scored(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
+    """The metric of each trial that counts: in the aggregate a failed trial is 0, elsewhere it is left out."""
+    values = frame[metric]
+    if metric == "aggregate":
+        values = values.mask(frame["state"] == "failed", 0.0)
+    return values[frame["state"] != "missing"].dropna()
+
+
+def thirds(frame: pd.DataFrame) -> pd.DataFrame:
+    """Means in percent by method, corruption and third of discovery: where on the map a method works.
+
+    Columns are pairs of a third (`low`: rates up to 1/3, `middle`: up to 2/3, `high`) and a metric (`healed_train`,
+    `utility`, `aggregate`). Failed trials count as in the ranking.
+    """
+    frame = shown(frame)
+    third = np.select([frame["discovery_rate"] <= 1 / 3, frame["discovery_rate"] <= 2 / 3], ["low", "middle"], "high")
+    metrics = ["healed_train", "utility", "aggregate"]
+    values = frame.assign(third=third, **{metric: scored(frame, metric) for metric in metrics})
+    means = 100 * values.groupby(["method", "corruption", "third"])[metrics].mean()
+    table = means.reset_index().pivot(index=["method", "corruption"], columns="third", values=metrics)
+    columns = pd.MultiIndex.from_product([("low", "middle", "high"), metrics])
+    return table.swaplevel(axis=1).reindex(columns=columns)
+
+
+def trials_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:
+    """The rows of a method.
+
+    Raises:
+        UsageError: the frame has no such method.
+    """
+    known = sorted(frame["method"].unique())
+    if method not in known:
+        raise UsageError(f"no trials of method '{method}'; there are trials of: {', '.join(known)}")
+    return frame[frame["method"] == method]
+
+
+def map_of(frame: pd.DataFrame, metric: str, method: str) -> pd.DataFrame:
+    """Seed means in percent: corruption (the most regular on top) x discovery rate; nan where nothing was measured.
+
+    All methods of a frame get the same rows and columns. In the aggregate a failed trial is 0, as in the ranking. Only
+    whole seeds count; of a method that has none, all that there is is shown.
+    """
+    own = shown(trials_of(frame, method))
+    cells = own.assign(value=scored(own, metric)).groupby(["corruption", "discovery_rate"])["value"].mean()
+    return 100 * _spread(cells, frame)
+
+
+def states_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:
+    """The `State` of every cell of `map_of`; a cell with failed and missing trials is `partly failed`."""
+    own = shown(trials_of(frame, method))
+    cells = own.groupby(["corruption", "discovery_rate"])["state"].agg(_state)
+    spread = _spread(cells, frame).astype(object)
+    return spread.where(spread.notna(), "missing")
+
+
+def _state(states: pd.Series[str]) -> State:
+    failed, missing = (states == "failed").any(), (states == "missing").any()
+    if failed:
+        return "failed" if (states != "finished").all() else "partly failed"
+    if missing:
+        return "missing" if (states == "missing").all() else "partly missing"
+    return "finished"
+
+
+def _spread(cells: pd.Series[Any], frame: pd.DataFrame) -> pd.DataFrame:
+    columns = sorted(frame["discovery_rate"].unique())
+    return cells.unstack().reindex(index=in_order(frame["corruption"]), columns=columns)
+
+
+def original_column(frame: pd.DataFrame, metric: str, method: str) -> pd.Series[float]:
+    """The metric of the original models that a method started from, in percent: seed means by corruption."""
+    own = shown(trials_of(frame, method)).drop_duplicates(["corruption", "original"])
+    return 100 * own.groupby("corruption")[f"original_{metric}"].mean()
+
+
+def beyond_oracle(frame: pd.DataFrame) -> pd.DataFrame:
+    """The trials that heal more than `oracle` on the same corrupted set by over three binomial standard errors.
+
+    A reason to read the code: nobody knows more than the oracle. `oracle_healed` is what the oracle heals. Without the
+    margin a few trials in a thousand would be among them by one sample.
+    """
+    oracle = frame[(frame["submission"] == ORACLE) & (frame["state"] == "finished")]
+    same = ["corruption", "seed", "discovery_rate", "capacity"]
+    # The oracle on the standard original of each capacity: nothing of an original is left in it.
+    best = oracle.groupby(same)["healed_train"].max().rename("oracle_healed").reset_index()
+    trials = frame[(frame["state"] == "finished") & ~frame["again"] & (frame["role"] != REFERENCE)]
+    rows = trials.merge(best, on=same)
+    error = np.sqrt(rows["oracle_healed"] * (1 - rows["oracle_healed"]) / rows["corrupted"].astype(float))
+    beyond: pd.DataFrame = rows.loc[rows["healed_train"] > rows["oracle_healed"] + BEYOND * error]
+    return beyond
+
+
+def places(rows: pd.DataFrame) -> list[str]:
+    """In which cells these trials are, a text for each corruption."""
+    rates = rows.groupby("corruption")["discovery_rate"].unique()
+    return [
+        f"{name} at {', '.join(f'{100 * rate:g}%' for rate in sorted(rates[name]))}"
+        for name in in_order(rows["corruption"])
+    ]
+
+
+def has_low_utility(frame: pd.DataFrame, low_utility: LowUtility, threshold: float) -> pd.Series[bool]:
+    """Which trials lost too much utility for their healing to mean anything."""
+    unit = frame["original_utility"] if low_utility == "relative" else 1.0
+    return frame["utility"] < threshold * unit
+
+
+def healing_correlation(
+    frame: pd.DataFrame,
+    *,
+    low_utility: LowUtility = "relative",
+    threshold: float = LOW_UTILITY_THRESHOLD,
+    by: Sequence[Literal["corruption", "method"]] = ("corruption", "method"),
+) -> pd.DataFrame:
+    """Correlation of healed on train and on test: overall, by corruption, by method; one number a seed.
+
+    `pearson` and `spearman` are means over the seeds that have a correlation (at least five finished trials, something
+    that varies), with the ends of their intervals by Fisher's z; `pearson_seeds` and `spearman_seeds` say how many.
+    Low-utility trials are left out and counted in `left_out`.
+    """
+    finished = counted(frame)
+    # A trial without a forget set stands in every column, and is one point all the same.
+    finished = finished[(finished["state"] == "finished") & ~finished["again"]]
+    groups: list[tuple[str, str, pd.DataFrame]] = [("overall", "all", finished)]
+    if "corruption" in by:
+        groups += [
+            ("corruption", name, finished[finished["corruption"] == name]) for name in in_order(finished["corruption"])
+        ]
+    if "method" in by:
+        groups += [("method", str(name), group) for name, group in finished.groupby("method")]
+    rows = []
+    for kind, name, group in groups:
+        low = has_low_utility(group, low_utility, threshold)
+        kept = [seed for _, seed in group[~low].groupby("seed")]
+        row: dict[str, object] = {"by": kind, "name": name, "trials": int((~low).sum()), "left_out": int(low.sum())}
+        measures: tuple[Correlation, ...] = ("pearson", "spearman")
+        for measure in measures:
+            pairs = [(seed["healed_train"].to_numpy(), seed["healed_test"].to_numpy()) for seed in kept]
+            found = correlation_estimate(np.array([correlation(x, y, measure) for x, y in pairs], dtype=np.float64))
+            row |= {measure: found.value, f"{measure}_low": found.low, f"{measure}_high": found.high}
+            row |= {f"{measure}_seeds": found.seeds}
+        rows.append(row)
+    return pd.DataFrame(rows)

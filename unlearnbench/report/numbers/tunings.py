@@ -1,0 +1,159 @@
+"""What tunings found, from a store: a row for each method, with what the choice without true labels costs."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Engine, Row, select
+
+from unlearnbench.errors import UsageError
+from unlearnbench.report.text.formats import Sheet
+from unlearnbench.store.schema import PlannedTrialRow, ProblemRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.tuning.tries import DEFAULT, Try, choices, name_of, summarised
+
+HEADER = ("Method", "Tries", "Pruned", "Unfinished", "Default", "Blind choice", "Oracle's choice", "Blind cost")
+NOTE = (
+    "Percent: mean utility x healed over the problems of the tuning, a failed trial 0. The blind choice is the try with"
+    " the highest selection score, the oracle's the one with the highest utility x healed, both among the tries that"
+    " had all problems; the blind cost is the difference, in percentage points. Tries were pruned by selection score,"
+    " so an oracle from the beginning might have found more."
+)
+
+_COLUMNS = (
+    *(PlannedTrialRow.run_id, PlannedTrialRow.submission_key, PlannedTrialRow.capacity, PlannedTrialRow.training),
+    *(SubmissionRow.name, SubmissionRow.variant, SubmissionRow.hyperparameters, SubmissionRow.source_hash),
+    *(ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed),
+    *(TrialRow.state, TrialRow.selection_score, TrialRow.aggregate, TrialRow.seconds),
+)
+_OF_A_STAGE = ("seeds", "discovery_rates")
+"""In these keys of a suite's specification the runs of one tuning differ."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The tuning of a method that was run last: its tries, and how many more lack a record that they should have."""
+
+    method: str
+    tries: Sequence[Try]
+    unfinished: int
+
+
+def read_tunings(engine: Engine, suite: str) -> list[Tuned]:
+    """The tunings of a suite by the blind rule, by method.
+
+    A method's tries are those of its present source under the settings of the run that planned it last; a tuning is
+    many runs, one for each stage of some tries.
+
+    Raises:
+        UsageError: nothing was tuned for this suite.
+    """
+    name = name_of(suite)
+    query = (
+        select(*_COLUMNS)
+        .select_from(PlannedTrialRow)
+        .join(RunRow, RunRow.id == PlannedTrialRow.run_id)
+        .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
+        .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
+        .outerjoin(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
+        .where(RunRow.suite == name)
+        .order_by(RunRow.started_at, RunRow.id, SubmissionRow.variant)
+    )
+    methods: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    with engine.connect() as connection:
+        specifications = {
+            key: {part: value for part, value in specification.items() if part not in _OF_A_STAGE}
+            for key, specification in connection.execute(
+                select(RunRow.id, RunRow.suite_specification).where(RunRow.suite == name)
+            )
+        }
+        for row in connection.execute(query):
+            methods[row.name].append(row)
+    if not methods:
+        raise UsageError(f"{engine.url} holds no tuning of suite '{suite}': `unlearnbench tune METHOD --suite {suite}`")
+    return [_tuned(method, rows, specifications) for method, rows in sorted(methods.items())]
+
+
+def _tuned(method: str, rows: Sequence[Row[Any]], specifications: dict[str, dict[str, Any]]) -> Tuned:
+    last = rows[-1]
+    settings = specifications[last.run_id]
+    tries: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        if specifications[row.run_id] == settings and row.source_hash == last.source_hash:
+            tries[row.submission_key].append(row)
+    default = next((trials[0].variant for trials in reversed(tries.values()) if _is_default(trials[0])), None)
+    summaries, unfinished = [], 0
+    for trials in tries.values():
+        # The run that planned it last counts: another one may have been on another kind of processor.
+        planned = {_cell(trial): trial for trial in trials}
+        if any(trial.state is None for trial in planned.values()):
+            unfinished += 1
+            continue
+        kinds = {cell[3:] for cell in planned}
+        whole = {(*place, *kind) for place in _places(settings) for kind in kinds}
+        pruned = None if whole <= planned.keys() else "not all problems"
+        summaries.append(
+            summarised(
+                trials[0].hyperparameters,
+                list(planned.values()),
+                pruned=pruned,
+                default=trials[0].variant == default,
+            )
+        )
+    return Tuned(method, summaries, unfinished)
+
+
+def _is_default(trial: Row[Any]) -> bool:
+    variant: str = trial.variant
+    return variant.startswith(DEFAULT)
+
+
+def _cell(trial: Row[Any]) -> tuple[Any, ...]:
+    return (trial.corruption, trial.discovery_rate, trial.corruption_seed, trial.capacity, trial.training)
+
+
+def _places(specification: dict[str, Any]) -> itertools.product[tuple[Any, ...]]:
+    """The whole grid of a tuning: a try that was pruned has only a part of it."""
+    tuning = specification["tuning"]
+    return itertools.product(specification["corruptions"], tuning["discovery_rates"], tuning["seeds"])
+
+
+def tunings_frame(tunings: Sequence[Tuned]) -> pd.DataFrame:
+    """One row a method: counts of tries, and mean aggregates in percent."""
+    rows = []
+    for item in tunings:
+        found = choices(item.tries)
+        rows.append(
+            {
+                "method": item.method,
+                "tries": len(item.tries),
+                "pruned": sum(one.pruned is not None for one in item.tries),
+                "unfinished": item.unfinished,
+                "default": _percent(found.default),
+                "blind": _percent(found.blind),
+                "oracle": _percent(found.oracle),
+                "cost": float("nan") if found.cost is None else found.cost,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _percent(share: float | None) -> float:
+    return float("nan") if share is None else 100 * share
+
+
+def tunings_sheet(frame: pd.DataFrame, title: str) -> Sheet:
+    """The table of `tunings_frame`, as text; a column without a value is left out."""
+    rows = [
+        [
+            row["method"],
+            *(str(row["tries"]), str(row["pruned"]), str(row["unfinished"] or "")),
+            *("-" if pd.isna(row[name]) else f"{row[name]:.1f}" for name in ("default", "blind", "oracle", "cost")),
+        ]
+        for row in frame.to_dict("records")
+    ]
+    return Sheet(title, HEADER, [rows], NOTE).without()

@@ -1,0 +1,1 @@
+"""Numbers as text: tables for the terminal, Markdown, CSV and LaTeX."""

@@ -1,0 +1,112 @@
+"""A comparison of two methods as tables: for the terminal, and as sheets for files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from unlearnbench.report.labels import PRODUCT, RATE_LABEL, difference_colours, row_labels, titled
+from unlearnbench.report.numbers.comparison import ALL
+from unlearnbench.report.text.formats import Sheet
+from unlearnbench.report.text.tables import HEALED_UNDISCOVERED, NO_VALUE, interval
+
+COMPARISON_HEADER = (
+    *("On", PRODUCT, "95% interval", "Seeds", "Won, tied, lost", "Healed", HEALED_UNDISCOVERED),
+    *("Attack success", "Utility", "Cost"),
+)
+COMPARISON_NOTE = (
+    "Differences in percentage points; above zero the first is larger. Each whole seed gives one difference; intervals"
+    " are 95% t intervals over seeds, of at least three. `paired`: both started from the same original models in each"
+    " of these seeds; `unpaired`: they did not (Welch's t over all seeds of each). A failed trial counts as 0 in"
+    f" {PRODUCT.lower()}; elsewhere means are over finished trials. Cost is processor time in points of retraining's."
+)
+MAP_NOTE = "* the 95% interval over seeds excludes zero; not adjusted for the number of cells."
+MAP_NOTE_OF_FEW = "Fewer than three seeds: there are no intervals."
+
+
+def signed(points: float, decimals: int = 1) -> str:
+    """A difference with its sign; 0 without one."""
+    if pd.isna(points):
+        return NO_VALUE
+    rounded = round(points, decimals)
+    return f"{rounded:+.{decimals}f}" if rounded else f"{0:.{decimals}f}"
+
+
+def overview_sheet(table: pd.DataFrame, first: str, second: str, *kinds: str) -> Sheet:
+    """The differences on the whole map and for each corruption; `kinds` are the originals that the two stand on."""
+    apart = f" The originals differ ({' and '.join(kinds)}), not only the methods." if len(set(kinds)) > 1 else ""
+    labels = {ALL: "all"} | _labels(table)
+    rows = [
+        [
+            labels[row["corruption"]],
+            signed(row["aggregate"]),
+            interval(row["aggregate_low"], row["aggregate_high"]) or NO_VALUE,
+            f"{row['seeds']} {row['kind']}",
+            f"{row['wins']}/{row['ties']}/{row['losses']}",
+            *(signed(row[name]) for name in ("healed_train", "healed_undiscovered", "attack_success", "utility")),
+            signed(100 * row["cost"], 0),
+        ]
+        for row in table[table["discovery_rate"].isna()].to_dict("records")
+    ]
+    title = titled(f"{first} minus {second}", int(table["seeds"].iloc[0]))
+    return Sheet(title, COMPARISON_HEADER, [rows[:1], rows[1:]], COMPARISON_NOTE + apart)
+
+
+def map_sheet(table: pd.DataFrame, first: str, second: str) -> Sheet:
+    """The differences in every cell of the map, with their intervals."""
+    rates, labels = _rates(table), _labels(table)
+    rows = [
+        [labels[corruption], *(_cell_text(cells.get(rate)) for rate in rates)]
+        for corruption, cells in _cells(table).items()
+    ]
+    title = f"{first} minus {second}: {PRODUCT.lower()} by discovery rate (%)"
+    return Sheet(title, ("Regularity", *(f"{100 * rate:g}" for rate in rates)), [rows], "")
+
+
+def difference_map(table: pd.DataFrame, first: str, second: str) -> Table:
+    """The map of differences for the terminal: blue where the first is better, brown where it is worse."""
+    title = f"{first} minus {second}: {PRODUCT.lower()} (percentage points)"
+    note = MAP_NOTE if table.loc[table["discovery_rate"].notna(), "aggregate_low"].notna().any() else MAP_NOTE_OF_FEW
+    shown = Table(title=title, caption=note, box=None, pad_edge=False, caption_justify="left")
+    shown.title_justify = "left"
+    shown.add_column(RATE_LABEL)
+    rates, labels = _rates(table), _labels(table)
+    for rate in rates:
+        shown.add_column(f"{100 * rate:g}", justify="right")
+    for corruption, cells in _cells(table).items():
+        shown.add_row(labels[corruption], *(_coloured(cells.get(rate)) for rate in rates))
+    return shown
+
+
+def _labels(table: pd.DataFrame) -> dict[str, str]:
+    return row_labels(table.loc[table["corruption"] != ALL, "corruption"])
+
+
+def _rates(table: pd.DataFrame) -> list[float]:
+    return sorted(table["discovery_rate"].dropna().unique())
+
+
+def _cells(table: pd.DataFrame) -> dict[str, dict[float, dict[Any, Any]]]:
+    """The rows of the map: of each corruption the record of each rate."""
+    cells: dict[str, dict[float, dict[Any, Any]]] = {}
+    for row in table[table["discovery_rate"].notna()].to_dict("records"):
+        cells.setdefault(row["corruption"], {})[row["discovery_rate"]] = row
+    return cells
+
+
+def _cell_text(row: dict[Any, Any] | None) -> str:
+    if row is None or pd.isna(row["aggregate"]):
+        return NO_VALUE
+    return f"{signed(row['aggregate'])} {interval(row['aggregate_low'], row['aggregate_high'])}".rstrip()
+
+
+def _coloured(row: dict[Any, Any] | None) -> Text:
+    if row is None or pd.isna(row["aggregate"]):
+        return Text(f"{NO_VALUE} ")
+    apart = row["aggregate_low"] > 0 or row["aggregate_high"] < 0
+    background, ink = difference_colours(row["aggregate"])
+    return Text(f"{signed(row['aggregate'], 0)}{'*' if apart else ' '}", style=Style(color=ink, bgcolor=background))

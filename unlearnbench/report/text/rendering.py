@@ -1,0 +1,99 @@
+"""A ranking, a comparison or the tunings of a suite in the form that was asked for."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine
+
+from unlearnbench.errors import UsageError
+from unlearnbench.report.labels import row_labels
+from unlearnbench.report.numbers.board import Board
+from unlearnbench.report.numbers.comparison import comparison
+from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption
+from unlearnbench.report.numbers.tunings import read_tunings, tunings_frame, tunings_sheet
+from unlearnbench.report.text.compared import difference_map, map_sheet, overview_sheet
+from unlearnbench.report.text.formats import Format, Sheet, csv, latex, markdown
+from unlearnbench.report.text.tables import ranked_tables, ranking_sheets, terminal_table
+
+By = Literal["overall", "corruption"]
+
+_WIDTH = 100
+"""Columns of a table for the terminal that goes into a file."""
+
+
+def ranking_as(form: Format, board: Board, *, by: By = "overall") -> str | list[Table]:
+    """The ranking of a board as text, or as tables for the terminal."""
+    make = ranking if by == "overall" else ranking_by_corruption
+    table = make(board.frame, board.suite.variants)
+    if form == "csv":
+        first = [name for name in ("corruption", "best", "worst", "method") if name in table]
+        columns = [name for name in table.columns.drop(first) if not name.endswith(("_seeds", "_constant"))]
+        return csv(table[[*first, *columns]])
+    if form != "terminal":
+        return _text(form, ranking_sheets(table, board.suite.title))
+    if by == "overall":
+        return ranked_tables(table, intervals=True)
+    labels = row_labels(table["corruption"])
+    return [
+        shown
+        for name, part in table.groupby("corruption", sort=False)
+        for shown in ranked_tables(part.drop(columns="corruption"), labels[str(name)], intervals=True)
+    ]
+
+
+def comparison_as(form: Format, board: Board, first: str, second: str) -> str | list[Table]:
+    """The first method of a board minus the second, as text, or as tables for the terminal.
+
+    Raises:
+        UsageError: `comparison` cannot compare the two.
+    """
+    table = comparison(board.frame, first, second)
+    if form == "csv":
+        return csv(table.assign(first=first, second=second)[["first", "second", *table.columns]])
+    kinds = board.frame.drop_duplicates("method").set_index("method")["stands_on"]
+    overview = overview_sheet(table, first, second, kinds[first], kinds[second])
+    if form == "terminal":
+        return [difference_map(table, first, second), terminal_table(overview)]
+    return _text(form, [overview, map_sheet(table, first, second)])
+
+
+def tunings_as(form: Format, engine: Engine, suite: str) -> str | list[Table]:
+    """The tunings of a suite as text, or as a table for the terminal.
+
+    Raises:
+        UsageError: nothing was tuned for this suite.
+    """
+    frame = tunings_frame(read_tunings(engine, suite))
+    if form == "csv":
+        return csv(frame)
+    sheet = tunings_sheet(frame, f"Tuning for {suite}")
+    return [terminal_table(sheet)] if form == "terminal" else _text(form, [sheet])
+
+
+def _text(form: Format, sheets: list[Sheet]) -> str:
+    if form == "markdown":
+        return markdown(sheets)
+    return latex([sheet.without("Title", "Seconds") for sheet in sheets])
+
+
+def write(content: str | list[Table], file: Path) -> None:
+    """Write text, or tables for the terminal without their colours.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if not isinstance(content, str):
+        console = Console(width=_WIDTH, file=StringIO())
+        console.print(*content, sep="\n")
+        assert isinstance(console.file, StringIO)
+        content = console.file.getvalue()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}; give --out another file") from error

@@ -1,0 +1,283 @@
+"""The tables: rich for the terminal, sheets of text for files. One list of columns serves both."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_POINTS
+from unlearnbench.report.labels import PRODUCT, in_order, row_labels, standing, titled
+from unlearnbench.report.numbers.frames import BEYOND, ORACLE, REFERENCE, RETRAIN
+from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, markdown_table
+
+if TYPE_CHECKING:
+    from unlearnbench.tuning.tries import Choices, Rule, Try
+    from unlearnbench.verify.rerun import Comparison
+
+NO_VALUE = "-"
+HEALED_UNDISCOVERED = "Healed, undiscovered"
+RANKING_HEADER = (
+    *("#", "Method", "Title", PRODUCT, "Healed", HEALED_UNDISCOVERED, "Healed, test", "Attack success", "Utility"),
+    *("Seeds", "Failed", "Missing", "Beyond oracle", "Seconds", "Cost"),
+)
+SHOWN = ("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility")
+RANKING_NOTE = (
+    "Percent, means over whole seeds; brackets hold the 95% t interval over seeds, each of which gives one board. "
+    f"# is the best and the worst rank that a method can have, from {FEWEST_FOR_RANKS} seeds on, by its "
+    "differences from all others, adjusted for their number (Holm). Rows are sorted by the mean, which is not a "
+    "rank. The intervals do not cover another data set, another split or other hyperparameters: tuned values are "
+    f"taken as given. A failed trial counts as 0 in {PRODUCT.lower()}; other means are over finished trials. A "
+    "seed with missing trials does not count. Healed is measured on the corrupted training samples; attack "
+    "success is the share of test images that get the corruption's label. Cost is processor time as a share of "
+    f"{RETRAIN}'s. References have no rank; methods are ranked among those on the same kind of original."
+)
+TERMINAL_NOTE = (
+    f"Percent, means over whole seeds, with 95% t intervals over seeds. #: the ranks that a method can have. A failed"
+    f" trial is 0 in {PRODUCT.lower()}. Cost: processor time as a share of {RETRAIN}'s. Sorted by the mean."
+)
+BEYOND_NOTE = (
+    f"Beyond oracle: trials that heal more than `{ORACLE}` on the same problem by over {BEYOND:g} binomial standard"
+    " errors. That is a reason to read the code."
+)
+UNPAIRED_NOTE = "Compared unpaired (Welch), for they share fewer than three original models:"
+CLIPPED_NOTE = "An interval that passes 0 or 100 is cut off there."
+BESIDE_TITLE = "Other variants, not ranked"
+THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
+CORRELATION_HEADER = ("Trials of", "Pearson r", "Spearman rho", "Seeds", "Trials", "Left out")
+CORRELATION_NOTE = (
+    "Correlations of healed on train and on test over finished trials: the mean of one a seed, and its 95% interval"
+    f" (Fisher's z); a seed needs {FEWEST_POINTS} trials and something that varies. Seeds are those of r, and of rho"
+    " where they differ."
+)
+
+_ONLY_IN_FILES = ("Title", "Seconds", "Healed, test", "Attack success")
+_HEADER_WIDTH = 12
+
+
+def number(value: float, decimals: int = 1) -> str:
+    return NO_VALUE if pd.isna(value) else f"{value:.{decimals}f}"
+
+
+def interval(low: float, high: float, decimals: int = 1) -> str:
+    """An interval in brackets; nothing where there is none."""
+    return "" if pd.isna(low) else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
+
+
+def clipped(low: float, high: float) -> tuple[float, float]:
+    """The ends of an interval of percentages as they are shown: a share is between 0 and 100."""
+    return (low, high) if pd.isna(low) else (max(low, 0.0), min(high, 100.0))
+
+
+def rank_text(row: dict[Any, Any]) -> str:
+    """The ranks that a method can have: `2 to 4`, `1`, or a dash."""
+    if pd.isna(row["best"]):
+        return NO_VALUE
+    return str(row["best"]) if row["best"] == row["worst"] else f"{row['best']} to {row['worst']}"
+
+
+def _ranking_cells(row: dict[Any, Any], before_interval: str | None) -> list[str]:
+    """One row of the ranking under `RANKING_HEADER`; intervals follow their means, if anything stands between."""
+
+    def measured(metric: str) -> str:
+        ends = interval(*clipped(row[f"{metric}_low"], row[f"{metric}_high"]))
+        text = number(row[metric])
+        return text if before_interval is None or not ends else f"{text}{before_interval}{ends}"
+
+    return [
+        rank_text(row),
+        row["method"],
+        row["title"],
+        *(measured(metric) for metric in SHOWN),
+        str(row["seeds"]),
+        *(str(row[count]) if row[count] else "" for count in ("failed", "missing", "beyond")),
+        number(row["seconds"]),
+        NO_VALUE if pd.isna(row["cost"]) else f"{row['cost']:.0%}",
+    ]
+
+
+def ranking_sheets(ranking: pd.DataFrame, title: str, before_interval: str | None = " ") -> list[Sheet]:
+    """The ranking as a sheet, and the variants that do not compete as another; twice as many for each corruption.
+
+    A section for each kind of original, and one for its references.
+
+    before_interval: what stands between a mean and its interval; None leaves intervals out.
+    """
+    if "corruption" in ranking:
+        labels = row_labels(ranking["corruption"])
+        return [
+            sheet
+            for name in in_order(ranking["corruption"])
+            for sheet in ranking_sheets(
+                ranking[ranking["corruption"] == name].drop(columns="corruption"),
+                f"{title}, {labels[name]} ({name})",
+                before_interval,
+            )
+        ]
+    beside = ~ranking["ranked"] & (ranking["role"] != REFERENCE)
+    return [
+        _ranking_sheet(part, ": ".join(text for text in (title, suffix) if text), before_interval)
+        for part, suffix in ((ranking[~beside], ""), (ranking[beside], BESIDE_TITLE))
+        if len(part) or not suffix
+    ]
+
+
+def _ranking_sheet(ranking: pd.DataFrame, title: str, before_interval: str | None) -> Sheet:
+    sections: dict[tuple[str, bool], list[list[str]]] = {}
+    for row in ranking.to_dict("records"):
+        key = (row["stands_on"], row["role"] == REFERENCE)
+        sections.setdefault(key, []).append(_ranking_cells(row, before_interval))
+    return Sheet(titled(title, _seeds(ranking)), RANKING_HEADER, list(sections.values()), _note(ranking))
+
+
+def _seeds(ranking: pd.DataFrame) -> int:
+    return int(ranking["seeds"].max()) if len(ranking) else 0
+
+
+def _note(ranking: pd.DataFrame) -> str:
+    """What the columns mean; above all, how much so many seeds can say."""
+    parts = [text for text in (standing(_seeds(ranking)), RANKING_NOTE) if text]
+    lows, highs = (ranking[[f"{metric}_{end}" for metric in SHOWN]] for end in ("low", "high"))
+    if (lows < 0).any(axis=None) or (highs > 100).any(axis=None):
+        parts.append(CLIPPED_NOTE)
+    if ranking["unpaired"].any():
+        parts.append(f"{UNPAIRED_NOTE} {unpaired_words(ranking)}.")
+    if ranking["beyond"].any():
+        parts.append(BEYOND_NOTE)
+    return " ".join(parts)
+
+
+def unpaired_words(ranking: pd.DataFrame) -> str:
+    """Which methods were compared unpaired, and with how many of the others."""
+    rows = ranking[ranking["unpaired"] > 0]
+    return ", ".join(f"{name} with {count}" for name, count in zip(rows["method"], rows["unpaired"], strict=True))
+
+
+def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = False) -> list[Table]:
+    """The ranking for the terminal; references stand below a line, dimmed.
+
+    It fits into 80 columns: titles, times and what is measured on test data are left to files, intervals stand under
+    their means, and a column without a value is left out.
+    """
+    sheets = ranking_sheets(ranking, title, "\n" if intervals else None)
+    references = set(ranking.loc[ranking["role"] == REFERENCE, "method"])
+    place = RANKING_HEADER.index("Method")
+    note = " ".join(text for text in (standing(_seeds(ranking)), TERMINAL_NOTE) if text)
+    tables = []
+    for sheet in sheets:
+        dimmed = [row[place] in references for section in sheet.sections for row in section]
+        last = sheet is sheets[-1]
+        narrow = replace(sheet.without(*_ONLY_IN_FILES), note=note if last else "")
+        tables.append(terminal_table(narrow, dimmed))
+    return tables
+
+
+def terminal_table(sheet: Sheet, dimmed: Sequence[bool] = ()) -> Table:
+    """A sheet for the terminal, a line between sections; dimmed says so of each row."""
+    title = sheet.title or None
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, title=title, caption_justify="left")
+    table.caption, table.title_justify = sheet.note or None, "left"
+    for name in sheet.header:
+        left = name in LEFT_ALIGNED
+        header = "\n".join(textwrap.wrap(name, _HEADER_WIDTH))
+        table.add_column(header, justify="left" if left else "right", no_wrap=not left, overflow="fold")
+    dim = iter(dimmed)
+    for section in sheet.sections:
+        for row in section:
+            table.add_row(*(Text(cell) for cell in row), style="dim" if next(dim, False) else "")
+        if section is not sheet.sections[-1]:
+            table.add_section()
+    return table
+
+
+def ranked_markdown(ranking: pd.DataFrame) -> str:
+    """The ranking, the other variants, and what their columns mean, as Markdown."""
+    sheets = ranking_sheets(ranking, "")
+    parts = []
+    for sheet in sheets:
+        if sheet.title:
+            parts.append(f"**{sheet.title}**")
+        parts.append(markdown_table(sheet.header, [row for section in sheet.sections for row in section]))
+    return "\n\n".join([*parts, sheets[0].note])
+
+
+def thirds_markdown(table: pd.DataFrame, methods: Sequence[str]) -> str:
+    """Healed / utility / their product by third of discovery, methods in this order, as a Markdown table."""
+    labels = row_labels(table.index.get_level_values("corruption"))
+    rows = []
+    for method in methods:
+        for corruption in [name for name in labels if (method, name) in table.index]:
+            cells = table.loc[[(method, corruption)]].to_numpy().reshape(3, 3)
+            numbers = [" / ".join(number(value, 0) for value in cell) for cell in cells]
+            rows.append([method, labels[corruption], *numbers])
+    return markdown_table(THIRDS_HEADER, rows)
+
+
+def correlation_markdown(correlations: pd.DataFrame) -> str:
+    """The correlations of `frames.healing_correlation` as a Markdown table."""
+    rows = [
+        [
+            row["name"] if row["by"] == "overall" else f"{row['by']} {row['name']}",
+            *(correlation_text(row, measure) for measure in ("pearson", "spearman")),
+            seeds_text(row),
+            *(str(row[name]) for name in ("trials", "left_out")),
+        ]
+        for row in correlations.to_dict("records")
+    ]
+    return markdown_table(CORRELATION_HEADER, rows)
+
+
+def correlation_text(row: dict[Any, Any], measure: str) -> str:
+    """A correlation with its interval, if there is one."""
+    if pd.isna(row[measure]):
+        return NO_VALUE
+    return f"{row[measure]:.2f} {interval(row[f'{measure}_low'], row[f'{measure}_high'], 2)}".rstrip()
+
+
+def seeds_text(row: dict[Any, Any]) -> str:
+    """How many seeds a row of correlations rests on."""
+    both = [str(row[f"{measure}_seeds"]) for measure in ("pearson", "spearman")]
+    return " / ".join(dict.fromkeys(both))
+
+
+def tries_table(tries: Sequence[Try], rule: Rule) -> Table:
+    """All tries of a tuning, best first; `score` is that of the rule, over the trials that a try was given."""
+    names = list(dict.fromkeys(name for item in tries for name in item.hyperparameters))
+    table = Table(*names, "score", "trials", "failed", "seconds", "pruned", box=SIMPLE_HEAD, pad_edge=False)
+    for item in tries:
+        table.add_row(
+            *(str(item.hyperparameters.get(name, NO_VALUE)) for name in names),
+            f"{100 * item.score(rule):.1f}",
+            str(item.trials),
+            str(item.failed or ""),
+            number(float("nan") if item.seconds is None else item.seconds, 2),
+            item.pruned or "",
+        )
+    return table
+
+
+def cost_line(found: Choices) -> str:
+    """What the blind choice costs, in a sentence."""
+    default, blind, oracle, cost = (
+        float("nan") if value is None else value for value in (found.default, found.blind, found.oracle, found.cost)
+    )
+    return (
+        f"{PRODUCT}, mean over the tuning problems: default {number(100 * default)}%, blind choice"
+        f" {number(100 * blind)}%, oracle's choice {number(100 * oracle)}%;"
+        f" the blind choice costs {number(cost)} points."
+    )
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """Each field of a record beside what running the trial again gave."""
+    table = Table("field", "stored", "again", "equal", box=SIMPLE_HEAD, pad_edge=False)
+    for item in comparisons:
+        values = (NO_VALUE if value is None else str(value)[:40] for value in (item.stored, item.again))
+        table.add_row(item.name, *values, {True: "yes", False: "no", None: ""}[item.equal])
+    return table

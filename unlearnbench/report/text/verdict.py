@@ -1,0 +1,201 @@
+"""What a check found, for people and for programs: a table for the terminal, Markdown, JUnit XML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from unlearnbench.report.labels import PRODUCT, in_order, row_labels
+from unlearnbench.report.numbers.frames import map_of
+from unlearnbench.report.text.formats import markdown_table
+from unlearnbench.report.text.tables import NO_VALUE, number
+from unlearnbench.verify.baseline import MACHINE
+from unlearnbench.verify.check import ALL, NOT_COMPARABLE, Change, Comparison, Finding
+
+FINDINGS_HEADER = ("Method", "Rule", "What was found")
+ARROW = "\N{RIGHTWARDS ARROW}"
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def show(comparison: Comparison, notes: Sequence[str], console: Console) -> None:
+    """Print what moved, what could not be checked, and what got worse, the most important last."""
+    if moved(comparison):
+        console.print(moved_table(comparison))
+    for line in _grouped(comparison.having("not checked")):
+        console.print(Text(f"not checked: {line}"), soft_wrap=True)
+    for finding in comparison.having("new"):
+        console.print(Text(f"new: {finding.method}: {finding.message}"), soft_wrap=True)
+    for note in notes:
+        console.print(Text(f"note: {note}"), soft_wrap=True)
+    for finding in comparison.having("regression"):
+        console.print(Text(f"regression: {finding.method}: {finding.rule}: {finding.message}"), soft_wrap=True)
+    console.print(Text(headline(comparison)), soft_wrap=True)
+
+
+def write(comparison: Comparison, notes: Sequence[str], markdown: Path | None, xml: Path | None) -> None:
+    """Write the summary and the JUnit file, where they are asked for."""
+    for path, text in ((markdown, summary(comparison, notes)), (xml, junit(comparison))):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
+def headline(comparison: Comparison) -> str:
+    """The result in one sentence."""
+    bad = comparison.having("regression")
+    judged = {change.method for change in comparison.changes}
+    what = f"{_counted(len(judged), 'method')} compared with the baseline of {comparison.suite}"
+    methods = len({finding.method for finding in bad})
+    found = f"{_counted(len(bad), 'regression')} in {_counted(methods, 'method')}" if bad else "no regression"
+    apart = [finding for finding in comparison.having("not checked") if NOT_COMPARABLE in finding.message]
+    return f"{what}: {found}." + (f" {_counted(len(apart), 'score')} {NOT_COMPARABLE}." if apart else "")
+
+
+def provenance(comparison: Comparison) -> list[str]:
+    """Where the numbers of either side come from."""
+    return [
+        f"{side}: {', '.join(f'{column} {value or NO_VALUE}' for column, value in place.items())}"
+        for side, frame in (("Baseline", comparison.baseline), ("Now", comparison.current))
+        for place in frame[[*MACHINE, "revision"]].drop_duplicates().to_dict("records")
+    ]
+
+
+def moved(comparison: Comparison) -> list[str]:
+    """The methods with another score on any problem, the largest drop first."""
+    whole = [change for change in comparison.changes if change.corruption == ALL]
+    pairs = comparison.pairs
+    other = (pairs["aggregate_before"] != pairs["aggregate_after"]) & ~(
+        pairs["aggregate_before"].isna() & pairs["aggregate_after"].isna()
+    )
+    names = set(pairs.loc[other, "method"])
+    return [c.method for c in sorted(whole, key=lambda c: c.difference.value) if c.method in names]
+
+
+def moved_table(comparison: Comparison) -> Table:
+    """What moved, for the terminal."""
+    table = Table(title=f"What moved: {PRODUCT.lower()} (%)", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.caption, table.caption_justify = _note(comparison), "left"
+    for name in _header(comparison):
+        table.add_column(name, justify="left" if name == "Method" else "right", overflow="fold")
+    bad = {finding.method for finding in comparison.having("regression")}
+    for row in _rows(comparison, moved(comparison)):
+        table.add_row(*(Text(cell) for cell in row), style="red" if row[0] in bad else "")
+    return table
+
+
+def summary(comparison: Comparison, notes: Sequence[str] = ()) -> str:
+    """The whole check as Markdown: what is wrong first, then what moved, what was not checked, and maps."""
+    names = moved(comparison)
+    new = list(dict.fromkeys(finding.method for finding in comparison.having("new")))
+    sections = [f"# Check of `{comparison.suite}`", headline(comparison)]
+    sections.append("\n".join(f"- {note}" for note in [*provenance(comparison), *notes]))
+    if bad := comparison.having("regression"):
+        cells = [[finding.method, finding.rule, finding.message] for finding in bad]
+        sections += ["## Regressions", markdown_table(FINDINGS_HEADER, cells)]
+    if names:
+        sections += ["## What moved", markdown_table(_header(comparison), _rows(comparison, names)), _note(comparison)]
+    if new:
+        listed = ", ".join(f"`{name}`" for name in new)
+        sections += ["## New methods", f"Not in the baseline; shown, not judged: {listed}."]
+    if unchecked := _grouped(comparison.having("not checked")):
+        sections += ["## Not checked", "\n".join(f"- {line}" for line in unchecked)]
+    if names or new:
+        sections += ["## Maps", f"{PRODUCT} in percent of what moved or is new; {ARROW} is from the baseline to now."]
+        sections += [_map(comparison, name) for name in [*names, *new]]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def junit(comparison: Comparison) -> str:
+    """JUnit XML: a test suite, a test case for each method and rule; what was not checked is skipped."""
+    failures, skipped = (len(comparison.having(verdict)) for verdict in ("regression", "not checked"))
+    counts = {"tests": str(len(comparison.findings)), "failures": str(failures), "errors": "0"}
+    root = ElementTree.Element("testsuites", counts)
+    name = f"unlearnbench check {comparison.suite}"
+    suite = ElementTree.SubElement(root, "testsuite", {"name": name, **counts, "skipped": str(skipped), "time": "0"})
+    for finding in comparison.findings:
+        attributes = {"classname": f"{comparison.suite}.{finding.method}", "name": finding.rule, "time": "0"}
+        case = ElementTree.SubElement(suite, "testcase", {key: _printable(value) for key, value in attributes.items()})
+        message = _printable(finding.message)
+        if finding.verdict == "regression":
+            ElementTree.SubElement(case, "failure", {"message": message, "type": "regression"}).text = message
+        elif finding.verdict == "not checked":
+            ElementTree.SubElement(case, "skipped", {"message": message})
+        else:
+            ElementTree.SubElement(case, "system-out").text = message
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _printable(text: str) -> str:
+    """The text without characters that XML cannot hold: a reason may quote what a submission printed."""
+    return _NOT_XML.sub("?", text)
+
+
+def _header(comparison: Comparison) -> list[str]:
+    labels = row_labels(_corruptions(comparison))
+    return ["Method", "Before", "After", "Change", "95% interval", *labels.values(), "Seeds"]
+
+
+def _corruptions(comparison: Comparison) -> list[str]:
+    return in_order(change.corruption for change in comparison.changes if change.corruption != ALL)
+
+
+def _rows(comparison: Comparison, methods: Sequence[str]) -> list[list[str]]:
+    changes = {(change.method, change.corruption): change for change in comparison.changes}
+    rows = []
+    for method in methods:
+        whole = changes[method, ALL]
+        estimate = whole.difference
+        interval = NO_VALUE if pd.isna(estimate.low) else f"[{estimate.low:+.1f}, {estimate.high:+.1f}]"
+        parts = [_signed(changes.get((method, name))) for name in _corruptions(comparison)]
+        row = [method, number(whole.before), number(whole.after), f"{estimate.value:+.1f}", interval]
+        rows.append([*row, *parts, str(whole.seeds)])
+    return rows
+
+
+def _signed(change: Change | None) -> str:
+    return NO_VALUE if change is None else f"{change.difference.value:+.1f}"
+
+
+def _note(comparison: Comparison) -> str:
+    """What the intervals can tell."""
+    if all(change.difference.kind == "untested" for change in comparison.changes):
+        return "Fewer than three seeds: there are no intervals."
+    return "The interval is a 95% t interval of the differences, one a seed."
+
+
+def _grouped(findings: Sequence[Finding]) -> list[str]:
+    """One line for each rule and reason, with the methods that it holds for."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        groups.setdefault((finding.rule, finding.message), []).append(f"`{finding.method}`")
+    return [f"{rule}: {message}: {', '.join(methods)}" for (rule, message), methods in groups.items()]
+
+
+def _map(comparison: Comparison, method: str) -> str:
+    """One method's map as a table, each cell from the baseline's to today's."""
+    # What a baseline holds was measured: all of it is shown, of seeds that are not whole too.
+    now = map_of(comparison.current.assign(whole=True), "aggregate", method)
+    then = now
+    if (comparison.baseline["method"] == method).any():
+        then = map_of(comparison.baseline.assign(whole=True), "aggregate", method).reindex_like(now)
+    rows = []
+    labels = row_labels(now.index)
+    for corruption, old, new in zip(now.index, then.to_numpy(), now.to_numpy(), strict=True):
+        texts = [(number(before), number(after)) for before, after in zip(old, new, strict=True)]
+        cells = [after if before == after else f"{before} {ARROW} {after}" for before, after in texts]
+        rows.append([labels[str(corruption)], *cells])
+    header = ["Regularity", *(f"{100 * rate:g}%" for rate in now.columns)]
+    return f"**{method}**\n\n{markdown_table(header, rows)}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,247 @@
+"""Trials as tasks of a Ray cluster. Ray decides where they run, and runs those of lost workers again.
+
+No file is shared: data set, originals and submissions go through the object store, each of them once. This process
+holds the cache of originals and is the only one that sees the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load, save
+
+from unlearnbench.boundary.isolation import Isolation
+from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.models.weights import Weights
+from unlearnbench.problems.suite import Suite
+from unlearnbench.running.plan import PlannedTrial
+from unlearnbench.running.world import World
+from unlearnbench.store.schema import Base, OriginalRow
+
+try:
+    import ray
+    from ray._private.services import canonicalize_bootstrap_address_or_die
+    from ray.exceptions import (
+        NodeDiedError,
+        RayError,
+        RayTaskError,
+        TaskCancelledError,
+        TaskUnschedulableError,
+        WorkerCrashedError,
+    )
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from unlearnbench.running.executors import node
+except ModuleNotFoundError as error:
+    raise UsageError(f"--executor ray needs Ray ({error}): pip install 'unlearnbench[ray]'") from error
+
+LOSSES = 3
+"""How many workers a task may lose before the run ends."""
+
+PATIENCE = 10.0
+"""Seconds for the cluster to answer at its address."""
+
+
+class _Lost(HarnessError):
+    """A task's workers died, one after the other."""
+
+
+@dataclass
+class Cluster:
+    """The executor of one run."""
+
+    workers: int
+    precision: str
+    hardware: dict[str, Any]
+    run: node.Run
+    tasks: dict[Callable[..., Any], Any]
+    """What a node can be asked, as remote functions."""
+    folder: None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _shared: dict[object, Any] = field(default_factory=dict)
+    _running: set[Any] = field(default_factory=set)
+    _closed: bool = False
+
+    @property
+    def device(self) -> str:
+        return self.run.device
+
+    def train(self, world: World) -> tuple[Weights, float]:
+        weights, seconds = self._call(node.train, *self._about(world))
+        return load(weights), seconds
+
+    def judge(self, world: World, key: str, weights: Weights, seconds: float) -> OriginalRow:
+        row: OriginalRow = self._call(node.judge, *self._about(world), key, save(weights), seconds)
+        return row
+
+    def trial(self, trial: PlannedTrial, world: World, original: Path, run_id: str) -> list[Base]:
+        folder = trial.submission.folder
+        files = None if folder is None else self._share(folder, lambda: node.contents(folder))
+        content = self._share(original, lambda: np.fromfile(original, dtype=np.uint8))
+        rows: list[Base] = self._call(node.trial, *self._about(world), trial, content, files, run_id)
+        return rows
+
+    def _about(self, world: World) -> tuple[Any, ...]:
+        setting = node.Setting(world.problem, world.original, world.seeds, world.precision, world.training_fingerprint)
+        dataset = self._share("dataset", lambda: node.packed(world.dataset))
+        return self._share("run", lambda: self.run), setting, dataset
+
+    def _share(self, key: object, make: Callable[[], Any]) -> Any:
+        """The object in Ray's store; it is put there once."""
+        with self._lock:
+            if key not in self._shared:
+                self._shared[key] = ray.put(make())
+            return self._shared[key]
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        with self._lock:
+            if self._closed:
+                raise HarnessError("a trial was asked for after the end of the run")
+            task = self.tasks[function].remote(*arguments)
+            self._running.add(task)
+        try:
+            return _answer(task)
+        finally:
+            with self._lock:
+                self._running.discard(task)
+
+    def close(self) -> None:
+        """End what still runs; the threads that wait for it go on."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+        for task in running:
+            ray.cancel(task, force=True)
+        deadline = time.monotonic() + PATIENCE
+        while self._running and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+@contextmanager
+def cluster(
+    suite: Suite, isolation: Isolation, workers: int | None, *, gpus_per_trial: float | None = None
+) -> Iterator[Cluster]:
+    """The Ray cluster that RAY_ADDRESS names, or the one that runs on this machine.
+
+    Args:
+        workers: trials at a time; by default as many as the cluster has room for now. If it has less room, trials
+            wait in Ray's queue.
+        gpus_per_trial: share of a GPU, or number of GPUs; by default 1 if the cluster has any, else 0.
+
+    Raises:
+        UsageError: no cluster, or none of its nodes has room for a trial.
+        HarnessError: a node would compute other numbers than this machine or the other nodes.
+    """
+    joined = not ray.is_initialized()
+    if joined:
+        _join()
+    try:
+        nodes = [item for item in ray.nodes() if item["Alive"]]
+        if gpus_per_trial is None:
+            gpus_per_trial = float(any(item["Resources"].get("GPU") for item in nodes))
+        rooms = {item["NodeID"]: _room(item["Resources"], suite.threads, gpus_per_trial) for item in nodes}
+        rooms = {key: room for key, room in rooms.items() if room}
+        if not rooms:
+            gpus = f" and {gpus_per_trial:g} GPUs" if gpus_per_trial else ""
+            raise UsageError(
+                f"no node of the Ray cluster has room for a trial of {suite.threads} cores{gpus}: add one that has"
+            )
+        run = node.Run(suite, isolation, "cuda" if gpus_per_trial else "cpu", node.software())
+        options: dict[str, Any] = {"num_cpus": suite.threads, "num_gpus": gpus_per_trial, "max_retries": LOSSES}
+        remote = ray.remote(**options)
+        tasks = {function: remote(function) for function in (node.facts, node.train, node.judge, node.trial)}
+        facts = _facts(tasks[node.facts], run, list(rooms))
+        room = sum(rooms[key] for key in facts)
+        said = list(facts.values())
+        executor = Cluster(room if workers is None else workers, _precision(said), _hardware(said), run, tasks)
+        try:
+            yield executor
+        finally:
+            executor.close()
+    finally:
+        if joined:
+            ray.shutdown()
+
+
+def _join() -> None:
+    try:
+        address: str = canonicalize_bootstrap_address_or_die("auto")
+        host, _, port = address.rpartition(":")
+        # Ray itself tries for minutes, and says so in many lines.
+        socket.create_connection((host, int(port)), PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"no Ray cluster was found ({' '.join(str(error).split())}): start one (`ray start --head`), or set"
+            " RAY_ADDRESS to its host:port; docs/cluster.md has examples"
+        ) from error
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # other versions of Ray or Python, a node that has just left
+        raise UsageError(f"the Ray cluster at {address} cannot be used: {' '.join(str(error).split())}") from error
+
+
+def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
+    """How many trials a node can run at once."""
+    room = resources.get("CPU", 0.0) // cpus
+    if gpus:
+        available = resources.get("GPU", 0.0)
+        room = min(room, available * (1 // gpus) if gpus < 1 else available // gpus)  # none stands on two halves
+    return int(room)
+
+
+def _facts(ask: Any, run: node.Run, nodes: list[str]) -> dict[str, node.Facts]:
+    """What each node says, if it is still there. One that would compute other numbers ends the run before it begins."""
+    strategies = {key: NodeAffinitySchedulingStrategy(key, soft=False) for key in nodes}
+    tasks = {key: ask.options(scheduling_strategy=strategy).remote(run) for key, strategy in strategies.items()}
+    facts = {}
+    for key, task in tasks.items():
+        with suppress(_Lost):
+            facts[key] = _answer(task)
+    if not facts:
+        raise HarnessError("no node of the Ray cluster answered: they are gone, or their workers died")
+    return facts
+
+
+def _precision(facts: list[node.Facts]) -> str:
+    found = {item.precision: item.node for item in facts}
+    if len(found) > 1:
+        listed = ", ".join(f"{name} on node {where}" for name, where in found.items())
+        raise HarnessError(f"the nodes would compute in different precisions ({listed}): set `precision` in the suite")
+    return next(iter(found))
+
+
+def _hardware(facts: list[node.Facts]) -> dict[str, Any]:
+    """As for one machine, where the nodes are alike; else all that there is, beside the number of nodes."""
+    values = {key: list(dict.fromkeys(item.hardware[key] for item in facts)) for key in facts[0].hardware}
+    alike = {key: found[0] if len(found) == 1 else ", ".join(map(str, found)) for key, found in values.items()}
+    return {**alike, "nodes": len(facts)}
+
+
+def _answer(task: Any) -> Any:
+    """What the task gives, or its error as a sentence."""
+    try:
+        return ray.get(task)
+    except TaskCancelledError as error:
+        raise HarnessError("the run was ended during a trial") from error
+    except RayTaskError as error:
+        if isinstance(error.cause, HarnessError | UsageError):
+            raise error.cause from None
+        raise HarnessError(f"a Ray worker failed: {type(error.cause).__name__}: {error.cause}") from error
+    except (WorkerCrashedError, NodeDiedError, TaskUnschedulableError) as error:
+        raise _Lost(
+            f"a trial's Ray worker died {LOSSES + 1} times; what is stored stays, and the same command goes on from"
+            " there"
+        ) from error
+    except RayError as error:
+        raise HarnessError(
+            f"the Ray cluster failed: {next(iter(str(error).splitlines()), type(error).__name__)}"
+        ) from error

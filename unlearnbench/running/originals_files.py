@@ -1,0 +1,240 @@
+"""Original models in a folder that can be published: whoever imports them runs methods on the very same weights.
+
+The folder holds one file of tensors for each original, named as in the cache, and the index `originals.json`. Nothing
+in it is unpickled, and nothing of it is used before its checksum and the hash of its weights are those of the index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Len
+from filelock import Timeout
+from pydantic import StringConstraints
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from unlearnbench.errors import UsageError
+from unlearnbench.models.weights import weights_hash
+from unlearnbench.problems.specification import validated
+from unlearnbench.problems.tensors import load_verified, lock, part_of
+from unlearnbench.running.originals import path_of
+from unlearnbench.store.connection import NoStoreError
+from unlearnbench.store.schema import OriginalRow
+from unlearnbench.store.store import Store
+
+INDEX = "originals.json"
+FORMAT: Literal["unlearnbench originals"] = "unlearnbench originals"
+VERSION: Literal[1] = 1
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the index says of one original."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    key: Sha256
+    """Its file is the one that `path_of` names."""
+    corruption: str
+    seed: int
+    """The seed of its corruption."""
+    capacity: float
+    training: str
+    weights_hash: Sha256
+    sha256: Sha256
+    """Of the file."""
+    specification: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        return _label(self.corruption, self.seed, self.key)
+
+
+@dataclass(frozen=True)
+class Index:
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    format: Literal["unlearnbench originals"]
+    version: Literal[1]
+    originals: Annotated[tuple[Entry, ...], Len(1)]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Originals that were put into the cache, and those that it held already."""
+
+    added: int
+    known: int
+
+
+def export(engine: Engine, keys: AbstractSet[str], cache: Path, folder: Path) -> int:
+    """Write the originals with these keys to a new folder; returns how many.
+
+    Raises:
+        UsageError: the store knows none of them, the cache does not hold the weights of one, or the folder is not new.
+            Then nothing was written.
+    """
+    folder = folder.resolve()
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already: give a folder that is new")
+    rows = _rows(engine, keys)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.part-", dir=folder.parent) as temporary:
+        whole = Path(temporary) / "whole"
+        whole.mkdir()
+        index = Index(FORMAT, VERSION, tuple(_exported(row, cache, whole) for row in rows))
+        text = json.dumps(asdict(index), indent=1, sort_keys=True, allow_nan=False)
+        (whole / INDEX).write_text(f"{text}\n", encoding="ascii")
+        whole.replace(folder)
+    return len(rows)
+
+
+def import_into(cache: Path, folder: Path, stored: Mapping[str, str]) -> Imported:
+    """Put the originals of an exported folder into the cache; those that it holds already stay.
+
+    Args:
+        stored: the hashes of weights that the store knows, by key: see `stored_hashes`.
+
+    Raises:
+        UsageError: a folder that is not what was exported, or other weights under the same key in the store or the
+            cache. Then nothing was imported.
+    """
+    entries = read_index(folder)
+    for entry in entries:
+        known = stored.get(entry.key)
+        if known is not None and known != entry.weights_hash:
+            raise UsageError(
+                f"the store has trials that started from other weights of the {entry.label} ({known[:12]}, not"
+                f" {entry.weights_hash[:12]}): import these into another --data, and give another --database"
+            )
+    parts: dict[Path, Path] = {}
+    with ExitStack() as held:
+        for entry in entries:
+            source, path = path_of(folder, entry.key), path_of(cache, entry.key)
+            try:
+                held.enter_context(lock(path).acquire(blocking=False))
+            except Timeout:
+                raise UsageError(
+                    f"another harness is training the {entry.label} at this moment: wait for its end, then import again"
+                ) from None
+            cached = load_verified(path)
+            if cached is None:
+                part = parts[path] = part_of(path)
+                held.callback(part.unlink, missing_ok=True)
+                _copy(source, part)
+                _verify(part, entry, source)  # the copy: what was read before may have changed meanwhile
+                continue
+            _verify(source, entry, source)
+            if (found := weights_hash(cached)) != entry.weights_hash:
+                raise UsageError(
+                    f"{path} holds other weights of the {entry.label} ({found[:12]}, not {entry.weights_hash[:12]}):"
+                    " import these into another --data, and give another --database"
+                )
+        for path, part in parts.items():
+            os.replace(part, path)
+    return Imported(added=len(parts), known=len(entries) - len(parts))
+
+
+def stored_hashes(path_or_url: str) -> dict[str, str]:
+    """The hash of the weights of every original that a store knows, by key; of none if there is no store yet.
+
+    Raises:
+        UsageError: a store that cannot be read.
+    """
+    try:
+        with Store(path_or_url, create=False) as store, Session(store.engine) as session:
+            return {row.key: row.weights_hash for row in session.scalars(select(OriginalRow))}
+    except NoStoreError:
+        return {}
+
+
+def read_index(folder: Path) -> tuple[Entry, ...]:
+    """What an exported folder says that it holds.
+
+    Raises:
+        UsageError: no index, or one that `export` does not write.
+    """
+    file = folder / INDEX
+    try:
+        content = json.loads(file.read_text(encoding="ascii"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{file} is not a readable index of originals: {reason}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{file} is not a readable index of originals: it is no JSON object")
+    entries = validated(Index, content, str(file)).originals
+    if len({entry.key for entry in entries}) < len(entries):
+        raise UsageError(f"{file} names an original twice")
+    return entries
+
+
+def _rows(engine: Engine, keys: AbstractSet[str]) -> Sequence[OriginalRow]:
+    with Session(engine) as session:
+        rows = session.scalars(select(OriginalRow).where(OriginalRow.key.in_(keys)).order_by(OriginalRow.key)).all()
+    if not rows:
+        raise UsageError(f"{engine.url} knows none of the originals that were asked for: run the suite first")
+    return rows
+
+
+def _exported(row: OriginalRow, cache: Path, folder: Path) -> Entry:
+    """Copy the file of an original to the folder."""
+    source, copy = path_of(cache, row.key), path_of(folder, row.key)
+    corruption = str(row.specification["problem"]["corruption"])
+    label = _label(corruption, row.specification["problem"]["seed"], row.key)
+    remedy = "give the --data of the machine that trained it, or import its originals here first"
+    if not source.is_file():
+        raise UsageError(f"{source} is not there, which the {label} is to be in: {remedy}")
+    _copy(source, copy)
+    weights = load_verified(copy)
+    if weights is None or weights_hash(weights) != row.weights_hash:
+        raise UsageError(f"{source} is damaged, or not the {label} that stored trials started from: {remedy}")
+    return Entry(
+        key=row.key,
+        corruption=corruption,
+        seed=row.specification["problem"]["seed"],
+        capacity=row.capacity,
+        training=row.training,
+        weights_hash=row.weights_hash,
+        sha256=_sha256(copy),
+        specification=row.specification,
+    )
+
+
+def _copy(source: Path, to: Path) -> None:
+    try:
+        shutil.copyfile(source, to)
+    except FileNotFoundError:
+        raise UsageError(f"{source} is not there, though {INDEX} names it: fetch the whole folder again") from None
+
+
+def _verify(file: Path, entry: Entry, source: Path) -> None:
+    """Refuse a file that is not what the index says; `source` is what a person calls it."""
+    if not file.is_file():
+        raise UsageError(f"{source} is not there, though {INDEX} names it: fetch the whole folder again")
+    if _sha256(file) != entry.sha256:
+        raise UsageError(f"{source} is damaged: its checksum is not that in {INDEX}; fetch it again")
+    weights = load_verified(file)
+    if weights is None or weights_hash(weights) != entry.weights_hash:
+        raise UsageError(f"{source} does not hold the weights that {INDEX} says: do not use it")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _label(corruption: str, seed: int, key: str) -> str:
+    return f"original for {corruption}, seed {seed} (key {key[:12]})"

@@ -1,0 +1,1 @@
+"""Submissions as data: read without running any of their code."""

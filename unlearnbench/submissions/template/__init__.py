@@ -1,0 +1,37 @@
+"""What `unlearnbench new` starts a submission from: submission.toml and method.py beside this file."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from pathlib import Path
+
+from unlearnbench.errors import UsageError
+
+FILES = ("submission.toml", "method.py")
+NAME, CLASS, TITLE = "new_method", "NewMethod", "New method"
+
+
+def start(name: str, submissions: Path) -> Path:
+    """Copy the template to submissions/name with the name filled in; the new folder.
+
+    Raises:
+        UsageError: a name that no submission can have, or one that is taken.
+    """
+    from unlearnbench.submissions.finding import NAME as PATTERN
+
+    if not re.fullmatch(PATTERN, name):
+        raise UsageError(f"'{name}' is not a name of a method: use lower-case letters, digits and underscores")
+    folder = submissions / name
+    if folder.exists():
+        raise UsageError(f"{folder} exists already: choose another name, or remove it")
+    texts = {file: (Path(__file__).parent / file).read_text() for file in FILES}
+    words = {word for text in texts.values() for word in re.findall(r"\w+", text)} - {CLASS}
+    cls = "".join(part.capitalize() for part in name.split("_"))
+    if keyword.iskeyword(cls) or cls in words:  # `none` or `problem`, say
+        cls += "Method"
+    title = name.replace("_", " ").strip().capitalize()
+    folder.mkdir(parents=True)
+    for file, text in texts.items():
+        (folder / file).write_text(text.replace(NAME, name).replace(CLASS, cls).replace(TITLE, title))
+    return folder

@@ -1,0 +1,1 @@
+"""The search for hyperparameters by a rule that uses no clean data."""

@@ -1,0 +1,201 @@
+"""Tuning: search a method's hyperparameters on problems of its own, by a rule that uses no clean data.
+
+The rules are those of docs/protocol.md, section 5. A try is a variant of the submission, run like any other on the
+suite's grid with the seeds and discovery rates of its `tuning`, stage by stage, until a pruner gives it up. The first
+try is the default variant; it has all stages.
+
+Every trial is stored, and what is stored is not run again. Which tries there are follows from scores alone: a search
+that was interrupted asks for the same ones, and finds them in the store.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import TrialState
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from unlearnbench.errors import UsageError
+from unlearnbench.problems.suite import Suite
+from unlearnbench.running.run import Progress, run_suite
+from unlearnbench.store.schema import PlannedTrialRow, ProblemRow, SubmissionRow, TrialRow
+from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import Submission
+from unlearnbench.tuning.pruning import Cell, hopeless, reason, stages
+from unlearnbench.tuning.space import Point, digest, distribution, grid, setting, spread
+from unlearnbench.tuning.tries import DEFAULT, TRY, Rule, Try, best_first, summarised, whole_grid
+
+Sampler = Literal["tpe", "grid"]
+
+AT_ONCE = 4
+"""Tries asked for together: they share the runs of their stages, and so keep all workers busy."""
+SPREAD = 5
+"""Points of a Sobol sequence that a search begins with; then Optuna's estimator has something to go by."""
+
+
+Setting = dict[str, Any]
+Records = Mapping[Cell, TrialRow]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A try, and its score on each problem that it had."""
+
+    summary: Try
+    scores: Mapping[Cell, float]
+
+
+Run = Callable[[Suite, Mapping[str, Setting]], dict[str, Records]]
+"""Runs settings, by the names of their variants, on a part of the grid."""
+
+
+def tune(
+    suite: Suite,
+    submission: Submission,
+    store: Store,
+    data: Path,
+    *,
+    rule: Rule = "blind",
+    sampler: Sampler = "tpe",
+    workers: int | None = None,
+    download: bool = True,
+    watch: Callable[[Progress], None] | None = None,
+) -> list[Try]:
+    """All tries of the suite's tuning budget, best first; of equals the earlier one. Workers do not change them.
+
+    Raises:
+        UsageError: the submission has no search space, or no trial of any try that may be chosen finished.
+    """
+    if not submission.search:
+        raise UsageError(f"'{submission.name}' has nothing to tune: its submission.toml has no [search]")
+    problems, budget = whole_grid(suite, rule), suite.tuning.tries
+
+    def run(part: Suite, variants: Mapping[str, Setting]) -> dict[str, Records]:
+        # One that uses no forget set is given one all the same: without it there is no score to judge a try by.
+        asked = [
+            replace(submission, variant=name, hyperparameters=values, role="reference", needs_forget_set=True)
+            for name, values in variants.items()
+        ]
+        summary = run_suite(part, asked, store, data, workers=workers, download=download, watch=watch)
+        return _recorded(store, summary.run_id)
+
+    default = submission.hyperparameters
+    name = DEFAULT + digest(default)
+    records = run(problems, {name: default})[name]
+    tries = {digest(default): _judged(default, records, rule, default=True)}
+    space = {name: distribution(values) for name, values in submission.search.items()}
+    points = spread(space, SPREAD) if sampler == "tpe" else grid(space)
+    study = _study(points)
+    for _ in range(4 * budget):  # a small space has no more settings, however often it is asked
+        size = min(len(points), SPREAD) or (AT_ONCE if sampler == "tpe" else 0)
+        asked = [study.ask(space) for _ in range(min(size, budget - len(tries)))]
+        del points[: len(asked)]
+        settings = [setting(default, trial.params) for trial in asked]
+        new = {digest(values): values for values in settings if digest(values) not in tries}
+        tries |= _raced(new, _best(tries.values(), rule), stages(problems), run, rule)
+        for trial, values in zip(asked, settings, strict=True):
+            _tell(study, trial, tries[digest(values)].summary, rule)
+    ranked = best_first([item.summary for item in tries.values()], rule)
+    if not ranked[0].eligible:
+        failure = next(iter(records.values())).reason
+        raise UsageError(
+            f"'{submission.name}' has no winner: all trials of all {len(ranked)} tries failed, the first one: {failure}"
+        )
+    return ranked
+
+
+def _study(points: Iterable[Point]) -> optuna.Study:
+    """What is asked for settings: these points, then Optuna's tree-structured Parzen estimator."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=SPREAD, multivariate=True, constant_liar=True)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for point in points:
+        study.enqueue_trial(point)
+    return study
+
+
+def _tell(study: optuna.Study, trial: optuna.Trial, judged: Try, rule: Rule) -> None:
+    """A pruned try counts as worse than all others; among the pruned ones those that came farther are better."""
+    if judged.pruned is None:
+        study.tell(trial, judged.score(rule))
+    else:
+        trial.report(judged.score(rule), judged.trials)
+        study.tell(trial, state=TrialState.PRUNED)
+
+
+def _best(tries: Iterable[_Judged], rule: Rule) -> _Judged:
+    """The best try that had all problems."""
+    return max((item for item in tries if item.summary.pruned is None), key=lambda item: item.summary.score(rule))
+
+
+def _raced(
+    settings: Mapping[str, Setting], best: _Judged, parts: list[Suite], run: Run, rule: Rule
+) -> dict[str, _Judged]:
+    """Run the settings stage by stage; after each stage but the last the pruner gives up those that are hopeless.
+
+    They are compared with the best try before them, not with each other: no order among them matters.
+    """
+    records: dict[str, dict[Cell, TrialRow]] = {key: {} for key in settings}
+    reasons: dict[str, str] = {}
+    for place, part in enumerate(parts, 1):
+        running = {TRY + key: values for key, values in settings.items() if key not in reasons}
+        if not running:
+            break
+        for name, found in run(part, running).items():
+            records[name.removeprefix(TRY)] |= found
+        for key in settings.keys() - reasons.keys() if place < len(parts) else ():
+            scores = _scores(records[key], rule)
+            if hopeless(best.scores, scores):
+                reasons[key] = reason(best.scores, scores)
+    return {key: _judged(values, records[key], rule, pruned=reasons.get(key)) for key, values in settings.items()}
+
+
+def _scores(records: Records, rule: Rule) -> dict[Cell, float]:
+    column = "selection_score" if rule == "blind" else "aggregate"
+    return {cell: getattr(record, column) or 0.0 for cell, record in records.items()}
+
+
+def _judged(
+    hyperparameters: Setting, records: Records, rule: Rule, *, pruned: str | None = None, default: bool = False
+) -> _Judged:
+    summary = summarised(hyperparameters, list(records.values()), pruned=pruned, default=default)
+    return _Judged(summary, _scores(records, rule))
+
+
+def _recorded(store: Store, run_id: str) -> dict[str, Records]:
+    """The records of all trials that a run planned, by variant and problem."""
+    cell = (
+        *(ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed),
+        *(PlannedTrialRow.capacity, PlannedTrialRow.training),
+    )
+    query = (
+        select(SubmissionRow.variant, TrialRow, *cell)
+        .join_from(PlannedTrialRow, TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
+        .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
+        .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
+        .where(PlannedTrialRow.run_id == run_id)
+        .order_by(*cell)
+    )
+    found: dict[str, dict[Cell, TrialRow]] = {}
+    with Session(store.engine) as session:
+        for variant, record, corruption, rate, seed, capacity, training in session.execute(query):
+            found.setdefault(variant, {})[corruption, rate, seed, capacity, training] = record
+    return dict(found)
+
+
+def as_variant(suite: str, rule: Rule, best: Try) -> str:
+    """The winner as a table of submission.toml, to paste."""
+    name = "oracle" if rule == "oracle" else suite.replace("-", "_")
+    lines = [f"{key} = {json.dumps(value)}" for key, value in best.hyperparameters.items() if value is not None]
+    comment = ["# chosen with true labels: shown as a reference, never ranked"] if rule == "oracle" else []
+    return "\n".join([*comment, f"[variants.{name}]", *lines])

@@ -1,0 +1,179 @@
+"""Every stored metric once more, from stored predictions, true labels and specifications; nothing is run or changed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from unlearnbench.errors import UsageError
+from unlearnbench.evaluation.metrics import Metrics, metrics
+from unlearnbench.evaluation.predictions import Predictions, unpack
+from unlearnbench.problems import datasets
+from unlearnbench.problems.corruption import CorruptedSet
+from unlearnbench.problems.datasets import Dataset
+from unlearnbench.problems.suite import ProblemSpec
+from unlearnbench.store.labels import method_label, problem_label
+from unlearnbench.store.schema import PlannedTrialRow, PredictionRow, ProblemRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.store.store import Store
+
+TOLERANCE = 1e-12
+SINCE_3 = ("misled_discovered", "misled_undiscovered", "attack_success")
+"""Metrics that records of earlier protocol versions lack."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of a trial that its predictions do not give; `metric` is `predictions` where they cannot be used."""
+
+    trial: str
+    method: str
+    problem: str
+    metric: str
+    stored: float | str | None
+    recomputed: float | str | None
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """`trials` that finished were looked at; `without_score` of them were recorded before there was such a score."""
+
+    trials: int
+    without_score: int
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One problem with its truth, to judge all trials on it."""
+
+    problem: ProblemSpec
+    dataset: Dataset
+    truth: CorruptedSet
+    stop_accuracy: float
+
+    def metrics(self, predictions: Predictions) -> Metrics:
+        forget = self.problem.forget_positions(self.truth.corrupted)
+        labels = self.dataset.test_labels.numpy()
+        return metrics(predictions, self.truth, forget, self.problem.rules, labels, self.stop_accuracy)
+
+    def unpacked(self, row: PredictionRow | None) -> Predictions | str:
+        """The predictions, or why they cannot be used."""
+        if row is None:
+            return "missing"
+        try:
+            triggered = None if row.triggered_test is None else unpack(row.triggered_test)
+            predictions = Predictions(unpack(row.train), unpack(row.test), triggered)
+        except (zlib.error, ValueError) as error:
+            return f"unreadable: {error}"
+        if (triggered is not None) != self.problem.rules.triggered:
+            return "of the triggered test set: " + ("missing" if triggered is None else "there should be none")
+        for classes, labels in (
+            (predictions.train, self.truth.labels),
+            (predictions.test, self.dataset.test_labels),
+            (triggered, self.dataset.test_labels),
+        ):
+            if classes is not None and len(classes) != len(labels):
+                return f"of {len(classes)} samples instead of {len(labels)}"
+        return predictions
+
+
+def recompute(store: Store, data: Path, *, suite: str | None = None) -> Recomputed:
+    """Compute every metric of the finished trials again, of one suite or of all.
+
+    Args:
+        data: where data sets are kept.
+
+    Raises:
+        UsageError: no run of this suite; a data set that is not there or is not the one that the trials were run on.
+    """
+    trials = without_score = 0
+    differences: list[Difference] = []
+    load = lru_cache(maxsize=1)(datasets.load)  # many runs are of the same suite
+    with Session(store.engine) as session:
+        for run, wanted in _runs(session, suite):
+            specification = run.suite_specification
+            sizes = {name: specification[name] for name in ("image_size", "train_size", "test_size")}
+            dataset = load(specification["dataset"], data, **sizes)
+            for row, judge in _judges(session, run, wanted, dataset, data):
+                problem = problem_label(row.corruption, row.discovery_rate, row.corruption_seed)
+                query = (
+                    select(TrialRow, PredictionRow, SubmissionRow.name, SubmissionRow.variant)
+                    .join(SubmissionRow)
+                    .outerjoin(PredictionRow, PredictionRow.trial_key == TrialRow.key)
+                    .where(wanted, TrialRow.problem_key == row.key)
+                    .order_by(SubmissionRow.name, SubmissionRow.variant, TrialRow.key)
+                )
+                for trial, prediction, name, variant in session.execute(query.execution_options(yield_per=200)):
+                    trials += 1
+                    without_score += trial.selection_score is None and row.discovered > 0
+                    differences += [
+                        Difference(trial.key, method_label(name, variant), problem, *values)
+                        for values in _differences(trial, prediction, judge)
+                    ]
+    return Recomputed(trials, without_score, tuple(differences))
+
+
+def _runs(session: Session, suite: str | None) -> Iterator[tuple[RunRow, ColumnElement[bool]]]:
+    """The runs that recorded finished trials, and which trials those are."""
+    wanted: ColumnElement[bool] = TrialRow.state == "finished"
+    if suite is not None:
+        known = session.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)).all()
+        if suite not in known:
+            raise UsageError(
+                f"the store has no run of suite '{suite}'; it has runs of: {', '.join(known) or 'no suite'}"
+            )
+        planned = select(PlannedTrialRow.trial_key).join(RunRow).where(RunRow.suite == suite)
+        wanted &= TrialRow.key.in_(planned)
+    recording = select(RunRow).where(RunRow.id.in_(select(TrialRow.run_id).where(wanted)))
+    for run in session.scalars(recording.order_by(RunRow.suite, RunRow.started_at)).all():
+        yield run, wanted & (TrialRow.run_id == run.id)
+
+
+def _judges(
+    session: Session, run: RunRow, wanted: ColumnElement[bool], dataset: Dataset, data: Path
+) -> Iterator[tuple[ProblemRow, Judge]]:
+    """The problems of these trials, with what it takes to judge them."""
+    of_trials = select(ProblemRow).where(ProblemRow.key.in_(select(TrialRow.problem_key).where(wanted)))
+    order = (ProblemRow.corruption, ProblemRow.corruption_seed, ProblemRow.discovery_rate)
+    identity: dict[str, Any] = {}
+    for row in session.scalars(of_trials.order_by(*order)).all():
+        problem = ProblemSpec(**row.specification | {"class_pair": tuple(row.specification["class_pair"])})
+        if problem.data_fingerprint != dataset.fingerprint:
+            raise UsageError(
+                f"data set '{problem.dataset}' in {data} is not the one that suite '{run.suite}' was run on"
+                f" ({dataset.fingerprint[:12]} instead of {problem.data_fingerprint[:12]}): give the folder of that one"
+                " by --data"
+            )
+        if problem.original_identity() != identity:
+            truth, identity = problem.corrupted_set(dataset), problem.original_identity()
+        if truth.fingerprint != row.training_fingerprint:
+            raise UsageError(
+                f"{problem.corruption}, seed {problem.seed}, corrupts '{problem.dataset}' in another way than where"
+                f" suite '{run.suite}' was run: use that revision of unlearnbench ({run.revision or 'unknown'})"
+            )
+        yield row, Judge(problem, dataset, truth, run.suite_specification["budget"]["stop_accuracy"])
+
+
+def _differences(
+    trial: TrialRow, prediction: PredictionRow | None, judge: Judge
+) -> Iterator[tuple[str, float | str | None, float | str | None]]:
+    predictions = judge.unpacked(prediction)
+    if isinstance(predictions, str):
+        yield "predictions", predictions, None
+        return
+    result = judge.metrics(predictions)
+    for name, recomputed in {**asdict(result), "aggregate": result.aggregate}.items():
+        stored = getattr(trial, name)
+        if stored is None and (name == "selection_score" or (name in SINCE_3 and trial.protocol_version < 3)):
+            continue
+        absent = stored is None or recomputed is None
+        same = stored is recomputed if absent else abs(stored - recomputed) <= TOLERANCE
+        if not same:
+            yield name, stored, recomputed

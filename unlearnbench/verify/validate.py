@@ -1,0 +1,81 @@
+"""Check a submission: every variant on a tiny problem of each corruption, through the same path as a real run."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from unlearnbench.contract.recipe import Budget, Recipe
+from unlearnbench.errors import HarnessError
+from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
+from unlearnbench.running.run import run_suite
+from unlearnbench.store.schema import PlannedTrialRow, ProblemRow, SubmissionRow, TrialRow
+from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import read
+
+TINY = Suite(
+    name="validate",
+    title="300 digits, one discovery rate",
+    dataset="digits",
+    discovery_rates=(0.5,),
+    seeds=(0,),
+    recipe=Recipe(steps=60, batch_size=64, peak_learning_rate=0.05, warmup=0.1, crop_padding=1, flip=False),
+    budget=Budget(steps=10, batch_size=64, learning_rate=0.01),
+    corruption=CorruptionSettings(size=30),
+    model=Model(width=0.125),
+    limits=Limits(seconds=60, memory_gib=4),
+    train_size=300,
+    test_size=100,
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One variant: `reason` is None when all of its trials finished; `seconds` were spent in `unlearn`."""
+
+    label: str
+    seconds: float
+    reason: str | None
+
+    @property
+    def ok(self) -> bool:
+        return self.reason is None
+
+
+def validate(folder: Path, *, workers: int | None = None) -> list[Check]:
+    """Read a submission and run each of its variants; nothing is left behind.
+
+    Raises:
+        UsageError: a submission.toml that cannot be read or does not fit its folder.
+        HarnessError: the harness failed; says nothing about the submission.
+    """
+    submissions = read(folder)
+    with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store:
+        run_suite(TINY, submissions, store, Path(data), workers=workers)
+        with Session(store.engine) as session:
+            query = (
+                select(SubmissionRow.variant, ProblemRow.corruption, TrialRow)
+                .select_from(PlannedTrialRow)
+                .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
+                .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
+                .outerjoin(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
+                .order_by(ProblemRow.corruption)
+            )
+            records = session.execute(query).all()
+    checks = []
+    for submission in submissions:
+        seconds, reason = 0.0, None
+        for variant, corruption, trial in records:
+            if variant != submission.variant:
+                continue
+            if trial is None:
+                raise HarnessError(f"{submission.label} was not run on {corruption}")
+            seconds += trial.seconds or 0.0
+            if trial.state == "failed" and reason is None:
+                reason = f"{trial.reason} (on {corruption})" + (f"\n{trial.detail}" if trial.detail else "")
+        checks.append(Check(submission.label, seconds, reason))
+    return checks
