@@ -14,12 +14,12 @@ from unlearnbench import Pipeline
 from unlearnbench.boundary import limits as usage
 from unlearnbench.boundary.boundary import Boundary, Outcome, Request
 from unlearnbench.errors import UsageError
-from unlearnbench.models import build
+from unlearnbench.models import ModelSpec, build
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.tensors import write
 from unlearnbench.submissions.finding import Submission
 
-MODEL = {"architecture": "resnet9", "classes": 2, "channels": 1, "image_size": 8, "width": 0.05, "capacity": 1.0}
+MODEL = ModelSpec("resnet9", width=0.05, capacity=1.0, classes=2, channels=1, image_size=8)
 BURN = """
 import threading
 
@@ -79,7 +79,7 @@ def run(
             seconds=seconds,
             memory_bytes=0,
         )
-        return boundary.run(request, build(**MODEL).state_dict())
+        return boundary.run(request, build(MODEL).state_dict())
 
     return run
 

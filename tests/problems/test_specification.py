@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.datasets import digits
-from unlearnbench.problems.suite import Suite, problems
+from unlearnbench.problems.grid import problems
+from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import parse
 from unlearnbench.submissions.finding import read
 

@@ -12,9 +12,10 @@ import pytest
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.datasets import digits
+from unlearnbench.problems.grid import problems
 from unlearnbench.problems.identity import conditions, given
 from unlearnbench.problems.streams import Seeds
-from unlearnbench.problems.suite import Model, OriginalSpec, problems
+from unlearnbench.problems.suite import Model, OriginalSpec
 from unlearnbench.problems.suite_file import find, parse, stored
 
 GOOD = """name = "mine"
@@ -58,7 +59,7 @@ def test_problems_in_order_with_all_their_seeds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("size", "count"), [("72", 72), ("0.05", 72), ("1", 1), ("0.5", 718)])
 def test_size_is_a_number_or_a_share(tmp_path: Path, size: str, count: int) -> None:
     suite = parse(write(tmp_path, GOOD.replace("size = 72", f"size = {size}")))
-    assert next(problems(suite, digits()))[0].size == count
+    assert next(problems(suite, digits()))[0].case.size == count
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
+from unlearnbench.evaluation.metrics import Metrics
+from unlearnbench.evaluation.predictions import Predictions
 from unlearnbench.problems.suite import Suite, Tuning
 from unlearnbench.problems.suite_file import parse
 from unlearnbench.report.numbers.tunings import read_tunings
@@ -25,7 +28,8 @@ from unlearnbench.report.text.rendering import tunings_as
 from unlearnbench.report.text.tables import cost_line, tries_table
 from unlearnbench.running.plan import PlannedTrial
 from unlearnbench.running.run import Progress
-from unlearnbench.store.schema import Base, ProblemRow, RunRow, TrialRow
+from unlearnbench.running.trial import Record, Result
+from unlearnbench.store.schema import ProblemRow, RunRow, TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Range, Submission
 from unlearnbench.tuning.pruning import Cell, hopeless, stages
@@ -59,29 +63,15 @@ def landscape(patch: pytest.MonkeyPatch) -> Landscape:
     def score(function: Callable[[PlannedTrial], float | None]) -> list[str]:
         ran: list[str] = []
 
-        def trial(planned: PlannedTrial, world: Any, original: Path, run_id: str, boundary: Any) -> list[Base]:
+        def trial(planned: PlannedTrial, *_: object) -> Record:
             ran.append(planned.key)
             value = function(planned)
-            row = TrialRow(
-                key=planned.key,
-                run_id=run_id,
-                problem_key=planned.problem_key,
-                original_key=planned.original_key,
-                submission_key=planned.submission_key,
-                training_seed=planned.seeds.training,
-                unlearning_seed=planned.seeds.unlearning,
-                state="failed" if value is None else "finished",
-                reason="lost" if value is None else None,
-                selection_score=value,
-                aggregate=None if value is None else 1 - value,
-                total_seconds=0.0,
-                device="cpu",
-                precision="float32",
-                threads=1,
-                isolation="process",
-                protocol_version=2,
-            )
-            return [row]
+            result = None
+            if value is not None:
+                some = np.zeros(1, dtype=np.int64)
+                measured = Metrics(1 - value, None, None, None, None, None, 0.0, 1.0, 1.0, value)
+                result = Result(Predictions(some, some, None), measured, "0" * 64, 0.0)
+            return Record(result, None if result else "lost", None, None, None, None, None, 0.0)
 
         patch.setattr("unlearnbench.running.executors.local.run_trial", trial)
         return ran

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +24,7 @@ from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.contract.images import Pipeline
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.models import ModelSpec
 from unlearnbench.models.weights import Weights, fault
 from unlearnbench.submissions.finding import sources
 from unlearnbench.system.machine import KEEP_MEMORY
@@ -36,16 +37,19 @@ ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class Request:
-    """All that a trial's process is given. Positions are those of samples in D_tr."""
+    """All that a trial's process is given. Positions are those of samples in D_tr.
+
+    Attributes:
+        training_set: the file of D_tr.
+        original: the file of the original; None for who starts from none.
+        folder: of the submission; None if it is installed.
+        corrupted: D_m, for a submission that declares that it needs it.
+    """
 
     entry: str
-    folder: str | None
-    hyperparameters: dict[str, Any]
     training_set: str
-    original: str | None
     forget: list[int]
-    corrupted: list[int] | None
-    model: dict[str, Any]
+    model: ModelSpec
     pipeline: Pipeline
     budget: Budget
     recipe: Recipe
@@ -55,6 +59,10 @@ class Request:
     device: str
     seconds: float
     memory_bytes: int
+    original: str | None = None
+    folder: str | None = None
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    corrupted: list[int] | None = None
 
 
 @dataclass(frozen=True)

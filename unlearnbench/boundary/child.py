@@ -30,7 +30,7 @@ from unlearnbench.contract.classifier import Classifier
 from unlearnbench.contract.images import ImageSet, Pipeline
 from unlearnbench.contract.method import Problem, UnlearningMethod
 from unlearnbench.contract.recipe import Budget, Recipe
-from unlearnbench.models import build
+from unlearnbench.models import ModelSpec, build
 from unlearnbench.models.training import train
 from unlearnbench.models.weights import parts
 
@@ -92,11 +92,12 @@ def _problem(request: dict[str, Any]) -> Problem:
     generator = torch.Generator().manual_seed(request["seed"])
     tensors = {name: tensor.to(device) for name, tensor in load_file(request["training_set"]).items()}
     budget, pipeline = Budget(**request["budget"]), Pipeline(**request["pipeline"])
+    model = ModelSpec(**request["model"])
     ids = torch.arange(len(tensors["labels"]), device=device)
     images = ImageSet(tensors["images"], tensors["labels"], ids, pipeline, generator, budget.batch_size)
 
     def new_model() -> Classifier:
-        return build(**request["model"]).to(device).to(memory_format=torch.channels_last)
+        return build(model).to(device).to(memory_format=torch.channels_last)
 
     original, expanded = parts(load_file(request["original"])) if request["original"] else ({}, None)
 
@@ -109,7 +110,7 @@ def _problem(request: dict[str, Any]) -> Problem:
     return Problem(
         train=images,
         forget_positions=forget,
-        classes=request["model"]["classes"],
+        classes=model.classes,
         budget=budget,
         recipe=Recipe(**request["recipe"]),
         device=device,

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from unlearnbench.errors import UsageError
 from unlearnbench.problems import image_folder
 from unlearnbench.problems.streams import random_state
 from unlearnbench.problems.tensors import lock
+
+if TYPE_CHECKING:
+    from unlearnbench.problems.suite import Suite
 
 FOLDER = "imagefolder:"
 
@@ -47,7 +50,7 @@ class Dataset:
         digest = hashlib.sha256()
         for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
-            digest.update(tensor.contiguous().numpy().tobytes())
+            digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()
 
     @cached_property
@@ -157,6 +160,18 @@ def _imagenette(data: Path, download: bool) -> Dataset:
 
 
 NAMES = ("digits", "cifar10", "svhn", "fashion-mnist", "imagenette", f"{FOLDER}PATH")
+
+
+def load_for(suite: Suite, data: Path, *, download: bool = True) -> Dataset:
+    """The data set of a suite, in the suite's sizes; errors as in `load`."""
+    return load(
+        suite.dataset,
+        data,
+        image_size=suite.image_size,
+        train_size=suite.train_size,
+        test_size=suite.test_size,
+        download=download,
+    )
 
 
 def load(

@@ -195,6 +195,6 @@ def _conflict(connection: Connection, table: Table, row: Values, field: str, kep
     elif table is PROBLEMS:
         problem = _problem(row)
     elif table.name == "originals":
-        of = row["specification"]["problem"]
+        of = row["specification"]["case"]
         problem = f"{of['corruption']}, seed {of['seed']}"
     return Conflict(table.name, "/".join(key_of(table, row)), method, problem, field, kept, other)

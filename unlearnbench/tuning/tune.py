@@ -67,7 +67,7 @@ def tune(
     sampler: Sampler = "tpe",
     workers: int | None = None,
     download: bool = True,
-    watch: Callable[[Progress], None] | None = None,
+    watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Try]:
     """All tries of the suite's tuning budget, best first; of equals the earlier one. Workers do not change them.
 
