@@ -8,7 +8,6 @@ from torch import nn
 from unlearnbench.contract.classifier import Classifier
 from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.vit import ViT
-from unlearnbench.models.vit_small import ViTSmall
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,8 @@ def build(spec: ModelSpec) -> Classifier:
         if spec.architecture == "vit":
             return ViT(spec.classes, spec.channels, spec.image_size, spec.width, capacity)
         if spec.architecture == "vit-small":
+            from unlearnbench.models.vit_small import ViTSmall  # brings torchvision, 160 MB that others do without
+
             return ViTSmall(spec.classes, spec.channels, spec.image_size, spec.width, capacity)
         return ResNet9(spec.classes, spec.channels, spec.width, capacity)
 

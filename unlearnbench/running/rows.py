@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 
@@ -17,20 +18,24 @@ from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, PredictionRo
 from unlearnbench.submissions.finding import Submission
 
 
-def problem_row(trial: PlannedTrial, case: Case) -> ProblemRow:
-    problem, corrupted = trial.problem, case.truth.corrupted
-    return ProblemRow(
-        key=trial.problem_key,
-        specification=asdict(problem),
-        dataset=case.spec.dataset,
-        corruption=case.spec.corruption,
-        regularity=CORRUPTIONS[case.spec.corruption].regularity,
-        discovery_rate=problem.discovery_rate,
-        corruption_seed=case.spec.seed,
-        corrupted=len(corrupted),
-        discovered=len(problem.forget_positions(corrupted)),
-        training_fingerprint=case.truth.fingerprint,
-    )
+def problem_rows(trials: Iterable[PlannedTrial], case: Case) -> list[ProblemRow]:
+    """The problems of these trials, all of one case."""
+    corrupted = case.truth.corrupted
+    return [
+        ProblemRow(
+            key=trial.problem_key,
+            specification=asdict(trial.problem),
+            dataset=case.spec.dataset,
+            corruption=case.spec.corruption,
+            regularity=CORRUPTIONS[case.spec.corruption].regularity,
+            discovery_rate=trial.problem.discovery_rate,
+            corruption_seed=case.spec.seed,
+            corrupted=len(corrupted),
+            discovered=len(trial.problem.forget_positions(corrupted)),
+            training_fingerprint=case.truth.fingerprint,
+        )
+        for trial in trials
+    ]
 
 
 def submission_row(key: str, item: Submission) -> SubmissionRow:

@@ -26,7 +26,7 @@ from unlearnbench.running.executors import Start
 from unlearnbench.running.executors.local import local
 from unlearnbench.running.originals import OriginalRecord, obtain, path_of
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial, plan
-from unlearnbench.running.rows import original_row, planned_row, problem_row, submission_row, trial_rows
+from unlearnbench.running.rows import original_row, planned_row, problem_rows, submission_row, trial_rows
 from unlearnbench.running.sharing import attempt_all
 from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
@@ -175,8 +175,7 @@ def _problem_rows(trials: Sequence[PlannedTrial], dataset: Dataset) -> Iterator[
     """The problems of these trials; one case at a time is in memory."""
     planned = {trial.problem_key: trial for trial in trials}.values()
     for spec, of_case in groupby(planned, lambda trial: trial.problem.case):
-        case = build(spec, dataset)
-        yield from [problem_row(trial, case) for trial in of_case]
+        yield from problem_rows(of_case, build(spec, dataset))
 
 
 @contextmanager
