@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from unlearnbench.errors import UsageError
-from unlearnbench.submissions.finding import Submission, choose, discover, read, source_hash
+from unlearnbench.submissions.finding import Submission, choose, discover, read
+from unlearnbench.submissions.sources import hash_sources
 
 GOOD = """name = "mine"
 title = "Mine"
@@ -63,14 +64,14 @@ def test_a_wrong_file_is_one_sentence_with_its_place(folder: Path, old: str, new
 
 
 def test_the_source_hash_follows_code_and_not_metadata(folder: Path) -> None:
-    before = source_hash(folder)
+    before = hash_sources(folder)
     (folder / "submission.toml").write_text(GOOD + "# a remark\n")
     (folder / "README.md").write_text("words")
-    assert source_hash(folder) == before
+    assert hash_sources(folder) == before
     (folder / "helper.py").write_text("x = 1")
-    with_helper = source_hash(folder)
+    with_helper = hash_sources(folder)
     (folder / "helper.py").write_text("x = 2")
-    assert len({before, with_helper, source_hash(folder)}) == 3
+    assert len({before, with_helper, hash_sources(folder)}) == 3
 
 
 def test_installed_packages_offer_methods(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

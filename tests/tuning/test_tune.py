@@ -27,7 +27,8 @@ from unlearnbench.running.plan import PlannedTrial
 from unlearnbench.running.run import Progress
 from unlearnbench.store.schema import Base, ProblemRow, RunRow, TrialRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Range, Submission
+from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.manifest import Range
 from unlearnbench.tuning.pruning import Cell, hopeless, stages
 from unlearnbench.tuning.tries import Choices, Try, choices
 from unlearnbench.tuning.tune import SPREAD, as_variant, tune
@@ -181,11 +182,11 @@ def test_tuning_on_a_seed_of_the_suite_is_refused(tmp_path: Path) -> None:
 
 def test_the_winner_is_a_table_to_paste() -> None:
     best = Try({"rate": 1e-05, "passes": 3, "name": "a", "all": True, "nothing": None}, 0.5, 0.5, 3)
-    assert tomllib.loads(as_variant("digits-quick", "blind", best)) == {
+    assert tomllib.loads(as_variant("digits-quick", "default", "blind", best)) == {
         "variants": {"digits_quick": {"rate": 1e-05, "passes": 3, "name": "a", "all": True}}
     }
-    assert "never ranked" in as_variant("digits", "oracle", best)
-    assert "oracle" in tomllib.loads(as_variant("digits", "oracle", best))["variants"]
+    assert "never ranked" in as_variant("digits", "default", "oracle", best)
+    assert "oracle" in tomllib.loads(as_variant("digits", "default", "oracle", best))["variants"]
 
 
 def test_the_first_tries_are_spread_over_the_space(

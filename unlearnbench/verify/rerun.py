@@ -90,7 +90,7 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
             f"trial {record.trial.key[:12]} was run on data with fingerprint {fingerprint[:12]}, but '{suite.dataset}'"
             f" has {dataset.fingerprint[:12]} here: bring back the data that it was run on"
         )
-    planned = _planned(record, suite, dataset, _submission(record, submissions))
+    planned = _planned(record, suite, dataset, _submissions(record, submissions))
     with local(suite, cast(Isolation, record.trial.isolation), 1) as executor:
         world = World(
             suite,
@@ -148,8 +148,8 @@ def _refuse_another_machine(record: _Record) -> None:
         )
 
 
-def _submission(record: _Record, folder: Path) -> Submission:
-    """The variant that the record names, with the hyperparameters that are stored (a try of a tuning is in no file)."""
+def _submissions(record: _Record, folder: Path) -> list[Submission]:
+    """The record's variant and hyperparameters (a try of a tuning is in no file) with the code of each variant."""
     row = record.submission
     found = [item for item in discover(folder) if item.name == row.name]
     if not found:
@@ -159,15 +159,16 @@ def _submission(record: _Record, folder: Path) -> Submission:
             f"the source of submission '{row.name}' has changed since trial {record.trial.key[:12]} was run (hash"
             f" {row.source_hash[:12]}, now {found[0].source_hash[:12]}): bring back the source that it was run with"
         )
-    return replace(found[0], variant=row.variant, hyperparameters=row.hyperparameters)
+    return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
 
 
-def _planned(record: _Record, suite: Suite, dataset: datasets.Dataset, submission: Submission) -> PlannedTrial:
+def _planned(record: _Record, suite: Suite, dataset: datasets.Dataset, submissions: list[Submission]) -> PlannedTrial:
+    """The trial as it was planned: of these submissions the one whose code it ran."""
     trial = record.trial
     trials = plan(
         suite,
         dataset,
-        [submission],
+        submissions,
         precision=trial.precision,
         device=trial.device,
         isolation=cast(Isolation, trial.isolation),
@@ -177,7 +178,7 @@ def _planned(record: _Record, suite: Suite, dataset: datasets.Dataset, submissio
             return planned
     raise UsageError(
         f"this version of unlearnbench gives trial {trial.key[:12]} another key: the `entry` or `needs` of submission"
-        f" '{submission.name}' have changed, or what a key is made of: bring back those it was run with"
+        f" '{record.submission.name}' have changed, or what a key is made of: bring back those it was run with"
     )
 
 
