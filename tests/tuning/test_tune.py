@@ -185,6 +185,9 @@ def test_the_winner_is_a_table_to_paste() -> None:
     assert tomllib.loads(as_variant("digits-quick", "default", "blind", best)) == {
         "variants": {"digits_quick": {"rate": 1e-05, "passes": 3, "name": "a", "all": True}}
     }
+    assert tomllib.loads(as_variant("digits-quick", "less", "blind", replace(best, hyperparameters={"rate": 0.1}))) == {
+        "variants": {"less_digits_quick": {"extends": ["less"], "rate": 0.1}}
+    }
     assert "never ranked" in as_variant("digits", "default", "oracle", best)
     assert "oracle" in tomllib.loads(as_variant("digits", "default", "oracle", best))["variants"]
 

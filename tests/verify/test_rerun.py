@@ -83,10 +83,10 @@ def test_the_same_suite_gives_the_same_records_with_one_trial_at_a_time_and_with
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store of one trial: randomness of a method, a variant that no file has, three seeds."""
     folder = tmp_path_factory.mktemp("ran")
-    place = folder / "submissions" / "random"
+    place = folder / "submissions" / "noisy"
     place.mkdir(parents=True)
     (place / "submission.toml").write_text(
-        'name = "random"\ntitle = "Random"\nauthors = ["A"]\npaper = ""\nlicense = "MIT"\nentry = "method:Method"\n'
+        'name = "noisy"\ntitle = "Random"\nauthors = ["A"]\npaper = ""\nlicense = "MIT"\nentry = "method:Method"\n'
     )
     (place / "method.py").write_text(METHOD)
     (folder / "tiny.toml").write_text(SUITE)
@@ -159,11 +159,11 @@ def test_a_key_that_is_unknown_or_of_several(store: Store, stored: str, folder: 
 
 
 def test_another_source_or_none_is_refused(store: Store, stored: str, folder: Path) -> None:
-    file = folder / "submissions" / "random" / "method.py"
+    file = folder / "submissions" / "noisy" / "method.py"
     file.write_text(file.read_text() + "# changed\n")
-    with pytest.raises(UsageError, match=r"source of submission 'random' has changed .* \(hash \w{12}, now \w{12}\)"):
+    with pytest.raises(UsageError, match=r"source of submission 'noisy' has changed .* \(hash \w{12}, now \w{12}\)"):
         again(store, stored, folder)
-    with pytest.raises(UsageError, match=r"submission 'random' of trial .* is not in"):
+    with pytest.raises(UsageError, match=r"submission 'noisy' of trial .* is not in"):
         rerun(store, stored, folder / "nothing", folder / "data")
 
 
