@@ -23,7 +23,7 @@ from unlearnbench.verify.rerun import rerun
 
 SHIPPED = Path(__file__).parents[2] / "submissions"
 OF_TIME = {"run_id", "created_at", "seconds", "processor_seconds", "evaluation_seconds", "total_seconds"}
-METHOD = """from dataclasses import dataclass
+METHOD = """from dataclasses import dataclass, replace
 import torch
 from unlearnbench import UnlearningMethod
 
@@ -37,6 +37,11 @@ class Method(UnlearningMethod):
         for parameter in model.parameters():
             parameter.data += self.scale * torch.randn(parameter.shape)
         return model
+
+
+class Twice(Method):
+    def unlearn(self, problem):
+        return super().unlearn(replace(problem, original_weights=super().unlearn(problem).state_dict()))
 """
 SUITE = """name = "tiny"
 title = "Tiny"
@@ -87,6 +92,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place.mkdir(parents=True)
     (place / "submission.toml").write_text(
         'name = "noisy"\ntitle = "Random"\nauthors = ["A"]\npaper = ""\nlicense = "MIT"\nentry = "method:Method"\n'
+        '[variants.twice]\nentry = "method:Twice"\n'
     )
     (place / "method.py").write_text(METHOD)
     (folder / "tiny.toml").write_text(SUITE)
@@ -133,6 +139,16 @@ def test_a_record_is_repeated_and_nothing_is_stored(store: Store, stored: str, f
     assert False not in again(store, stored, folder).values()
     assert not cached.exists()
     assert [content(store, kind) for kind in kinds] == before
+
+
+def test_a_record_of_a_variant_with_another_class_is_repeated(store: Store, folder: Path) -> None:
+    twice = read(folder / "submissions" / "noisy")[1]
+    run_suite(parse(folder / "tiny.toml"), [twice], store, folder / "data", workers=1)
+    with Session(store.engine) as session:
+        query = select(TrialRow.key).join(SubmissionRow, SubmissionRow.key == TrialRow.submission_key)
+        key = session.scalars(query.where(SubmissionRow.variant == "twice")).one()
+    equal = again(store, key, folder)
+    assert False not in equal.values(), equal
 
 
 def test_a_record_that_says_something_else_is_found(store: Store, stored: str, folder: Path) -> None:
