@@ -181,6 +181,11 @@ def test_bad_name(name: str, call: Any) -> None:
     assert not Path("submissions").exists()
 
 
+def test_the_name_of_another_package_is_refused(call: Any) -> None:
+    one_sentence(call("new", "json"), 2, "'json' is also the name of another Python package")
+    assert not Path("submissions").exists()
+
+
 def test_a_taken_name_is_refused(call: Any) -> None:
     assert call("new", "mine").code == 0
     Path("submissions/mine/method.py").write_text("my work")

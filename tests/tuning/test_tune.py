@@ -31,7 +31,8 @@ from unlearnbench.running.run import Progress
 from unlearnbench.running.trial import Record, Result
 from unlearnbench.store.schema import ProblemRow, RunRow, TrialRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Range, Submission
+from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.manifest import Range
 from unlearnbench.tuning.pruning import Cell, hopeless, stages
 from unlearnbench.tuning.tries import Choices, Try, choices
 from unlearnbench.tuning.tune import SPREAD, as_variant, tune
@@ -171,11 +172,14 @@ def test_tuning_on_a_seed_of_the_suite_is_refused(tmp_path: Path) -> None:
 
 def test_the_winner_is_a_table_to_paste() -> None:
     best = Try({"rate": 1e-05, "passes": 3, "name": "a", "all": True, "nothing": None}, 0.5, 0.5, 3)
-    assert tomllib.loads(as_variant("digits-quick", "blind", best)) == {
+    assert tomllib.loads(as_variant("digits-quick", "default", "blind", best)) == {
         "variants": {"digits_quick": {"rate": 1e-05, "passes": 3, "name": "a", "all": True}}
     }
-    assert "never ranked" in as_variant("digits", "oracle", best)
-    assert "oracle" in tomllib.loads(as_variant("digits", "oracle", best))["variants"]
+    assert tomllib.loads(as_variant("digits-quick", "less", "blind", replace(best, hyperparameters={"rate": 0.1}))) == {
+        "variants": {"less_digits_quick": {"extends": ["less"], "rate": 0.1}}
+    }
+    assert "never ranked" in as_variant("digits", "default", "oracle", best)
+    assert "oracle" in tomllib.loads(as_variant("digits", "default", "oracle", best))["variants"]
 
 
 def test_the_first_tries_are_spread_over_the_space(

@@ -25,8 +25,8 @@ from unlearnbench.contract.images import Pipeline
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.models import ModelSpec
-from unlearnbench.models.weights import Weights, fault
-from unlearnbench.submissions.finding import sources
+from unlearnbench.models.weights import Weights, find_fault
+from unlearnbench.submissions.sources import find_sources
 from unlearnbench.system.machine import KEEP_MEMORY
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
@@ -210,14 +210,16 @@ class Boundary:
         """The request as a line, with the places where the trial finds what it is given."""
         order: dict[str, Any] = {**asdict(request), "private": str(folder / "own"), "sandbox": None}
         (folder / "own").mkdir()
+        code = "code"
         if request.folder is not None:  # of the submission, what was hashed, and nothing else that lies beside it
-            order["folder"] = str(folder / "code")
-            for file in sources(Path(request.folder)):
-                copy = folder / "code" / file.relative_to(request.folder)
+            code = f"code/{Path(request.folder).name}"  # the name that it is imported by
+            order["folder"] = str(folder / code)
+            for file in find_sources(Path(request.folder)):
+                copy = folder / code / file.relative_to(request.folder)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
         if self.level == "strict":
-            names = {"training_set": "training_set.safetensors", "original": "original.safetensors", "folder": "code"}
+            names = {"training_set": "training_set.safetensors", "original": "original.safetensors", "folder": code}
             given = {name: order[key] for key, name in names.items() if order[key] is not None}
             order |= {key: f"{isolation.GIVEN}/{name}" for key, name in names.items() if order[key] is not None}
             order |= {"private": "/tmp", "sandbox": isolation.sandbox_command(given, request.device)}
@@ -284,7 +286,7 @@ def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
         weights = dict(sorted(load(content).items()))  # in another order each time, and the reason names the first
     except Exception as error:  # of whatever kind: the bytes are the trial's
         return f"invalid weights: {error}"
-    reason = fault(weights, reference)
+    reason = find_fault(weights, reference)
     return weights if reason is None else f"invalid weights: {reason}"
 
 

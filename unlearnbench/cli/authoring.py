@@ -20,10 +20,10 @@ def methods(
     ] = None,
 ) -> None:
     """List the methods: submissions in the folder and installed packages."""
-    from unlearnbench.submissions.finding import changed, discover
+    from unlearnbench.submissions.finding import discover, find_changed
 
     if changed_from is not None:
-        for name in changed(discover(submissions), discover(changed_from)):
+        for name in find_changed(discover(submissions), discover(changed_from)):
             out.print(name)
         return
     table = Table("method", "title", "role", "license", Column("paper", overflow="fold"))

@@ -103,7 +103,7 @@ class Suite:
     target-class samples among the poisoned and in the triggered test set, the first images of a class) so that
     published tables can be compared.
     `methods` are the submissions that are run, by name or as NAME/VARIANT; without it all but ablations. Of a name
-    those of `variants` are run that it has, and the first of them is the ranked one; one that has none is run as it is.
+    those of `variants` are run that it has, and the first of them is the ranked one; without any the default variant.
     """
 
     __pydantic_config__ = STRICT

@@ -85,7 +85,7 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
         )
     isolation = cast(Isolation, record.trial.isolation)
     setup = Setup(suite, record.trial.device, record.trial.precision, isolation)
-    planned = _planned(record, setup, dataset, _submission(record, submissions))
+    planned = _planned(record, setup, dataset, _submissions(record, submissions))
     with local(suite, dataset, isolation, 1) as executor:
         executor = replace(executor, setup=setup)
         cache = data.resolve() / "originals"
@@ -137,8 +137,8 @@ def _refuse_another_machine(record: _Record) -> None:
         )
 
 
-def _submission(record: _Record, folder: Path) -> Submission:
-    """The variant that the record names, with the hyperparameters that are stored (a try of a tuning is in no file)."""
+def _submissions(record: _Record, folder: Path) -> list[Submission]:
+    """The record's variant and hyperparameters (a try of a tuning is in no file) with the code of each variant."""
     row = record.submission
     found = [item for item in discover(folder) if item.name == row.name]
     if not found:
@@ -148,18 +148,19 @@ def _submission(record: _Record, folder: Path) -> Submission:
             f"the source of submission '{row.name}' has changed since trial {record.trial.key[:12]} was run (hash"
             f" {row.source_hash[:12]}, now {found[0].source_hash[:12]}): bring back the source that it was run with"
         )
-    return replace(found[0], variant=row.variant, hyperparameters=row.hyperparameters)
+    return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
 
 
-def _planned(record: _Record, setup: Setup, dataset: datasets.Dataset, submission: Submission) -> PlannedTrial:
+def _planned(record: _Record, setup: Setup, dataset: datasets.Dataset, submissions: list[Submission]) -> PlannedTrial:
+    """The trial as it was planned: of these submissions the one whose code it ran."""
     trial = record.trial
-    trials = plan(setup, dataset, [submission])
+    trials = plan(setup, dataset, submissions)
     for planned in trials:
         if planned.key == trial.key:
             return planned
     raise UsageError(
         f"this version of unlearnbench gives trial {trial.key[:12]} another key: the `entry` or `needs` of submission"
-        f" '{submission.name}' have changed, or what a key is made of: bring back those it was run with"
+        f" '{record.submission.name}' have changed, or what a key is made of: bring back those it was run with"
     )
 
 

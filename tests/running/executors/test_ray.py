@@ -324,7 +324,7 @@ def test_a_submission_that_changed_meanwhile_is_refused(make_submission: Make, t
     submission = make_submission("nothing", NOTHING)
     assert submission.folder is not None
     files = node.contents(submission.folder)
-    assert node.contents(node._submission(tmp_path / submission.source_hash, files)) == files
+    assert node.contents(node._submission(tmp_path / submission.source_hash / submission.name, files)) == files
     with pytest.raises(HarnessError, match="the files of a submission have changed since the run began: start it"):
         node._submission(tmp_path / ("f" * 64), files)
 

@@ -32,7 +32,7 @@ from unlearnbench.running.executors.local import Local, local
 from unlearnbench.running.originals import OriginalRecord, path_of
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
 from unlearnbench.running.trial import Record
-from unlearnbench.submissions.finding import package_files, source_hash, sources
+from unlearnbench.submissions.sources import find_package, find_sources, hash_sources
 from unlearnbench.system import machine
 
 KEPT_ORIGINALS = 8
@@ -76,7 +76,7 @@ _kept: _Kept | None = None
 def software() -> dict[str, str]:
     """What decides numbers, the files of this package among it: its version does not change with every line."""
     package = Path(unlearnbench.__file__).parent
-    return {**machine.versions(), "unlearnbench's files": source_hash(package)[:12]}
+    return {**machine.versions(), "unlearnbench's files": hash_sources(package)[:12]}
 
 
 def packed(dataset: Dataset) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def packed(dataset: Dataset) -> dict[str, Any]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """The files of a submission that are hashed, by their path in its folder."""
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in sources(folder)}
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in find_sources(folder)}
 
 
 def name() -> str:
@@ -141,9 +141,9 @@ def trial(
         temporary.rename(path)
         _forget_originals(path)
     submission, folder = trial.submission, None
-    if files is not None:
-        folder = _submission(place.boundary.folder / submission.source_hash, files)
-    elif (package_files(submission.entry) or (None, None))[1] != submission.source_hash:
+    if submission.folder is not None and files is not None:
+        folder = _submission(place.boundary.folder / submission.source_hash / submission.folder.name, files)
+    elif (find_package(submission.entry) or (None, None))[1] != submission.source_hash:
         raise HarnessError(
             f"the installed method '{submission.name}' is not here, or another version of it: install it"
         )
@@ -198,13 +198,13 @@ def _same(wanted: Mapping[str, str], here: Mapping[str, str]) -> None:
 
 
 def _submission(folder: Path, files: dict[str, bytes]) -> Path:
-    """The submission's folder, whose name is the hash of its files."""
+    """The submission's folder, in one whose name is the hash of its files."""
     if folder.exists():
         return folder
     temporary = folder.with_suffix(".part")
     for path, content in files.items():
         (temporary / path).parent.mkdir(parents=True, exist_ok=True)
         (temporary / path).write_bytes(content)
-    if source_hash(temporary) != folder.name:
+    if hash_sources(temporary) != folder.parent.name:
         raise HarnessError("the files of a submission have changed since the run began: start it again")
     return temporary.rename(folder)
