@@ -19,7 +19,7 @@ from annotated_types import Len
 from pydantic import StringConstraints
 
 from unlearnbench.contract.recipe import STRICT
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import specification
 from unlearnbench.store.labels import method_label
 
@@ -260,7 +260,7 @@ def choose(
     for name in wanted:
         if name not in preferred and name not in exact:
             choices = dict.fromkeys([*preferred, *(item.label for item in submissions)])
-            raise UsageError(f"unknown method '{name}': choose from {', '.join(choices)}")
+            raise UsageError(unknown("method", name, choices))
     return [
         item
         for item, label in zip(submissions, exact, strict=True)
