@@ -16,7 +16,8 @@ from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission, read
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `commands`, `postgresql` and `small_store`
+sys.path.insert(0, str(Path(__file__).parent))  # for `commands`, `postgresql` and others
+from next_revision import next_version  # noqa: F401
 from small_store import small, small_of_module, stored  # noqa: F401  fixtures
 
 HEADER = "import os, signal, sys, time\nimport torch\nfrom unlearnbench import UnlearningMethod\n\n"

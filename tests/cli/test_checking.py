@@ -166,7 +166,7 @@ def test_a_baseline_names_what_it_lacks(place: Path, call: Any) -> None:
         ((*CHECK, "--no-run", "--database", ""), ("'' names no file",)),
         ((*CHECK, "--database", ""), ("'' names no file",)),
         (("check", "", "--against", "baseline.csv"), ("unknown suite ''",)),
-        (("baseline", "other", "--out", "b.csv"), ("no run of suite 'other'",)),
+        (("baseline", "other", "--out", "b.csv"), ("unknown suite 'other' in the store",)),
     ],
 )
 def test_mistakes_are_one_sentence(arguments: tuple[str, ...], words: tuple[str, ...], place: Path, call: Any) -> None:

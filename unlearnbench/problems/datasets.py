@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import image_folder
 from unlearnbench.problems.streams import random_state
 from unlearnbench.problems.tensors import lock
@@ -205,7 +205,7 @@ def load(
         classes, tensors = image_folder.load(path, image_size, data / "decoded")
         dataset = Dataset(f"{FOLDER}{path.name}", classes, **tensors)
     else:
-        raise UsageError(f"unknown data set '{name}': use one of {', '.join(NAMES)}")
+        raise UsageError(unknown("data set", name, NAMES))
     for part, size in (("train", train_size), ("test", test_size)):
         images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
         if size is None:

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import StringConstraints
 
 from unlearnbench.contract.recipe import STRICT, Budget, Count, Positive, Recipe
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems.streams import Seeds
 
 CorruptionName = Literal["random-swap", "class-swap", "poison-trigger"]
@@ -146,8 +146,8 @@ class Suite:
             there = [(seed_of(item).corruption if axis == "seeds" else item, item) for item in getattr(self, axis)]
             for item in wanted:
                 if item not in dict(there):
-                    known = ", ".join(map(str, dict(there)))
-                    raise UsageError(f"suite '{self.name}' has no {item} among its {axis}; there are: {known}")
+                    kind = axis.removesuffix("s").replace("_", " ")
+                    raise UsageError(unknown(kind, item, dict(there), f" in suite '{self.name}'"))
             if wanted:
                 chosen[axis] = tuple(item for name, item in there if name in wanted)
         return replace(self, **chosen)

@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import specification
 from unlearnbench.store.labels import method_label
 from unlearnbench.submissions.manifest import Manifest, Range, read_variants
@@ -159,7 +159,7 @@ def choose(
     for name in wanted:
         if name not in preferred and name not in exact:
             choices = dict.fromkeys([*preferred, *(item.label for item in submissions)])
-            raise UsageError(f"unknown method '{name}': choose from {', '.join(choices)}")
+            raise UsageError(unknown("method", name, choices))
     return [
         item
         for item, label in zip(submissions, exact, strict=True)

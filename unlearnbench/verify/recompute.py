@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.evaluation.metrics import Metrics, metrics
 from unlearnbench.evaluation.predictions import Predictions, unpack
 from unlearnbench.problems import datasets
@@ -125,9 +125,7 @@ def _runs(session: Session, suite: str | None) -> Iterator[tuple[RunRow, ColumnE
     if suite is not None:
         known = session.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)).all()
         if suite not in known:
-            raise UsageError(
-                f"the store has no run of suite '{suite}'; it has runs of: {', '.join(known) or 'no suite'}"
-            )
+            raise UsageError(unknown("suite", suite, known, " in the store"))
         planned = select(PlannedTrialRow.trial_key).join(RunRow).where(RunRow.suite == suite)
         wanted &= TrialRow.key.in_(planned)
     recording = select(RunRow).where(RunRow.id.in_(select(TrialRow.run_id).where(wanted)))
