@@ -165,7 +165,7 @@ def test_a_variant_that_is_an_ablation_is_chosen_by_its_label_only(folder: Path)
         ("[variants.less]\nrole = 0.5\n", r"variants.less: key 'role'"),
         ('[variants.less]\nrole = "hidden"\n', r"variants.less: key 'role'"),
         ("[variants.less]\ntitle = 3\n", r"variants.less: key 'title'"),
-        ("[variants.less]\nneeds = { time = true }\n", r"variants.less: unknown key 'needs.time'"),
+        ("[variants.less]\nneeds = { time = true }\n", r"variants.less: unknown key 'time' in \[needs\]"),
         (
             '[variants.less]\nextends = "default"\n',
             r"extends must be a list of variants above it: default",
