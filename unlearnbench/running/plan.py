@@ -10,6 +10,7 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from unlearnbench.problems.datasets import Dataset
@@ -65,6 +66,23 @@ def kinds_of(submission: Submission, originals: Originals) -> list[OriginalSpec]
     return [OriginalSpec(*pair) for pair in itertools.product(originals.capacities, trainings)]
 
 
+@cache
+def plan_original(setup: Setup, case: CaseSpec, kind: OriginalSpec, seed: int) -> PlannedOriginal:
+    """The original of this kind that this seed trains on a case."""
+    suite = setup.suite
+    key = content_key(
+        case=given(case),
+        seed=seed,
+        model={**given(suite.model), "capacity": kind.capacity},
+        recipe=given(suite.recipe_of(kind)),
+        precision=setup.precision,
+        device=setup.device,
+        protocol=PROTOCOL_VERSION,
+        **({} if suite.threads == 1 else {"threads": suite.threads}),
+    )
+    return PlannedOriginal(case, kind, seed, key)
+
+
 def plan(
     setup: Setup, dataset: Dataset, submissions: Sequence[Submission], part: Suite | None = None
 ) -> list[PlannedTrial]:
@@ -84,19 +102,8 @@ def plan(
         )
         for item in submissions
     ]
-    machine: dict[str, Any] = {"precision": setup.precision, "device": setup.device, "protocol": PROTOCOL_VERSION}
-    machine |= {"threads": suite.threads} if suite.threads != 1 else {}
     # What a lower level let a submission do is not known, so its records are not taken for those of a higher one.
     level = {} if setup.isolation == "process" else {"isolation": setup.isolation}
-    originals: dict[tuple[CaseSpec, OriginalSpec, int], PlannedOriginal] = {}
-
-    def original(case: CaseSpec, kind: OriginalSpec, seed: int) -> PlannedOriginal:
-        if (case, kind, seed) not in originals:
-            model = {**given(suite.model), "capacity": kind.capacity}
-            key = content_key(case=given(case), seed=seed, model=model, recipe=given(suite.recipe_of(kind)), **machine)
-            originals[case, kind, seed] = PlannedOriginal(case, kind, seed, key)
-        return originals[case, kind, seed]
-
     trials = []
     for problem, seeds in problems(part or suite, dataset):
         problem_key = content_key(**given(problem), protocol=PROTOCOL_VERSION)
@@ -104,7 +111,7 @@ def plan(
             if submission.needs_forget_set != (problem.discovery_rate > 0):
                 continue
             for kind in kinds_of(submission, suite.originals):
-                start = original(problem.case, kind, seeds.training)
+                start = plan_original(setup, problem.case, kind, seeds.training)
                 key = content_key(
                     problem=problem_key,
                     original=start.key,
