@@ -392,7 +392,7 @@ def test_every_cut_is_found(file: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("schema", 5, "line 1: the file is of before the first release"),
+        ("schema", 5, "line 1: the file was written before the first release"),
         ("schema", "6", "line 1: key 'schema'"),
         ("schema", SCHEMA_VERSION + 1, rf"needs tables of schema version {SCHEMA_VERSION + 1}, this version has"),
         ("version", 2, "line 1: key 'version'"),
@@ -432,13 +432,13 @@ def test_a_run_is_still_going_on_in_the_first_file(new: Store, tmp_path: Path) -
         assert [row["finished_at"] for row in everything(other)[RunRow.__tablename__]] == [LATER]
 
 
-def test_a_file_of_the_first_version_is_carried_along(new: Store) -> None:
+def test_a_file_of_the_first_version_is_upgraded(new: Store) -> None:
     """As that version wrote it."""
     loaded([Path(__file__).parent / "v6.jsonl"], new)
     assert len(board(new, "tiny")) == 12
 
 
-def test_a_file_of_an_older_version_is_carried_along(file: Path, next_version: int, tmp_path: Path) -> None:
+def test_a_file_of_an_older_version_is_upgraded_as_it_is_read(file: Path, next_version: int, tmp_path: Path) -> None:
     before = file.read_bytes()
     with Store(str(tmp_path / "target.db")) as store:
         (merged,) = loaded([file], store)

@@ -154,14 +154,14 @@ def test_a_store_of_any_version_is_upgraded(database: str, next_version: int) ->
 
 
 @pytest.mark.parametrize("change", ["UPDATE alembic_version SET version_num = '0005'", "DROP TABLE alembic_version"])
-def test_a_store_of_before_the_first_release_is_refused(first: str, change: str) -> None:
+def test_a_store_from_before_the_first_release_is_refused(first: str, change: str) -> None:
     engine = create_engine(first)
     with engine.begin() as connection:
         connection.execute(text(change))
     engine.dispose()
     for opened in (Store, upgrade):
         with pytest.raises(
-            UsageError, match=r"of before the first release and cannot be upgraded: run its suites into"
+            UsageError, match=r"was written before the first release and cannot be upgraded: run its suites into"
         ):
             opened(first)
 

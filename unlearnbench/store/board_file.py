@@ -25,7 +25,7 @@ from unlearnbench.evaluation.predictions import unpack
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.store.migrations import FIRST_VERSION
-from unlearnbench.store.older import carried_along, tables_of
+from unlearnbench.store.older import tables_of, upgraded
 from unlearnbench.store.schema import SCHEMA_VERSION, TABLES
 from unlearnbench.store.store import Key, Rows, Values, key_of
 
@@ -112,7 +112,7 @@ def read(path: Path) -> Part:
         says = f"{sum(header.rows.values())} rows were written, {counts.total()} whole ones of them are there"
         end = len(lines) + (lines[-1:] != [""])
         raise UsageError(f"{path}, line {end}: {says}: the file is damaged")
-    return Part(path, header, carried_along(rows, header.schema) if old else rows)
+    return Part(path, header, upgraded(rows, header.schema) if old else rows)
 
 
 def _header(path: Path, line: str) -> Header:
@@ -131,7 +131,7 @@ def _header(path: Path, line: str) -> Header:
         )
     header = validated(Header, content, f"{path}, line 1")
     if header.schema < FIRST_VERSION:
-        raise UsageError(f"{path}, line 1: the file is of before the first release: dump its suite again")
+        raise UsageError(f"{path}, line 1: the file was written before the first release: dump its suite again")
     return header
 
 

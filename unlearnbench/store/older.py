@@ -28,7 +28,7 @@ def tables_of(version: int) -> list[Table]:
     return [table for table in tables.sorted_tables if table.name not in ("alembic_version", "claims")]
 
 
-def carried_along(rows: Rows, version: int) -> Rows:
+def upgraded(rows: Rows, version: int) -> Rows:
     """The rows of an older version, with all that they refer to, as the tables of this version hold them."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "rows.db")

@@ -37,7 +37,7 @@ def stored_version(connection: Connection) -> int:
         raise UsageError(f"{url} is a database, but not a results database: give another one")
     if int(version) < FIRST_VERSION:
         raise UsageError(
-            f"{url} is of before the first release and cannot be upgraded: run its suites into a new store"
+            f"{url} was written before the first release and cannot be upgraded: run its suites into a new store"
         )
     return int(version)
 
