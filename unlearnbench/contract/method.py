@@ -25,7 +25,7 @@ from torch.optim import SGD, Adam, Optimizer
 
 from unlearnbench.contract.classifier import Classifier, is_finite, outputs, predict
 from unlearnbench.contract.images import ImageSet
-from unlearnbench.contract.recipe import Budget, Recipe
+from unlearnbench.contract.recipe import RESERVED, Budget, Recipe
 
 
 def optimizer(model: nn.Module, recipe: Recipe, learning_rate: float) -> Optimizer:
@@ -153,10 +153,6 @@ class Problem:
             if number >= min_passes and self.accuracy(model, self.forget) <= self.budget.stop_accuracy:
                 return
             yield number
-
-
-RESERVED = ("extends", "entry", "title", "role", "needs", "search")
-"""What a variant in submission.toml may say beside its hyperparameters, so no hyperparameter can be called so."""
 
 
 class UnlearningMethod(ABC):

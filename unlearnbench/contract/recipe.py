@@ -1,4 +1,6 @@
-"""The pure part of the contract: how an original is trained, and what a method may spend. Needs no torch."""
+"""The pure part of the contract: how an original is trained, what a method may spend, and what it may not call its
+hyperparameters. Needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
 Count = Annotated[int, Ge(1), Le(2**31 - 1)]
 STRICT = {"extra": "forbid"}  # pydantic: a suite file with an unknown key is refused
+RESERVED = ("extends", "entry", "title", "role", "needs", "search")
+"""What a variant in submission.toml may say beside its hyperparameters, so no hyperparameter can be called so."""
 
 
 def warmup_then_decay(step: int, steps: int, warmup: float = 0.01, final: float = 0.2) -> float:

@@ -72,7 +72,7 @@ def read(folder: Path) -> list[Submission]:
         module = code / f"{changed.entry.split(':')[0].replace('.', '/')}.py"
         if not module.is_file():
             raise UsageError(f"{file}: entry '{changed.entry}' needs the file {module}, which does not exist")
-    check_package(code.name, str(file))
+    check_package(code)
     check_sources(code)
     return _submissions(variants, code, hash_sources(code))
 

@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Len
 from pydantic import StringConstraints
 
-from unlearnbench.contract.method import RESERVED
-from unlearnbench.contract.recipe import STRICT
+from unlearnbench.contract.recipe import RESERVED, STRICT
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.specification import validated
 

@@ -52,18 +52,17 @@ def check_sources(folder: Path) -> None:
         )
 
 
-def check_package(name: str, source: str) -> None:
-    """Refuse a name under which a folder cannot be imported, because another package has it.
-
-    Args:
-        source: what the error begins with.
+def check_package(folder: Path) -> None:
+    """Refuse a folder that cannot be imported as a package of its own name, because another package has it.
 
     Raises:
-        UsageError: naming it.
+        UsageError: naming the folder.
     """
+    name = folder.name
     spec = None if name in sys.stdlib_module_names else importlib.util.find_spec(name)
-    if name in sys.stdlib_module_names or (spec is not None and spec.origin is not None):
-        raise UsageError(f"{source}: '{name}' is also the name of another Python package: choose another name")
+    elsewhere = spec is not None and spec.origin is not None and Path(spec.origin).parent != folder
+    if name in sys.stdlib_module_names or elsewhere:
+        raise UsageError(f"{folder}: '{name}' is also the name of another Python package: choose another name")
 
 
 def find_package(entry: str) -> tuple[Path, str] | None:

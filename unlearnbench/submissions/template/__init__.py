@@ -24,7 +24,7 @@ def start(name: str, submissions: Path) -> Path:
     if not re.fullmatch(PATTERN, name):
         raise UsageError(f"'{name}' is not a name of a method: use lower-case letters, digits and underscores")
     folder = submissions / name
-    check_package(name, str(folder))
+    check_package(folder)
     if folder.exists():
         raise UsageError(f"{folder} exists already: choose another name, or remove it")
     texts = {file: (Path(__file__).parent / file).read_text() for file in FILES}
