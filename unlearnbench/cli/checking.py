@@ -62,7 +62,7 @@ def check(
     against: Annotated[Path, typer.Option(metavar="FILE", help="Baseline written by `unlearnbench baseline`.")],
     suite: Annotated[
         str | None,
-        typer.Argument(metavar="[SUITE]", help="Name of a suite, or path of a suite file; default: the baseline's."),
+        typer.Argument(metavar="SUITE", help="Name of a suite, or path of a suite file; default: the baseline's."),
     ] = None,
     method: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this method (repeatable); default: all.")

@@ -103,7 +103,7 @@ def table(
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="Method, as `name` or `name/variant`.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Method to compare A with.")],
-    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite that was run.")] = "digits",
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite in the store.")] = "digits",
     form: Formats = Format.terminal,
     out_file: OutFile = None,
     database: Database = DATABASE,
@@ -142,7 +142,7 @@ def tunings(
 @app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench show my_method`")
 def show(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="Method, as `name` or `name/variant`.")],
-    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite that was run.")] = "digits",
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite in the store.")] = "digits",
     seed: OnlySeeds = None,
     rate: OnlyRates = None,
     corruption: OnlyCorruptions = None,
