@@ -19,7 +19,7 @@ from pathlib import Path
 
 from unlearnbench import cli
 from unlearnbench.problems.streams import stream
-from unlearnbench.running import world
+from unlearnbench.running import originals, trial
 from unlearnbench.store.store import Store
 from unlearnbench.verify.baseline import read, records
 from unlearnbench.verify.check import compare, cost_growth
@@ -145,9 +145,10 @@ def plants() -> None:
                 submissions = Path(shutil.copytree(here.folder / "submissions", Path(folder) / "submissions"))
                 plant(submissions)
                 show(name, expected, *here.check(submissions))
-        world.stream = lambda seed, *names: stream(seed, "renamed", *names)  # type: ignore[attr-defined]
+        for module in (originals, trial):
+            module.stream = lambda seed, *names: stream(seed, "renamed", *names)  # type: ignore[attr-defined]
         show("the harness names its streams otherwise", "same numbers", *here.check(here.folder / "submissions"))
-        world.stream = stream  # type: ignore[attr-defined]
+        originals.stream = trial.stream = stream  # type: ignore[attr-defined]
 
 
 def show(name: str, expected: str, code: int, lines: list[str]) -> None:

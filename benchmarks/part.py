@@ -21,6 +21,7 @@ from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import find, parse
 from unlearnbench.running.plan import PlannedTrial, plan
 from unlearnbench.running.run import Progress, run_suite
+from unlearnbench.running.setup import Setup
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission, choose, discover
 from unlearnbench.system import machine
@@ -74,14 +75,13 @@ def main() -> None:
 
 
 def planned(suite: Suite, submissions: Sequence[Submission], data: Path) -> list[PlannedTrial]:
-    sizes = {"image_size": suite.image_size, "train_size": suite.train_size, "test_size": suite.test_size}
-    dataset = datasets.load(suite.dataset, data, **sizes)
     device = machine.device()
-    return plan(suite, dataset, submissions, precision=machine.precision(suite.precision, device), device=device)
+    setup = Setup(suite, device, machine.precision(suite.precision, device), "process")
+    return plan(setup, datasets.load_for(suite, data), submissions)
 
 
 def originals_of(trials: Sequence[PlannedTrial]) -> set[str]:
-    return {trial.original_key for trial in trials}
+    return {trial.original.key for trial in trials}
 
 
 if __name__ == "__main__":

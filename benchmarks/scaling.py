@@ -37,6 +37,7 @@ from unlearnbench.running.executors import Start
 from unlearnbench.running.executors.local import local
 from unlearnbench.running.plan import PlannedTrial, plan
 from unlearnbench.running.run import RunSummary, run_suite
+from unlearnbench.running.setup import Setup
 from unlearnbench.store.claims import Claims
 from unlearnbench.store.schema import (
     OriginalRow,
@@ -253,9 +254,10 @@ def before(sizes: Sequence[int]) -> None:
             many = [replace(first, variant=f"v{number}") for number in range(100)]
             suite = replace(grid(10), seeds=tuple(range(size // 1000)))
             database.add([run_row("r", datetime(2026, 1, 1)), *FIXED])
+            setup = Setup(suite, "cpu", "float32", "process")
             grown: list[PlannedTrial] = []
             spent = [
-                measured(lambda: grown.extend(plan(suite, dataset, many, precision="float32", device="cpu"))),  # noqa: B023
+                measured(lambda: grown.extend(plan(setup, dataset, many))),  # noqa: B023
                 measured(lambda: database.stored_trials([trial.key for trial in grown])),  # noqa: B023
                 measured(lambda: database.add(planned(trial) for trial in grown)),  # noqa: B023
             ]

@@ -16,7 +16,8 @@ from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission, read
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `commands`, `postgresql` and `small_store`
+sys.path.insert(0, str(Path(__file__).parent))  # for `commands`, `postgresql` and others
+from next_revision import next_version  # noqa: F401
 from small_store import small, small_of_module, stored  # noqa: F401  fixtures
 
 HEADER = "import os, signal, sys, time\nimport torch\nfrom unlearnbench import UnlearningMethod\n\n"
@@ -50,7 +51,7 @@ def make_submission(tmp_path: Path) -> Callable[..., Submission]:
         folder.mkdir(parents=True)
         (folder / "submission.toml").write_text(
             f'name = "{name}"\ntitle = "{name}"\nauthors = ["A"]\npaper = ""\nlicense = "Apache-2.0"\n'
-            f'entry = "method:Method"\n[needs]\ncorrupted_indices = {str(needs).lower()}\n[variants.default]\n'
+            f'entry = "method:Method"\n[needs]\ncorrupted_indices = {str(needs).lower()}\n'
         )
         lines = "\n".join(f"        {line}" for line in body.splitlines())
         method = f"class Method(UnlearningMethod):\n    def unlearn(self, problem):\n{lines}\n"

@@ -181,6 +181,11 @@ def test_bad_name(name: str, call: Any) -> None:
     assert not Path("submissions").exists()
 
 
+def test_the_name_of_another_package_is_refused(call: Any) -> None:
+    one_sentence(call("new", "json"), 2, "'json' is also the name of another Python package")
+    assert not Path("submissions").exists()
+
+
 def test_a_taken_name_is_refused(call: Any) -> None:
     assert call("new", "mine").code == 0
     Path("submissions/mine/method.py").write_text("my work")
@@ -358,7 +363,9 @@ def test_from_a_template_to_a_leaderboard(call: Any) -> None:
     compared = call("compare", "mine", "mine/broken", "--suite", "tiny")
     assert compared.code == 0, compared.err
     assert "mine minus mine/broken" in compared.out
-    one_sentence(call("compare", "mine", "yours", "--suite", "tiny"), 2, "no trials of method 'yours'", "mine/broken")
+    one_sentence(
+        call("compare", "mine", "yours", "--suite", "tiny"), 2, "unknown method 'yours' in the results", "mine/broken"
+    )
     one_sentence(call("compare", "mine", "mine", "--suite", "tiny"), 2, "cannot be compared with itself")
     plotted = call("plot", "maps", "tiny", "--method", "mine", "--out", "maps.pdf")
     assert (plotted.code, plotted.out) == (0, "maps.pdf written\n"), plotted.err
@@ -426,9 +433,9 @@ def test_what_is_shown_is_of_the_part_that_is_asked_for(measured: Any, tmp_path:
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (("--seed", "7"), ("has no 7 among its seeds; there are: 0, 1",)),
-        (("--rate", "0.3"), ("has no 0.3 among its discovery_rates; there are: 0.5, 1.0",)),
-        (("--corruption", "class-swap"), ("has no class-swap among its corruptions; there are: random-swap",)),
+        (("--seed", "7"), ("unknown seed 7 in suite", "(all: 0, 1)")),
+        (("--rate", "0.3"), ("unknown discovery rate 0.3 in suite", "(all: 0.5, 1.0)")),
+        (("--corruption", "class-swap"), ("unknown corruption 'class-swap' in suite", "(all: random-swap")),
     ],
 )
 def test_a_part_that_is_not_in_the_grid_is_one_sentence(
@@ -500,14 +507,16 @@ def test_what_is_stored_is_looked_at_checked_exported_and_merged(call: Any) -> N
     assert call("store", "recompute", "all.db").code == 0, "the planted error was not taken over"
 
 
-def test_an_old_store_is_upgraded_when_it_is_told_to(call: Any) -> None:
+def test_an_old_store_is_upgraded_when_it_is_told_to(call: Any, next_version: int) -> None:
     with sqlite3.connect("old.db") as connection:
-        connection.executescript((ROOT / "tests/store/v1.sql").read_text())
+        connection.executescript((ROOT / "tests/store/v6.sql").read_text())
     connection.close()
     remedy = "run `unlearnbench store upgrade sqlite:///old.db`"
-    one_sentence(call("store", "info", "old.db"), 2, "schema version 1", remedy)
+    one_sentence(call("store", "info", "old.db"), 2, "schema version 6", remedy)
     one_sentence(call("store", "merge", "old.db", "--into", "new.db"), 2, remedy)
-    assert call("store", "upgrade", "sqlite:///old.db").out.startswith("upgraded from schema version 1 to ")
+    assert call("store", "upgrade", "sqlite:///old.db").out.startswith(
+        f"upgraded from schema version 6 to {next_version}"
+    )
     assert "13 trials added" in call("store", "merge", "old.db", "--into", "new.db").out
     checked = call("store", "recompute", "new.db", "--suite", "tiny")
     assert (checked.code, checked.out) == (

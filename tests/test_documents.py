@@ -17,7 +17,8 @@ from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.problems.corruption import CORRUPTIONS, Corruption
 from unlearnbench.problems.datasets import NAMES
 from unlearnbench.report.text.findings import TABLE, updated
-from unlearnbench.submissions.finding import Manifest, choose, discover
+from unlearnbench.submissions.finding import choose, discover
+from unlearnbench.submissions.manifest import Manifest
 from unlearnbench.submissions.template import FILES
 
 ROOT = Path(__file__).parent.parent

@@ -18,12 +18,13 @@ from sqlalchemy.orm import Session
 
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.isolation import Isolation
-from unlearnbench.models import build
+from unlearnbench.models import ModelSpec, build
 from unlearnbench.problems import datasets
 from unlearnbench.problems.datasets import NAMES, Dataset, digits
 from unlearnbench.problems.discovery import discover as discovered
+from unlearnbench.problems.grid import problems
 from unlearnbench.problems.specification import validated
-from unlearnbench.problems.suite import Suite, problems
+from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import parse
 from unlearnbench.running.executors.local import Local
 from unlearnbench.running.run import run_suite
@@ -88,14 +89,17 @@ def test_its_settings_fit_its_data(suite: Suite) -> None:
     assert len(grid) == len(suite.corruptions) * len(suite.seeds) * (1 + len(suite.discovery_rates))
     channels, side = data.train_images.shape[1:3]
     for capacity in suite.originals.capacities:
-        model = build(**asdict(suite.model), capacity=capacity, classes=10, channels=channels, image_size=side)
+        model = build(
+            ModelSpec(**asdict(suite.model), capacity=capacity, classes=10, channels=channels, image_size=side)
+        )
         assert sum(parameter.numel() for parameter in model.parameters()) > 10_000
 
 
 @SHIPPED
 def test_the_methods_that_it_names_are_submissions(suite: Suite) -> None:
     shipped = discover(Path(__file__).parents[1] / "submissions")
-    assert {item.name for item in choose(shipped, suite.methods)} >= set(suite.methods)
+    chosen = choose(shipped, suite.methods, suite.variants)
+    assert {name for item in chosen for name in (item.name, item.label)} >= set(suite.methods)
 
 
 def runs() -> list[Any]:

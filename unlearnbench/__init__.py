@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unlearnbench.contract.classifier import Classifier, frozen_batchnorm, is_finite, predict, tied_gates
     from unlearnbench.contract.images import Batch, ImageSet, Pipeline
-    from unlearnbench.contract.method import Problem, UnlearningMethod, hyperparameters, optimizer, set_rate
+    from unlearnbench.contract.method import Problem, UnlearningMethod, optimizer, set_rate
     from unlearnbench.contract.recipe import STRICT, Budget, Count, Positive, Recipe, Share, warmup_then_decay
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "Share",
     "UnlearningMethod",
     "frozen_batchnorm",
-    "hyperparameters",
     "is_finite",
     "optimizer",
     "predict",
@@ -45,7 +44,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "classifier": ("Classifier", "frozen_batchnorm", "is_finite", "predict", "tied_gates"),
     "images": ("Batch", "ImageSet", "Pipeline"),
-    "method": ("Problem", "UnlearningMethod", "hyperparameters", "optimizer", "set_rate"),
+    "method": ("Problem", "UnlearningMethod", "optimizer", "set_rate"),
     "recipe": ("STRICT", "Budget", "Count", "Positive", "Recipe", "Share", "warmup_then_decay"),
 }
 

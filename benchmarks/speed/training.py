@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from unlearnbench import Classifier, ImageSet, Pipeline, Recipe, predict
-from unlearnbench.models import build
+from unlearnbench.models import ModelSpec, build
 from unlearnbench.models.training import train
 from unlearnbench.system import machine
 
@@ -42,14 +42,7 @@ class Case:
     steps: int
 
     def model(self) -> Classifier:
-        return build(
-            "resnet9",
-            classes=CLASSES,
-            channels=self.channels,
-            image_size=self.size,
-            width=self.width,
-            capacity=self.capacity,
-        )
+        return build(ModelSpec("resnet9", self.width, self.capacity, CLASSES, self.channels, self.size))
 
     def images(self, count: int) -> tuple[Tensor, Tensor]:
         shape = (count, self.channels, self.size, self.size)

@@ -16,8 +16,8 @@ from unittest.mock import patch
 from unlearnbench.boundary import child
 from unlearnbench.boundary.boundary import Boundary, Request
 from unlearnbench.problems.suite_file import find, parse
+from unlearnbench.running import trial
 from unlearnbench.running.run import run_suite
-from unlearnbench.running.world import World
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import read
 
@@ -37,7 +37,7 @@ def parts() -> dict[str, tuple[float, float]]:
     loads: list[float] = []
     with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/results.db") as store, ExitStack() as stack:
         runs = _recorded(stack, Boundary, "run", lambda boundary, request, reference: loads.append(_load(request)))
-        evaluations = _recorded(stack, World, "predictions")
+        evaluations = _recorded(stack, trial, "predictions")
         additions = _recorded(stack, Store, "add")
         run_suite(suite, read(PROBE), store, Path(folder), workers=1)
     calls = zip(runs, loads, evaluations, additions[1:], strict=True)  # what is added first is the plan
@@ -67,7 +67,7 @@ def _load(request: Request) -> float:
 
 
 def _recorded(
-    stack: ExitStack, owner: type, name: str, after: Callable[..., object] = lambda *arguments: None
+    stack: ExitStack, owner: object, name: str, after: Callable[..., object] = lambda *arguments: None
 ) -> list[Call]:
     """Every call of this method from now on, until the stack is left; `after` is given the arguments of each."""
     calls: list[Call] = []

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from method import Detection
 from torch import nn
 from torch.nn import functional
 
 from unlearnbench import Problem, set_rate, warmup_then_decay
+
+from .method import Detection
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from method import REM, State, cross_entropy
 from torch import Tensor
 
 from unlearnbench import Batch, ImageSet, Problem, tied_gates
+
+from .method import REM, State, cross_entropy
 
 
 class FirstCounts(REM):

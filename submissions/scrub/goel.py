@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from method import SCRUB, distillation
 from torch import Tensor
 from torch.nn import functional
 
 from unlearnbench import warmup_then_decay
+
+from .method import SCRUB, distillation
 
 
 @dataclass(frozen=True)

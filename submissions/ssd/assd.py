@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from dampening import dampen, finite_sorted, importances, percentile, ratios, squared
-from method import cross_entropy
 from torch import nn
 
 from unlearnbench import Problem, UnlearningMethod
+
+from .dampening import dampen, finite_sorted, importances, percentile, ratios, squared
+from .method import cross_entropy
 
 
 @dataclass(frozen=True)

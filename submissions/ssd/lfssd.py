@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dampening import dampen, importances, ratios
 from torch import Tensor, nn
 
 from unlearnbench import Batch, Problem, UnlearningMethod
+
+from .dampening import dampen, importances, ratios
 
 
 def squared_norm(logits: Tensor, batch: Batch) -> Tensor:

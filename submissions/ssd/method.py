@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dampening import dampen, importances, ratios, squared
 from torch import Tensor, nn
 from torch.nn import functional
 
 from unlearnbench import Batch, Problem, UnlearningMethod
+
+from .dampening import dampen, importances, ratios, squared
 
 
 def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:

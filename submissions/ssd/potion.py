@@ -18,10 +18,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from dampening import dampen, finite_sorted, importances, percentile, ratios
 from torch import Tensor, nn
 
 from unlearnbench import Batch, Problem, UnlearningMethod
+
+from .dampening import dampen, finite_sorted, importances, percentile, ratios
 
 
 def norm(logits: Tensor, batch: Batch) -> Tensor:

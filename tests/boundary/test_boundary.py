@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,12 @@ import torch
 from safetensors.torch import save
 
 from unlearnbench.boundary.boundary import HEADER_BYTES, Boundary, _readable, _weights
-from unlearnbench.errors import HarnessError
+from unlearnbench.boundary.isolation import Isolation, require
+from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.problems.suite import Suite
+from unlearnbench.running.run import run_suite
+from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import Submission, read
 
 REFERENCE = {"a": torch.zeros(3), "b": torch.zeros(2, 2, dtype=torch.int64)}
 GOOD = save(REFERENCE)
@@ -90,3 +96,22 @@ def test_a_server_that_is_being_killed_costs_no_trial(monkeypatch: pytest.Monkey
         boundary._server = cast(Any, Dying(server))
         with pytest.raises(HarnessError, match="KeyError"):
             boundary.run(cast(Any, None), {})
+
+
+@pytest.mark.parametrize("level", ["process", "strict"])
+def test_a_submission_is_a_package_of_its_own_name(
+    level: Isolation, make_submission: Callable[..., Submission], tiny_suite: Suite, tmp_path: Path
+) -> None:
+    try:
+        require(level)
+    except UsageError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    imports = "from mine.helper import same\nfrom .helper import same as also\n"
+    submission = make_submission("mine", "assert same is also\nreturn problem.original()", before=imports)
+    assert submission.folder is not None
+    (submission.folder / "helper.py").write_text("same = object()\n")
+    with Store(str(tmp_path / "results.db")) as store:
+        summary = run_suite(tiny_suite, read(submission.folder), store, tmp_path, isolation=level)
+    assert (summary.ran, summary.failed) == (1, 0)

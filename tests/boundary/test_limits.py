@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from unlearnbench.boundary import limits as usage
@@ -34,3 +37,41 @@ def test_what_is_mounted_inside_does_not_count(tmp_path: Path) -> None:
         command = ["unshare", "--mount", "sh", "-c", f'{mount}exec {sys.executable} -c "$0"', code]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == answer
+
+
+@pytest.fixture
+def family() -> Iterator[psutil.Process]:
+    """A process with a child that a thread of it forked, and 64 MiB that both share."""
+    code = """
+import os, threading, time
+content = bytearray(os.urandom(2**26))
+def fork():
+    if os.fork() == 0:
+        print(flush=True)
+    time.sleep(60)
+threading.Thread(target=fork).start()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    yield psutil.Process(process.pid)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.parametrize("linux", [True, False])
+def test_children_are_found_and_their_memory_is_limited(
+    family: psutil.Process, linux: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what Linux tells, and by what psutil tells everywhere."""
+    monkeypatch.setattr(psutil, "LINUX", linux and psutil.LINUX)
+    (child,) = usage.children(family.pid)
+    assert psutil.Process(child).ppid() == family.pid
+    assert family.pid in usage.children(os.getpid())
+    assert {family.pid, child} <= set(usage.descendants())
+    assert usage.processes([family.pid, child], 2**30) is None
+    assert usage.processes([family.pid, child], 2**26) == "memory: over 0.0625 GiB"
+    if linux:  # a page that both have counts once
+        assert usage.processes([family.pid, child], 2**26 + 2**25) is None
+    assert usage.processes([family.pid] * (usage.MOST_PROCESSES + 1), 0) == "processes: over 128"
+    assert usage.children(2**22 + 1) == []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -14,12 +16,12 @@ from unlearnbench import Pipeline
 from unlearnbench.boundary import limits as usage
 from unlearnbench.boundary.boundary import Boundary, Outcome, Request
 from unlearnbench.errors import UsageError
-from unlearnbench.models import build
+from unlearnbench.models import ModelSpec, build
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.tensors import write
 from unlearnbench.submissions.finding import Submission
 
-MODEL = {"architecture": "resnet9", "classes": 2, "channels": 1, "image_size": 8, "width": 0.05, "capacity": 1.0}
+MODEL = ModelSpec("resnet9", width=0.05, capacity=1.0, classes=2, channels=1, image_size=8)
 BURN = """
 import threading
 
@@ -79,7 +81,7 @@ def run(
             seconds=seconds,
             memory_bytes=0,
         )
-        return boundary.run(request, build(**MODEL).state_dict())
+        return boundary.run(request, build(MODEL).state_dict())
 
     return run
 
@@ -166,9 +168,25 @@ def test_a_child_that_the_kernel_forgets_is_counted_as_far_as_it_was_seen(run: R
     assert 0.4 < outcome.processor_seconds < 1 + BESIDE
 
 
-def test_time_that_moves_to_who_waits_counts_once_and_time_that_vanishes_counts_as_seen() -> None:
-    before: usage.Times = {(0, 0): (0.0, 0.0), (7, 1): (2.0, 1.0), (8, 1): (3.0, 0.5)}
-    waited: usage.Times = {(0, 0): (0.0, 0.0), (7, 1): (2.5, 5.0)}  # 8 used another half second, then 7 waited for it
+@pytest.fixture
+def sleeping() -> Iterator[list[psutil.Process]]:
+    """Three processes that do nothing."""
+    started = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
+    yield [psutil.Process(process.pid) for process in started]
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_time_that_moves_to_who_waits_counts_once_and_time_that_vanishes_counts_as_seen(
+    sleeping: list[psutil.Process],
+) -> None:
+    parent, child, other = sleeping
+    before: usage.Times = {None: (0.0, 0.0), parent: (2.0, 1.0), child: (3.0, 0.5)}
+    waited: usage.Times = {
+        None: (0.0, 0.0),
+        parent: (2.5, 5.0),
+    }  # the child used another half second, then was waited for
     assert usage.used(before, waited) == 0.5 + 0.5
-    vanished: usage.Times = {(0, 0): (0.0, 0.0), (7, 1): (2.5, 1.0), (9, 2): (0.25, 0.125)}
+    vanished: usage.Times = {None: (0.0, 0.0), parent: (2.5, 1.0), other: (0.25, 0.125)}
     assert usage.used(before, vanished) == 0.5 + 0.25

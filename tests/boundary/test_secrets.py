@@ -13,7 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from unlearnbench.problems.datasets import load
-from unlearnbench.problems.suite import Suite, problems
+from unlearnbench.problems.grid import problems
+from unlearnbench.problems.suite import Suite
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
@@ -82,7 +83,7 @@ def test_no_secret_is_within_reach(
     monkeypatch.setenv("DATABASE_PASSWORD", "swordfish-in-the-environment")
     dataset = load("digits", tmp_path, train_size=200, test_size=60)
     problem = next(problem for problem, _ in problems(tiny_suite, dataset) if problem.discovery_rate)
-    truth = problem.corrupted_set(dataset)
+    truth = problem.case.corrupted_set(dataset)
     forget = problem.forget_positions(truth.corrupted)
     hidden = np.setdiff1d(truth.corrupted, forget)
     first = max(0, int(truth.corrupted[0]) - 8)

@@ -99,5 +99,5 @@ def test_a_damaged_file_exits_2_and_a_conflict_1(call: Any) -> None:
     assert (code, out, err) == (
         2,
         "",
-        "unlearnbench: suite 'tiny' has no 7 among its seeds; there are: 0\n",
+        "unlearnbench: unknown seed 7 in suite 'tiny' (all: 0)\n",
     )

@@ -11,7 +11,7 @@ import pytest
 
 from unlearnbench import cli
 from unlearnbench.problems.streams import stream
-from unlearnbench.running import world
+from unlearnbench.running import originals, trial
 
 TINY = """
 name = "tiny"
@@ -101,7 +101,8 @@ def test_the_same_code_run_anew_is_fine_and_leaves_only_what_was_asked_for(place
 
 
 def test_a_harness_that_names_its_streams_otherwise_is_found(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world, "stream", lambda seed, *names: stream(seed, "renamed", *names))
+    for module in (originals, trial):
+        monkeypatch.setattr(module, "stream", lambda seed, *names: stream(seed, "renamed", *names))
     code, out, _ = call(*CHECK)
     assert code == 1
     assert "regression: mine: same numbers: the method's code is unchanged, but 2 of 2 trials give other numbers" in out
@@ -165,7 +166,7 @@ def test_a_baseline_names_what_it_lacks(place: Path, call: Any) -> None:
         ((*CHECK, "--no-run", "--database", ""), ("'' names no file",)),
         ((*CHECK, "--database", ""), ("'' names no file",)),
         (("check", "", "--against", "baseline.csv"), ("unknown suite ''",)),
-        (("baseline", "other", "--out", "b.csv"), ("no run of suite 'other'",)),
+        (("baseline", "other", "--out", "b.csv"), ("unknown suite 'other' in the store",)),
     ],
 )
 def test_mistakes_are_one_sentence(arguments: tuple[str, ...], words: tuple[str, ...], place: Path, call: Any) -> None:

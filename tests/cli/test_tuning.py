@@ -49,13 +49,13 @@ def test_a_tuning_prints_a_variant_and_is_in_the_table_of_tunings(
     monkeypatch.chdir(tmp_path)
     Path("tiny.toml").write_text(TINY)
     # `sap` uses no forget set; a tuning gives it one, or there would be no score to choose by.
-    for method in ("finetune", "sap"):
+    for method, found in {"finetune": "tiny", "sap": "tiny", "rem": "tiny", "rem/shared": "shared_tiny"}.items():
         assert call("tune", method, "--suite", "tiny.toml", "--submissions", str(SUBMISSIONS)) == 0
         printed = capsys.readouterr().out
-        assert "[variants.tiny]" in printed
+        assert f"[variants.{found}]" in printed
         assert "blind" in printed
     assert call("tunings", "tiny", "--format", "csv") == 0
     rows = [line.split(",")[:2] for line in capsys.readouterr().out.splitlines()]
-    assert rows == [["method", "tries"], ["finetune", "2"], ["sap", "2"]]
+    assert rows == [["method", "tries"], ["finetune", "2"], ["rem", "2"], ["rem/shared", "2"], ["sap", "2"]]
     assert call("tunings", "other") == 2
     assert "holds no tuning of suite 'other'" in capsys.readouterr().err

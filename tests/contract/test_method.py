@@ -15,6 +15,7 @@ from unlearnbench import (
     Pipeline,
     Problem,
     Recipe,
+    UnlearningMethod,
     frozen_batchnorm,
     predict,
     set_rate,
@@ -321,3 +322,9 @@ def test_predict_evaluates_and_restores_the_mode(problem: Problem, training: boo
     assert model.training is training
     assert torch.equal(classes, model.eval()(source.pipeline.normalised(source.images)).argmax(1))
     assert problem.accuracy(model, source) == pytest.approx(float((classes == source.labels).float().mean()))
+
+
+@pytest.mark.parametrize("name", ["entry", "title", "role"])
+def test_no_hyperparameter_has_a_name_that_submission_toml_uses(name: str) -> None:
+    with pytest.raises(TypeError, match=f"no hyperparameter of Mine can be called '{name}': submission.toml uses it"):
+        type("Mine", (UnlearningMethod,), {"__annotations__": {name: str}})

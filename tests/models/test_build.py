@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from unlearnbench import Classifier
-from unlearnbench.models import build
+from unlearnbench.models import ModelSpec, build
 
 ARCHITECTURES = ("resnet9", "vit", "vit-small")
 
 
 def built(architecture: str, capacity: float, width: float = 0.25) -> Classifier:
     torch.manual_seed(7)
-    return build(architecture, classes=5, channels=1, image_size=16, width=width, capacity=capacity)
+    return build(ModelSpec(architecture, classes=5, channels=1, image_size=16, width=width, capacity=capacity))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -36,7 +36,7 @@ def test_less_capacity_is_the_first_part_of_the_whole_model_of_that_seed(
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_another_model_is_drawn_each_time(architecture: str) -> None:
     first = built(architecture, 0.5).head.weight
-    again = build(architecture, classes=5, channels=1, image_size=16, width=0.25, capacity=0.5).head.weight
+    again = build(ModelSpec(architecture, classes=5, channels=1, image_size=16, width=0.25, capacity=0.5)).head.weight
     assert not torch.equal(first, again)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from unlearnbench.models import build
+from unlearnbench.models import ModelSpec, build
 from unlearnbench.models.resnet9 import ResNet9
 
 
@@ -32,7 +32,7 @@ def test_the_published_number_of_parameters(capacity: float, parameters: int) ->
 
 def test_half_capacity_has_half_of_the_channels() -> None:
     assert ResNet9(10, capacity=0.5).groups == (32, 64, 128, 64)
-    model = build("resnet9", classes=7, channels=1, image_size=32, width=0.5, capacity=0.5)
+    model = build(ModelSpec("resnet9", classes=7, channels=1, image_size=32, width=0.5, capacity=0.5))
     assert model.groups == (16, 32, 64, 32)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from unlearnbench import ImageSet, Pipeline, Recipe, optimizer, tied_gates
 from unlearnbench.errors import UsageError
-from unlearnbench.models import build
+from unlearnbench.models import ModelSpec, build
 from unlearnbench.models.training import train
 from unlearnbench.models.vit import ViT
 from unlearnbench.models.vit_small import ViTSmall
@@ -24,7 +24,7 @@ def small(kind: type[Transformer], seed: int = 0, capacity: float = 0.5) -> Tran
 
 @pytest.mark.parametrize(("name", "kind"), [("vit", ViT), ("vit-small", ViTSmall)])
 def test_the_names_in_suites(name: str, kind: type[Transformer]) -> None:
-    model = build(name, classes=10, channels=3, image_size=32, width=0.1, capacity=0.5)
+    model = build(ModelSpec(name, classes=10, channels=3, image_size=32, width=0.1, capacity=0.5))
     assert type(model) is kind
 
 
@@ -132,4 +132,4 @@ def test_it_memorises_what_it_is_trained_on(kind: type[Transformer], tied: float
 @pytest.mark.parametrize(("name", "patch", "size"), [("vit", 8, 28), ("vit-small", 4, 30)])
 def test_an_image_that_cannot_be_cut_into_patches_is_refused(name: str, patch: int, size: int) -> None:
     with pytest.raises(UsageError, match=f"a {name} cuts .*image_size must be a multiple of {patch}, not {size}$"):
-        build(name, classes=10, channels=3, image_size=size, width=1.0, capacity=0.5)
+        build(ModelSpec(name, classes=10, channels=3, image_size=size, width=1.0, capacity=0.5))

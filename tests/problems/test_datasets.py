@@ -272,7 +272,7 @@ def test_subsets_are_nested_and_the_same_each_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
-        ("mnist", {}, "unknown data set 'mnist': use one of digits, cifar10"),
+        ("mnist", {}, r"unknown data set 'mnist' \(all: digits, cifar10"),
         ("digits", {"train_size": 9999}, "train_size = 9999, but data set 'digits' has 1437"),
         ("digits", {"image_size": 32}, "image_size is for 'imagefolder:PATH' only"),
     ],

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.datasets import digits
-from unlearnbench.problems.suite import Suite, problems
+from unlearnbench.problems.grid import problems
+from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import parse
 from unlearnbench.submissions.finding import read
 
@@ -51,7 +52,10 @@ MANIFEST: dict[str, Any] = {
     "entry": "method:Mine",
     "role": "ranked",
     "needs": {"corrupted_indices": False},
-    "variants": {"default": {"rate": 0.1}, "hard": {"rate": 0.2, "names": ["a"]}},
+    "variants": {
+        "hard": {"rate": 0.2, "names": ["a"]},
+        "other": {"extends": ["hard"], "title": "Other", "role": "ablation", "entry": "method:Other"},
+    },
     "search": {"rate": {"low": 0.1, "high": 1.0, "log": True}, "mask": {"choices": [0.3, 0.5]}},
 }
 

@@ -12,9 +12,10 @@ import pytest
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.datasets import digits
+from unlearnbench.problems.grid import problems
 from unlearnbench.problems.identity import conditions, given
 from unlearnbench.problems.streams import Seeds
-from unlearnbench.problems.suite import Model, OriginalSpec, problems
+from unlearnbench.problems.suite import Model, OriginalSpec
 from unlearnbench.problems.suite_file import find, parse, stored
 
 GOOD = """name = "mine"
@@ -58,17 +59,21 @@ def test_problems_in_order_with_all_their_seeds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("size", "count"), [("72", 72), ("0.05", 72), ("1", 1), ("0.5", 718)])
 def test_size_is_a_number_or_a_share(tmp_path: Path, size: str, count: int) -> None:
     suite = parse(write(tmp_path, GOOD.replace("size = 72", f"size = {size}")))
-    assert next(problems(suite, digits()))[0].size == count
+    assert next(problems(suite, digits()))[0].case.size == count
 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         ('title = "Mine"', 'titel = "Mine"', "titel"),
-        ("width = 0.25", "depth = 3", r"unknown key 'model.depth'; allowed here: architecture, width"),
-        ('name = "mine"', 'name = "mine"\ncolour = 1', r"unknown key 'colour'; allowed here: .*budget, corruption"),
+        ("width = 0.25", "depth = 3", r"unknown key 'depth' in \[model\].* \(all: architecture, width"),
+        ('name = "mine"', 'name = "mine"\ncolour = 1', r"unknown key 'colour' \(all: .*budget, corruption"),
         ("width = 0.25", "width = -1", "model.width.*greater than 0.*got -1"),
-        ("width = 0.25", 'architecture = "resnet10"', "model.architecture.*'resnet9'"),
+        (
+            "width = 0.25",
+            'architecture = "resnet10"',
+            r"key 'model.architecture': unknown value 'resnet10': did you mean 'resnet9'\? \(all: resnet9",
+        ),
         ("capacities = [0.5]", "capacities = [1.5]", r"originals.capacities.0.*less than or equal to 1"),
         ("steps = 10\nbatch_size = 64\nlearning_rate", "batch_size = 64\nlearning_rate", "'budget.steps' is missing"),
         ("[0.1, 1.0]", "[0.0, 1.0]", "discovery_rates.0"),
@@ -122,7 +127,7 @@ def test_classes_must_exist(tmp_path: Path) -> None:
 def test_find(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     assert find("mine", tmp_path) == find(str(path), tmp_path) == path
-    with pytest.raises(UsageError, match=r"unknown suite 'other': .* holds mine"):
+    with pytest.raises(UsageError, match=r"unknown suite 'other' in .* \(all: mine\); a path"):
         find("other", tmp_path)
     with pytest.raises(UsageError, match=r"other.toml does not exist"):
         find("other.toml", tmp_path)
@@ -155,7 +160,7 @@ def test_the_folder_of_the_file_is_where_a_suite_is_extended(tmp_path: Path, mon
     assert parse(Path("other.toml")) == parse(tmp_path / "other.toml")
     (tmp_path / "below").mkdir()
     (tmp_path / "other.toml").rename(tmp_path / "below" / "other.toml")
-    with pytest.raises(UsageError, match=r"other.toml: extends = 'mine', but .*below holds other"):
+    with pytest.raises(UsageError, match=r"other.toml: extends: unknown suite 'mine' in .*below \(all: other\)"):
         parse(tmp_path / "below" / "other.toml")
 
 
@@ -165,20 +170,28 @@ OWN = 'name = "other"\ntitle = "Other"\n'
 @pytest.mark.parametrize(
     ("text", "file", "words"),
     [
-        ('extends = "nothing"\n' + OWN, "other", r"extends = 'nothing', but .* holds mine, other, wrong$"),
-        ('extends = "mine.toml"\n' + OWN, "other", "extends = 'mine.toml', but"),
-        ('extends = "../mine"\n' + OWN, "other", "extends = '../mine', but"),
-        ("extends = 3\n" + OWN, "other", "extends = 3, but"),
-        ('extends = ["mine"]\n' + OWN, "other", r"extends = \['mine'\], but"),
+        (
+            'extends = "nothing"\n' + OWN,
+            "other",
+            r"extends: unknown suite 'nothing' in .* \(all: mine, other, wrong\)$",
+        ),
+        ('extends = "mine.toml"\n' + OWN, "other", r"extends: unknown suite 'mine.toml' in .*: did you mean 'mine'\?"),
+        ('extends = "../mine"\n' + OWN, "other", "extends: unknown suite '../mine' in"),
+        ("extends = 3\n" + OWN, "other", "extends: unknown suite 3 in"),
+        ('extends = ["mine"]\n' + OWN, "other", r"extends: unknown suite \['mine'\] in"),
         ('extends = "other"\n' + OWN, "other", "in a circle: other -> other$"),
         ('extends = "mine"\ntitle = "Other"\n', "other", "key 'name' is missing"),
         ('extends = "mine"\nname = "other"\n', "other", "key 'title' is missing"),
-        ('extend = "mine"\n' + OWN, "other", "unknown key 'extend'; allowed here: .*discovery_rates, extends"),
+        (
+            'extend = "mine"\n' + OWN,
+            "other",
+            r"unknown key 'extend': did you mean 'extends'\? \(all: .*discovery_rates, extends",
+        ),
         ('extends = "mine"\nmodel = 3\n' + OWN, "other", "key 'model'"),
         (
             'extends = "mine"\n[model]\nextends = "x"\n',
             "other",
-            "unknown key 'model.extends'; allowed here: arch.*, width$",
+            r"unknown key 'extends' in \[model\] \(all: arch.*, width\)$",
         ),
         ('extends = "mine"\n' + OWN + "[tuning]\nseeds = [0]\n", "other", "tuning.seeds"),
         ('extends = "mine"\n' + OWN + "[tuning]\nseeds = [7, 7]\n", "other", "tuning.seeds names a value twice"),
@@ -214,11 +227,11 @@ def test_a_part_of_the_grid(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({"seeds": [7]}, "has no 7 among its seeds; there are: 0"),
-        ({"discovery_rates": [0.2]}, r"has no 0.2 among its discovery_rates; there are: 0.1, 1.0"),
+        ({"seeds": [7]}, r"unknown seed 7 in suite 'mine' \(all: 0\)"),
+        ({"discovery_rates": [0.2]}, r"unknown discovery rate 0.2 in suite 'mine'.* \(all: 0.1, 1.0\)"),
         (
             {"corruptions": ["no"]},
-            "has no no among its corruptions; there are: random-swap, class-swap, poison",
+            r"unknown corruption 'no' in suite 'mine' \(all: random-swap, class-swap, poison",
         ),
     ],
 )

@@ -26,7 +26,7 @@ KEYS = ("a" * 64, "b" * 64)
 
 
 def of(seed: int) -> dict[str, Any]:
-    return {"problem": {"corruption": "random-swap", "seed": seed}}
+    return {"case": {"corruption": "random-swap", "seed": seed}}
 
 
 def weights(number: int) -> dict[str, torch.Tensor]:

@@ -15,6 +15,7 @@ from unlearnbench.problems.datasets import load
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Originals, Suite
 from unlearnbench.running.plan import PlannedTrial, plan
+from unlearnbench.running.setup import Setup
 from unlearnbench.submissions.finding import Submission
 
 
@@ -28,7 +29,7 @@ def planned(tiny_suite: Suite, make_submission: Callable[..., Submission], tmp_p
     ) -> PlannedTrial:
         item = submission if source is None else replace(submission, source_hash=source)
         suite = replace(tiny_suite, **changes)
-        return plan(suite, dataset, [item], precision=precision, device="cpu", isolation=isolation)[0]
+        return plan(Setup(suite, "cpu", precision, isolation), dataset, [item])[0]
 
     return first
 
@@ -94,7 +95,7 @@ def test_keys_survive_the_growth_of_settings(tiny_suite: Suite, tmp_path: Path, 
     changes = CHANGES.get(name, {}).copy()
     isolation: Isolation = changes.pop("isolation", "process")
     suite = replace(tiny_suite, **changes)
-    (trial,) = plan(suite, dataset, [submission], precision="float32", device="cpu", isolation=isolation)
+    (trial,) = plan(Setup(suite, "cpu", "float32", isolation), dataset, [submission])
     assert trial.key == GOLDEN[name]
 
 
@@ -105,21 +106,21 @@ def test_a_method_without_a_forget_set_is_run_once_on_each_original(
     dataset = load("digits", tmp_path, train_size=200, test_size=60)
     suite = replace(tiny_suite, discovery_rates=(0.1, 0.5), seeds=(0, 1))
     without = replace(submission, needs_forget_set=False)
-    trials = plan(suite, dataset, [submission, without], precision="float32", device="cpu")
+    trials = plan(Setup(suite, "cpu", "float32", "process"), dataset, [submission, without])
     rates: dict[bool, list[tuple[int, float]]] = {True: [], False: []}
     for trial in trials:
-        rates[trial.submission.needs_forget_set].append((trial.seeds.corruption, trial.problem.discovery_rate))
+        rates[trial.submission.needs_forget_set].append((trial.problem.case.seed, trial.problem.discovery_rate))
     assert rates == {True: [(0, 0.1), (0, 0.5), (1, 0.1), (1, 0.5)], False: [(0, 0.0), (1, 0.0)]}
-    assert len({trial.original_key for trial in trials}) == 2
+    assert len({trial.original.key for trial in trials}) == 2
     assert len({trial.submission_key for trial in trials}) == 2, "what it is given is part of what it is"
 
 
 def test_an_original_is_shared_by_rates_budgets_methods_and_unlearning_seeds(
     planned: Callable[..., PlannedTrial],
 ) -> None:
-    base = planned().original_key
+    base = planned().original.key
     for name in ("budget", "limits", "rate", "source", "isolation", "unlearning seed"):
-        assert planned(**CHANGES[name]).original_key == base, name
+        assert planned(**CHANGES[name]).original.key == base, name
     for name in (
         "size",
         "corruption",
@@ -131,4 +132,4 @@ def test_an_original_is_shared_by_rates_budgets_methods_and_unlearning_seeds(
         "corruption seed",
         "training seed",
     ):
-        assert planned(**CHANGES[name]).original_key != base, name
+        assert planned(**CHANGES[name]).original.key != base, name

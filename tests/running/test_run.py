@@ -20,7 +20,8 @@ from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.evaluation.metrics import metrics
 from unlearnbench.evaluation.predictions import Predictions, unpack
 from unlearnbench.problems.datasets import load
-from unlearnbench.problems.suite import Limits, Model, Originals, Suite, problems
+from unlearnbench.problems.grid import problems
+from unlearnbench.problems.suite import Limits, Model, Originals, Suite
 from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
@@ -175,9 +176,9 @@ def test_metrics_can_be_computed_again_from_the_stored_predictions(
     predictions = Predictions(unpack(stored.train), unpack(stored.test), unpack(stored.triggered_test))
     dataset = load("digits", tmp_path, train_size=200, test_size=60)
     problem = next(problem for problem, _ in problems(tiny_suite, dataset) if problem.discovery_rate)
-    truth = problem.corrupted_set(dataset)
+    truth = problem.case.corrupted_set(dataset)
     forget = problem.forget_positions(truth.corrupted)
-    again = metrics(predictions, truth, forget, problem.rules, dataset.test_labels.numpy(), 0.2)
+    again = metrics(predictions, truth, forget, problem.case.rules, dataset.test_labels.numpy(), 0.2)
     assert again.healed_train == record.healed_train
     assert again.healed_test == record.healed_test
     assert again.utility == record.utility

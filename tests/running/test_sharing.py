@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from unlearnbench.errors import HarnessError
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.run import RunSummary, run_suite
-from unlearnbench.running.sharing import rounds
+from unlearnbench.running.sharing import attempt_all
 from unlearnbench.store.schema import ClaimRow, PlannedTrialRow, RunRow, TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
@@ -51,19 +51,19 @@ def test_two_harnesses_run_each_trial_once_and_both_return_when_all_are_stored(
         assert all(row.finished_at > row.started_at for row in session.scalars(select(RunRow)))
 
 
-def test_what_another_is_at_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_item_that_another_harness_has_claimed_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unlearnbench.running.sharing.PAUSE", 0.01)
     asked: Counter[str] = Counter()
     beats = []
 
     def attempt(item: str) -> str | None:
         asked[item] += 1
-        return item if item != "b" or asked["b"] == 3 else None
+        return item.upper() if item != "b" or asked["b"] == 3 else None
 
     with ThreadPoolExecutor(2) as pool:
-        results = list(rounds(pool, ["a", "b", "c"], attempt, lambda: beats.append(1)))
-    assert sorted(results) == ["a", "b", "c"]
-    assert results[-1] == "b"
+        results = list(attempt_all(pool, ["a", "b", "c"], attempt, lambda: beats.append(1)))
+    assert sorted(results) == [("a", "A"), ("b", "B"), ("c", "C")]
+    assert results[-1] == ("b", "B")
     assert asked == {"a": 1, "b": 3, "c": 1}
     assert len(beats) >= 5
 

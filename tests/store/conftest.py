@@ -1,4 +1,4 @@
-"""Stores on SQLite and on PostgreSQL, and one that the first landed version wrote."""
+"""Stores on SQLite and on PostgreSQL, and one of the first schema version."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import MetaData, create_engine, insert, select
 
-from unlearnbench.store.migrations import migrate
+from unlearnbench.store.migrations import FIRST_VERSION, migrate
 from unlearnbench.store.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `rows`
-V1 = Path(__file__).parent / "v1.sql"
+V6 = Path(__file__).parent / "v6.sql"
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def store(database: str) -> Iterator[Store]:
 
 @pytest.fixture
 def first(database: str, tmp_path: Path) -> str:
-    """The URL of a store as the first landed version wrote it: two runs, the second interrupted; failed trials."""
+    """The URL of a store of the first schema version: two runs, the second interrupted; failed trials."""
     file = tmp_path / "first.db"
     with sqlite3.connect(file) as connection:
-        connection.executescript(V1.read_text())
+        connection.executescript(V6.read_text())
     connection.close()
     if database.startswith("sqlite"):
         return f"sqlite:///{file}"
@@ -36,10 +36,10 @@ def first(database: str, tmp_path: Path) -> str:
     written = MetaData()
     written.reflect(source)
     with source.connect() as reading, target.begin() as writing:
-        migrate(writing, to=1)
-        writing.exec_driver_sql("DROP TABLE alembic_version")
+        migrate(writing, FIRST_VERSION)
         for table in written.sorted_tables:
-            writing.execute(insert(table), [dict(row) for row in reading.execute(select(table)).mappings()])
+            if table.name not in ("alembic_version", "claims"):
+                writing.execute(insert(table), [dict(row) for row in reading.execute(select(table)).mappings()])
     source.dispose()
     target.dispose()
     return database

@@ -60,7 +60,7 @@ def problem(**changes: Any) -> ProblemRow:
 def original(**changes: Any) -> OriginalRow:
     values = {
         "key": "o",
-        "specification": {"problem": {"corruption": "random-swap", "seed": 7}},
+        "specification": {"case": {"corruption": "random-swap", "seed": 7}},
         "capacity": 0.5,
         "training": "standard",
         "training_seed": 0,

@@ -392,6 +392,8 @@ def test_every_cut_is_found(file: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
+        ("schema", 5, "line 1: the file is of before the first release"),
+        ("schema", "6", "line 1: key 'schema'"),
         ("schema", SCHEMA_VERSION + 1, rf"needs tables of schema version {SCHEMA_VERSION + 1}, this version has"),
         ("version", 2, "line 1: key 'version'"),
         ("format", "other", "line 1: not a file of a board"),
@@ -428,3 +430,34 @@ def test_a_run_is_still_going_on_in_the_first_file(new: Store, tmp_path: Path) -
     with Store(str(tmp_path / "other.db")) as other:
         assert not any(merged.conflicts for merged in loaded([first, second], other))
         assert [row["finished_at"] for row in everything(other)[RunRow.__tablename__]] == [LATER]
+
+
+def test_a_file_of_the_first_version_is_carried_along(new: Store) -> None:
+    """As that version wrote it."""
+    loaded([Path(__file__).parent / "v6.jsonl"], new)
+    assert len(board(new, "tiny")) == 12
+
+
+def test_a_file_of_an_older_version_is_carried_along(file: Path, next_version: int, tmp_path: Path) -> None:
+    before = file.read_bytes()
+    with Store(str(tmp_path / "target.db")) as store:
+        (merged,) = loaded([file], store)
+        assert merged.conflicts == ()
+        assert merged.added["trials"] == 2
+        (submission,) = everything(store)["submissions"]
+        assert submission["license"] == "APACHE-2.0", "as the revision wrote it"
+        assert dump(store.engine, "small", file.parent) == []
+        store.add(more("r2", "v"))
+        (second,) = dump(store.engine, "small", file.parent)
+        assert json.loads(second.read_text().splitlines()[0])["schema"] == next_version
+    assert file.read_bytes() == before
+    with Store(str(tmp_path / "other.db")) as other:
+        assert not any(merged.conflicts for merged in loaded([file, second], other))
+        assert len(everything(other)["trials"]) == 3
+
+
+def test_damage_of_an_older_file_is_found_by_the_columns_of_its_version(file: Path, next_version: int) -> None:
+    lines = changed("trials", colour="red")(file.read_text().splitlines())
+    file.write_text("".join(f"{line}\n" for line in lines))
+    with pytest.raises(UsageError, match=r"line \d+: unknown column 'colour' of 'trials': the file is damaged"):
+        parts([file])

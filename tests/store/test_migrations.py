@@ -11,15 +11,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, MetaData, create_engine, inspect, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Engine, MetaData, create_engine, inspect, select, text
 
 from unlearnbench.errors import UsageError
 from unlearnbench.report.numbers.board import read_board
 from unlearnbench.report.numbers.ranking import ranking
 from unlearnbench.store import migrations
-from unlearnbench.store.migrations import migrate, stored_version, upgrade
-from unlearnbench.store.schema import SCHEMA_VERSION, Base, OriginalRow, PlannedTrialRow, RunRow
+from unlearnbench.store.migrations import FIRST_VERSION, migrate, stored_version, upgrade
+from unlearnbench.store.schema import SCHEMA_VERSION, Base
 from unlearnbench.store.store import Store
 
 
@@ -52,34 +51,23 @@ def structure(engine: Engine) -> dict[str, Any]:
     }
 
 
-def test_an_old_store_is_refused_with_the_remedy(first: str) -> None:
-    with pytest.raises(UsageError, match=r"schema version 1, this version reads \d+: run `unlearnbench store upgrade "):
+def test_an_old_store_is_refused_with_the_remedy(first: str, next_version: int) -> None:
+    with pytest.raises(UsageError, match=r"schema version 6, this version reads \d+: run `unlearnbench store upgrade "):
         Store(first)
 
 
-def test_every_row_of_the_first_version_survives(first: str) -> None:
+def test_every_row_survives_and_new_columns_have_values(first: str, next_version: int) -> None:
     before = content(first)
-    assert upgrade(first) == (1, SCHEMA_VERSION)
+    assert upgrade(first) == (6, next_version)
     after = content(first)
     assert [len(before[table]) for table in ("runs", "planned_trials", "trials", "predictions")] == [2, 16, 13, 9]
-    for table in set(before) - {"schema_version"}:
+    for table in set(before) - {"alembic_version", "submissions"}:
         kept = [{name: row[name] for name in old} for old, row in zip(before[table], after[table], strict=True)]
         assert kept == before[table], table
-
-
-def test_new_columns_say_what_was_true_of_old_rows(first: str) -> None:
-    upgrade(first)
-    with Store(first) as store, Session(store.engine) as session:
-        suites = dict(session.execute(select(RunRow.id, RunRow.suite)).all())
-        originals = {row.key: row for row in session.scalars(select(OriginalRow))}
-        planned = session.scalars(select(PlannedTrialRow)).all()
-    # One suite stood on half of the channels, the other on a quarter.
-    assert sorted(row.capacity for row in originals.values()) == [0.25, 0.5, 0.5]
-    assert {row.training for row in originals.values()} == {"standard"}
-    for row in planned:
-        assert row.capacity == {"tiny": 0.5, "tiny-quarter": 0.25}[suites[row.run_id]]
-        assert row.capacity == originals[row.original_key].capacity
-        assert row.training == "standard"
+    assert all(row["colour"] == row["state"] for row in after["trials"])
+    assert [row["license"] for row in after["submissions"]] == ["APACHE-2.0"] * 3
+    with Store(first) as store:
+        assert len(read_board(store.engine, "tiny").frame) == 12
 
 
 def test_reports_read_an_upgraded_store(first: str) -> None:
@@ -100,14 +88,14 @@ def test_reports_read_an_upgraded_store(first: str) -> None:
     assert set(interrupted["stands_on"]) == {"25% capacity"}
 
 
-def test_upgrading_twice_changes_nothing(first: str) -> None:
+def test_upgrading_twice_changes_nothing(first: str, next_version: int) -> None:
     upgrade(first)
     before = content(first)
-    assert upgrade(first) == (SCHEMA_VERSION, SCHEMA_VERSION)
+    assert upgrade(first) == (next_version, next_version)
     assert content(first) == before
 
 
-def test_several_may_upgrade_at_once(first: str) -> None:
+def test_several_may_upgrade_at_once(first: str, next_version: int) -> None:
     barrier = threading.Barrier(3)
 
     def do() -> tuple[int, int]:
@@ -116,16 +104,18 @@ def test_several_may_upgrade_at_once(first: str) -> None:
 
     with ThreadPoolExecutor(3) as pool:
         done = [future.result() for future in [pool.submit(do) for _ in range(3)]]
-    assert sorted(done) == [(1, SCHEMA_VERSION)] + 2 * [(SCHEMA_VERSION, SCHEMA_VERSION)]
+    assert sorted(done) == [(6, next_version)] + 2 * [(next_version, next_version)]
     with Store(first) as store:
         assert len(read_board(store.engine, "tiny").frame) == 12
 
 
-def test_an_upgrade_that_fails_leaves_the_store_as_it_was(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
+    first: str, next_version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = content(first)
 
-    def fail_at_the_end(connection: Any) -> None:
-        migrate(connection)
+    def fail_at_the_end(connection: Connection, to: int) -> None:
+        migrate(connection, to)
         raise RuntimeError("the power is gone")
 
     monkeypatch.setattr(migrations, "migrate", fail_at_the_end)
@@ -148,22 +138,32 @@ def test_there_must_be_a_store_to_upgrade(database: str, tmp_path: Path) -> None
         upgrade(str(tmp_path / "none.db"))
 
 
-def test_a_store_of_any_version_is_upgraded(database: str) -> None:
+def test_a_store_of_any_version_is_upgraded(database: str, next_version: int) -> None:
     """Also one that has a version between the first and this one."""
-    for version in range(1, SCHEMA_VERSION):
+    for version in range(FIRST_VERSION, next_version):
         engine = create_engine(database)
         with engine.begin() as connection:
             migrate(connection, version)
-            if version < 3:  # these kept it in a table of their own
-                connection.execute(text("DROP TABLE alembic_version"))
-                connection.execute(text(f"INSERT INTO schema_version VALUES ({version})"))
             assert stored_version(connection) == version
-        assert upgrade(database) == (version, SCHEMA_VERSION)
+        assert upgrade(database) == (version, next_version)
         with engine.begin() as connection:
             everything = MetaData()
             everything.reflect(connection)
             everything.drop_all(connection)
         engine.dispose()
+
+
+@pytest.mark.parametrize("change", ["UPDATE alembic_version SET version_num = '0005'", "DROP TABLE alembic_version"])
+def test_a_store_of_before_the_first_release_is_refused(first: str, change: str) -> None:
+    engine = create_engine(first)
+    with engine.begin() as connection:
+        connection.execute(text(change))
+    engine.dispose()
+    for opened in (Store, upgrade):
+        with pytest.raises(
+            UsageError, match=r"of before the first release and cannot be upgraded: run its suites into"
+        ):
+            opened(first)
 
 
 def test_an_upgraded_store_has_the_tables_of_a_new_one(first: str, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_the_revisions_make_the_tables_of_the_models(database: str) -> None:
     """What differs is what a new revision must do."""
     engine = create_engine(database)
     with engine.begin() as connection:
-        migrate(connection)
+        migrate(connection, SCHEMA_VERSION)
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
     engine.dispose()
@@ -196,5 +196,5 @@ def test_revisions_are_numbered_like_the_schema() -> None:
     scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
     assert scripts.get_heads() == [f"{SCHEMA_VERSION:04}"]
     numbers = [script.revision for script in scripts.walk_revisions()]
-    assert numbers == [f"{number:04}" for number in range(SCHEMA_VERSION, 0, -1)]
+    assert numbers == [f"{number:04}" for number in range(SCHEMA_VERSION, FIRST_VERSION - 1, -1)]
     assert (Path(scripts.versions) / "__init__.py").is_file(), "only packages are installed"

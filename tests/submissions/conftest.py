@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -19,25 +19,15 @@ from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.training import train
 
 FOLDER = Path(__file__).parents[2] / "submissions"
-sys.path.insert(0, str(Path(__file__).parent))  # for `arrays`, `proof`, `references`
+sys.path[:0] = [str(Path(__file__).parent), str(FOLDER)]  # for `arrays`, `proof`, `references`, and submissions
 
 
 @pytest.fixture(scope="session")
 def module() -> Callable[..., ModuleType]:
-    """Loads a submission's module, `method` by default, as its own process would: its folder is importable."""
+    """Imports a submission's module, `method` by default."""
 
     def load(folder: str, name: str = "method") -> ModuleType:
-        spec = importlib.util.spec_from_file_location(f"submission_{folder}_{name}", FOLDER / folder / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        if spec.name not in sys.modules:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.syspath_prepend(FOLDER / folder)
-                patch.delitem(sys.modules, "method", raising=False)  # another folder's
-                sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-                spec.loader.exec_module(sys.modules[spec.name])
-            sys.modules.pop("method", None)
-        return sys.modules[spec.name]
+        return importlib.import_module(f"{folder}.{name}")
 
     return load
 

@@ -20,7 +20,7 @@ from unlearnbench.submissions.finding import Submission, discover
 
 Problems = Callable[..., Problem]
 SUBMISSIONS = {item.label: item for item in discover(Path(__file__).parents[2] / "submissions") if item.folder}
-UNTUNED = [label for label in SUBMISSIONS if not label.endswith("/digits")]
+UNTUNED = [label for label in SUBMISSIONS if not label.endswith("digits")]
 
 # Samples forward and backward on 40 samples of which 8 are found, batches of 16, 6 steps: D_f makes one batch a pass,
 # D_r two. What is not a pass of training: accuracies.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from unlearnbench.errors import UsageError
-from unlearnbench.submissions.finding import Submission, choose, discover, read, source_hash
+from unlearnbench.submissions.finding import Submission, choose, discover, read
+from unlearnbench.submissions.sources import hash_sources
 
 GOOD = """name = "mine"
 title = "Mine"
@@ -31,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_reading_runs_no_code_and_every_variant_is_a_submission(folder: Path) -> None:
-    (folder / "submission.toml").write_text(GOOD + "[variants.default]\n[variants.hard]\nrate = 0.5\n")
+    (folder / "submission.toml").write_text(GOOD + "[variants.hard]\nrate = 0.5\n")
     default, hard = read(folder)
     assert (default.label, hard.label) == ("mine", "mine/hard")
     assert (default.hyperparameters, hard.hyperparameters) == ({}, {"rate": 0.5})
@@ -63,14 +65,14 @@ def test_a_wrong_file_is_one_sentence_with_its_place(folder: Path, old: str, new
 
 
 def test_the_source_hash_follows_code_and_not_metadata(folder: Path) -> None:
-    before = source_hash(folder)
+    before = hash_sources(folder)
     (folder / "submission.toml").write_text(GOOD + "# a remark\n")
     (folder / "README.md").write_text("words")
-    assert source_hash(folder) == before
+    assert hash_sources(folder) == before
     (folder / "helper.py").write_text("x = 1")
-    with_helper = source_hash(folder)
+    with_helper = hash_sources(folder)
     (folder / "helper.py").write_text("x = 2")
-    assert len({before, with_helper, source_hash(folder)}) == 3
+    assert len({before, with_helper, hash_sources(folder)}) == 3
 
 
 def test_installed_packages_offer_methods(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +102,7 @@ def test_choose_by_name_or_label(make_submission: Callable[..., Submission]) -> 
     assert choose([*submissions, tuned], []) == submissions
     assert choose([*submissions, tuned], ["one"], ["digits"]) == [tuned]
     assert choose([*submissions, tuned], ["one/digits", "one/default"]) == [submissions[0], tuned]
-    assert choose([replace(tuned, name="odd", variant=name) for name in ("a", "b")], []) != []
-    with pytest.raises(UsageError, match="unknown method 'three': choose from one, two"):
+    with pytest.raises(UsageError, match=r"unknown method 'three' \(all: one, two"):
         choose(submissions, ["three"])
 
 
@@ -112,33 +113,114 @@ def test_an_ablation_is_chosen_by_name_only(make_submission: Callable[..., Submi
     assert choose([one, ablation], ["two"]) == [ablation]
 
 
-def test_code_without_variants_of_its_own_has_those_of_its_parent(folder: Path) -> None:
-    (folder / "submission.toml").write_text(GOOD + "[variants.default]\n[variants.digits]\nrate = 0.5\n")
+ABLATION = """[variants.tuned]
+rate = 0.5
+hard = true
+
+[variants.less]
+entry = "less:Less"
+title = "Mine with less"
+role = "ablation"
+needs = { forget_set = false }
+search = { share = { low = 0, high = 9 } }
+
+[variants.less_tuned]
+extends = ["less", "tuned"]
+rate = 0.1
+
+[search]
+rate = { choices = [0.1, 0.5] }
+"""
+
+
+def test_a_variant_may_be_another_class(folder: Path) -> None:
     (folder / "less.py").write_text("")
-    less = folder.parent / "less"
-    less.mkdir()
-    text = GOOD.replace('name = "mine"', 'name = "less"').replace("method:Mine", "less:Less") + 'code = "mine"\n'
-    (less / "submission.toml").write_text(text)
-    assert {item.variant: item.hyperparameters for item in read(less)} == {"default": {}, "digits": {"rate": 0.5}}
-    (less / "submission.toml").write_text(text + "[variants.default]\nrate = 0.1\n")
-    assert {item.variant: item.hyperparameters for item in read(less)} == {"default": {"rate": 0.1}}
+    (folder / "submission.toml").write_text(GOOD + ABLATION)
+    default, tuned, less, less_tuned = read(folder)
+    for item in (default, tuned):
+        assert (item.entry, item.title, item.role) == ("method:Mine", "Mine", "ranked")
+        assert (item.needs_forget_set, list(item.search)) == (True, ["rate"])
+    for item in (less, less_tuned):
+        assert (item.entry, item.title, item.role) == ("less:Less", "Mine with less", "ablation")
+        assert (item.needs_forget_set, list(item.search)) == (False, ["share"])
+        assert (item.name, item.source_hash) == ("mine", default.source_hash)
+    values = [item.hyperparameters for item in (default, tuned, less, less_tuned)]
+    assert values == [{}, {"rate": 0.5, "hard": True}, {}, {"rate": 0.1, "hard": True}]
 
 
-def test_an_ablation_s_code_lies_in_the_folder_beside_it(folder: Path) -> None:
-    ablation = folder.parent / "less"
-    ablation.mkdir()
+def test_a_variant_that_is_an_ablation_is_chosen_by_its_label_only(folder: Path) -> None:
+    (folder / "less.py").write_text("")
+    (folder / "submission.toml").write_text(GOOD + ABLATION)
+    found = read(folder)
+    assert [item.label for item in choose(found, [], ["tuned"])] == ["mine/tuned"]
+    assert [item.label for item in choose(found, ["mine"])] == ["mine"]
+    assert [item.label for item in choose(found, ["mine", "mine/less"])] == ["mine", "mine/less"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[variants.default]\nrate = 0.5\n", r"variants.default has the defaults of the class"),
+        ('[variants.less]\nentry = "less:Less"\n', r"entry 'less:Less' needs the file .*less.py, which does not exist"),
+        ("[variants.less]\nrole = 0.5\n", r"variants.less: key 'role'"),
+        ('[variants.less]\nrole = "hidden"\n', r"variants.less: key 'role'"),
+        ("[variants.less]\ntitle = 3\n", r"variants.less: key 'title'"),
+        ("[variants.less]\nneeds = { time = true }\n", r"variants.less: unknown key 'needs.time'"),
+        (
+            '[variants.less]\nextends = "default"\n',
+            r"extends must be a list of variants above it: default",
+        ),
+        (
+            '[variants.less]\nextends = ["less"]\n',
+            r"extends must be a list of variants above it: default",
+        ),
+        ("[search]\ntitle = { low = 1, high = 2 }\n", r"search.title: no hyperparameter can be called so"),
+        ("[variants.less.search]\nrate = { low = 1 }\n", r"variants.less: search.rate needs `choices`, or both"),
+    ],
+)
+def test_a_wrong_variant_is_one_sentence(folder: Path, text: str, words: str) -> None:
+    (folder / "submission.toml").write_text(GOOD + text)
+    with pytest.raises(UsageError, match=words) as caught:
+        read(folder)
+    assert str(folder / "submission.toml") in str(caught.value)
+
+
+def test_code_may_lie_in_a_folder_beside_it(folder: Path) -> None:
+    other = folder.parent / "less"
+    other.mkdir()
     text = GOOD.replace('name = "mine"', 'name = "less"').replace("method:Mine", "method:Less")
-    (ablation / "submission.toml").write_text(text + 'code = "mine"\n')
-    whole, less = read(folder)[0], read(ablation)[0]
+    (other / "submission.toml").write_text(text + 'code = "mine"\n')
+    whole, less = read(folder)[0], read(other)[0]
     assert (less.name, less.entry, less.folder) == ("less", "method:Less", folder.resolve())
     assert less.source_hash == whole.source_hash
-    (ablation / "submission.toml").write_text(text + 'code = "yours"\n')
+    (other / "submission.toml").write_text(text + 'code = "yours"\n')
     with pytest.raises(UsageError, match=r"needs the file .*yours/method.py, which does not exist"):
-        read(ablation)
+        read(other)
+
+
+@pytest.mark.parametrize("name", ["json", "torch", "unlearnbench"])
+def test_a_name_that_another_package_has_is_refused(folder: Path, name: str) -> None:
+    clash = folder.rename(folder.parent / name)
+    (clash / "submission.toml").write_text(GOOD.replace('"mine"', f'"{name}"'))
+    with pytest.raises(UsageError, match=f"'{name}' is also the name of another Python package: choose another name"):
+        read(clash)
+
+
+def test_two_submissions_can_be_imported_beside_each_other(
+    make_submission: Callable[..., Submission], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first_mine", "second_mine"):
+        submission = make_submission(name, "return None", before="from .helper import NAME")
+        assert submission.folder is not None
+        (submission.folder / "helper.py").write_text(f"NAME = '{name}'\n")
+    assert submission.folder is not None
+    monkeypatch.syspath_prepend(str(submission.folder.parent))
+    for name in ("first_mine", "second_mine"):
+        assert name == importlib.import_module(f"{name}.method").NAME
 
 
 def test_what_was_chosen_with_true_labels_is_never_ranked(folder: Path) -> None:
-    (folder / "submission.toml").write_text(GOOD + "[variants.default]\n[variants.oracle]\nrate = 0.5\n")
+    (folder / "submission.toml").write_text(GOOD + "[variants.oracle]\nrate = 0.5\n")
     assert [item.role for item in read(folder)] == ["ranked", "reference"]
 
 

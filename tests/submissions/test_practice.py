@@ -18,7 +18,7 @@ from references import confident_learning, detection
 from torch import Tensor
 
 from unlearnbench import Classifier, ImageSet, Problem, Recipe
-from unlearnbench.models import build
+from unlearnbench.models import ModelSpec, build
 
 Problems = Callable[..., Problem]
 Module = Callable[..., ModuleType]
@@ -59,7 +59,7 @@ def transformer(residual: Problems) -> Problems:
 
     def make(**changes: int) -> Problem:
         def new_model() -> Classifier:
-            return build("vit", classes=3, channels=1, image_size=16, width=1 / 16, capacity=1.0)
+            return build(ModelSpec("vit", classes=3, channels=1, image_size=16, width=1 / 16, capacity=1.0))
 
         torch.manual_seed(0)
         return replace(residual(**changes), new_model=new_model, original_weights=new_model().state_dict())

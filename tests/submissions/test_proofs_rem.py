@@ -95,12 +95,12 @@ def proof(name: rem.Name, entry: str, make: Callable[[Problems], Problem] = roun
 
 PROOFS = {
     "rem": proof("REM", "method:REM"),
-    "rem_no_removal": proof("NPOREMMOD", "ablations:NoRemoval"),
-    "rem_no_redirection": proof("REMGEN", "ablations:NoRedirection"),
-    "rem_cross_entropy": proof("NPORT", "ablations:CrossEntropy"),
-    "rem_ascent": proof("REMMOD", "ablations:Ascent", learning_rate=0.02),
-    "rem_ideal": proof("REMIDEAL", "ablations:Ideal", partial(rounds, corrupted=24)),
-    "rem_shared": proof("REM", "ablations:SharedMemory", share=0.2, shared=0.3),
+    "rem/no_removal": proof("NPOREMMOD", "ablations:NoRemoval"),
+    "rem/no_redirection": proof("REMGEN", "ablations:NoRedirection"),
+    "rem/cross_entropy": proof("NPORT", "ablations:CrossEntropy"),
+    "rem/ascent": proof("REMMOD", "ablations:Ascent", learning_rate=0.02),
+    "rem/ideal": proof("REMIDEAL", "ablations:Ideal", partial(rounds, corrupted=24)),
+    "rem/shared": proof("REM", "ablations:SharedMemory", share=0.2, shared=0.3),
 }
 EDGES = {
     "rem, flushed until forgotten": proof(
@@ -110,9 +110,9 @@ EDGES = {
     "rem, the best is not the last": proof("REM", "method:REM", partial(small, steps=10, pretrain=60)),
     "rem on tied dropout": proof("REM", "method:REM", on_tied_dropout, share=0.1),
     "rem, on a transformer": proof("REM", "method:REM", on_a_transformer),
-    "rem_shared, all of them": proof("REM", "ablations:SharedMemory", share=0.2, shared=1.0),
+    "rem/shared, all of them": proof("REM", "ablations:SharedMemory", share=0.2, shared=1.0),
 }
-FIRST_COUNTS = ("rem_no_redirection", "rem_cross_entropy", "rem_ideal")
+FIRST_COUNTS = ("rem/no_redirection", "rem/cross_entropy", "rem/ideal")
 """Their first snapshot need not be better than the original."""
 
 

@@ -12,12 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
+from unlearnbench.evaluation.metrics import Metrics
+from unlearnbench.evaluation.predictions import Predictions
 from unlearnbench.problems.suite import Suite, Tuning
 from unlearnbench.problems.suite_file import parse
 from unlearnbench.report.numbers.tunings import read_tunings
@@ -25,9 +28,11 @@ from unlearnbench.report.text.rendering import tunings_as
 from unlearnbench.report.text.tables import cost_line, tries_table
 from unlearnbench.running.plan import PlannedTrial
 from unlearnbench.running.run import Progress
-from unlearnbench.store.schema import Base, ProblemRow, RunRow, TrialRow
+from unlearnbench.running.trial import Record, Result
+from unlearnbench.store.schema import ProblemRow, RunRow, TrialRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Range, Submission
+from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.manifest import Range
 from unlearnbench.tuning.pruning import Cell, hopeless, stages
 from unlearnbench.tuning.tries import Choices, Try, choices
 from unlearnbench.tuning.tune import SPREAD, as_variant, tune
@@ -59,29 +64,15 @@ def landscape(patch: pytest.MonkeyPatch) -> Landscape:
     def score(function: Callable[[PlannedTrial], float | None]) -> list[str]:
         ran: list[str] = []
 
-        def trial(planned: PlannedTrial, world: Any, original: Path, run_id: str, boundary: Any) -> list[Base]:
+        def trial(planned: PlannedTrial, *_: object) -> Record:
             ran.append(planned.key)
             value = function(planned)
-            row = TrialRow(
-                key=planned.key,
-                run_id=run_id,
-                problem_key=planned.problem_key,
-                original_key=planned.original_key,
-                submission_key=planned.submission_key,
-                training_seed=planned.seeds.training,
-                unlearning_seed=planned.seeds.unlearning,
-                state="failed" if value is None else "finished",
-                reason="lost" if value is None else None,
-                selection_score=value,
-                aggregate=None if value is None else 1 - value,
-                total_seconds=0.0,
-                device="cpu",
-                precision="float32",
-                threads=1,
-                isolation="process",
-                protocol_version=2,
-            )
-            return [row]
+            result = None
+            if value is not None:
+                some = np.zeros(1, dtype=np.int64)
+                measured = Metrics(1 - value, None, None, None, None, None, 0.0, 1.0, 1.0, value)
+                result = Result(Predictions(some, some, None), measured, "0" * 64, 0.0)
+            return Record(result, None if result else "lost", None, None, None, None, None, 0.0)
 
         patch.setattr("unlearnbench.running.executors.local.run_trial", trial)
         return ran
@@ -181,11 +172,14 @@ def test_tuning_on_a_seed_of_the_suite_is_refused(tmp_path: Path) -> None:
 
 def test_the_winner_is_a_table_to_paste() -> None:
     best = Try({"rate": 1e-05, "passes": 3, "name": "a", "all": True, "nothing": None}, 0.5, 0.5, 3)
-    assert tomllib.loads(as_variant("digits-quick", "blind", best)) == {
+    assert tomllib.loads(as_variant("digits-quick", "default", "blind", best)) == {
         "variants": {"digits_quick": {"rate": 1e-05, "passes": 3, "name": "a", "all": True}}
     }
-    assert "never ranked" in as_variant("digits", "oracle", best)
-    assert "oracle" in tomllib.loads(as_variant("digits", "oracle", best))["variants"]
+    assert tomllib.loads(as_variant("digits-quick", "less", "blind", replace(best, hyperparameters={"rate": 0.1}))) == {
+        "variants": {"less_digits_quick": {"extends": ["less"], "rate": 0.1}}
+    }
+    assert "never ranked" in as_variant("digits", "default", "oracle", best)
+    assert "oracle" in tomllib.loads(as_variant("digits", "default", "oracle", best))["variants"]
 
 
 def test_the_first_tries_are_spread_over_the_space(

@@ -133,5 +133,5 @@ def test_another_way_of_corrupting_is_refused(stored: Store, tmp_path: Path) -> 
 
 
 def test_only_one_suite(stored: Store, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no run of suite 'digits'; it has runs of: tiny"):
+    with pytest.raises(UsageError, match=r"unknown suite 'digits' in the store \(all: tiny"):
         recompute(stored, tmp_path, suite="digits")

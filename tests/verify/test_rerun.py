@@ -23,7 +23,7 @@ from unlearnbench.verify.rerun import rerun
 
 SHIPPED = Path(__file__).parents[2] / "submissions"
 OF_TIME = {"run_id", "created_at", "seconds", "processor_seconds", "evaluation_seconds", "total_seconds"}
-METHOD = """from dataclasses import dataclass
+METHOD = """from dataclasses import dataclass, replace
 import torch
 from unlearnbench import UnlearningMethod
 
@@ -37,6 +37,11 @@ class Method(UnlearningMethod):
         for parameter in model.parameters():
             parameter.data += self.scale * torch.randn(parameter.shape)
         return model
+
+
+class Twice(Method):
+    def unlearn(self, problem):
+        return super().unlearn(replace(problem, original_weights=super().unlearn(problem).state_dict()))
 """
 SUITE = """name = "tiny"
 title = "Tiny"
@@ -83,10 +88,11 @@ def test_the_same_suite_gives_the_same_records_with_one_trial_at_a_time_and_with
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store of one trial: randomness of a method, a variant that no file has, three seeds."""
     folder = tmp_path_factory.mktemp("ran")
-    place = folder / "submissions" / "random"
+    place = folder / "submissions" / "noisy"
     place.mkdir(parents=True)
     (place / "submission.toml").write_text(
-        'name = "random"\ntitle = "Random"\nauthors = ["A"]\npaper = ""\nlicense = "MIT"\nentry = "method:Method"\n'
+        'name = "noisy"\ntitle = "Random"\nauthors = ["A"]\npaper = ""\nlicense = "MIT"\nentry = "method:Method"\n'
+        '[variants.twice]\nentry = "method:Twice"\n'
     )
     (place / "method.py").write_text(METHOD)
     (folder / "tiny.toml").write_text(SUITE)
@@ -135,6 +141,16 @@ def test_a_record_is_repeated_and_nothing_is_stored(store: Store, stored: str, f
     assert [content(store, kind) for kind in kinds] == before
 
 
+def test_a_record_of_a_variant_with_another_class_is_repeated(store: Store, folder: Path) -> None:
+    twice = read(folder / "submissions" / "noisy")[1]
+    run_suite(parse(folder / "tiny.toml"), [twice], store, folder / "data", workers=1)
+    with Session(store.engine) as session:
+        query = select(TrialRow.key).join(SubmissionRow, SubmissionRow.key == TrialRow.submission_key)
+        key = session.scalars(query.where(SubmissionRow.variant == "twice")).one()
+    equal = again(store, key, folder)
+    assert False not in equal.values(), equal
+
+
 def test_a_record_that_says_something_else_is_found(store: Store, stored: str, folder: Path) -> None:
     with store.engine.begin() as connection:
         connection.execute(update(TrialRow).values(utility=0.123))
@@ -159,11 +175,11 @@ def test_a_key_that_is_unknown_or_of_several(store: Store, stored: str, folder: 
 
 
 def test_another_source_or_none_is_refused(store: Store, stored: str, folder: Path) -> None:
-    file = folder / "submissions" / "random" / "method.py"
+    file = folder / "submissions" / "noisy" / "method.py"
     file.write_text(file.read_text() + "# changed\n")
-    with pytest.raises(UsageError, match=r"source of submission 'random' has changed .* \(hash \w{12}, now \w{12}\)"):
+    with pytest.raises(UsageError, match=r"source of submission 'noisy' has changed .* \(hash \w{12}, now \w{12}\)"):
         again(store, stored, folder)
-    with pytest.raises(UsageError, match=r"submission 'random' of trial .* is not in"):
+    with pytest.raises(UsageError, match=r"submission 'noisy' of trial .* is not in"):
         rerun(store, stored, folder / "nothing", folder / "data")
 
 

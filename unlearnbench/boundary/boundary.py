@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,8 +24,9 @@ from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.contract.images import Pipeline
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import HarnessError, UsageError
-from unlearnbench.models.weights import Weights, fault
-from unlearnbench.submissions.finding import sources
+from unlearnbench.models import ModelSpec
+from unlearnbench.models.weights import Weights, find_fault
+from unlearnbench.submissions.sources import find_sources
 from unlearnbench.system.machine import KEEP_MEMORY
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
@@ -36,16 +37,19 @@ ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class Request:
-    """All that a trial's process is given. Positions are those of samples in D_tr."""
+    """All that a trial's process is given. Positions are those of samples in D_tr.
+
+    Attributes:
+        training_set: the file of D_tr.
+        original: the file of the original; None for who starts from none.
+        folder: of the submission; None if it is installed.
+        corrupted: D_m, for a submission that declares that it needs it.
+    """
 
     entry: str
-    folder: str | None
-    hyperparameters: dict[str, Any]
     training_set: str
-    original: str | None
     forget: list[int]
-    corrupted: list[int] | None
-    model: dict[str, Any]
+    model: ModelSpec
     pipeline: Pipeline
     budget: Budget
     recipe: Recipe
@@ -55,6 +59,10 @@ class Request:
     device: str
     seconds: float
     memory_bytes: int
+    original: str | None = None
+    folder: str | None = None
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    corrupted: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -202,14 +210,16 @@ class Boundary:
         """The request as a line, with the places where the trial finds what it is given."""
         order: dict[str, Any] = {**asdict(request), "private": str(folder / "own"), "sandbox": None}
         (folder / "own").mkdir()
+        code = "code"
         if request.folder is not None:  # of the submission, what was hashed, and nothing else that lies beside it
-            order["folder"] = str(folder / "code")
-            for file in sources(Path(request.folder)):
-                copy = folder / "code" / file.relative_to(request.folder)
+            code = f"code/{Path(request.folder).name}"  # the name that it is imported by
+            order["folder"] = str(folder / code)
+            for file in find_sources(Path(request.folder)):
+                copy = folder / code / file.relative_to(request.folder)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
         if self.level == "strict":
-            names = {"training_set": "training_set.safetensors", "original": "original.safetensors", "folder": "code"}
+            names = {"training_set": "training_set.safetensors", "original": "original.safetensors", "folder": code}
             given = {name: order[key] for key, name in names.items() if order[key] is not None}
             order |= {key: f"{isolation.GIVEN}/{name}" for key, name in names.items() if order[key] is not None}
             order |= {"private": "/tmp", "sandbox": isolation.sandbox_command(given, request.device)}
@@ -276,7 +286,7 @@ def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
         weights = dict(sorted(load(content).items()))  # in another order each time, and the reason names the first
     except Exception as error:  # of whatever kind: the bytes are the trial's
         return f"invalid weights: {error}"
-    reason = fault(weights, reference)
+    reason = find_fault(weights, reference)
     return weights if reason is None else f"invalid weights: {reason}"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import importlib.util
 import json
 import os
 import random
@@ -17,7 +16,6 @@ import resource
 import sys
 import traceback
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -30,7 +28,7 @@ from unlearnbench.contract.classifier import Classifier
 from unlearnbench.contract.images import ImageSet, Pipeline
 from unlearnbench.contract.method import Problem, UnlearningMethod
 from unlearnbench.contract.recipe import Budget, Recipe
-from unlearnbench.models import build
+from unlearnbench.models import ModelSpec, build
 from unlearnbench.models.training import train
 from unlearnbench.models.weights import parts
 
@@ -92,11 +90,12 @@ def _problem(request: dict[str, Any]) -> Problem:
     generator = torch.Generator().manual_seed(request["seed"])
     tensors = {name: tensor.to(device) for name, tensor in load_file(request["training_set"]).items()}
     budget, pipeline = Budget(**request["budget"]), Pipeline(**request["pipeline"])
+    model = ModelSpec(**request["model"])
     ids = torch.arange(len(tensors["labels"]), device=device)
     images = ImageSet(tensors["images"], tensors["labels"], ids, pipeline, generator, budget.batch_size)
 
     def new_model() -> Classifier:
-        return build(**request["model"]).to(device).to(memory_format=torch.channels_last)
+        return build(model).to(device).to(memory_format=torch.channels_last)
 
     original, expanded = parts(load_file(request["original"])) if request["original"] else ({}, None)
 
@@ -109,7 +108,7 @@ def _problem(request: dict[str, Any]) -> Problem:
     return Problem(
         train=images,
         forget_positions=forget,
-        classes=request["model"]["classes"],
+        classes=model.classes,
         budget=budget,
         recipe=Recipe(**request["recipe"]),
         device=device,
@@ -135,21 +134,12 @@ def _count_samples(counts: dict[str, int]) -> None:
 
 
 def _method(request: dict[str, Any]) -> UnlearningMethod:
-    module_name, class_name = request["entry"].split(":")
-    module: ModuleType
-    if request["folder"] is None:
-        module = importlib.import_module(module_name)
-    else:
-        # The folder is importable, so a submission may have helper modules beside its own.
-        sys.path.insert(0, request["folder"])
-        path = Path(request["folder"]) / f"{module_name.replace('.', '/')}.py"
-        spec = importlib.util.spec_from_file_location(module_name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[module_name] = module
-        spec.loader.exec_module(module)
-    method = getattr(module, class_name)(**request["hyperparameters"])
+    module, class_name = request["entry"].split(":")
+    if request["folder"] is not None:  # it is a package of its own name, so its modules can import each other
+        folder = Path(request["folder"])
+        sys.path.insert(0, str(folder.parent))
+        module = f"{folder.name}.{module}"
+    method = getattr(importlib.import_module(module), class_name)(**request["hyperparameters"])
     if not isinstance(method, UnlearningMethod):
         raise TypeError(f"{request['entry']} is not an UnlearningMethod")
     return method

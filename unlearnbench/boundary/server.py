@@ -21,6 +21,7 @@ import traceback
 from typing import Any
 
 import torch._dynamo  # noqa: F401  what the first optimizer would import, at over a second a trial
+import torchvision.models  # noqa: F401  what the small ViT would import
 
 from unlearnbench.boundary import limits as usage
 from unlearnbench.boundary import sandbox

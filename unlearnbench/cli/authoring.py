@@ -23,10 +23,10 @@ def methods(
 
     Methods come from the folder of submissions and from installed packages.
     """
-    from unlearnbench.submissions.finding import changed, discover
+    from unlearnbench.submissions.finding import discover, find_changed
 
     if changed_from is not None:
-        for name in changed(discover(submissions), discover(changed_from)):
+        for name in find_changed(discover(submissions), discover(changed_from)):
             out.print(name)
         return
     table = Table("method", "title", "role", "license", Column("paper", overflow="fold"))

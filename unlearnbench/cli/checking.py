@@ -21,7 +21,7 @@ from unlearnbench.cli.common import (
     err,
     out,
 )
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,8 +140,7 @@ def _known(names: list[str], before: pd.DataFrame, after: pd.DataFrame) -> None:
 
     for name in names:
         if select_methods(before, [name]).empty and select_methods(after, [name]).empty:
-            known = ", ".join(sorted({*before["method"], *after["method"]}))
-            raise UsageError(f"unknown method '{name}': choose from {known}")
+            raise UsageError(unknown("method", name, sorted({*before["method"], *after["method"]})))
 
 
 def _to_run(

@@ -172,7 +172,7 @@ def tune(
             raise typer.Exit(130) from None
     out.print(tries_table(tries, rule.value))
     out.print(cost_line(choices(tries)), soft_wrap=True)
-    out.print(as_variant(grid.name, rule.value, tries[0]), markup=False, highlight=False, soft_wrap=True)
+    out.print(as_variant(grid.name, start.variant, rule.value, tries[0]), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench rerun 3f2a91`")

@@ -12,9 +12,10 @@ corruption, no index of an undiscovered corrupted sample. BatchNorm, precision a
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -154,8 +155,22 @@ class Problem:
             yield number
 
 
+RESERVED = ("extends", "entry", "title", "role", "needs", "search")
+"""What a variant in submission.toml may say beside its hyperparameters, so no hyperparameter can be called so."""
+
+
 class UnlearningMethod(ABC):
-    """A method. Derive a frozen dataclass from it; its fields are its hyperparameters, all with defaults."""
+    """A method. Derive a frozen dataclass from it; its fields are its hyperparameters, all with defaults.
+
+    Raises:
+        TypeError: on deriving, a field has a name that submission.toml uses for something else.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in RESERVED:
+            if name in inspect.get_annotations(cls):
+                raise TypeError(f"no hyperparameter of {cls.__name__} can be called '{name}': submission.toml uses it")
 
     @abstractmethod
     def unlearn(self, problem: Problem) -> nn.Module:
@@ -163,8 +178,3 @@ class UnlearningMethod(ABC):
 
         The time limit counts from the first line of this function.
         """
-
-
-def hyperparameters(method: Any) -> dict[str, Any]:
-    """The hyperparameters of a method with their values."""
-    return asdict(method)

@@ -36,7 +36,7 @@ def train(model: Classifier, images: ImageSet, recipe: Recipe) -> Classifier | N
     return trained
 
 
-class Original(UnlearningMethod):
+class TrainOriginal(UnlearningMethod):
     """Trains the model that everybody then repairs. It runs behind the same boundary as any submission."""
 
     def unlearn(self, problem: Problem) -> nn.Module:

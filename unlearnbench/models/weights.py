@@ -7,7 +7,7 @@ import torch
 from unlearnbench.problems.tensors import Tensors as Weights
 from unlearnbench.problems.tensors import tensors_hash as weights_hash
 
-__all__ = ["Weights", "fault", "parts", "weights_hash"]
+__all__ = ["Weights", "find_fault", "parts", "weights_hash"]
 
 
 def parts(weights: Weights) -> tuple[Weights, Weights | None]:
@@ -19,7 +19,7 @@ def parts(weights: Weights) -> tuple[Weights, Weights | None]:
     return (dropped, expanded) if dropped else (weights, None)
 
 
-def fault(weights: Weights, reference: Weights) -> str | None:
+def find_fault(weights: Weights, reference: Weights) -> str | None:
     """Why these weights do not fit the architecture of the reference, or None if they do."""
     missing, extra = sorted(reference.keys() - weights.keys()), sorted(weights.keys() - reference.keys())
     if missing or extra:

@@ -155,17 +155,19 @@ class CorruptedSet:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of D_tr: images and labels as trained on."""
-        return hashlib.sha256(self.images.tobytes() + self.labels.tobytes()).hexdigest()
+        digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels).data)
+        return digest.hexdigest()
 
 
 def corrupt(
     corruption: Corruption, images: Images, true_labels: Labels, classes: int, count: int, random: RandomState
 ) -> CorruptedSet:
-    """Corrupt `count` samples; the inputs are left alone."""
+    """Corrupt `count` samples; the inputs are left alone, and images that stay as they are are shared with them."""
     corrupted = np.sort(corruption.candidates(true_labels, count, random))
     labels = true_labels.copy()
     labels[corrupted] = corruption.wrong_labels(true_labels[corrupted], classes, random)
-    images = images.copy()
     if corruption.triggered:
+        images = images.copy()
         images[corrupted] = trigger(images[corrupted], corruption.trigger_size)
     return CorruptedSet(images, labels, true_labels, corrupted)

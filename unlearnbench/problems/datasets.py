@@ -16,16 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import image_folder
 from unlearnbench.problems.streams import random_state
 from unlearnbench.problems.tensors import lock
+
+if TYPE_CHECKING:
+    from unlearnbench.problems.suite import Suite
 
 FOLDER = "imagefolder:"
 
@@ -47,7 +50,7 @@ class Dataset:
         digest = hashlib.sha256()
         for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
-            digest.update(tensor.contiguous().numpy().tobytes())
+            digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()
 
     @cached_property
@@ -159,6 +162,18 @@ def _imagenette(data: Path, download: bool) -> Dataset:
 NAMES = ("digits", "cifar10", "svhn", "fashion-mnist", "imagenette", f"{FOLDER}PATH")
 
 
+def load_for(suite: Suite, data: Path, *, download: bool = True) -> Dataset:
+    """The data set of a suite, in the suite's sizes; errors as in `load`."""
+    return load(
+        suite.dataset,
+        data,
+        image_size=suite.image_size,
+        train_size=suite.train_size,
+        test_size=suite.test_size,
+        download=download,
+    )
+
+
 def load(
     name: str,
     data: Path,
@@ -190,7 +205,7 @@ def load(
         classes, tensors = image_folder.load(path, image_size, data / "decoded")
         dataset = Dataset(f"{FOLDER}{path.name}", classes, **tensors)
     else:
-        raise UsageError(f"unknown data set '{name}': use one of {', '.join(NAMES)}")
+        raise UsageError(unknown("data set", name, NAMES))
     for part, size in (("train", train_size), ("test", test_size)):
         images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
         if size is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 
 Kind = TypeVar("Kind")
 
@@ -106,9 +107,11 @@ def _sentence(error: ValidationError, kind: Any, beside: tuple[str, ...]) -> str
     if problem["type"] in UNKNOWN:
         allowed = [item.name for item in fields(_table(kind, path[:-1]))]
         allowed += beside if len(path) == 1 else ()
-        return f"unknown key {key!r}; allowed here: {', '.join(sorted(allowed))}"
+        return unknown("key", path[-1], sorted(allowed), f" in [{'.'.join(path[:-1])}]" if path[:-1] else "")
     if problem["type"] in MISSING:
         return f"key {key!r} is missing"
+    if problem["type"] == "literal_error" and (known := re.findall("'([^']*)'", problem["ctx"]["expected"])):
+        return f"key {key!r}: {unknown('value', problem['input'], known)}"
     got = repr(problem["input"])
     return (
         f"key {key!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -1,24 +1,17 @@
-"""Suites: what to run, and the frozen specification of each problem in it (`suite_file` reads the files)."""
+"""Suites: the settings of everything that is run (`suite_file` reads the files, `grid` lists the problems)."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal, get_args
 
-import numpy as np
 from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import StringConstraints
 
 from unlearnbench.contract.recipe import STRICT, Budget, Count, Positive, Recipe
-from unlearnbench.errors import UsageError
-from unlearnbench.problems.corruption import CORRUPTIONS, CorruptedSet, Corruption, Indices, corrupt
-from unlearnbench.problems.discovery import discover
-from unlearnbench.problems.streams import Seeds, random_state
-
-if TYPE_CHECKING:
-    from unlearnbench.problems.datasets import Dataset
+from unlearnbench.errors import UsageError, unknown
+from unlearnbench.problems.streams import Seeds
 
 CorruptionName = Literal["random-swap", "class-swap", "poison-trigger"]
 Rate = Annotated[float, Gt(0), Le(1)]
@@ -39,7 +32,7 @@ Training = Literal["standard", "tied-dropout"]
 
 @dataclass(frozen=True)
 class Originals:
-    """Which originals the methods stand on: every capacity with every kind of training.
+    """Which original models the methods start from: every capacity with every kind of training.
 
     capacities: active shares of the channels of the model's width.
     shared: with tied dropout, the share of all channels that every sample sees (p_fix); the others are memorisation
@@ -57,7 +50,7 @@ class Originals:
 
 @dataclass(frozen=True)
 class OriginalSpec:
-    """One kind of original, as a row of a figure stands on it."""
+    """One kind of original model that methods start from."""
 
     capacity: float
     training: Training
@@ -110,7 +103,7 @@ class Suite:
     target-class samples among the poisoned and in the triggered test set, the first images of a class) so that
     published tables can be compared.
     `methods` are the submissions that are run, by name or as NAME/VARIANT; without it all but ablations. Of a name
-    those of `variants` are run that it has, and the first of them is the ranked one; one that has none is run as it is.
+    those of `variants` are run that it has, and the first of them is the ranked one; without any the default variant.
     """
 
     __pydantic_config__ = STRICT
@@ -153,8 +146,8 @@ class Suite:
             there = [(seed_of(item).corruption if axis == "seeds" else item, item) for item in getattr(self, axis)]
             for item in wanted:
                 if item not in dict(there):
-                    known = ", ".join(map(str, dict(there)))
-                    raise UsageError(f"suite '{self.name}' has no {item} among its {axis}; there are: {known}")
+                    kind = axis.removesuffix("s").replace("_", " ")
+                    raise UsageError(unknown(kind, item, dict(there), f" in suite '{self.name}'"))
             if wanted:
                 chosen[axis] = tuple(item for name, item in there if name in wanted)
         return replace(self, **chosen)
@@ -169,106 +162,3 @@ class Suite:
 def seed_of(item: int | Seeds) -> Seeds:
     """The three seeds that an entry of a suite's `seeds` stands for."""
     return item if isinstance(item, Seeds) else Seeds.all(item)
-
-
-@dataclass(frozen=True)
-class ProblemSpec:
-    """One problem: which data are corrupted how, and which part of that was discovered. It decides every byte."""
-
-    dataset: str
-    data_fingerprint: str
-    corruption: CorruptionName
-    size: int
-    discovery_rate: float
-    """0 for methods that use no forget set: theirs is empty."""
-    seed: int
-    class_pair: tuple[int, int] = (3, 5)
-    target_class: int = 0
-    trigger_size: int = 3
-    paper: bool = False
-
-    @property
-    def rules(self) -> Corruption:
-        kind = CORRUPTIONS[self.corruption]
-        return kind(self.class_pair, self.target_class, self.trigger_size, self.paper)
-
-    def corrupted_set(self, dataset: Dataset) -> CorruptedSet:
-        """D_tr and the truth about it; the same for every discovery rate."""
-        random = random_state(self.seed, "corruption", self.corruption)
-        images, labels = dataset.train_images.numpy(), dataset.train_labels.numpy()
-        return corrupt(self.rules, images, labels, len(dataset.classes), self.size, random)
-
-    def forget_positions(self, corrupted: Indices) -> Indices:
-        """D_f, sorted positions in D_tr; none at a discovery rate of 0."""
-        if self.discovery_rate == 0:
-            return corrupted[:0]
-        return discover(corrupted, self.discovery_rate, self.seed, independent=self.paper)
-
-    def original_identity(self) -> dict[str, Any]:
-        """The part of the specification that an original depends on."""
-        return {key: value for key, value in asdict(self).items() if key != "discovery_rate"}
-
-
-def problems(suite: Suite, dataset: Dataset) -> Iterator[tuple[ProblemSpec, Seeds]]:
-    """All problems of a suite with the seeds of their trials: corruptions, then seeds, then discovery rates.
-
-    The rate 0 comes first: the problem of methods that use no forget set.
-    """
-    settings, size = suite.corruption, _fitting_size(suite, dataset)
-    for corruption, seed, rate in itertools.product(suite.corruptions, suite.seeds, (0.0, *suite.discovery_rates)):
-        seeds = seed_of(seed)
-        spec = ProblemSpec(
-            dataset=suite.dataset,
-            data_fingerprint=dataset.fingerprint,
-            corruption=corruption,
-            size=size,
-            class_pair=settings.class_pair,
-            target_class=settings.target_class,
-            trigger_size=settings.trigger_size,
-            paper=suite.paper,
-            discovery_rate=rate,
-            seed=seeds.corruption,
-        )
-        yield spec, seeds
-
-
-def _fitting_size(suite: Suite, dataset: Dataset) -> int:
-    """How many samples are corrupted.
-
-    Raises:
-        UsageError: the suite's settings and its data set do not fit.
-    """
-    settings, side = suite.corruption, dataset.train_images.shape[-1]
-    count, highest = len(dataset.train_labels), len(dataset.classes) - 1
-    size = max(1, round(settings.size * count)) if isinstance(settings.size, float) else settings.size
-    named = {"class_pair[0]": settings.class_pair[0], "class_pair[1]": settings.class_pair[1]}
-    for key, value in {**named, "target_class": settings.target_class}.items():
-        if not 0 <= value <= highest:
-            raise UsageError(
-                f"suite '{suite.name}': corruption.{key} = {value}, but data set '{suite.dataset}' has classes"
-                f" 0 to {highest}"
-            )
-    if size >= count:
-        raise UsageError(
-            f"suite '{suite.name}': corruption.size = {settings.size} leaves none of the {count} training samples"
-            " clean: lower it"
-        )
-    for key, pixels in {
-        "corruption.trigger_size": settings.trigger_size,
-        "recipe.crop_padding": suite.recipe.crop_padding,
-    }.items():
-        if pixels >= side:
-            raise UsageError(
-                f"suite '{suite.name}': {key} = {pixels}, but the images of data set '{suite.dataset}' have a side of"
-                f" {side} pixels: lower it"
-            )
-    labels = dataset.test_labels.numpy()
-    for name in suite.corruptions:
-        rules = CORRUPTIONS[name](settings.class_pair, settings.target_class, settings.trigger_size, suite.paper)
-        for what, mask in {"healing": rules.healed_test(labels), "utility": rules.utility_test(labels)}.items():
-            if not np.any(mask):
-                raise UsageError(
-                    f"suite '{suite.name}': data set '{suite.dataset}' has no test images to measure {what} of"
-                    f" '{name}' on: raise test_size, or choose other classes or corruptions"
-                )
-    return size

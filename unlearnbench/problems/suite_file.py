@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import specification
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import Suite
@@ -23,8 +23,8 @@ def find(name: str, folder: Path) -> Path:
     path = folder / f"{name}.toml"
     if os.path.isfile(path):
         return path
-    known = ", ".join(sorted(file.stem for file in folder.glob("*.toml"))) or "none"
-    raise UsageError(f"unknown suite '{name}': {folder} holds {known}; a path to a .toml file works too")
+    known = sorted(file.stem for file in folder.glob("*.toml"))
+    raise UsageError(f"{unknown('suite', name, known, f' in {folder}')}; a path to a .toml file works too")
 
 
 def find_if_any(name: str, folder: Path) -> Path | None:
@@ -58,7 +58,7 @@ def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any
     if "extends" in table:
         base, known = table.pop("extends"), sorted(file.stem for file in path.parent.glob("*.toml"))
         if base not in known:
-            raise UsageError(f"{path}: extends = {base!r:.80}, but {path.parent} holds {', '.join(known)}")
+            raise UsageError(f"{path}: extends: {unknown('suite', base, known, f' in {path.parent}')}")
         if base in extending:
             raise UsageError(f"{path}: suites extend each other in a circle: {' -> '.join([*extending, base])}")
         _, inherited = _parse(path.with_name(f"{base}.toml"), extending)  # what is wrong there is said of that file

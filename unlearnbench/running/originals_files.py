@@ -192,8 +192,8 @@ def _rows(engine: Engine, keys: AbstractSet[str]) -> Sequence[OriginalRow]:
 def _exported(row: OriginalRow, cache: Path, folder: Path) -> Entry:
     """Copy the file of an original to the folder."""
     source, copy = path_of(cache, row.key), path_of(folder, row.key)
-    corruption = str(row.specification["problem"]["corruption"])
-    label = _label(corruption, row.specification["problem"]["seed"], row.key)
+    corruption = str(row.specification["case"]["corruption"])
+    label = _label(corruption, row.specification["case"]["seed"], row.key)
     remedy = "give the --data of the machine that trained it, or import its originals here first"
     if not source.is_file():
         raise UsageError(f"{source} is not there, which the {label} is to be in: {remedy}")
@@ -204,7 +204,7 @@ def _exported(row: OriginalRow, cache: Path, folder: Path) -> Entry:
     return Entry(
         key=row.key,
         corruption=corruption,
-        seed=row.specification["problem"]["seed"],
+        seed=row.specification["case"]["seed"],
         capacity=row.capacity,
         training=row.training,
         weights_hash=row.weights_hash,

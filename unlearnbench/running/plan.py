@@ -12,24 +12,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.problems.datasets import Dataset
+from unlearnbench.problems.grid import CaseSpec, ProblemSpec, problems
 from unlearnbench.problems.identity import given
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
-from unlearnbench.problems.streams import Seeds
-from unlearnbench.problems.suite import Originals, OriginalSpec, ProblemSpec, Suite, problems
+from unlearnbench.problems.suite import Originals, OriginalSpec, Suite
+from unlearnbench.running.setup import Setup
 from unlearnbench.submissions.finding import Submission
 
 
 @dataclass(frozen=True)
+class PlannedOriginal:
+    """An original model: of this kind, trained with this seed on this case."""
+
+    case: CaseSpec
+    kind: OriginalSpec
+    seed: int
+    key: str
+
+    @property
+    def label(self) -> str:
+        return f"the original for {self.case.corruption}, corruption seed {self.case.seed}, {self.kind.label}"
+
+
+@dataclass(frozen=True)
 class PlannedTrial:
+    """One method on one problem from one original."""
+
     problem: ProblemSpec
-    original: OriginalSpec
-    seeds: Seeds
+    original: PlannedOriginal
     submission: Submission
+    unlearning_seed: int
     key: str
     problem_key: str
-    original_key: str
     submission_key: str
 
 
@@ -44,64 +59,55 @@ def needs_of(submission: Submission) -> dict[str, bool]:
     return {name: value for name, value in needs.items() if value != (name == "forget_set")}
 
 
-def stands_on(submission: Submission, originals: Originals) -> list[OriginalSpec]:
-    """The originals of a suite that this submission is run on; one that needs tied dropout brings its own."""
+def kinds_of(submission: Submission, originals: Originals) -> list[OriginalSpec]:
+    """The originals of a suite that this submission starts from; one that needs tied dropout brings its own kind."""
     trainings = ("tied-dropout",) if submission.needs_tied_dropout else originals.trainings
     return [OriginalSpec(*pair) for pair in itertools.product(originals.capacities, trainings)]
 
 
 def plan(
-    suite: Suite,
-    dataset: Dataset,
-    submissions: Sequence[Submission],
-    *,
-    precision: str,
-    device: str,
-    isolation: Isolation = "process",
+    setup: Setup, dataset: Dataset, submissions: Sequence[Submission], part: Suite | None = None
 ) -> list[PlannedTrial]:
-    """All trials of the suite: problem by problem, every submission on each, on every original it stands on.
+    """All trials of the suite, or of a part of it: problem by problem, every submission from each of its originals.
 
     One that uses no forget set is on a problem of discovery rate 0, once for each original.
     """
-    keyed = [
-        (
-            item,
-            content_key(
-                name=item.name,
-                variant=item.variant,
-                hyperparameters=item.hyperparameters,
-                needs=needs_of(item),
-                entry=item.entry,
-                source=item.source_hash,
-            ),
+    suite = setup.suite
+    submission_keys = [
+        content_key(
+            name=item.name,
+            variant=item.variant,
+            hyperparameters=item.hyperparameters,
+            needs=needs_of(item),
+            entry=item.entry,
+            source=item.source_hash,
         )
         for item in submissions
     ]
-    machine: dict[str, Any] = {"precision": precision, "device": device, "protocol": PROTOCOL_VERSION}
+    machine: dict[str, Any] = {"precision": setup.precision, "device": setup.device, "protocol": PROTOCOL_VERSION}
     machine |= {"threads": suite.threads} if suite.threads != 1 else {}
     # What a lower level let a submission do is not known, so its records are not taken for those of a higher one.
-    level = {} if isolation == "process" else {"isolation": isolation}
+    level = {} if setup.isolation == "process" else {"isolation": setup.isolation}
+    originals: dict[tuple[CaseSpec, OriginalSpec, int], PlannedOriginal] = {}
+
+    def original(case: CaseSpec, kind: OriginalSpec, seed: int) -> PlannedOriginal:
+        if (case, kind, seed) not in originals:
+            model = {**given(suite.model), "capacity": kind.capacity}
+            key = content_key(case=given(case), seed=seed, model=model, recipe=given(suite.recipe_of(kind)), **machine)
+            originals[case, kind, seed] = PlannedOriginal(case, kind, seed, key)
+        return originals[case, kind, seed]
+
     trials = []
-    for problem, seeds in problems(suite, dataset):
-        here = [item for item in keyed if item[0].needs_forget_set == (problem.discovery_rate > 0)]
+    for problem, seeds in problems(part or suite, dataset):
         problem_key = content_key(**given(problem), protocol=PROTOCOL_VERSION)
-        original_keys = {
-            original: content_key(
-                problem={name: value for name, value in given(problem).items() if name != "discovery_rate"},
-                seed=seeds.training,
-                model={**given(suite.model), "capacity": original.capacity},
-                recipe=given(suite.recipe_of(original)),
-                **machine,
-            )
-            for submission, _ in here
-            for original in stands_on(submission, suite.originals)
-        }
-        for submission, submission_key in here:
-            for original in stands_on(submission, suite.originals):
-                original_key = original_keys[original]
+        for submission, submission_key in zip(submissions, submission_keys, strict=True):
+            if submission.needs_forget_set != (problem.discovery_rate > 0):
+                continue
+            for kind in kinds_of(submission, suite.originals):
+                start = original(problem.case, kind, seeds.training)
                 key = content_key(
                     problem=problem_key,
-                    original=original_key,
+                    original=start.key,
                     submission=submission_key,
                     seed=seeds.unlearning,
                     budget=given(suite.budget),
@@ -109,6 +115,6 @@ def plan(
                     **level,
                 )
                 trials.append(
-                    PlannedTrial(problem, original, seeds, submission, key, problem_key, original_key, submission_key)
+                    PlannedTrial(problem, start, submission, seeds.unlearning, key, problem_key, submission_key)
                 )
     return trials

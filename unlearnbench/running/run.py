@@ -9,24 +9,28 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problems import datasets
+from unlearnbench.problems.case import build
+from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.executors import Start
 from unlearnbench.running.executors.local import local
-from unlearnbench.running.originals import original, path_of
-from unlearnbench.running.plan import PlannedTrial, plan
-from unlearnbench.running.sharing import rounds
-from unlearnbench.running.trial import problem_row
-from unlearnbench.running.world import World
+from unlearnbench.running.originals import OriginalRecord, obtain, path_of
+from unlearnbench.running.plan import PlannedOriginal, PlannedTrial, plan
+from unlearnbench.running.rows import original_row, planned_row, problem_rows, submission_row, trial_rows
+from unlearnbench.running.sharing import attempt_all
+from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
-from unlearnbench.store.schema import Base, OriginalRow, PlannedTrialRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.store.schema import OriginalRow, ProblemRow, RunRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
 from unlearnbench.system import machine
@@ -69,7 +73,7 @@ def run_suite(
     download: bool = True,
     isolation: Isolation = "process",
     executor: Start = local,
-    watch: Callable[[Progress], None] | None = None,
+    watch: Callable[[Progress], None] = lambda progress: None,
 ) -> RunSummary:
     """Run what the store does not hold of this suite for these submissions; each trial is committed as it ends.
 
@@ -91,21 +95,13 @@ def run_suite(
         HarnessError: the harness failed; what was stored before stays.
     """
     begin = time.perf_counter()
-    watch = watch or (lambda progress: None)
-    dataset = datasets.load(
-        suite.dataset,
-        data,
-        image_size=suite.image_size,
-        train_size=suite.train_size,
-        test_size=suite.test_size,
-        download=download,
-    )
+    dataset = datasets.load_for(suite, data, download=download)
     now, run_id = _clock(store), uuid.uuid4().hex
     started_at = now()
+    cache = (originals or data / "originals").resolve()  # a trial has another working folder
     warnings: list[str] = []
     busy = 0.0
     ran = failed = 0
-    cache = (originals or data / "originals").resolve()  # a trial has another working folder
 
     def report(stage: str, done: int, message: str | None = None) -> None:
         if message is not None:
@@ -113,9 +109,14 @@ def run_suite(
         watch(Progress(len(missing), done, failed, stage, message))
 
     # The executor is left first: it kills what still runs; then the claims on that end.
-    with _explained(), Claims(store, run_id) as claims, executor(suite, isolation, workers) as place:
-        device, precision, workers = place.device, place.precision, place.workers
-        trials = plan(part or suite, dataset, submissions, precision=precision, device=device, isolation=isolation)
+    with (
+        _explained(),
+        Claims(store, run_id) as claims,
+        executor(suite, dataset, isolation, workers) as place,
+        _pool(place.workers, suite.threads) as pool,
+    ):
+        setup = place.setup
+        trials = plan(setup, dataset, submissions, part)
         run = RunRow(
             id=run_id,
             suite=suite.name,
@@ -126,70 +127,67 @@ def run_suite(
             finished_at=None,
             versions=machine.versions(),
             hardware=place.hardware,
-            precision=precision,
+            precision=setup.precision,
             isolation=isolation,
-            workers=workers,
+            workers=place.workers,
             revision=machine.revision(),
         )
         stored = store.stored_trials([trial.key for trial in trials])
         missing = [trial for trial in trials if trial.key not in stored]
-        worlds: dict[str, World] = {}
-        for trial in trials:
-            if trial.original_key not in worlds:
-                worlds[trial.original_key] = World(
-                    suite, dataset, trial.problem, trial.original, trial.seeds, precision, device, place.folder
-                )
-        described = _submission_rows(trials)
-        rows: list[Base] = [run, *described]
-        rows += {trial.problem_key: problem_row(trial, worlds[trial.original_key]) for trial in trials}.values()
-        store.add([*rows, *(_planned(trial, run_id) for trial in trials)])
+        described = [submission_row(*pair) for pair in {t.submission_key: t.submission for t in trials}.items()]
+        store.add([run, *described, *_problem_rows(trials, dataset), *(planned_row(trial, run_id) for trial in trials)])
         store.describe(described)
-        pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(suite.threads,))
 
-        def train(key: str) -> OriginalRow | None:
-            return original(worlds[key], key, cache, place)
-
-        def attempt(trial: PlannedTrial) -> Sequence[Base] | None:
-            """The rows of the trial; none where another harness stored it, None while another one is at it."""
+        def attempt(trial: PlannedTrial) -> Record | Literal["stored"] | None:
+            """Its record; `stored` where another harness stored one, None while another one has claimed it."""
             answer = claims.take(trial.key)
             if answer != "mine":
-                return () if answer == "stored" else None
-            path = path_of(cache, trial.original_key)
-            return place.trial(trial, worlds[trial.original_key], path, run_id)
+                return "stored" if answer == "stored" else None
+            return place.trial(trial, path_of(cache, trial.original.key))
 
-        try:
-            report("originals", 0)
-            weights_hashes: dict[str, str] = {}
-            needed = list(dict.fromkeys(trial.original_key for trial in missing))
-            for row in rounds(pool, needed, train, claims.beat):
-                busy += row.seconds
-                _refuse_another(row, worlds[row.key], store.original(row.key))
-                if not row.absorbed:
-                    report("originals", 0, _not_absorbed(row, worlds[row.key]))
-                weights_hashes[row.key] = row.weights_hash
-                store.add([row])
-            report("trials", 0)
-            for done, records in enumerate(rounds(pool, missing, attempt, claims.beat), 1):
-                if records:
-                    record = records[0]
-                    assert isinstance(record, TrialRow)
-                    record.created_at = now()
-                    record.original_weights_hash = weights_hashes[record.original_key]
-                    ran += 1
-                    failed += record.state == "failed"
-                    busy += (record.seconds or 0.0) + (record.evaluation_seconds or 0.0)
-                    store.add(records)
-                    claims.end(record.key)
-                report("trials", done)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        pool.shutdown()
+        report("originals", 0)
+        started_from: dict[str, str] = {}
+        needed = list({trial.original.key: trial.original for trial in missing}.values())
+        for original, (learnt, seconds) in attempt_all(pool, needed, lambda it: obtain(it, cache, place), claims.beat):
+            _refuse_another(original, learnt, store.original(original.key))
+            if not learnt.absorbed:
+                report("originals", 0, _not_absorbed(original, learnt))
+            started_from[original.key] = learnt.weights_hash
+            store.add([original_row(original, learnt, seconds, setup)])
+            busy += seconds
+        report("trials", 0)
+        for done, (trial, record) in enumerate(attempt_all(pool, missing, attempt, claims.beat), 1):
+            if isinstance(record, Record):
+                row, predicted = trial_rows(trial, record, run_id, started_from[trial.original.key], now(), setup)
+                store.add([row] if predicted is None else [row, predicted])
+                claims.end(trial.key)
+                ran += 1
+                failed += record.result is None
+                busy += (record.seconds or 0.0) + (0.0 if record.result is None else record.result.seconds)
+            report("trials", done)
     store.finish_run(run_id, now())
     seconds = time.perf_counter() - begin
-    return RunSummary(
-        run_id, len(trials), ran, failed, seconds, max(0.0, 1 - busy / (seconds * workers)), tuple(warnings)
-    )
+    overhead = max(0.0, 1 - busy / (seconds * place.workers))
+    return RunSummary(run_id, len(trials), ran, failed, seconds, overhead, tuple(warnings))
+
+
+def _problem_rows(trials: Sequence[PlannedTrial], dataset: Dataset) -> Iterator[ProblemRow]:
+    """The problems of these trials; one case at a time is in memory."""
+    planned = {trial.problem_key: trial for trial in trials}.values()
+    for spec, of_case in groupby(planned, lambda trial: trial.problem.case):
+        yield from problem_rows(of_case, build(spec, dataset))
+
+
+@contextmanager
+def _pool(workers: int, threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that each wait for a trial; on an error, those that have not begun are given up."""
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,))
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 @contextmanager
@@ -209,61 +207,23 @@ def _clock(store: Store) -> Callable[[], datetime]:
     return lambda: start + timedelta(seconds=time.monotonic() - begin)
 
 
-def _planned(trial: PlannedTrial, run_id: str) -> PlannedTrialRow:
-    return PlannedTrialRow(
-        run_id=run_id,
-        trial_key=trial.key,
-        problem_key=trial.problem_key,
-        submission_key=trial.submission_key,
-        original_key=trial.original_key,
-        training_seed=trial.seeds.training,
-        unlearning_seed=trial.seeds.unlearning,
-        capacity=trial.original.capacity,
-        training=trial.original.training,
-    )
-
-
-def _submission_rows(trials: Sequence[PlannedTrial]) -> list[SubmissionRow]:
-    rows = {}
-    for trial in trials:
-        item = trial.submission
-        rows[trial.submission_key] = SubmissionRow(
-            key=trial.submission_key,
-            name=item.name,
-            variant=item.variant,
-            title=item.title,
-            authors=list(item.authors),
-            paper=item.paper,
-            license=item.license,
-            role=item.role,
-            needs_corrupted_indices=item.needs_corrupted_indices,
-            hyperparameters=item.hyperparameters,
-            source_hash=item.source_hash,
-        )
-    return list(rows.values())
-
-
-def _refuse_another(row: OriginalRow, world: World, stored: OriginalRow | None) -> None:
+def _refuse_another(original: PlannedOriginal, learnt: OriginalRecord, stored: OriginalRow | None) -> None:
     """A seed is whole on one machine: all its trials start from the same originals, or it is no seed.
 
     Raises:
         UsageError: the stored original of this key has other weights.
     """
-    if stored is not None and stored.weights_hash != row.weights_hash:
+    if stored is not None and stored.weights_hash != learnt.weights_hash:
         raise UsageError(
-            f"{_named(world)} has other weights here ({row.weights_hash[:12]}) than the one that the stored trials"
+            f"{original.label} has other weights here ({learnt.weights_hash[:12]}) than the one that the stored trials"
             f" started from ({stored.weights_hash[:12]}): another processor or version rounds differently. Run other"
             " seeds here (--seed), bring the originals of this one (`unlearnbench originals import`), or give another"
             " database"
         )
 
 
-def _not_absorbed(row: OriginalRow, world: World) -> str:
+def _not_absorbed(original: PlannedOriginal, learnt: OriginalRecord) -> str:
     return (
-        f"{_named(world)} did not absorb its corruption ({row.memorised:.0%} memorised, healed test"
-        f" {row.healed_test:.0%}): its cells measure little"
+        f"{original.label} did not absorb its corruption ({learnt.memorised:.0%} memorised, healed test"
+        f" {learnt.metrics.healed_test:.0%}): its cells measure little"
     )
-
-
-def _named(world: World) -> str:
-    return f"the original for {world.problem.corruption}, corruption seed {world.problem.seed}, {world.original.label}"

@@ -1,4 +1,4 @@
-"""Work that several harnesses share: what another one is at is asked for again until it is there."""
+"""Work that several harnesses share: retry items that another one has claimed until their results are stored."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PAUSE = 1.0
-"""Seconds before what others are at is asked for again, and between two calls of `meanwhile`."""
+"""Seconds between two tries of a claimed item, and between two calls of `meanwhile`."""
 
 
-def rounds(
+def attempt_all(
     pool: Executor, items: Sequence[Item], attempt: Callable[[Item], Result | None], meanwhile: Callable[[], None]
-) -> Iterator[Result]:
-    """What `attempt` gives for every item, as it comes; None means that another harness is at the item.
+) -> Iterator[tuple[Item, Result]]:
+    """Every item with the result of `attempt`, as it comes; None means that another harness has claimed the item.
 
     `meanwhile` is called about once a second, in the caller's thread.
     """
@@ -41,6 +41,6 @@ def rounds(
             if result is None:
                 waiting.append(item)
             else:
-                yield result
+                yield item, result
         if waiting:
             time.sleep(PAUSE)

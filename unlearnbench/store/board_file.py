@@ -3,6 +3,7 @@
 The first line says what the file is and how many rows of each table follow. Then comes a line for each row, its table
 beside its columns. Bytes are base64, moments are ISO 8601. A file has one form only: tables in the order in which rows
 can be added, rows by key, names sorted, ASCII. So equal rows give equal bytes, and what is not in that form is damaged.
+A file keeps the schema version that it was written by; reading it gives the rows that they are today.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import base64
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,15 +24,13 @@ from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.predictions import unpack
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.streams import Seeds
+from unlearnbench.store.migrations import FIRST_VERSION
+from unlearnbench.store.older import carried_along, tables_of
 from unlearnbench.store.schema import SCHEMA_VERSION, TABLES
-from unlearnbench.store.store import Values, key_of
+from unlearnbench.store.store import Key, Rows, Values, key_of
 
 FORMAT: Literal["unlearnbench board"] = "unlearnbench board"
 VERSION: Literal[1] = 1
-
-Key = tuple[str, ...]
-Rows = dict[str, dict[Key, Values]]
-"""Rows by table and key."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +76,10 @@ def text_of(suite: str, seed: Seeds, rows: Mapping[str, Mapping[Key, Values]]) -
 
 
 def read(path: Path) -> Part:
-    """The content of a file, every row with all that it refers to.
+    """The content of a file, every row with all that it refers to, as this version's tables hold it.
 
     Raises:
-        UsageError: no such file, one of tables of another version, or one that is damaged: where, and how.
+        UsageError: no such file, one of tables of a newer version, or one that is damaged: where, and how.
     """
     try:
         text = path.read_bytes().decode("ascii")
@@ -91,12 +90,14 @@ def read(path: Path) -> Part:
         raise UsageError(f"{path}, line {number}: not ASCII: the file is damaged") from error
     first, *lines = text.split("\n")
     header = _header(path, first)
-    rows: Rows = {table.name: {} for table in TABLES}
+    old = header.schema < SCHEMA_VERSION
+    tables = tables_of(header.schema) if old else TABLES
+    rows: Rows = {table.name: {} for table in tables}
     last: tuple[int, Key] = (-1, ())
     for number, line in enumerate(lines[:-1], 2):
         try:
-            table, row = _row(line)
-            place = (TABLES.index(table), key_of(table, row))
+            table, row = _row(tables, line)
+            place = (tables.index(table), key_of(table, row))
             if place <= last:
                 raise ValueError("the row is there twice, or not in its place")
             last = place
@@ -111,7 +112,7 @@ def read(path: Path) -> Part:
         says = f"{sum(header.rows.values())} rows were written, {counts.total()} whole ones of them are there"
         end = len(lines) + (lines[-1:] != [""])
         raise UsageError(f"{path}, line {end}: {says}: the file is damaged")
-    return Part(path, header, rows)
+    return Part(path, header, carried_along(rows, header.schema) if old else rows)
 
 
 def _header(path: Path, line: str) -> Header:
@@ -122,19 +123,23 @@ def _header(path: Path, line: str) -> Header:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UsageError(f"{path}, line 1: not a file of a board, which `unlearnbench store dump` writes")
     # Asked first: another version may say other things in this line.
-    if content.get("version") == VERSION and content.get("schema") != SCHEMA_VERSION:
+    schema = content.get("schema")
+    if content.get("version") == VERSION and isinstance(schema, int) and schema > SCHEMA_VERSION:
         raise UsageError(
-            f"{path}, line 1: the file needs tables of schema version {content.get('schema')}, this version has"
-            f" {SCHEMA_VERSION}: load it with a version of unlearnbench that has those"
+            f"{path}, line 1: the file needs tables of schema version {schema}, this version has {SCHEMA_VERSION}: load"
+            " it with a newer version of unlearnbench"
         )
-    return validated(Header, content, f"{path}, line 1")
+    header = validated(Header, content, f"{path}, line 1")
+    if header.schema < FIRST_VERSION:
+        raise UsageError(f"{path}, line 1: the file is of before the first release: dump its suite again")
+    return header
 
 
 def _line(content: Mapping[str, Any]) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _row(line: str) -> tuple[Table, Values]:
+def _row(tables: Sequence[Table], line: str) -> tuple[Table, Values]:
     """The row of a line.
 
     Raises:
@@ -147,7 +152,7 @@ def _row(line: str) -> tuple[Table, Values]:
     if not isinstance(content, dict) or _line(content) != line:
         raise ValueError("not a row in the form in which it was written")
     name = content.pop("table", None)
-    table = next((table for table in TABLES if table.name == name), None)
+    table = next((table for table in tables if table.name == name), None)
     if table is None:
         raise ValueError(f"unknown table {name!r}")
     names = {column.name for column in table.columns}

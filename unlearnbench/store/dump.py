@@ -19,11 +19,11 @@ from sqlalchemy import Connection, Engine, Select, Table, select, tuple_
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.streams import Seeds
-from unlearnbench.store.board_file import Key, Part, Rows, read, text_of
+from unlearnbench.store.board_file import Part, read, text_of
 from unlearnbench.store.connection import begin_snapshot
 from unlearnbench.store.merge import CHUNK, differing, unequal
 from unlearnbench.store.schema import TABLES, Base
-from unlearnbench.store.store import DESCRIPTIVE, Values, key_of
+from unlearnbench.store.store import DESCRIPTIVE, Key, Rows, Values, key_of
 
 RUNS, PROBLEMS, TRIALS, PLANNED = (
     Base.metadata.tables[name] for name in ("runs", "problems", "trials", "planned_trials")

@@ -15,7 +15,7 @@ from unlearnbench.evaluation.predictions import unpack
 from unlearnbench.store.connection import begin_alone, begin_snapshot
 from unlearnbench.store.labels import method_label, problem_label
 from unlearnbench.store.schema import TABLES, Base
-from unlearnbench.store.store import Store, Values, insert_new, key_of
+from unlearnbench.store.store import Key, Store, Values, insert_new, key_of
 
 CHUNK = 500
 """Rows of a table in memory at a time."""
@@ -39,7 +39,6 @@ CIRCUMSTANCES = {
 RUNS, PROBLEMS, SUBMISSIONS, TRIALS, PREDICTIONS = (
     Base.metadata.tables[name] for name in ("runs", "problems", "submissions", "trials", "predictions")
 )
-Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -195,6 +194,6 @@ def _conflict(connection: Connection, table: Table, row: Values, field: str, kep
     elif table is PROBLEMS:
         problem = _problem(row)
     elif table.name == "originals":
-        of = row["specification"]["problem"]
+        of = row["specification"]["case"]
         problem = f"{of['corruption']}, seed {of['seed']}"
     return Conflict(table.name, "/".join(key_of(table, row)), method, problem, field, kept, other)

@@ -20,11 +20,15 @@ from unlearnbench.store.schema import TABLES, Base, OriginalRow, RunRow, Submiss
 Values = Mapping[str, Any]
 """A row: the value of each column."""
 
+Key = tuple[str, ...]
+Rows = dict[str, dict[Key, Values]]
+"""Rows by table and primary key."""
+
 DESCRIPTIVE = ("title", "authors", "paper", "license", "role")
 """What a submission says of itself: it decides no result and is in no key."""
 
 
-def key_of(table: Table, row: Values) -> tuple[str, ...]:
+def key_of(table: Table, row: Values) -> Key:
     """The primary key of a row."""
     return tuple(row[column.name] for column in table.primary_key)
 

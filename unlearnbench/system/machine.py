@@ -55,6 +55,7 @@ def precision(wanted: str, device: str) -> str:
 
 
 def _processor_field(name: str) -> str:
+    """What Linux says of the processor, which psutil does not; empty elsewhere."""
     information = Path("/proc/cpuinfo")
     if not information.exists():
         return ""

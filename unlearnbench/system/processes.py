@@ -19,7 +19,10 @@ def _machine() -> str:
 
 
 def _start(pid: int) -> str | None:
-    """When the process started, in ticks since boot, no clock that anybody sets; None if it is no more."""
+    """When the process started, in ticks since boot, no clock that anybody sets; None if it is no more.
+
+    psutil's `create_time` is moved when the clock is set, and would take a process that runs for one that ended.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -17,7 +17,7 @@ from optuna.distributions import (
 )
 from scipy.stats.qmc import Sobol
 
-from unlearnbench.submissions.finding import Range
+from unlearnbench.submissions.manifest import Range
 
 GRID_POINTS = 4
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -12,8 +13,19 @@ from unlearnbench.problems.suite import Suite
 Rule = Literal["blind", "oracle"]
 """What a try is judged by: `selection_score`, or the aggregate, which takes true labels and is never ranked."""
 
-DEFAULT, TRY = "default_", "try_"
-"""How the variants of the first try and of the others begin: a report finds the default setting by it."""
+DEFAULT, TRY = "default", "try"
+"""What the variants of the first try and of the others are called."""
+
+
+def variant_of_try(start: str, kind: str, digest: str) -> str:
+    """What the variant of a try is called whose tuning starts from the variant `start`."""
+    return "_".join([*([] if start == "default" else [start]), kind, digest])
+
+
+def start_of_try(variant: str) -> tuple[str, bool]:
+    """The variant that a tuning started from, and whether the try is the first one, which has its hyperparameters."""
+    match = re.fullmatch(rf"(?:(.+)_)?({DEFAULT}|{TRY})_[0-9a-f]{{8}}", variant)
+    return (match[1] or "default", match[2] == DEFAULT) if match else (variant, False)
 
 
 class Record(Protocol):

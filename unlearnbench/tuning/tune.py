@@ -2,7 +2,7 @@
 
 The rules are those of docs/protocol.md, section 5. A try is a variant of the submission, run like any other on the
 suite's grid with the seeds and discovery rates of its `tuning`, stage by stage, until a pruner gives it up. The first
-try is the default variant; it has all stages.
+try is the variant that is tuned, in general the default one; it has all stages.
 
 Every trial is stored, and what is stored is not run again. Which tries there are follows from scores alone: a search
 that was interrupted asks for the same ones, and finds them in the store.
@@ -31,7 +31,7 @@ from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
 from unlearnbench.tuning.pruning import Cell, hopeless, reason, stages
 from unlearnbench.tuning.space import Point, digest, distribution, grid, setting, spread
-from unlearnbench.tuning.tries import DEFAULT, TRY, Rule, Try, best_first, summarised, whole_grid
+from unlearnbench.tuning.tries import DEFAULT, TRY, Rule, Try, best_first, summarised, variant_of_try, whole_grid
 
 Sampler = Literal["tpe", "grid"]
 
@@ -54,7 +54,7 @@ class _Judged:
 
 
 Run = Callable[[Suite, Mapping[str, Setting]], dict[str, Records]]
-"""Runs settings, by the names of their variants, on a part of the grid."""
+"""Runs settings, by their digests, on a part of the grid."""
 
 
 def tune(
@@ -67,7 +67,7 @@ def tune(
     sampler: Sampler = "tpe",
     workers: int | None = None,
     download: bool = True,
-    watch: Callable[[Progress], None] | None = None,
+    watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Try]:
     """All tries of the suite's tuning budget, best first; of equals the earlier one. Workers do not change them.
 
@@ -75,22 +75,24 @@ def tune(
         UsageError: the submission has no search space, or no trial of any try that may be chosen finished.
     """
     if not submission.search:
-        raise UsageError(f"'{submission.name}' has nothing to tune: its submission.toml has no [search]")
+        raise UsageError(f"'{submission.label}' has nothing to tune: its submission.toml has no [search]")
     problems, budget = whole_grid(suite, rule), suite.tuning.tries
 
-    def run(part: Suite, variants: Mapping[str, Setting]) -> dict[str, Records]:
+    default = submission.hyperparameters
+    first = digest(default)
+
+    def run(part: Suite, settings: Mapping[str, Setting]) -> dict[str, Records]:
+        names = {variant_of_try(submission.variant, DEFAULT if key == first else TRY, key): key for key in settings}
         # One that uses no forget set is given one all the same: without it there is no score to judge a try by.
         asked = [
-            replace(submission, variant=name, hyperparameters=values, role="reference", needs_forget_set=True)
-            for name, values in variants.items()
+            replace(submission, variant=name, hyperparameters=settings[key], role="reference", needs_forget_set=True)
+            for name, key in names.items()
         ]
         summary = run_suite(part, asked, store, data, workers=workers, download=download, watch=watch)
-        return _recorded(store, summary.run_id)
+        return {names[name]: records for name, records in _recorded(store, summary.run_id).items()}
 
-    default = submission.hyperparameters
-    name = DEFAULT + digest(default)
-    records = run(problems, {name: default})[name]
-    tries = {digest(default): _judged(default, records, rule, default=True)}
+    records = run(problems, {first: default})[first]
+    tries = {first: _judged(default, records, rule, default=True)}
     space = {name: distribution(values) for name, values in submission.search.items()}
     points = spread(space, SPREAD) if sampler == "tpe" else grid(space)
     study = _study(points)
@@ -107,7 +109,8 @@ def tune(
     if not ranked[0].eligible:
         failure = next(iter(records.values())).reason
         raise UsageError(
-            f"'{submission.name}' has no winner: all trials of all {len(ranked)} tries failed, the first one: {failure}"
+            f"'{submission.label}' has no winner: all trials of all {len(ranked)} tries failed,"
+            f" the first one: {failure}"
         )
     return ranked
 
@@ -148,11 +151,11 @@ def _raced(
     records: dict[str, dict[Cell, TrialRow]] = {key: {} for key in settings}
     reasons: dict[str, str] = {}
     for place, part in enumerate(parts, 1):
-        running = {TRY + key: values for key, values in settings.items() if key not in reasons}
+        running = {key: values for key, values in settings.items() if key not in reasons}
         if not running:
             break
-        for name, found in run(part, running).items():
-            records[name.removeprefix(TRY)] |= found
+        for key, found in run(part, running).items():
+            records[key] |= found
         for key in settings.keys() - reasons.keys() if place < len(parts) else ():
             scores = _scores(records[key], rule)
             if hopeless(best.scores, scores):
@@ -193,9 +196,11 @@ def _recorded(store: Store, run_id: str) -> dict[str, Records]:
     return dict(found)
 
 
-def as_variant(suite: str, rule: Rule, best: Try) -> str:
-    """The winner as a table of submission.toml, to paste."""
+def as_variant(suite: str, start: str, rule: Rule, best: Try) -> str:
+    """The winner of a tuning that started from this variant, as a table of submission.toml, to paste."""
     name = "oracle" if rule == "oracle" else suite.replace("-", "_")
-    lines = [f"{key} = {json.dumps(value)}" for key, value in best.hyperparameters.items() if value is not None]
-    comment = ["# chosen with true labels: shown as a reference, never ranked"] if rule == "oracle" else []
-    return "\n".join([*comment, f"[variants.{name}]", *lines])
+    lines = ["# chosen with true labels: shown as a reference, never ranked"] if rule == "oracle" else []
+    lines += [f"[variants.{name}]"] if start == "default" else [f"[variants.{start}_{name}]", f'extends = ["{start}"]']
+    return "\n".join(
+        [*lines, *(f"{key} = {json.dumps(value)}" for key, value in best.hyperparameters.items() if value is not None)]
+    )

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.evaluation.metrics import Metrics, metrics
 from unlearnbench.evaluation.predictions import Predictions, unpack
 from unlearnbench.problems import datasets
-from unlearnbench.problems.corruption import CorruptedSet
+from unlearnbench.problems.case import Case, build
 from unlearnbench.problems.datasets import Dataset
-from unlearnbench.problems.suite import ProblemSpec
+from unlearnbench.problems.grid import ProblemSpec
+from unlearnbench.problems.specification import validated
 from unlearnbench.store.labels import method_label, problem_label
 from unlearnbench.store.schema import PlannedTrialRow, PredictionRow, ProblemRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
@@ -51,17 +51,16 @@ class Recomputed:
 
 @dataclass(frozen=True)
 class Judge:
-    """One problem with its truth, to judge all trials on it."""
+    """One problem with its truth, to evaluate all trials on it."""
 
     problem: ProblemSpec
-    dataset: Dataset
-    truth: CorruptedSet
+    case: Case
     stop_accuracy: float
 
     def metrics(self, predictions: Predictions) -> Metrics:
-        forget = self.problem.forget_positions(self.truth.corrupted)
-        labels = self.dataset.test_labels.numpy()
-        return metrics(predictions, self.truth, forget, self.problem.rules, labels, self.stop_accuracy)
+        case = self.case
+        forget = self.problem.forget_positions(case.truth.corrupted)
+        return metrics(predictions, case.truth, forget, case.spec.rules, case.test_labels, self.stop_accuracy)
 
     def unpacked(self, row: PredictionRow | None) -> Predictions | str:
         """The predictions, or why they cannot be used."""
@@ -72,12 +71,12 @@ class Judge:
             predictions = Predictions(unpack(row.train), unpack(row.test), triggered)
         except (zlib.error, ValueError) as error:
             return f"unreadable: {error}"
-        if (triggered is not None) != self.problem.rules.triggered:
+        if (triggered is not None) != self.problem.case.rules.triggered:
             return "of the triggered test set: " + ("missing" if triggered is None else "there should be none")
         for classes, labels in (
-            (predictions.train, self.truth.labels),
-            (predictions.test, self.dataset.test_labels),
-            (triggered, self.dataset.test_labels),
+            (predictions.train, self.case.truth.labels),
+            (predictions.test, self.case.test_labels),
+            (triggered, self.case.test_labels),
         ):
             if classes is not None and len(classes) != len(labels):
                 return f"of {len(classes)} samples instead of {len(labels)}"
@@ -126,9 +125,7 @@ def _runs(session: Session, suite: str | None) -> Iterator[tuple[RunRow, ColumnE
     if suite is not None:
         known = session.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)).all()
         if suite not in known:
-            raise UsageError(
-                f"the store has no run of suite '{suite}'; it has runs of: {', '.join(known) or 'no suite'}"
-            )
+            raise UsageError(unknown("suite", suite, known, " in the store"))
         planned = select(PlannedTrialRow.trial_key).join(RunRow).where(RunRow.suite == suite)
         wanted &= TrialRow.key.in_(planned)
     recording = select(RunRow).where(RunRow.id.in_(select(TrialRow.run_id).where(wanted)))
@@ -142,23 +139,24 @@ def _judges(
     """The problems of these trials, with what it takes to judge them."""
     of_trials = select(ProblemRow).where(ProblemRow.key.in_(select(TrialRow.problem_key).where(wanted)))
     order = (ProblemRow.corruption, ProblemRow.corruption_seed, ProblemRow.discovery_rate)
-    identity: dict[str, Any] = {}
+    case: Case | None = None
     for row in session.scalars(of_trials.order_by(*order)).all():
-        problem = ProblemSpec(**row.specification | {"class_pair": tuple(row.specification["class_pair"])})
-        if problem.data_fingerprint != dataset.fingerprint:
+        problem = validated(ProblemSpec, row.specification, f"the stored problem {row.key[:12]}")
+        if problem.case.data_fingerprint != dataset.fingerprint:
             raise UsageError(
-                f"data set '{problem.dataset}' in {data} is not the one that suite '{run.suite}' was run on"
-                f" ({dataset.fingerprint[:12]} instead of {problem.data_fingerprint[:12]}): give the folder of that one"
-                " by --data"
+                f"data set '{problem.case.dataset}' in {data} is not the one that suite '{run.suite}' was run on"
+                f" ({dataset.fingerprint[:12]} instead of {problem.case.data_fingerprint[:12]}): give the folder of"
+                " that one by --data"
             )
-        if problem.original_identity() != identity:
-            truth, identity = problem.corrupted_set(dataset), problem.original_identity()
-        if truth.fingerprint != row.training_fingerprint:
+        if case is None or problem.case != case.spec:
+            case = build(problem.case, dataset)
+        if case.truth.fingerprint != row.training_fingerprint:
             raise UsageError(
-                f"{problem.corruption}, seed {problem.seed}, corrupts '{problem.dataset}' in another way than where"
-                f" suite '{run.suite}' was run: use that revision of unlearnbench ({run.revision or 'unknown'})"
+                f"{problem.case.corruption}, seed {problem.case.seed}, corrupts '{problem.case.dataset}' in another way"
+                f" than where suite '{run.suite}' was run: use that revision of unlearnbench"
+                f" ({run.revision or 'unknown'})"
             )
-        yield row, Judge(problem, dataset, truth, run.suite_specification["budget"]["stop_accuracy"])
+        yield row, Judge(problem, case, run.suite_specification["budget"]["stop_accuracy"])
 
 
 def _differences(

@@ -21,11 +21,11 @@ from unlearnbench.problems.specification import validated
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.tensors import load_verified
 from unlearnbench.running.executors.local import local
-from unlearnbench.running.originals import original, path_of
+from unlearnbench.running.originals import obtain, path_of
 from unlearnbench.running.plan import PlannedTrial, plan
-from unlearnbench.running.world import World
+from unlearnbench.running.rows import trial_rows
+from unlearnbench.running.setup import Setup
 from unlearnbench.store.schema import (
-    Base,
     OriginalRow,
     PredictionRow,
     ProblemRow,
@@ -76,40 +76,29 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
     record = _record(store, trial)
     _refuse_another_machine(record)
     suite = validated(Suite, record.run.suite_specification, f"the suite of trial {record.trial.key[:12]}")
-    dataset = datasets.load(
-        suite.dataset,
-        data,
-        image_size=suite.image_size,
-        train_size=suite.train_size,
-        test_size=suite.test_size,
-        download=download,
-    )
-    fingerprint = record.problem.specification["data_fingerprint"]
+    dataset = datasets.load_for(suite, data, download=download)
+    fingerprint = record.problem.specification["case"]["data_fingerprint"]
     if dataset.fingerprint != fingerprint:
         raise UsageError(
             f"trial {record.trial.key[:12]} was run on data with fingerprint {fingerprint[:12]}, but '{suite.dataset}'"
             f" has {dataset.fingerprint[:12]} here: bring back the data that it was run on"
         )
-    planned = _planned(record, suite, dataset, _submission(record, submissions))
-    with local(suite, cast(Isolation, record.trial.isolation), 1) as executor:
-        world = World(
-            suite,
-            dataset,
-            planned.problem,
-            planned.original,
-            planned.seeds,
-            record.trial.precision,
-            record.trial.device,
-            executor.folder,
-        )
+    isolation = cast(Isolation, record.trial.isolation)
+    setup = Setup(suite, record.trial.device, record.trial.precision, isolation)
+    planned = _planned(record, setup, dataset, _submissions(record, submissions))
+    with local(suite, dataset, isolation, 1) as executor:
+        executor = replace(executor, setup=setup)
         cache = data.resolve() / "originals"
-        if load_verified(path_of(cache, planned.original_key)) is None:
-            cache = executor.folder / "originals"
-        start = original(world, planned.original_key, cache, executor)
+        if load_verified(path_of(cache, planned.original.key)) is None:
+            cache = executor.boundary.folder / "originals"
+        start = obtain(planned.original, cache, executor)
         if start is None:
             raise HarnessError("another harness trains this original right now: try again when it is done")
-        rows = executor.trial(planned, world, path_of(cache, planned.original_key), record.run.id)
-    return list(_comparisons(record, start, world.training_fingerprint, rows))
+        learnt, _ = start
+        again = executor.trial(planned, path_of(cache, planned.original.key))
+        fingerprint = executor.case(planned.problem.case).truth.fingerprint
+    rows = trial_rows(planned, again, record.run.id, learnt.weights_hash, record.trial.created_at, setup)
+    return list(_comparisons(record, fingerprint, *rows))
 
 
 def _record(store: Store, prefix: str) -> _Record:
@@ -148,8 +137,8 @@ def _refuse_another_machine(record: _Record) -> None:
         )
 
 
-def _submission(record: _Record, folder: Path) -> Submission:
-    """The variant that the record names, with the hyperparameters that are stored (a try of a tuning is in no file)."""
+def _submissions(record: _Record, folder: Path) -> list[Submission]:
+    """The record's variant and hyperparameters (a try of a tuning is in no file) with the code of each variant."""
     row = record.submission
     found = [item for item in discover(folder) if item.name == row.name]
     if not found:
@@ -159,36 +148,30 @@ def _submission(record: _Record, folder: Path) -> Submission:
             f"the source of submission '{row.name}' has changed since trial {record.trial.key[:12]} was run (hash"
             f" {row.source_hash[:12]}, now {found[0].source_hash[:12]}): bring back the source that it was run with"
         )
-    return replace(found[0], variant=row.variant, hyperparameters=row.hyperparameters)
+    return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
 
 
-def _planned(record: _Record, suite: Suite, dataset: datasets.Dataset, submission: Submission) -> PlannedTrial:
+def _planned(record: _Record, setup: Setup, dataset: datasets.Dataset, submissions: list[Submission]) -> PlannedTrial:
+    """The trial as it was planned: of these submissions the one whose code it ran."""
     trial = record.trial
-    trials = plan(
-        suite,
-        dataset,
-        [submission],
-        precision=trial.precision,
-        device=trial.device,
-        isolation=cast(Isolation, trial.isolation),
-    )
+    trials = plan(setup, dataset, submissions)
     for planned in trials:
         if planned.key == trial.key:
             return planned
     raise UsageError(
         f"this version of unlearnbench gives trial {trial.key[:12]} another key: the `entry` or `needs` of submission"
-        f" '{submission.name}' have changed, or what a key is made of: bring back those it was run with"
+        f" '{record.submission.name}' have changed, or what a key is made of: bring back those it was run with"
     )
 
 
-def _comparisons(record: _Record, start: OriginalRow, fingerprint: str, rows: list[Base]) -> Iterator[Comparison]:
-    again, predictions = rows[0], (rows[1] if len(rows) > 1 else None)
-    assert isinstance(again, TrialRow)
+def _comparisons(
+    record: _Record, fingerprint: str, again: TrialRow, predictions: PredictionRow | None
+) -> Iterator[Comparison]:
     pairs = {
         "training_fingerprint": (record.problem.training_fingerprint, fingerprint),
-        "original weights_hash": (record.original.weights_hash, start.weights_hash),
+        "original weights_hash": (record.trial.original_weights_hash, again.original_weights_hash),
         **{name: (getattr(record.trial, name), getattr(again, name)) for name in RESULTS},
-        "predictions": (_content(record.predictions), _content(cast(PredictionRow | None, predictions))),
+        "predictions": (_content(record.predictions), _content(predictions)),
     }
     for name, (stored, now) in pairs.items():
         yield Comparison(name, stored, now, stored == now)

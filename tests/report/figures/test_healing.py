@@ -29,7 +29,7 @@ def test_only_chosen_methods_are_shown_and_named(frame):
     figure = healing_scatter(frame, methods=["good", "retrain"])
     assert drawn(figure) == 24
     assert caption(figure).startswith("Trials of good, retrain\n0 of 24 trials left out")
-    with pytest.raises(UsageError, match="no trials of method 'great'"):
+    with pytest.raises(UsageError, match="unknown method 'great' in the results"):
         healing_scatter(frame, methods=["good", "great"])
 
 

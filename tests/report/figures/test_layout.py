@@ -16,7 +16,7 @@ from unlearnbench.report.figures import (
     tied_dropout,
 )
 
-LONG = "rem_no_redirection/digits"
+LONG = "rem/no_redirection_digits"
 TWENTY_FIVE = [f"method_{index}" for index in range(23)] + [LONG, "good"]
 KINDS = [(0.5, "standard"), (1.0, "standard"), (0.5, "tied-dropout"), (1.0, "tied-dropout")]
 LONGEST = f"{LONG} on 100%, tied dropout"

@@ -112,5 +112,7 @@ def test_two_corruptions_of_one_regularity_are_two_rows(fourth):
 
 def test_unknown_method_is_named(frame):
     for draw in (lambda: maps(frame, ["good", "great"]), lambda: detail(frame, "great")):
-        with pytest.raises(UsageError, match=r"no trials of method 'great'; .*: flaky, good, oracle, retrain$"):
+        with pytest.raises(
+            UsageError, match=r"unknown method 'great' in the results \(all: flaky, good, oracle, retrain\)$"
+        ):
             draw()

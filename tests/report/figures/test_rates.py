@@ -167,7 +167,7 @@ def test_without_a_choice_the_best_and_retraining_are_drawn(frame):
 
 def test_what_cannot_be_drawn_is_one_sentence():
     frame = grid(list("abcdefghi"), rates=(0.1, 1.0), seeds=(0,))
-    with pytest.raises(UsageError, match=r"no trials of method 'z'; there are trials of: a, b"):
+    with pytest.raises(UsageError, match=r"unknown method 'z' in the results \(all: a, b"):
         rates(frame, ["z"])
     with pytest.raises(UsageError, match="shows 1 to 8 methods, not 9"):
         rates(frame, list("abcdefghi"))

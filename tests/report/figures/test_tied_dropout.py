@@ -85,7 +85,7 @@ def test_all_ranked_methods_are_shown_best_first():
 
 
 def test_what_cannot_be_compared_is_one_sentence(both, frame):
-    with pytest.raises(UsageError, match=r"no trials of method 'great'; there are trials of: flaky, good, oracle"):
+    with pytest.raises(UsageError, match=r"unknown method 'great' in the results \(all: flaky, good, oracle"):
         choose_pairs(both, ["great"])
     with pytest.raises(UsageError, match=r"'flaky' was not run on standard .* on both are: good$"):
         choose_pairs(both, ["flaky"])

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from unlearnbench.cli import main
 from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.problems.datasets import digits
 from unlearnbench.problems.suite import Limits, Originals, Suite
 from unlearnbench.running.executors import Start, node
 from unlearnbench.running.executors.local import local
@@ -323,7 +324,7 @@ def test_a_submission_that_changed_meanwhile_is_refused(make_submission: Make, t
     submission = make_submission("nothing", NOTHING)
     assert submission.folder is not None
     files = node.contents(submission.folder)
-    assert node.contents(node._submission(tmp_path / submission.source_hash, files)) == files
+    assert node.contents(node._submission(tmp_path / submission.source_hash / submission.name, files)) == files
     with pytest.raises(HarnessError, match="the files of a submission have changed since the run began: start it"):
         node._submission(tmp_path / ("f" * 64), files)
 
@@ -342,7 +343,7 @@ def test_no_cluster_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tiny_suite:
         monkeypatch.setattr(ray, "is_initialized", lambda: False)
         with (
             pytest.raises(UsageError, match=r"no Ray cluster was found \(.+\): start one \(`ray start --head`\), or"),
-            cluster(tiny_suite, "process", None),
+            cluster(tiny_suite, digits(), "process", None),
         ):
             pass
 

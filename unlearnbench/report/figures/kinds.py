@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.report.figures.healing import healing_scatter
 from unlearnbench.report.figures.maps import detail, maps
 from unlearnbench.report.figures.rates import best_lines, rates
@@ -25,7 +25,7 @@ def plot(board: Board, kind: str, methods: Sequence[str], path: Path) -> None:
         UsageError: an unknown kind, suffix or method, or a board without what the figure needs.
     """
     if kind not in KINDS:
-        raise UsageError(f"no figure is called '{kind}'; there are: {', '.join(KINDS)}")
+        raise UsageError(unknown("figure", kind, KINDS))
     check_suffix(path)
     save(KINDS[kind](board, list(dict.fromkeys(methods))), path)
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.evaluation.statistics import estimate
 from unlearnbench.report.figures.style import GREY, styled, text_width, wrapped
 from unlearnbench.report.labels import PRODUCT, RATE_LABEL, demonstration, in_order, row_labels
@@ -127,7 +127,7 @@ def _check(frame: pd.DataFrame, lines: Sequence[str]) -> None:
     known = sorted(frame["line"].unique())
     for name in lines:
         if name not in known:
-            raise UsageError(f"no trials of method '{name}'; there are trials of: {', '.join(known)}")
+            raise UsageError(unknown("method", name, known, " in the results"))
     if not 0 < len(lines) <= MOST_LINES:
         raise UsageError(f"a figure of lines shows 1 to {MOST_LINES} methods, not {len(lines)}: choose among them")
     if frame["discovery_rate"].nunique() < 2:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.report.figures.heatmaps import (
     CELL,
     ROW_HEIGHT,
@@ -71,7 +71,7 @@ def choose_pairs(frame: pd.DataFrame, names: Sequence[str] = ()) -> list[Pair]:
     known = sorted({_name(method) for method in frame["method"]})
     for name in names:
         if name not in known:
-            raise UsageError(f"no trials of method '{name}'; there are trials of: {', '.join(known)}")
+            raise UsageError(unknown("method", name, known, " in the results"))
         if name not in {pair.name for pair in pairs}:
             both = f"; on both are: {', '.join(dict.fromkeys(pair.name for pair in pairs))}" if pairs else ""
             raise UsageError(f"method '{name}' was not run on standard originals and on tied dropout{both or _NONE}")

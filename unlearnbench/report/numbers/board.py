@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from unlearnbench.boundary.isolation import Isolation, at_least
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems.corruption import CORRUPTIONS
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.suite import OriginalSpec, Suite, seed_of
@@ -95,7 +95,7 @@ def read_board(
         )
         known = session.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)).all()
     if not runs:
-        raise UsageError(f"the store has no run of suite '{name}'; it has runs of: {', '.join(known) or 'no suite'}")
+        raise UsageError(unknown("suite", name, known, " in the store"))
     file = None if suites is None else find_if_any(name, suites)
     suite, protocol = stored(runs[0].suite_specification), runs[0].protocol_version
     if file is not None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.evaluation.statistics import Correlation, correlation, correlation_estimate
 from unlearnbench.report.labels import in_order
 from unlearnbench.report.numbers.board import counted, shown
@@ -65,7 +65,7 @@ def trials_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     """
     known = sorted(frame["method"].unique())
     if method not in known:
-        raise UsageError(f"no trials of method '{method}'; there are trials of: {', '.join(known)}")
+        raise UsageError(unknown("method", method, known, " in the results"))
     return frame[frame["method"] == method]
 
 

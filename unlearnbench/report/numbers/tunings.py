@@ -13,8 +13,9 @@ from sqlalchemy import Engine, Row, select
 
 from unlearnbench.errors import UsageError
 from unlearnbench.report.text.formats import Sheet
+from unlearnbench.store.labels import method_label
 from unlearnbench.store.schema import PlannedTrialRow, ProblemRow, RunRow, SubmissionRow, TrialRow
-from unlearnbench.tuning.tries import DEFAULT, Try, choices, name_of, summarised
+from unlearnbench.tuning.tries import Try, choices, name_of, start_of_try, summarised
 
 HEADER = ("Method", "Tries", "Pruned", "Unfinished", "Default", "Blind choice", "Oracle's choice", "Blind cost")
 NOTE = (
@@ -72,7 +73,7 @@ def read_tunings(engine: Engine, suite: str) -> list[Tuned]:
             )
         }
         for row in connection.execute(query):
-            methods[row.name].append(row)
+            methods[method_label(row.name, start_of_try(row.variant)[0])].append(row)
     if not methods:
         raise UsageError(f"{engine.url} holds no tuning of suite '{suite}': `unlearnbench tune METHOD --suite {suite}`")
     return [_tuned(method, rows, specifications) for method, rows in sorted(methods.items())]
@@ -85,7 +86,9 @@ def _tuned(method: str, rows: Sequence[Row[Any]], specifications: dict[str, dict
     for row in rows:
         if specifications[row.run_id] == settings and row.source_hash == last.source_hash:
             tries[row.submission_key].append(row)
-    default = next((trials[0].variant for trials in reversed(tries.values()) if _is_default(trials[0])), None)
+    default = next(
+        (trials[0].variant for trials in reversed(tries.values()) if start_of_try(trials[0].variant)[1]), None
+    )
     summaries, unfinished = [], 0
     for trials in tries.values():
         # The run that planned it last counts: another one may have been on another kind of processor.
@@ -105,11 +108,6 @@ def _tuned(method: str, rows: Sequence[Row[Any]], specifications: dict[str, dict
             )
         )
     return Tuned(method, summaries, unfinished)
-
-
-def _is_default(trial: Row[Any]) -> bool:
-    variant: str = trial.variant
-    return variant.startswith(DEFAULT)
 
 
 def _cell(trial: Row[Any]) -> tuple[Any, ...]:

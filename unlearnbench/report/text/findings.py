@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import UsageError, unknown
 from unlearnbench.report.numbers.frames import thirds
 from unlearnbench.report.text.tables import thirds_markdown
 
@@ -32,7 +32,7 @@ def updated(text: str, frame: pd.DataFrame) -> str:
     def table(match: re.Match[str]) -> str:
         method = match["method"]
         if method not in known:
-            raise UsageError(f"a table of '{method}', but there are only trials of: {', '.join(known)}")
+            raise UsageError(unknown("method", method, known, " in the header of a table"))
         header, line, *rows = thirds_markdown(means, [method]).splitlines()
         without_name = [row.replace(f"| {method} ", "", 1) for row in rows]
         header = header.replace("| Method | Regularity |", f"| `{method}` |")

@@ -1,6 +1,6 @@
 """Where trials run: on this machine (`local`) or as tasks of a Ray cluster (`ray`). Their results do not depend on it.
 
-An executor decides nothing: what runs, in which order, and what is stored is `running.run`'s.
+An executor decides nothing: what runs, in which order, and what is stored is up to `running.run`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import Any, Protocol
 
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.models.weights import Weights
+from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.suite import Suite
-from unlearnbench.running.plan import PlannedTrial
-from unlearnbench.running.world import World
-from unlearnbench.store.schema import Base, OriginalRow
+from unlearnbench.running.originals import OriginalRecord
+from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
+from unlearnbench.running.setup import Setup
+from unlearnbench.running.trial import Record
 
 
 class Executor(Protocol):
@@ -27,34 +29,23 @@ class Executor(Protocol):
         ...
 
     @property
-    def device(self) -> str: ...
-
-    @property
-    def precision(self) -> str:
-        """The suite's, with `auto` decided for where trials run."""
-        ...
+    def setup(self) -> Setup: ...
 
     @property
     def hardware(self) -> dict[str, Any]: ...
 
-    @property
-    def folder(self) -> Path | None:
-        """Where worlds lay their training sets out; None if no trial runs on this machine."""
+    def train(self, original: PlannedOriginal) -> tuple[Weights, float]:
+        """The weights of an original, and the seconds that its training took."""
         ...
 
-    def train(self, world: World) -> tuple[Weights, float]:
-        """The original of this world, and the seconds that its training took."""
-        ...
+    def evaluate(self, original: PlannedOriginal, weights: Weights) -> OriginalRecord: ...
 
-    def judge(self, world: World, key: str, weights: Weights, seconds: float) -> OriginalRow: ...
-
-    def trial(self, trial: PlannedTrial, world: World, original: Path, run_id: str) -> list[Base]:
-        """As `running.trial.run_trial`; `original` is a file of this machine."""
+    def trial(self, trial: PlannedTrial, original: Path) -> Record:
+        """The record of a trial that starts from the original in this file."""
         ...
 
 
-Start = Callable[[Suite, Isolation, int | None], AbstractContextManager[Executor]]
-"""Gives the executor of one run of a suite at a level of isolation, with so many workers, or as many as fit.
-
-On leaving, what it still runs is ended.
+Start = Callable[[Suite, Dataset, Isolation, int | None], AbstractContextManager[Executor]]
+"""Gives the executor of one run of a suite on its data, at a level of isolation, with so many workers, or as many as
+fit. On leaving, what it still runs is ended.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,16 @@ from typing import Any
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.models.weights import Weights
+from unlearnbench.problems.case import Case
+from unlearnbench.problems.datasets import Dataset
+from unlearnbench.problems.grid import CaseSpec
 from unlearnbench.problems.suite import Suite
-from unlearnbench.running.originals import judged, trained
-from unlearnbench.running.plan import PlannedTrial
-from unlearnbench.running.trial import run_trial
-from unlearnbench.running.world import World
-from unlearnbench.store.schema import Base, OriginalRow
+from unlearnbench.running import originals
+from unlearnbench.running.cases import cases
+from unlearnbench.running.originals import OriginalRecord
+from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
+from unlearnbench.running.setup import Setup
+from unlearnbench.running.trial import Record, run_trial
 from unlearnbench.system import machine
 from unlearnbench.system.processes import cores
 from unlearnbench.system.temporary import own, sweep
@@ -25,37 +29,33 @@ from unlearnbench.system.temporary import own, sweep
 @dataclass(frozen=True)
 class Local:
     workers: int
-    device: str
-    precision: str
+    setup: Setup
     hardware: dict[str, Any]
     boundary: Boundary
+    case: Callable[[CaseSpec], Case]
 
-    @property
-    def folder(self) -> Path:
-        return self.boundary.folder
+    def train(self, original: PlannedOriginal) -> tuple[Weights, float]:
+        return originals.train(original, self.case(original.case), self.setup, self.boundary)
 
-    def train(self, world: World) -> tuple[Weights, float]:
-        return trained(world, self.boundary)
+    def evaluate(self, original: PlannedOriginal, weights: Weights) -> OriginalRecord:
+        return originals.evaluate(original, weights, self.case(original.case), self.setup)
 
-    def judge(self, world: World, key: str, weights: Weights, seconds: float) -> OriginalRow:
-        return judged(world, key, weights, seconds)
-
-    def trial(self, trial: PlannedTrial, world: World, original: Path, run_id: str) -> list[Base]:
-        return run_trial(trial, world, original, run_id, self.boundary)
+    def trial(self, trial: PlannedTrial, original: Path) -> Record:
+        return run_trial(trial, self.case(trial.problem.case), original, self.setup, self.boundary)
 
 
 @contextmanager
-def local(suite: Suite, isolation: Isolation, workers: int | None) -> Iterator[Local]:
+def local(suite: Suite, dataset: Dataset, isolation: Isolation, workers: int | None) -> Iterator[Local]:
     """Without `workers`, as many as the cores have threads of a trial for.
 
     Raises:
         UsageError: on entering, this machine cannot isolate as asked.
     """
     device = machine.device()
-    precision = machine.precision(suite.precision, device)
-    machine.keep_memory()  # models are judged in this process
+    setup = Setup(suite, device, machine.precision(suite.precision, device), isolation)
+    machine.keep_memory()  # models are evaluated in this process
     sweep()
     with Boundary(isolation) as boundary:
         own(boundary.folder)
         at_once = max(1, cores() // suite.threads) if workers is None else workers
-        yield Local(at_once, device, precision, machine.hardware(device), boundary)
+        yield Local(at_once, setup, machine.hardware(device), boundary, cases(dataset, boundary.folder))

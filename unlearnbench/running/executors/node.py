@@ -1,6 +1,6 @@
 """What a Ray worker does: it is a local executor that gets its files by mail.
 
-Between tasks the process keeps its boundary and the last worlds. It refuses where it would compute other numbers than
+Between tasks the process keeps its executor, with the last cases. It refuses where it would compute other numbers than
 the run says.
 """
 
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -28,19 +26,16 @@ import unlearnbench
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problems.datasets import Dataset
-from unlearnbench.problems.streams import Seeds
-from unlearnbench.problems.suite import OriginalSpec, ProblemSpec, Suite
+from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.tensors import load_verified
 from unlearnbench.running.executors.local import Local, local
-from unlearnbench.running.originals import path_of
-from unlearnbench.running.plan import PlannedTrial
-from unlearnbench.running.world import World
-from unlearnbench.store.schema import Base, OriginalRow
-from unlearnbench.submissions.finding import package_files, source_hash, sources
+from unlearnbench.running.originals import OriginalRecord, path_of
+from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
+from unlearnbench.running.trial import Record
+from unlearnbench.submissions.sources import find_package, find_sources, hash_sources
 from unlearnbench.system import machine
 
-KEPT_WORLDS = 2
-"""Worlds that a worker keeps: trials come problem by problem, so the next one is nearly always of the last world."""
+KEPT_ORIGINALS = 8
 
 Content = NDArray[np.uint8]
 """The bytes of a file; as an array, the workers of a node share one copy of them."""
@@ -60,17 +55,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a world is made of besides suite and data; a training set of this `fingerprint` must come of it."""
-
-    problem: ProblemSpec
-    original: OriginalSpec
-    seeds: Seeds
-    precision: str
-    fingerprint: str
-
-
-@dataclass(frozen=True)
 class Facts:
     """What a node says of itself."""
 
@@ -83,7 +67,6 @@ class Facts:
 class _Kept:
     run: Run
     place: Local
-    worlds: dict[Setting, World] = field(default_factory=dict)
 
 
 _open = ExitStack()
@@ -93,7 +76,7 @@ _kept: _Kept | None = None
 def software() -> dict[str, str]:
     """What decides numbers, the files of this package among it: its version does not change with every line."""
     package = Path(unlearnbench.__file__).parent
-    return {**machine.versions(), "unlearnbench's files": source_hash(package)[:12]}
+    return {**machine.versions(), "unlearnbench's files": hash_sources(package)[:12]}
 
 
 def packed(dataset: Dataset) -> dict[str, Any]:
@@ -104,7 +87,7 @@ def packed(dataset: Dataset) -> dict[str, Any]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """The files of a submission that are hashed, by their path in its folder."""
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in sources(folder)}
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in find_sources(folder)}
 
 
 def name() -> str:
@@ -127,71 +110,70 @@ def _named(function: Callable[Parameters, Result]) -> Callable[Parameters, Resul
 
 
 @_named
-def facts(run: Run) -> Facts:
-    place = _here(run).place
-    return Facts(name(), place.precision, place.hardware)
+def facts(run: Run, dataset: dict[str, Any]) -> Facts:
+    place = _here(run, dataset)
+    return Facts(name(), place.setup.precision, place.hardware)
 
 
 @_named
-def train(run: Run, setting: Setting, dataset: dict[str, Any]) -> tuple[bytes, float]:
-    kept = _here(run)
-    weights, seconds = kept.place.train(_world(kept, setting, dataset))
+def train(run: Run, dataset: dict[str, Any], original: PlannedOriginal) -> tuple[bytes, float]:
+    weights, seconds = _here(run, dataset).train(original)
     return save(weights), seconds
 
 
 @_named
-def judge(run: Run, setting: Setting, dataset: dict[str, Any], key: str, weights: bytes, seconds: float) -> OriginalRow:
-    kept = _here(run)
-    return kept.place.judge(_world(kept, setting, dataset), key, load(weights), seconds)
+def evaluate(run: Run, dataset: dict[str, Any], original: PlannedOriginal, weights: bytes) -> OriginalRecord:
+    return _here(run, dataset).evaluate(original, load(weights))
 
 
 @_named
 def trial(
-    run: Run,
-    setting: Setting,
-    dataset: dict[str, Any],
-    trial: PlannedTrial,
-    original: Content,
-    files: dict[str, bytes] | None,
-    run_id: str,
-) -> list[Base]:
-    """The rows of one trial. `files` are those of the submission; None if it is an installed package."""
-    kept = _here(run)
-    world = _world(kept, setting, dataset)
-    assert world.folder is not None
-    path = path_of(world.folder, trial.original_key)
+    run: Run, dataset: dict[str, Any], trial: PlannedTrial, original: Content, files: dict[str, bytes] | None
+) -> Record:
+    """The record of one trial. `files` are those of the submission; None if it is an installed package."""
+    place = _here(run, dataset)
+    path = path_of(place.boundary.folder, trial.original.key)
     if not path.exists():
         temporary = path.with_suffix(".part")
         original.tofile(temporary)
         if load_verified(temporary) is None:
             raise HarnessError(f"the original {path.stem} did not arrive whole")
         temporary.rename(path)
+        _forget_originals(path)
     submission, folder = trial.submission, None
-    if files is not None:
-        folder = _submission(kept.place.folder / submission.source_hash, files)
-    elif (package_files(submission.entry) or (None, None))[1] != submission.source_hash:
+    if submission.folder is not None and files is not None:
+        folder = _submission(place.boundary.folder / submission.source_hash / submission.folder.name, files)
+    elif (find_package(submission.entry) or (None, None))[1] != submission.source_hash:
         raise HarnessError(
             f"the installed method '{submission.name}' is not here, or another version of it: install it"
         )
-    return kept.place.trial(replace(trial, submission=replace(submission, folder=folder)), world, path, run_id)
+    return place.trial(replace(trial, submission=replace(submission, folder=folder)), path)
 
 
-def _here(run: Run) -> _Kept:
+def _here(run: Run, dataset: dict[str, Any]) -> Local:
     """The executor of this process for this run."""
     global _kept
     if _kept is not None and _kept.run == run:
-        return _kept
+        return _kept.place
     _leave()
     _same(run.software, software())
     if run.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(run.suite.threads)
-    place = _open.enter_context(local(run.suite, run.isolation, 1))
-    _removed_after_us(place.folder)
-    if place.device != run.device:
+    tensors = {key: torch.from_numpy(value) for key, value in dataset.items() if isinstance(value, np.ndarray)}
+    place = _open.enter_context(local(run.suite, Dataset(**{**dataset, **tensors}), run.isolation, 1))
+    _removed_after_us(place.boundary.folder)
+    if place.setup.device != run.device:
         raise HarnessError("torch sees no GPU here, and the run is one on GPUs")
     _kept = _Kept(run, place)
-    return _kept
+    return place
+
+
+def _forget_originals(newest: Path) -> None:
+    """Keep the `KEPT_ORIGINALS` that arrived last: trials come case by case, so others are seldom asked for again."""
+    files = sorted(newest.parent.glob(f"*{newest.suffix}"), key=lambda file: file.stat().st_mtime_ns)
+    for file in files[:-KEPT_ORIGINALS]:
+        file.unlink()
 
 
 def _removed_after_us(folder: Path) -> None:
@@ -215,45 +197,14 @@ def _same(wanted: Mapping[str, str], here: Mapping[str, str]) -> None:
         raise HarnessError(f"it has {', '.join(other)}: install on all nodes what the harness has")
 
 
-def _world(kept: _Kept, setting: Setting, dataset: dict[str, Any]) -> World:
-    """The world with its training set in a folder of its own; what was not asked for longest makes room."""
-    if setting in kept.worlds:
-        kept.worlds[setting] = kept.worlds.pop(setting)
-        return kept.worlds[setting]
-    run, place = kept.run, kept.place
-    if place.precision != setting.precision:
-        raise HarnessError(f"its precision is {place.precision}, the run's is {setting.precision}")
-    while len(kept.worlds) >= KEPT_WORLDS:
-        oldest = kept.worlds.pop(next(iter(kept.worlds)))
-        assert oldest.folder is not None
-        shutil.rmtree(oldest.folder)
-    tensors = {key: torch.from_numpy(value) for key, value in dataset.items() if isinstance(value, np.ndarray)}
-    folder = Path(tempfile.mkdtemp(prefix="world-", dir=place.folder))
-    data = Dataset(**{**dataset, **tensors})
-    world = World(
-        run.suite,
-        data,
-        setting.problem,
-        setting.original,
-        setting.seeds,
-        setting.precision,
-        run.device,
-        folder,
-    )
-    if (data.fingerprint, world.training_fingerprint) != (setting.problem.data_fingerprint, setting.fingerprint):
-        raise HarnessError("the data that came out here are others than the harness has")
-    kept.worlds[setting] = world
-    return world
-
-
 def _submission(folder: Path, files: dict[str, bytes]) -> Path:
-    """The submission's folder, whose name is the hash of its files."""
+    """The submission's folder, in one whose name is the hash of its files."""
     if folder.exists():
         return folder
     temporary = folder.with_suffix(".part")
     for path, content in files.items():
         (temporary / path).parent.mkdir(parents=True, exist_ok=True)
         (temporary / path).write_bytes(content)
-    if source_hash(temporary) != folder.name:
+    if hash_sources(temporary) != folder.parent.name:
         raise HarnessError("the files of a submission have changed since the run began: start it again")
     return temporary.rename(folder)

@@ -22,10 +22,12 @@ from safetensors.torch import load, save
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.models.weights import Weights
+from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.suite import Suite
-from unlearnbench.running.plan import PlannedTrial
-from unlearnbench.running.world import World
-from unlearnbench.store.schema import Base, OriginalRow
+from unlearnbench.running.originals import OriginalRecord
+from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
+from unlearnbench.running.setup import Setup
+from unlearnbench.running.trial import Record
 
 try:
     import ray
@@ -60,42 +62,33 @@ class Cluster:
     """The executor of one run."""
 
     workers: int
-    precision: str
+    setup: Setup
     hardware: dict[str, Any]
-    run: node.Run
     tasks: dict[Callable[..., Any], Any]
     """What a node can be asked, as remote functions."""
-    folder: None = None
+    common: tuple[Any, Any]
+    """Run and data set in Ray's store: every task is told them."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _shared: dict[object, Any] = field(default_factory=dict)
+    _shared: dict[Path, Any] = field(default_factory=dict)
     _running: set[Any] = field(default_factory=set)
     _closed: bool = False
 
-    @property
-    def device(self) -> str:
-        return self.run.device
-
-    def train(self, world: World) -> tuple[Weights, float]:
-        weights, seconds = self._call(node.train, *self._about(world))
+    def train(self, original: PlannedOriginal) -> tuple[Weights, float]:
+        weights, seconds = self._call(node.train, original)
         return load(weights), seconds
 
-    def judge(self, world: World, key: str, weights: Weights, seconds: float) -> OriginalRow:
-        row: OriginalRow = self._call(node.judge, *self._about(world), key, save(weights), seconds)
-        return row
+    def evaluate(self, original: PlannedOriginal, weights: Weights) -> OriginalRecord:
+        record: OriginalRecord = self._call(node.evaluate, original, save(weights))
+        return record
 
-    def trial(self, trial: PlannedTrial, world: World, original: Path, run_id: str) -> list[Base]:
+    def trial(self, trial: PlannedTrial, original: Path) -> Record:
         folder = trial.submission.folder
         files = None if folder is None else self._share(folder, lambda: node.contents(folder))
         content = self._share(original, lambda: np.fromfile(original, dtype=np.uint8))
-        rows: list[Base] = self._call(node.trial, *self._about(world), trial, content, files, run_id)
-        return rows
+        record: Record = self._call(node.trial, trial, content, files)
+        return record
 
-    def _about(self, world: World) -> tuple[Any, ...]:
-        setting = node.Setting(world.problem, world.original, world.seeds, world.precision, world.training_fingerprint)
-        dataset = self._share("dataset", lambda: node.packed(world.dataset))
-        return self._share("run", lambda: self.run), setting, dataset
-
-    def _share(self, key: object, make: Callable[[], Any]) -> Any:
+    def _share(self, key: Path, make: Callable[[], Any]) -> Any:
         """The object in Ray's store; it is put there once."""
         with self._lock:
             if key not in self._shared:
@@ -106,7 +99,7 @@ class Cluster:
         with self._lock:
             if self._closed:
                 raise HarnessError("a trial was asked for after the end of the run")
-            task = self.tasks[function].remote(*arguments)
+            task = self.tasks[function].remote(*self.common, *arguments)
             self._running.add(task)
         try:
             return _answer(task)
@@ -128,7 +121,7 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    suite: Suite, isolation: Isolation, workers: int | None, *, gpus_per_trial: float | None = None
+    suite: Suite, dataset: Dataset, isolation: Isolation, workers: int | None, *, gpus_per_trial: float | None = None
 ) -> Iterator[Cluster]:
     """The Ray cluster that RAY_ADDRESS names, or the one that runs on this machine.
 
@@ -158,11 +151,13 @@ def cluster(
         run = node.Run(suite, isolation, "cuda" if gpus_per_trial else "cpu", node.software())
         options: dict[str, Any] = {"num_cpus": suite.threads, "num_gpus": gpus_per_trial, "max_retries": LOSSES}
         remote = ray.remote(**options)
-        tasks = {function: remote(function) for function in (node.facts, node.train, node.judge, node.trial)}
-        facts = _facts(tasks[node.facts], run, list(rooms))
+        tasks = {function: remote(function) for function in (node.facts, node.train, node.evaluate, node.trial)}
+        common = (ray.put(run), ray.put(node.packed(dataset)))
+        facts = _facts(tasks[node.facts], common, list(rooms))
         room = sum(rooms[key] for key in facts)
         said = list(facts.values())
-        executor = Cluster(room if workers is None else workers, _precision(said), _hardware(said), run, tasks)
+        setup = Setup(suite, run.device, _precision(said), isolation)
+        executor = Cluster(room if workers is None else workers, setup, _hardware(said), tasks, common)
         try:
             yield executor
         finally:
@@ -198,10 +193,10 @@ def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
     return int(room)
 
 
-def _facts(ask: Any, run: node.Run, nodes: list[str]) -> dict[str, node.Facts]:
+def _facts(ask: Any, common: tuple[Any, Any], nodes: list[str]) -> dict[str, node.Facts]:
     """What each node says, if it is still there. One that would compute other numbers ends the run before it begins."""
     strategies = {key: NodeAffinitySchedulingStrategy(key, soft=False) for key in nodes}
-    tasks = {key: ask.options(scheduling_strategy=strategy).remote(run) for key, strategy in strategies.items()}
+    tasks = {key: ask.options(scheduling_strategy=strategy).remote(*common) for key, strategy in strategies.items()}
     facts = {}
     for key, task in tasks.items():
         with suppress(_Lost):

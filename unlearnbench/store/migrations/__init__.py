@@ -1,6 +1,6 @@
 """The versions of the tables: one Alembic revision each, in `versions`, numbered like `SCHEMA_VERSION`.
 
-A store keeps its version in Alembic's table. Versions 1 and 2 kept it in `schema_version`, which revision 3 drops.
+A store keeps its version in Alembic's table.
 """
 
 from __future__ import annotations
@@ -14,24 +14,31 @@ from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.store.connection import begin_alone, connect, explained
 from unlearnbench.store.schema import SCHEMA_VERSION, Base
 
+FIRST_VERSION = 6
+"""That of the first release."""
+
+SCRIPTS = Path(__file__).parent
+
 
 def stored_version(connection: Connection) -> int:
     """The schema version of the store in this database; 0 if the database is empty.
 
     Raises:
-        UsageError: a database of something else.
+        UsageError: a database of something else, or a store from before the first release.
     """
-    tables = inspect(connection).get_table_names()
+    tables, url = inspect(connection).get_table_names(), connection.engine.url
     if not tables:
         return 0
     version = None
-    if "planned_trials" in tables:
-        if "alembic_version" in tables:
-            version = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        elif "schema_version" in tables:
-            version = connection.scalar(text("SELECT version FROM schema_version"))
+    if "planned_trials" in tables:  # the first two versions kept their number elsewhere
+        known = "alembic_version" in tables
+        version = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else "1"
     if version is None or not str(version).isdigit():
-        raise UsageError(f"{connection.engine.url} is a database, but not a results database: give another one")
+        raise UsageError(f"{url} is a database, but not a results database: give another one")
+    if int(version) < FIRST_VERSION:
+        raise UsageError(
+            f"{url} is of before the first release and cannot be upgraded: run its suites into a new store"
+        )
     return int(version)
 
 
@@ -55,11 +62,8 @@ def create(connection: Connection) -> None:
     _alembic("stamp", connection, SCHEMA_VERSION)
 
 
-def migrate(connection: Connection, to: int = SCHEMA_VERSION) -> None:
+def migrate(connection: Connection, to: int) -> None:
     """Run the revisions that a store lacks, in the connection's transaction."""
-    version = stored_version(connection)
-    if version and "alembic_version" not in inspect(connection).get_table_names():
-        _alembic("stamp", connection, version)
     _alembic("upgrade", connection, to)
 
 
@@ -82,7 +86,7 @@ def upgrade(path_or_url: str) -> tuple[int, int]:
             if before == 0:
                 raise UsageError(f"{engine.url} is empty: there is no store to upgrade")
             if before < SCHEMA_VERSION:
-                migrate(connection)
+                migrate(connection, SCHEMA_VERSION)
                 if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                     raise HarnessError(f"{engine.url} was not upgraded: a row would refer to one that is not there")
             check(connection, stored_version(connection))
@@ -97,5 +101,5 @@ def _alembic(verb: Literal["stamp", "upgrade"], connection: Connection, version:
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     {"stamp": command.stamp, "upgrade": command.upgrade}[verb](config, f"{version:04}")

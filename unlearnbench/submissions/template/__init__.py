@@ -18,11 +18,13 @@ def start(name: str, submissions: Path) -> Path:
     Raises:
         UsageError: a name that no submission can have, or one that is taken.
     """
-    from unlearnbench.submissions.finding import NAME as PATTERN
+    from unlearnbench.submissions.manifest import NAME as PATTERN
+    from unlearnbench.submissions.sources import check_package
 
     if not re.fullmatch(PATTERN, name):
         raise UsageError(f"'{name}' is not a name of a method: use lower-case letters, digits and underscores")
     folder = submissions / name
+    check_package(name, str(folder))
     if folder.exists():
         raise UsageError(f"{folder} exists already: choose another name, or remove it")
     texts = {file: (Path(__file__).parent / file).read_text() for file in FILES}

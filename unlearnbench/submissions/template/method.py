@@ -32,7 +32,7 @@ What a problem offers (N samples, C colour channels, S x S pixels):
     problem.budget      .steps, .batch_size, .learning_rate, .stop_accuracy
     problem.recipe      how the original was trained
 
-In `unlearnbench.contract.method`, beside others:
+Beside `Problem`, `unlearnbench` has, among others:
 
     set_rate(optimizer, learning_rate)    lets an optimizer go on at another rate
     warmup_then_decay(step, steps)        the rate of a step as a share of its peak, as originals are trained

@@ -1,23 +1,24 @@
-"""The first tables."""
+"""The tables of the first release. The numbers before were those of stores that nobody else has."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+revision = "0006"
 down_revision = None
 
 KEY = sa.String(64)
 
 
 def upgrade() -> None:
-    op.create_table("schema_version", sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
     op.create_table(
         "runs",
         sa.Column("id", KEY, primary_key=True),
         sa.Column("suite", sa.String(200), nullable=False, index=True),
         sa.Column("suite_specification", sa.JSON, nullable=False),
+        sa.Column("data_fingerprint", KEY, nullable=False),
+        sa.Column("protocol_version", sa.Integer, nullable=False),
         sa.Column("started_at", sa.DateTime, nullable=False),
         sa.Column("finished_at", sa.DateTime),
         sa.Column("versions", sa.JSON, nullable=False),
@@ -44,6 +45,8 @@ def upgrade() -> None:
         "originals",
         sa.Column("key", KEY, primary_key=True),
         sa.Column("specification", sa.JSON, nullable=False),
+        sa.Column("capacity", sa.Double, nullable=False),
+        sa.Column("training", sa.String(20), nullable=False),
         sa.Column("training_seed", sa.BigInteger, nullable=False),
         sa.Column("precision", sa.String(20), nullable=False),
         sa.Column("weights_hash", KEY, nullable=False),
@@ -75,6 +78,7 @@ def upgrade() -> None:
         sa.Column("run_id", KEY, sa.ForeignKey("runs.id"), nullable=False),
         sa.Column("problem_key", KEY, sa.ForeignKey("problems.key"), nullable=False, index=True),
         sa.Column("original_key", KEY, sa.ForeignKey("originals.key"), nullable=False),
+        sa.Column("original_weights_hash", KEY, nullable=False),
         sa.Column("submission_key", KEY, sa.ForeignKey("submissions.key"), nullable=False, index=True),
         sa.Column("training_seed", sa.BigInteger, nullable=False),
         sa.Column("unlearning_seed", sa.BigInteger, nullable=False),
@@ -84,11 +88,16 @@ def upgrade() -> None:
         sa.Column("healed_train", sa.Double),
         sa.Column("healed_discovered", sa.Double),
         sa.Column("healed_undiscovered", sa.Double),
+        sa.Column("misled_discovered", sa.Double),
+        sa.Column("misled_undiscovered", sa.Double),
+        sa.Column("attack_success", sa.Double),
         sa.Column("healed_test", sa.Double),
         sa.Column("utility", sa.Double),
         sa.Column("utility_train", sa.Double),
         sa.Column("aggregate", sa.Double),
+        sa.Column("selection_score", sa.Double),
         sa.Column("seconds", sa.Double),
+        sa.Column("processor_seconds", sa.Double),
         sa.Column("forward_samples", sa.BigInteger),
         sa.Column("backward_samples", sa.BigInteger),
         sa.Column("evaluation_seconds", sa.Double),
@@ -108,6 +117,17 @@ def upgrade() -> None:
         sa.Column("problem_key", KEY, sa.ForeignKey("problems.key"), nullable=False),
         sa.Column("submission_key", KEY, sa.ForeignKey("submissions.key"), nullable=False, index=True),
         sa.Column("original_key", KEY, nullable=False),
+        sa.Column("training_seed", sa.BigInteger, nullable=False),
+        sa.Column("unlearning_seed", sa.BigInteger, nullable=False),
+        sa.Column("capacity", sa.Double, nullable=False),
+        sa.Column("training", sa.String(20), nullable=False),
+    )
+    op.create_table(
+        "claims",
+        sa.Column("trial_key", KEY, primary_key=True),
+        sa.Column("run_id", KEY, sa.ForeignKey("runs.id"), nullable=False, index=True),
+        sa.Column("process", sa.String(200), nullable=False),
+        sa.Column("beat", sa.Integer, nullable=False),
     )
     op.create_table(
         "predictions",

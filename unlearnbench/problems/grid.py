@@ -1,0 +1,121 @@
+"""The grid of a suite: the specification of each problem in it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from unlearnbench.errors import UsageError
+from unlearnbench.problems.corruption import CORRUPTIONS, CorruptedSet, Corruption, Indices, corrupt
+from unlearnbench.problems.datasets import Dataset
+from unlearnbench.problems.discovery import discover
+from unlearnbench.problems.streams import Seeds, random_state
+from unlearnbench.problems.suite import CorruptionName, Suite, seed_of
+
+
+@dataclass(frozen=True)
+class CaseSpec:
+    """One corrupted training set: which data are corrupted, and how. It decides every byte of it."""
+
+    dataset: str
+    data_fingerprint: str
+    corruption: CorruptionName
+    size: int
+    seed: int
+    class_pair: tuple[int, int] = (3, 5)
+    target_class: int = 0
+    trigger_size: int = 3
+    paper: bool = False
+
+    @property
+    def rules(self) -> Corruption:
+        kind = CORRUPTIONS[self.corruption]
+        return kind(self.class_pair, self.target_class, self.trigger_size, self.paper)
+
+    def corrupted_set(self, dataset: Dataset) -> CorruptedSet:
+        """D_tr and the truth about it."""
+        random = random_state(self.seed, "corruption", self.corruption)
+        images, labels = dataset.train_images.numpy(), dataset.train_labels.numpy()
+        return corrupt(self.rules, images, labels, len(dataset.classes), self.size, random)
+
+
+@dataclass(frozen=True)
+class ProblemSpec:
+    """One problem: a corrupted training set, and how much of its corruption was discovered."""
+
+    case: CaseSpec
+    discovery_rate: float
+    """0 for methods that use no forget set: theirs is empty."""
+
+    def forget_positions(self, corrupted: Indices) -> Indices:
+        """D_f, sorted positions in D_tr; none at a discovery rate of 0."""
+        if self.discovery_rate == 0:
+            return corrupted[:0]
+        return discover(corrupted, self.discovery_rate, self.case.seed, independent=self.case.paper)
+
+
+def problems(suite: Suite, dataset: Dataset) -> Iterator[tuple[ProblemSpec, Seeds]]:
+    """All problems of a suite with the seeds of their trials: corruptions, then seeds, then discovery rates.
+
+    The rate 0 comes first: the problem of methods that use no forget set.
+    """
+    settings, size = suite.corruption, _fitting_size(suite, dataset)
+    for corruption, seed in itertools.product(suite.corruptions, map(seed_of, suite.seeds)):
+        case = CaseSpec(
+            dataset=suite.dataset,
+            data_fingerprint=dataset.fingerprint,
+            corruption=corruption,
+            size=size,
+            seed=seed.corruption,
+            class_pair=settings.class_pair,
+            target_class=settings.target_class,
+            trigger_size=settings.trigger_size,
+            paper=suite.paper,
+        )
+        for rate in (0.0, *suite.discovery_rates):
+            yield ProblemSpec(case, rate), seed
+
+
+def _fitting_size(suite: Suite, dataset: Dataset) -> int:
+    """How many samples are corrupted.
+
+    Raises:
+        UsageError: the suite's settings and its data set do not fit.
+    """
+    settings, side = suite.corruption, dataset.train_images.shape[-1]
+    count, highest = len(dataset.train_labels), len(dataset.classes) - 1
+    size = max(1, round(settings.size * count)) if isinstance(settings.size, float) else settings.size
+    named = {"class_pair[0]": settings.class_pair[0], "class_pair[1]": settings.class_pair[1]}
+    for key, value in {**named, "target_class": settings.target_class}.items():
+        if not 0 <= value <= highest:
+            raise UsageError(
+                f"suite '{suite.name}': corruption.{key} = {value}, but data set '{suite.dataset}' has classes"
+                f" 0 to {highest}"
+            )
+    if size >= count:
+        raise UsageError(
+            f"suite '{suite.name}': corruption.size = {settings.size} leaves none of the {count} training samples"
+            " clean: lower it"
+        )
+    for key, pixels in {
+        "corruption.trigger_size": settings.trigger_size,
+        "recipe.crop_padding": suite.recipe.crop_padding,
+    }.items():
+        if pixels >= side:
+            raise UsageError(
+                f"suite '{suite.name}': {key} = {pixels}, but the images of data set '{suite.dataset}' have a side of"
+                f" {side} pixels: lower it"
+            )
+    labels = dataset.test_labels.numpy()
+    for name in suite.corruptions:
+        rules = CORRUPTIONS[name](settings.class_pair, settings.target_class, settings.trigger_size, suite.paper)
+        for what, mask in {"healing": rules.healed_test(labels), "utility": rules.utility_test(labels)}.items():
+            if not np.any(mask):
+                raise UsageError(
+                    f"suite '{suite.name}': data set '{suite.dataset}' has no test images to measure {what} of"
+                    f" '{name}' on: raise test_size, or choose other classes or corruptions"
+                )
+    return size

@@ -1,0 +1,58 @@
+"""How the trials of a run are run: a suite on one kind of machine, with all that is left open there decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from unlearnbench.boundary.boundary import Request
+from unlearnbench.boundary.isolation import Isolation
+from unlearnbench.models import ModelSpec
+from unlearnbench.problems.case import Case
+from unlearnbench.problems.corruption import Indices
+from unlearnbench.problems.suite import OriginalSpec, Suite
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A suite, and where it runs. `precision` is never `auto`."""
+
+    suite: Suite
+    device: str
+    precision: str
+    isolation: Isolation
+
+    def model(self, case: Case, original: OriginalSpec) -> ModelSpec:
+        images = case.dataset.train_images  # [N, C, S, S]
+        return ModelSpec(
+            architecture=self.suite.model.architecture,
+            width=self.suite.model.width,
+            capacity=original.capacity,
+            classes=len(case.dataset.classes),
+            channels=images.shape[1],
+            image_size=images.shape[-1],
+        )
+
+    def request(self, case: Case, original: OriginalSpec, *, entry: str, seed: int, forget: Indices) -> Request:
+        """A request to run `entry` on a case, from no original and within the limits of the suite."""
+        suite = self.suite
+        assert case.file is not None, "the case was laid out for trials"
+        return Request(
+            entry=entry,
+            training_set=str(case.file),
+            forget=forget.tolist(),
+            model=self.model(case, original),
+            pipeline=case.pipeline(suite.recipe),
+            budget=suite.budget,
+            recipe=suite.recipe_of(original),
+            seed=seed,
+            threads=suite.threads,
+            precision=self.precision,
+            device=self.device,
+            seconds=suite.limits.seconds,
+            memory_bytes=round(suite.limits.memory_gib * 2**30),
+        )
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bfloat16")

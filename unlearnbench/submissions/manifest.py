@@ -1,0 +1,126 @@
+"""The content of submission.toml, and what its variants make of it.
+
+A variant is a table of hyperparameters that differ from the defaults of its class. The keys of `RESERVED` in it are no
+hyperparameters: those of the manifest replace what the manifest says, and `extends` lists variants above, whose tables
+this one's is added to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from annotated_types import Len
+from pydantic import StringConstraints
+
+from unlearnbench.contract.method import RESERVED
+from unlearnbench.contract.recipe import STRICT
+from unlearnbench.errors import UsageError
+from unlearnbench.problems.specification import validated
+
+NAME = r"[a-z][a-z0-9_]*"
+Name = Annotated[str, StringConstraints(pattern=rf"^{NAME}$", max_length=80)]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method is given beyond, or without, what all are given."""
+
+    __pydantic_config__ = STRICT
+
+    corrupted_indices: bool = False
+    tied_dropout: bool = False
+    """Whether it starts from originals trained with tied dropout, whatever the suite's other methods start from."""
+    forget_set: bool = True
+    """False for a method that looks at no forget set: it gets an empty one, and is run once on each original."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What tuning may choose for a hyperparameter: one of `choices`, or a number from `low` to `high`.
+
+    docs/protocol.md, section 5, says what tuning is.
+    """
+
+    __pydantic_config__ = STRICT
+
+    choices: Annotated[tuple[int | float | str | bool | None, ...], Len(2)] | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The keys of submission.toml."""
+
+    __pydantic_config__ = STRICT
+
+    name: Name
+    title: Annotated[str, Len(1, 200)]
+    authors: tuple[str, ...]
+    paper: str
+    license: Annotated[str, Len(1, 100)]
+    entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    code: Annotated[str, StringConstraints(pattern=rf"^{NAME}$")] | None = None
+    """The submission beside this one whose folder holds the code."""
+    role: Literal["ranked", "reference", "ablation"] = "ranked"
+    needs: Needs = field(default_factory=Needs)
+    variants: dict[Name, dict[str, Any]] = field(default_factory=dict)
+    search: dict[str, Range] = field(default_factory=dict)
+
+
+def read_variants(table: dict[str, Any], source: str) -> dict[str, tuple[Manifest, dict[str, Any]]]:
+    """What holds for each variant, by its name: the manifest as it changes it, and its hyperparameters.
+
+    The first one is `default`, which has the defaults of the class.
+
+    Args:
+        table: the content of submission.toml.
+        source: what errors call it.
+
+    Raises:
+        UsageError: naming the source, the key and what is allowed.
+    """
+    manifest = _validated(table, source)
+    tables: dict[str, dict[str, Any]] = {"default": {}}
+    for name, own in manifest.variants.items():
+        if name == "default":
+            raise UsageError(
+                f"{source}: variants.default has the defaults of the class: change those, and leave this table out"
+            )
+        bases = own.get("extends", [])
+        if not isinstance(bases, list) or not all(isinstance(base, str) and base in tables for base in bases):
+            raise UsageError(
+                f"{source}: variants.{name}.extends must be a list of variants above it: {', '.join(tables)}"
+            )
+        inherited = {key: value for base in bases for key, value in tables[base].items()}
+        tables[name] = inherited | {key: value for key, value in own.items() if key != "extends"}
+    found = {}
+    for name, own in tables.items():
+        changes = {key: value for key, value in own.items() if key in RESERVED}
+        changed = _validated(table | changes, f"{source}: variants.{name}") if changes else manifest
+        found[name] = changed, {key: value for key, value in own.items() if key not in RESERVED}
+    return found
+
+
+def _validated(table: dict[str, Any], source: str) -> Manifest:
+    manifest = validated(Manifest, table, source)
+    _check_search(manifest.search, source)
+    return manifest
+
+
+def _check_search(search: dict[str, Range], source: str) -> None:
+    """Refuse values that are right alone and wrong together."""
+    for key, values in search.items():
+        ends = (values.low, values.high)
+        if key in RESERVED:
+            raise UsageError(f"{source}: search.{key}: no hyperparameter can be called so ({', '.join(RESERVED)})")
+        if values.choices is None and None in ends:
+            raise UsageError(f"{source}: search.{key} needs `choices`, or both `low` and `high`")
+        if values.choices is not None and ends != (None, None):
+            raise UsageError(f"{source}: search.{key} has `choices` and an end of a range: give one or the other")
+        if values.low is not None and values.high is not None and not values.low < values.high:
+            raise UsageError(f"{source}: search.{key} needs low < high (got {values.low} and {values.high})")
+        if values.log and not (values.low is not None and values.low > 0):
+            raise UsageError(f"{source}: search.{key} needs low > 0 for a logarithmic range (got {values.low})")
