@@ -8,13 +8,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from unlearnbench.boundary import child
-from unlearnbench.boundary.boundary import Boundary, Request
+from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.boundary.problem import make_problem
+from unlearnbench.boundary.request import Request
 from unlearnbench.problems.suite_file import find, parse
 from unlearnbench.running import trial
 from unlearnbench.running.run import run_suite
@@ -62,7 +63,7 @@ def _parts(run: Call, load: float, evaluation: Call, addition: Call) -> dict[str
 def _load(request: Request) -> float:
     """Seconds that a trial takes to make its problem of the request; measured in this process."""
     begin = time.monotonic()
-    child._problem(asdict(request))
+    make_problem(request)
     return time.monotonic() - begin
 
 

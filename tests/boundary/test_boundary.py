@@ -9,6 +9,7 @@ import signal
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -88,7 +89,8 @@ class Dying:
 
 
 def test_a_server_that_is_being_killed_costs_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Boundary, "_order", lambda *_: b"{}\n")  # an order that the next server cannot read
+    unreadable = SimpleNamespace(to_line=lambda: b"{}\n")
+    monkeypatch.setattr(Boundary, "_order", lambda *_: unreadable)
     with Boundary("process") as boundary:
         server = boundary._start()
         os.kill(server.pid, signal.SIGKILL)

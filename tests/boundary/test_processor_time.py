@@ -14,7 +14,8 @@ import torch
 
 from unlearnbench import Pipeline
 from unlearnbench.boundary import limits as usage
-from unlearnbench.boundary.boundary import Boundary, Outcome, Request
+from unlearnbench.boundary.boundary import Boundary, Outcome
+from unlearnbench.boundary.request import Request
 from unlearnbench.errors import UsageError
 from unlearnbench.models import ModelSpec, build
 from unlearnbench.problems.suite import Suite

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,10 +21,8 @@ from safetensors.torch import load
 
 from unlearnbench.boundary import isolation
 from unlearnbench.boundary.isolation import Isolation
-from unlearnbench.contract.images import Pipeline
-from unlearnbench.contract.recipe import Budget, Recipe
+from unlearnbench.boundary.request import Order, Request
 from unlearnbench.errors import HarnessError, UsageError
-from unlearnbench.models import ModelSpec
 from unlearnbench.models.weights import Weights, find_fault
 from unlearnbench.submissions.sources import find_sources
 from unlearnbench.system.machine import KEEP_MEMORY
@@ -33,36 +31,6 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"
 HEADER_BYTES = 2**20  # what a file of weights may have beside them
 ATTEMPTS = 10
 """How often a trial is begun that others, of the same user, kill before its first line; with a second between."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """All that a trial's process is given. Positions are those of samples in D_tr.
-
-    Attributes:
-        training_set: the file of D_tr.
-        original: the file of the original; None for who starts from none.
-        folder: of the submission; None if it is installed.
-        corrupted: D_m, for a submission that declares that it needs it.
-    """
-
-    entry: str
-    training_set: str
-    forget: list[int]
-    model: ModelSpec
-    pipeline: Pipeline
-    budget: Budget
-    recipe: Recipe
-    seed: int
-    threads: int
-    precision: str
-    device: str
-    seconds: float
-    memory_bytes: int
-    original: str | None = None
-    folder: str | None = None
-    hyperparameters: dict[str, Any] = field(default_factory=dict)
-    corrupted: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +147,7 @@ class Boundary:
         """
         folder = Path(tempfile.mkdtemp(prefix="trial-", dir=self.folder))
         try:
-            order = self._order(request, folder)
+            order = self._order(request, folder).to_line()
             for _ in range(ATTEMPTS):
                 events, descriptor = self._exchange(order)
                 if events or self._closed:  # otherwise the server was killed with it in its hands
@@ -206,24 +174,29 @@ class Boundary:
             with suppress(subprocess.TimeoutExpired):  # it lives: what was lost is the process of this trial alone
                 server.wait(timeout=1)
 
-    def _order(self, request: Request, folder: Path) -> bytes:
-        """The request as a line, with the places where the trial finds what it is given."""
-        order: dict[str, Any] = {**asdict(request), "private": str(folder / "own"), "sandbox": None}
-        (folder / "own").mkdir()
-        code = "code"
+    def _order(self, request: Request, folder: Path) -> Order:
+        """What the server is sent, with the places where the trial finds what it is given."""
+        private = folder / "own"
+        private.mkdir()
         if request.folder is not None:  # of the submission, what was hashed, and nothing else that lies beside it
-            code = f"code/{Path(request.folder).name}"  # the name that it is imported by
-            order["folder"] = str(folder / code)
-            for file in find_sources(Path(request.folder)):
-                copy = folder / code / file.relative_to(request.folder)
+            source = Path(request.folder)
+            code = folder / "code" / source.name
+            for file in find_sources(source):
+                copy = code / file.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
-        if self.level == "strict":
-            names = {"training_set": "training_set.safetensors", "original": "original.safetensors", "folder": code}
-            given = {name: order[key] for key, name in names.items() if order[key] is not None}
-            order |= {key: f"{isolation.GIVEN}/{name}" for key, name in names.items() if order[key] is not None}
-            order |= {"private": "/tmp", "sandbox": isolation.sandbox_command(given, request.device)}
-        return json.dumps(order).encode() + b"\n"
+            request = replace(request, folder=str(code))
+        if self.level == "process":
+            return Order(request, str(private), None)
+        given = {"training_set.safetensors": request.training_set}
+        inside = replace(request, training_set=f"{isolation.GIVEN}/training_set.safetensors")
+        if request.original is not None:
+            given["original.safetensors"] = request.original
+            inside = replace(inside, original=f"{isolation.GIVEN}/original.safetensors")
+        if request.folder is not None:
+            given["code"] = str(folder / "code")
+            inside = replace(inside, folder=f"{isolation.GIVEN}/code/{Path(request.folder).name}")
+        return Order(inside, "/tmp", isolation.sandbox_command(given, request.device))
 
     def _exchange(self, order: bytes) -> tuple[dict[str, dict[str, Any]], int | None]:
         """The events of one trial by name, and the descriptor of the file with its weights."""

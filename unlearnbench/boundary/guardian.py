@@ -23,6 +23,7 @@ from typing import Any
 from unlearnbench.boundary import child, sandbox
 from unlearnbench.boundary import limits as usage
 from unlearnbench.boundary.isolation import DISK_BYTES
+from unlearnbench.boundary.request import Order, read_order
 
 LOADING_SECONDS = 300.0  # for the harness's own part, before the clock of the method runs
 LOOK_SECONDS = 0.25
@@ -33,14 +34,14 @@ PHASES = ("loaded", "started", "finished", "failed")
 
 def guard(connection: socket.socket) -> None:
     """Serve one request; the answers are JSON lines: `loaded` when the method's part begins, then `ended`."""
-    order = json.loads(connection.makefile("rb").readline())
-    own = sandbox.start(order["sandbox"]) if order["sandbox"] else None
+    order = read_order(connection.makefile("rb").readline())
+    own = sandbox.start(order.sandbox) if order.sandbox else None
     if own is None:
         sandbox.adopt_orphans()
     else:
         own.join()
     trial = _fork(order, connection, own)
-    end = trial.watch(connection, order["seconds"])
+    end = trial.watch(connection, order.request.seconds)
     trial.end()
     descriptors = []
     if end["reason"] is None:
@@ -54,8 +55,8 @@ def guard(connection: socket.socket) -> None:
     connection.sendall(content[sent:])
 
 
-def _fork(order: dict[str, Any], connection: socket.socket, own: sandbox.Sandbox | None) -> Trial:
-    folder = os.open(order["private"], os.O_RDONLY | os.O_DIRECTORY)
+def _fork(order: Order, connection: socket.socket, own: sandbox.Sandbox | None) -> Trial:
+    folder = os.open(order.private, os.O_RDONLY | os.O_DIRECTORY)
     (reports, report), (printed, output) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -70,25 +71,25 @@ def _fork(order: dict[str, Any], connection: socket.socket, own: sandbox.Sandbox
     os.close(report)
     os.close(output)
     os.fchdir(folder)
-    return Trial(pid, reports, printed, folder, order["memory_bytes"], own)
+    return Trial(pid, reports, printed, folder, order.request.memory_bytes, own)
 
 
-def _enter(order: dict[str, Any], report: int, output: int) -> None:
+def _enter(order: Order, report: int, output: int) -> None:
     """Make the surroundings of the trial bare: own session, own folder, no other descriptor, no capability."""
     os.setsid()
-    os.chdir(order["private"])
+    os.chdir(order.private)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.closerange(3, report)
     os.closerange(report + 1, 4096)
-    os.environ["TMPDIR"] = os.environ["HOME"] = order["private"]
+    os.environ["TMPDIR"] = os.environ["HOME"] = order.private
     os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)  # set by an import in the server, and shared by all
     tempfile.tempdir = None
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (DISK_BYTES, DISK_BYTES))
-    if order["sandbox"]:
+    if order.sandbox:
         sandbox.give_up_privileges()
     sandbox.die_with_parent()
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from unlearnbench.boundary.boundary import Request
 from unlearnbench.boundary.isolation import Isolation
+from unlearnbench.boundary.request import Request
 from unlearnbench.models import ModelSpec
 from unlearnbench.problems.case import Case
 from unlearnbench.problems.corruption import Indices
