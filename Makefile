@@ -1,4 +1,4 @@
-# One word a verb. `make leaderboard` and `make test` work on a fresh machine with Python 3.11+.
+# `make leaderboard` and `make test` work on a fresh machine with Python 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -6,7 +6,9 @@ BASE ?= main
 SUITE ?= digits-quick
 ALWAYS_RUN := retrain
 
-.PHONY: setup leaderboard findings test slow lint check check-submissions clean
+SHOWN := detect_retrain rem/digits scrub/digits npo/digits ssd/digits retrain
+
+.PHONY: setup leaderboard findings docs test slow lint check check-submissions clean
 
 setup: .venv/installed
 
@@ -15,14 +17,21 @@ setup: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-# A demonstration: one seed of the default suite. The committed board stays as it is.
+# A demonstration: one seed of the default suite. The committed board is not changed.
 leaderboard: setup
 	$(BIN)/unlearnbench run digits --seed 0
 	$(BIN)/unlearnbench leaderboard digits --seed 0 --out build/leaderboard
 
-# After an official run: the tables in submissions/README.md follow; what is said about them is for a person to check.
+# After an official run: update the tables in submissions/README.md. A person checks what is said about them.
 findings: setup
 	$(BIN)/python -m unlearnbench.report.text.findings leaderboard/trials.csv submissions/README.md
+
+# The command line reference from the help texts, and the maps that the README shows from the committed board.
+docs: setup
+	$(BIN)/python -m typer unlearnbench.cli utils docs --name unlearnbench --title "Command line reference" --output docs/cli.md
+	rm -f build/board.db
+	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --into build/board.db
+	$(BIN)/unlearnbench plot maps digits $(SHOWN:%=--method %) --database build/board.db --out docs/maps.png
 
 test: setup
 	$(BIN)/python -m ruff check .
@@ -38,11 +47,11 @@ lint: setup
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m mypy
 
-# What the default suite gives today, against the committed baseline; on the machine that wrote it, to the last digit.
+# Compare the default suite with the committed baseline; on the machine that wrote it, to the last digit.
 check: setup
 	$(BIN)/unlearnbench check --against leaderboard/baseline.csv
 
-# What the submissions that differ from those of the revision BASE give on SUITE, before and after.
+# Run the submissions that differ from revision BASE on SUITE, before and after, and compare.
 check-submissions: setup
 	rm -rf .check
 	mkdir .check
@@ -56,7 +65,7 @@ check-submissions: setup
 	$(BIN)/unlearnbench leaderboard $(SUITE) --out .check/leaderboard --database .check/now.db
 	$(BIN)/unlearnbench check --against .check/baseline.csv --no-run --database .check/now.db --summary .check/summary.md --junit .check/junit.xml
 
-# Options that name the changed submissions, and the one that is the unit of cost, of those that are in the folder.
+# `--method` options for the changed submissions and the unit of cost, as far as the folder has them.
 those_in = $$(for name in $(ALWAYS_RUN) $$(cat .check/changed); do test ! -d $(1)/$$name || echo --method $$name; done)
 
 clean:

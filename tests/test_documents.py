@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from unlearnbench.submissions.template import FILES
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-STORE = (ROOT / "docs/store.md").read_text()
 CLUSTER = (ROOT / "docs/cluster.md").read_text()
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 DOCUMENTS = [
@@ -45,34 +45,64 @@ OWN = [
 """All text that people of this project wrote: code, documents, suites, templates."""
 
 
+def test_the_command_line_reference_is_up_to_date() -> None:
+    command = [sys.executable, "-m", "typer", "unlearnbench.cli", "utils", "docs", "--name", "unlearnbench"]
+    command += ["--title", "Command line reference"]
+    written = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert (ROOT / "docs/cli.md").read_text().rstrip() == written.rstrip(), "run `make docs`"
+
+
+def check_command(line: str) -> None:
+    """The line names a command that exists, and only options that the command has."""
+    verb, *rest = line.split()
+    if verb not in COMMANDS:
+        verb = " ".join([verb, *rest[:1]])
+    assert verb in COMMANDS, line
+    known = {option for parameter in COMMANDS[verb].params for option in parameter.opts}
+    assert {word for word in rest if word.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name != "cli.md"], ids=lambda path: path.name)
+def test_the_documents_name_no_verb_and_no_option_that_does_not_exist(document: Path) -> None:
+    for line in re.findall(r"(?:^|`)unlearnbench ([^`#\n]+)", document.read_text(), re.MULTILINE):
+        check_command(line)
+
+
 @pytest.mark.parametrize("verb", COMMANDS)
-def test_every_verb_is_in_the_readme(verb: str) -> None:
-    assert re.search(rf"^\| `unlearnbench {verb}\b", README, re.MULTILINE)
+def test_every_command_has_an_example(verb: str) -> None:
+    (line,) = re.fullmatch(r"Example: `unlearnbench (.+)`", COMMANDS[verb].epilog).groups()
+    assert line.startswith(verb)
+    check_command(line)
 
 
-def test_every_option_of_run_is_in_the_readme() -> None:
-    options = {option for parameter in COMMANDS["run"].params for option in parameter.opts if option.startswith("--")}
-    assert options == set(re.findall(r"^\| `(--[a-z-]+)", README, re.MULTILINE))
-
-
-def test_the_documents_name_no_verb_and_no_option_that_does_not_exist() -> None:
-    for line in re.findall(r"(?:^|`)unlearnbench ([^`#\n]+)", README + CONTRIBUTING + STORE + CLUSTER, re.MULTILINE):
-        verb, *rest = line.split()
-        if verb not in COMMANDS:
-            verb = " ".join([verb, *rest[:1]])
-        assert verb in COMMANDS, line
-        known = {option for parameter in COMMANDS[verb].params for option in parameter.opts}
-        assert {word for word in rest if word.startswith("--")} <= known, line
+def targets(document: Path) -> list[tuple[Path, str]]:
+    """The files that a document links to, each with the anchor in it."""
+    links = re.findall(r"(?<!!)\[[^]]*\]\(([^):#]*)(?:#([^)]*))?\)", document.read_text())
+    return [((document.parent / target).resolve() if target else document, anchor) for target, anchor in links]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_between_files_lead_somewhere(document: Path) -> None:
-    for target in re.findall(r"(?<!!)\[[^]]*\]\(([^):]+)\)", document.read_text()):
-        assert (document.parent / target).exists(), target
+    for target, anchor in targets(document):
+        assert target.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles], anchor
 
 
-def test_the_readme_shows_the_map() -> None:
-    assert "](leaderboard/figures/maps.png)" in README
+def test_the_readme_leads_to_every_document() -> None:
+    assert set(DOCUMENTS) <= {ROOT / "README.md", *(target for target, _ in targets(ROOT / "README.md"))}
+
+
+def test_the_readme_shows_the_maps_and_the_top_of_the_board() -> None:
+    assert "](docs/maps.png)" in README
+    board = (ROOT / "leaderboard/ranking.md").read_text().split("## Ranking")[1].splitlines()
+    ranked = [[cell.strip() for cell in line.split("|")[1:-1]] for line in board if line.startswith("| ")]
+    product = "Utility \N{MULTIPLICATION SIGN} healed"
+    columns = [ranked[0].index(name) for name in ("Method", product, "Healed", "Utility", "Cost")]
+    shown = [re.sub("[`|]", " ", line).split() for line in README.splitlines() if re.match(r"\| `\w", line)]
+    assert len(shown) == 5
+    assert shown == [[row[column] for column in columns] for row in ranked[2 : 2 + len(shown)]]
 
 
 def test_every_data_set_has_a_card() -> None:

@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.main import get_command
-
-from unlearnbench import cli
+from commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 MAKEFILE = (ROOT / "Makefile").read_text()
-COMMANDS: dict[str, Any] = getattr(get_command(cli.app), "commands")  # noqa: B009
 
 
 def parsed(file: Path) -> dict[Any, Any]:
@@ -79,7 +76,9 @@ def test_every_command_of_the_makefile_and_the_workflows_exists() -> None:
     calls = re.findall(r"(?:\$\(BIN\)/|run: )unlearnbench ([^|>\n]+)", text)
     assert len(calls) >= 8
     for call in calls:
-        verb, *rest = re.sub(r"\$\(call [^)]*\)", "", call).split()
+        verb, *rest = re.sub(r"\$\(\S+ [^)]*\)", "", call).split()
+        if verb not in COMMANDS:  # `store load`
+            verb = f"{verb} {rest[0]}"
         known = {option for parameter in COMMANDS[verb].params for option in parameter.opts}
         assert {word for word in rest if word.startswith("--")} <= known, call
 

@@ -8,18 +8,21 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import Submissions, Suites, app, out
+from unlearnbench.cli.common import SUBMIT, Submissions, Suites, app, out
 
 
-@app.command()
+@app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench methods`")
 def methods(
     submissions: Submissions = Path("submissions"),
     changed_from: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Only the names of those that differ from these submissions, gone ones too."),
+        typer.Option(metavar="DIR", help="Print only the names that differ from the submissions in DIR."),
     ] = None,
 ) -> None:
-    """List the methods: submissions in the folder and installed packages."""
+    """List the methods.
+
+    Methods come from the folder of submissions and from installed packages.
+    """
     from unlearnbench.submissions.finding import discover, find_changed
 
     if changed_from is not None:
@@ -32,9 +35,9 @@ def methods(
     out.print(table)
 
 
-@app.command()
+@app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench suites`")
 def suites(suites: Suites = Path("suites")) -> None:
-    """List the suites with the size of their grids."""
+    """List the suites and their number of problems."""
     from unlearnbench.problems.suite_file import parse
 
     table = Table("suite", "title", "data set", "problems")
@@ -45,25 +48,31 @@ def suites(suites: Suites = Path("suites")) -> None:
     out.print(table)
 
 
-@app.command()
+@app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench new my_method`")
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the method: lower case, digits, underscores.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name: lower-case letters, digits, underscores.")],
     submissions: Submissions = Path("submissions"),
 ) -> None:
-    """Start a submission: a small working method to change into yours."""
+    """Create a submission from the template.
+
+    The template is a small method that works.
+    """
     from unlearnbench.submissions.template import start
 
     folder = start(name, submissions)
-    out.print(f"{folder / 'submission.toml'}: say what it is", soft_wrap=True)
-    out.print(f"{folder / 'method.py'}: say how it works", soft_wrap=True)
-    out.print(f"Then check it: unlearnbench validate {folder}", soft_wrap=True)
+    out.print(f"{folder / 'submission.toml'}: describe the method here", soft_wrap=True)
+    out.print(f"{folder / 'method.py'}: implement it here", soft_wrap=True)
+    out.print(f"Then run: unlearnbench validate {folder}", soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench validate submissions/my_method`")
 def validate(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of a submission.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of the submission.")],
 ) -> None:
-    """Run every variant of a submission on a tiny problem of each kind; takes seconds."""
+    """Check a submission on tiny problems.
+
+    Runs every variant on one tiny problem of each kind, which takes seconds. Exits with 1 if a variant fails.
+    """
     from unlearnbench.verify.validate import validate as run_checks
 
     checks = run_checks(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unlearnbench.cli.common import (
+    CHECK,
     DATABASE,
     Bar,
     Data,
@@ -32,13 +33,16 @@ if TYPE_CHECKING:
     from unlearnbench.submissions.finding import Submission
 
 
-@app.command()
+@app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench baseline digits --out leaderboard/baseline.csv`")
 def baseline(
     suite: StoredSuite,
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="CSV file to write.")],
     database: Database = DATABASE,
 ) -> None:
-    """Write what is stored of a suite as the baseline that later checks compare with."""
+    """Write stored results as a baseline.
+
+    The baseline is the CSV file that `unlearnbench check` compares with.
+    """
     from unlearnbench.store.store import Store
     from unlearnbench.verify.baseline import not_recorded, records, write
 
@@ -53,36 +57,40 @@ def baseline(
     out.print(f"{len(frame)} trials of {frame['method'].nunique()} methods written to {out_file}", soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench check --against leaderboard/baseline.csv`")
 def check(
-    against: Annotated[Path, typer.Option(metavar="FILE", help="Baseline, as `unlearnbench baseline` writes it.")],
+    against: Annotated[Path, typer.Option(metavar="FILE", help="Baseline written by `unlearnbench baseline`.")],
     suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="Name of a suite or its file; the baseline's by default.")
+        str | None,
+        typer.Argument(metavar="SUITE", help="Name of a suite, or path of a suite file; default: the baseline's."),
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this method (repeat for more); all by default.")
+        list[str] | None, typer.Option(metavar="NAME", help="Only this method (repeatable); default: all.")
     ] = None,
     cost_factor: Annotated[
-        float, typer.Option(metavar="F", min=1, help="A method whose cost grew more than this is a regression.")
+        float, typer.Option(metavar="F", min=1, help="Report a cost that grew by more than this factor.")
     ] = 2.0,
-    summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a summary in Markdown.")] = None,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the findings as JUnit XML.")] = None,
-    no_run: Annotated[bool, typer.Option("--no-run", help="Run nothing: judge what the database holds.")] = False,
+    summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a Markdown summary to FILE.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to FILE.")] = None,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Run nothing; check what is in the store.")] = False,
     database: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="Where results go, and are not run again; by default nowhere: all is run anew."
+            metavar="URL", help="Store that keeps the results; default: a temporary one, so everything is run."
         ),
     ] = None,
     data: Data = Path("data"),
     submissions: Submissions = Path("submissions"),
     suites: Suites = Path("suites"),
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads of a trial.")
+        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads per trial.")
     ] = None,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
-    """Run a suite anew and compare it with a baseline; exits with 1 if anything got worse."""
+    """Check for regressions against a baseline.
+
+    Runs the suite again and compares the results. Exits with 1 if anything got worse.
+    """
     from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.report.text import verdict
     from unlearnbench.store.store import Store
@@ -179,7 +187,7 @@ def _run(
                 watch=bar.show,
             )
     except KeyboardInterrupt:
-        err.print("Stopped. With --database, every finished trial is stored and the same command goes on from there.")
+        err.print("Stopped. With --database, every finished trial is stored and the same command continues from there.")
         raise typer.Exit(130) from None
     for message in ran.warnings:
         bar.warn(message)

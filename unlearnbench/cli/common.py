@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 DATABASE = "sqlite:///data/unlearnbench.db"
 
+# The groups of `unlearnbench --help`.
+RUN, RESULTS, SUBMIT = "Run trials", "Show results", "Write a submission"
+CHECK, STORE = "Check results", "Share results"
+
 
 class Level(StrEnum):
     """As in `boundary.isolation`, which takes too long to import for `--help`."""
@@ -30,7 +34,8 @@ class Level(StrEnum):
 
 app = typer.Typer(
     name="unlearnbench",
-    help="Benchmark machine unlearning of corrupted data: run methods on a grid of problems and draw the map.",
+    help="Benchmark machine unlearning of corrupted data in image classifiers.",
+    rich_markup_mode="markdown",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,24 +45,25 @@ app = typer.Typer(
 out = Console(width=None if sys.stdout.isatty() else 160, markup=False)
 err = Console(stderr=True, markup=False)
 
-SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite, or the path of a suite file.")]
-StoredSuite = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite that was run.")]
-Database = Annotated[str, typer.Option(metavar="URL", help="Results database: a SQLAlchemy URL or an SQLite file.")]
+SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite, or path of a suite file.")]
+StoredSuite = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite in the store.")]
+Database = Annotated[str, typer.Option(metavar="URL", help="Store: a SQLAlchemy URL or an SQLite file.")]
 Data = Annotated[
     Path,
-    typer.Option(metavar="DIR", resolve_path=True, file_okay=False, help="Folder of data sets and original models."),
+    typer.Option(metavar="DIR", resolve_path=True, file_okay=False, help="Folder for data sets and original models."),
 ]
 Submissions = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of submissions.")]
 Suites = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of suite files.")]
 OnlySeeds = Annotated[
-    list[int] | None, typer.Option("--seed", metavar="N", help="Only this seed (repeat for more); all by default.")
+    list[int] | None, typer.Option("--seed", metavar="N", help="Only this seed (repeatable); default: all.")
 ]
 OnlyRates = Annotated[
     list[float] | None,
-    typer.Option("--rate", metavar="X", help="Only this discovery rate, such as 0.5 (repeat for more)."),
+    typer.Option("--rate", metavar="X", help="Only this discovery rate, such as 0.5 (repeatable); default: all."),
 ]
 OnlyCorruptions = Annotated[
-    list[str] | None, typer.Option("--corruption", metavar="NAME", help="Only this corruption (repeat for more).")
+    list[str] | None,
+    typer.Option("--corruption", metavar="NAME", help="Only this corruption (repeatable); default: all."),
 ]
 
 

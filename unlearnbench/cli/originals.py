@@ -7,22 +7,25 @@ from typing import Annotated
 
 import typer
 
-from unlearnbench.cli.common import DATABASE, Data, Database, OnlySeeds, StoredSuite, Suites, app, board_of, out
+from unlearnbench.cli.common import DATABASE, STORE, Data, Database, OnlySeeds, StoredSuite, Suites, app, board_of, out
 
-originals_app = typer.Typer(help="Share the original models that trials start from: export, import.")
-app.add_typer(originals_app, name="originals", no_args_is_help=True)
+originals_app = typer.Typer(help="Export and import original models.")
+app.add_typer(originals_app, name="originals", no_args_is_help=True, rich_help_panel=STORE)
 
 
-@originals_app.command()
+@originals_app.command(epilog="Example: `unlearnbench originals export digits --out originals`")
 def export(
     suite: StoredSuite,
-    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder to write.")],
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to create.")],
     seed: OnlySeeds = None,
     database: Database = DATABASE,
     data: Data = Path("data"),
     suites: Suites = Path("suites"),
 ) -> None:
-    """Write the originals of a suite's board, with an index, to a folder that others can import."""
+    """Export the original models of a suite.
+
+    Writes the originals that the trials on the board start from, with an index.
+    """
     from unlearnbench.running.originals_files import export as write
     from unlearnbench.store.store import Store
 
@@ -32,13 +35,16 @@ def export(
     _say(f"{count} originals written to {folder}")
 
 
-@originals_app.command("import")
+@originals_app.command("import", epilog="Example: `unlearnbench originals import originals`")
 def import_(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `originals export` wrote.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by `unlearnbench originals export`.")],
     database: Database = DATABASE,
     data: Data = Path("data"),
 ) -> None:
-    """Take over the originals of an exported folder, so that trials here start from the same weights."""
+    """Import exported original models.
+
+    Trials that run here afterwards start from the same weights.
+    """
     from unlearnbench.running.originals_files import import_into, stored_hashes
 
     imported = import_into(data / "originals", folder, stored_hashes(database))

@@ -10,6 +10,7 @@ import typer
 
 from unlearnbench.cli.common import (
     DATABASE,
+    RESULTS,
     Database,
     Level,
     OnlyCorruptions,
@@ -41,24 +42,25 @@ class By(StrEnum):
     corruption = "corruption"
 
 
-Formats = Annotated[Format, typer.Option("--format", help="How it is written.")]
-OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="File to write to, not the terminal.")]
+Formats = Annotated[Format, typer.Option("--format", help="Output format.")]
+OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="File to write; default: the terminal.")]
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench leaderboard digits --out build/leaderboard`")
 def leaderboard(
     suite: StoredSuite,
-    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder to write to.")],
-    isolation: Annotated[
-        Level, typer.Option(help="Count trials of a lower level of isolation as missing.")
-    ] = Level.process,
+    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder to write.")],
+    isolation: Annotated[Level, typer.Option(help="Count trials with weaker isolation as missing.")] = Level.process,
     seed: OnlySeeds = None,
     rate: OnlyRates = None,
     corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
     suites: Suites = Path("suites"),
 ) -> None:
-    """Write the leaderboard of a suite: figures, tables and a static site."""
+    """Write the leaderboard of a suite.
+
+    It consists of figures, tables and a static site.
+    """
     from unlearnbench.report.leaderboard import write_leaderboard
     from unlearnbench.report.numbers.ranking import ranking
     from unlearnbench.report.text.tables import ranked_tables
@@ -72,10 +74,10 @@ def leaderboard(
     _say_what_is_out(board)
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench table digits --by corruption --format latex`")
 def table(
     suite: StoredSuite,
-    by: Annotated[By, typer.Option(help="One table over all problems, or one for each corruption.")] = By.overall,
+    by: Annotated[By, typer.Option(help="One table over all problems, or one per corruption.")] = By.overall,
     form: Formats = Format.terminal,
     out_file: OutFile = None,
     seed: OnlySeeds = None,
@@ -84,7 +86,10 @@ def table(
     database: Database = DATABASE,
     suites: Suites = Path("suites"),
 ) -> None:
-    """Rank the methods of a suite, with intervals over seeds."""
+    """Rank the methods of a suite.
+
+    Intervals are over seeds.
+    """
     from unlearnbench.report.text.rendering import ranking_as
     from unlearnbench.store.store import Store
 
@@ -94,17 +99,20 @@ def table(
     _say_what_is_out(board)
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench compare rem/digits npo/digits`")
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="Name of a method, or name/variant.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Name of the method that it is compared with.")],
-    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite that was run.")] = "digits",
+    first: Annotated[str, typer.Argument(metavar="A", help="Method, as `name` or `name/variant`.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Method to compare A with.")],
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite in the store.")] = "digits",
     form: Formats = Format.terminal,
     out_file: OutFile = None,
     database: Database = DATABASE,
     suites: Suites = Path("suites"),
 ) -> None:
-    """Show where on the map one method beats another, within the seeds that both have."""
+    """Show where one method beats another.
+
+    Shows A minus B in every cell of the map, over the seeds that both methods have.
+    """
     from unlearnbench.report.text.rendering import comparison_as
     from unlearnbench.store.store import Store
 
@@ -113,14 +121,17 @@ def compare(
     _show(comparison_as(form.value, board, first, second), out_file)
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench tunings digits`")
 def tunings(
     suite: StoredSuite,
     form: Formats = Format.terminal,
     out_file: OutFile = None,
     database: Database = DATABASE,
 ) -> None:
-    """Show what tuning found for each method of a suite, and what the choice without clean data costs."""
+    """Show what tuning found for each method.
+
+    Also shows what choosing hyperparameters without clean data costs.
+    """
     from unlearnbench.report.text.rendering import tunings_as
     from unlearnbench.store.store import Store
 
@@ -128,17 +139,20 @@ def tunings(
         _show(tunings_as(form.value, store.engine, suite), out_file)
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench show my_method`")
 def show(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name of a method, or name/variant.")],
-    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite that was run.")] = "digits",
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Method, as `name` or `name/variant`.")],
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite in the store.")] = "digits",
     seed: OnlySeeds = None,
     rate: OnlyRates = None,
     corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
     suites: Suites = Path("suites"),
 ) -> None:
-    """Show the map of one method: utility x healed for each regularity and discovery rate."""
+    """Show the map of one method.
+
+    Prints utility x healed for each corruption and discovery rate.
+    """
     from unlearnbench.report.text.terminal_map import heatmap_table
     from unlearnbench.store.store import Store
 
@@ -147,7 +161,7 @@ def show(
     out.print(heatmap_table(board.frame, method))
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench plot maps digits --out maps.pdf`")
 def plot(
     kind: Annotated[
         str, typer.Argument(metavar="KIND", help="One of: maps, regions, detail, rates, tied-dropout, healing.")
@@ -155,7 +169,7 @@ def plot(
     suite: StoredSuite,
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write: .svg, .pdf or .png.")],
     method: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Show this method (repeat for more); default: by KIND.")
+        list[str] | None, typer.Option(metavar="NAME", help="Show this method (repeatable); default: depends on KIND.")
     ] = None,
     seed: OnlySeeds = None,
     rate: OnlyRates = None,
@@ -163,7 +177,7 @@ def plot(
     database: Database = DATABASE,
     suites: Suites = Path("suites"),
 ) -> None:
-    """Draw one figure of a suite into a file, for a paper or a page."""
+    """Draw one figure of a suite."""
     from unlearnbench.report.figures import plot as draw
     from unlearnbench.store.store import Store
 

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from unlearnbench.cli.common import (
+    CHECK,
     DATABASE,
+    RUN,
     Bar,
     Data,
     Database,
@@ -28,7 +30,7 @@ from unlearnbench.cli.common import (
 )
 from unlearnbench.errors import UsageError
 
-STOPPED = "Stopped. Every finished trial is stored; the same command goes on from there."
+STOPPED = "Stopped. Every finished trial is stored; the same command continues from there."
 
 
 class Executor(StrEnum):
@@ -46,11 +48,12 @@ class Sampler(StrEnum):
     grid = "grid"
 
 
-@app.command()
+@app.command(rich_help_panel=RUN, epilog="Example: `unlearnbench run digits --method my_method --seed 0`")
 def run(
     suite: SuiteName,
     method: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this method (repeat for more); all by default.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this method (repeatable); default: those of the suite."),
     ] = None,
     seed: OnlySeeds = None,
     rate: OnlyRates = None,
@@ -60,21 +63,25 @@ def run(
     submissions: Submissions = Path("submissions"),
     suites: Suites = Path("suites"),
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: as many as there are cores for.")
+        int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: as many as the cores allow.")
     ] = None,
     executor: Annotated[
-        Executor, typer.Option(help="Run trials on this machine, or as tasks of a Ray cluster (docs/cluster.md).")
+        Executor, typer.Option(help="Run trials on this machine or on a Ray cluster.")
     ] = Executor.local,
     gpus_per_trial: Annotated[
         float | None,
-        typer.Option(metavar="X", min=0, help="With ray: a trial's share of a GPU; default: 1 if there are any."),
+        typer.Option(metavar="X", min=0, help="With ray: share of a GPU per trial; default: 1 if there are GPUs."),
     ] = None,
     isolation: Annotated[
-        Level, typer.Option(help="A process of its own, or also no network and no file but its own (Linux).")
+        Level,
+        typer.Option(help="`process`: one process per trial; `strict`: also no network, no other files."),
     ] = Level.process,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
-    """Run all trials of a suite that are not stored yet, and store their results."""
+    """Run the trials of a suite.
+
+    Trials that are stored already are not run again.
+    """
     from unlearnbench.boundary.isolation import require
     from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.report.numbers.ranking import ranking
@@ -129,20 +136,23 @@ def run(
     out.print(f"Draw the figures: unlearnbench leaderboard {grid.name} --out build/leaderboard{option}", soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=RUN, epilog="Example: `unlearnbench tune npo --suite digits`")
 def tune(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name of a method with a [search] table.")],
-    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite, or path to a suite file.")] = "digits",
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name of a method with a `[search]` table.")],
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite, or path of a suite file.")] = "digits",
     rule: Annotated[
-        Rule, typer.Option(help="Judge by what a method may see, or, never ranked, by true labels.")
+        Rule, typer.Option(help="Choose by what a method may see, or by true labels (never ranked).")
     ] = Rule.blind,
-    sampler: Annotated[Sampler, typer.Option(help="Optuna's Parzen estimator, or a grid.")] = Sampler.tpe,
+    sampler: Annotated[Sampler, typer.Option(help="Optuna's TPE sampler, or a grid.")] = Sampler.tpe,
     database: Database = DATABASE,
     data: Data = Path("data"),
     submissions: Submissions = Path("submissions"),
     suites: Suites = Path("suites"),
 ) -> None:
-    """Search the hyperparameters of a method on the suite's tuning seeds; prints the winner as a variant."""
+    """Search the hyperparameters of a method.
+
+    Searches on the tuning seeds of the suite and prints the best variant as TOML.
+    """
     from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.report.text.tables import cost_line, tries_table
     from unlearnbench.store.store import Store
@@ -165,15 +175,18 @@ def tune(
     out.print(as_variant(grid.name, start.variant, rule.value, tries[0]), markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench rerun 3f2a91`")
 def rerun(
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Key of a stored trial, or the beginning of it.")],
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Key of a stored trial, or its first characters.")],
     database: Database = DATABASE,
     data: Data = Path("data"),
     submissions: Submissions = Path("submissions"),
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
-    """Run a stored trial again from its record and compare; stores nothing, exits with 1 if a result differs."""
+    """Run one stored trial again and compare.
+
+    Stores nothing. Exits with 1 if a weight, a prediction or a metric differs.
+    """
     from unlearnbench.report.text.tables import comparison_table
     from unlearnbench.store.store import Store
     from unlearnbench.verify.rerun import rerun as run_again

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import DATABASE, Data, OnlySeeds, StoredSuite, Suites, app, board_of, err, out
+from unlearnbench.cli.common import DATABASE, STORE, Data, OnlySeeds, StoredSuite, Suites, app, board_of, err, out
 
 if TYPE_CHECKING:
     from unlearnbench.store.merge import Merged
 
-store_app = typer.Typer(help="Look after the results database: look, merge, export, dump, load, check, upgrade.")
-app.add_typer(store_app, name="store", no_args_is_help=True)
+store_app = typer.Typer(help="Inspect, merge, export and check stores.")
+app.add_typer(store_app, name="store", no_args_is_help=True, rich_help_panel=STORE)
 
-Url = Annotated[str, typer.Argument(metavar="URL", help="Results database: a SQLAlchemy URL or an SQLite file.")]
-OneSuite = Annotated[str | None, typer.Option(metavar="NAME", help="Only this suite; all by default.")]
+Url = Annotated[str, typer.Argument(metavar="URL", help="Store: a SQLAlchemy URL or an SQLite file.")]
+OneSuite = Annotated[str | None, typer.Option(metavar="NAME", help="Only this suite; default: all.")]
 
 
 class Format(StrEnum):
@@ -28,9 +28,12 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
-@store_app.command()
+@store_app.command(epilog="Example: `unlearnbench store info`")
 def info(url: Url = DATABASE) -> None:
-    """Show what a store holds: suites, trials, methods, versions, hardware."""
+    """Show what a store holds.
+
+    Lists suites, trials, methods, versions and hardware.
+    """
     from unlearnbench.store.info import info as look
     from unlearnbench.store.store import Store
 
@@ -51,12 +54,15 @@ def info(url: Url = DATABASE) -> None:
             _say(f"{name}: {value}")
 
 
-@store_app.command()
+@store_app.command(epilog="Example: `unlearnbench store merge laptop.db cluster.db --into all.db`")
 def merge(
-    others: Annotated[list[str], typer.Argument(metavar="OTHER...", help="Stores to read: URLs or SQLite files.")],
-    into: Annotated[str, typer.Option(metavar="URL", help="Store to add to; it is made if it is not there.")],
+    others: Annotated[list[str], typer.Argument(metavar="OTHER", help="Stores: SQLAlchemy URLs or SQLite files.")],
+    into: Annotated[str, typer.Option(metavar="URL", help="Store to add to; created if missing.")],
 ) -> None:
-    """Add the rows of other stores to one; what disagrees is shown, and stays as it is."""
+    """Add other stores to one store.
+
+    Where two stores disagree, the target keeps its row, the conflict is shown, and the exit code is 1.
+    """
     from unlearnbench.store.merge import merge as merge_stores
     from unlearnbench.store.store import Store
 
@@ -68,15 +74,18 @@ def merge(
     _conclude(conflicts, into)
 
 
-@store_app.command()
+@store_app.command(epilog="Example: `unlearnbench store dump digits --out leaderboard/digits`")
 def dump(
     suite: StoredSuite,
-    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the board; its files stay as is.")],
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the board; existing files stay.")],
     url: Url = DATABASE,
     seed: OnlySeeds = None,
     suites: Suites = Path("suites"),
 ) -> None:
-    """Write the board of a suite to text files, its whole seeds one by one; what the files hold already is left out."""
+    """Write the board of a suite to text files.
+
+    Writes one file per complete seed. Trials that files in the folder already hold are left out.
+    """
     from unlearnbench.report.numbers.board import counted
     from unlearnbench.store.dump import dump as write
     from unlearnbench.store.store import Store
@@ -90,14 +99,15 @@ def dump(
         _say(f"nothing new: the files in {folder} hold every trial of a whole seed of {suite}")
 
 
-@store_app.command()
+@store_app.command(epilog="Example: `unlearnbench store load leaderboard/digits/*.jsonl`")
 def load(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files that `store dump` wrote.")],
-    into: Annotated[
-        str, typer.Option(metavar="URL", help="Store to add to; it is made if it is not there.")
-    ] = DATABASE,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files written by `unlearnbench store dump`.")],
+    into: Annotated[str, typer.Option(metavar="URL", help="Store to add to; created if missing.")] = DATABASE,
 ) -> None:
-    """Add the rows of dumped files to a store; what disagrees is shown, and stays as it is."""
+    """Add dumped files to a store.
+
+    Where a file and the store disagree, the store keeps its row, the conflict is shown, and the exit code is 1.
+    """
     from unlearnbench.store.load import load as add
     from unlearnbench.store.load import parts
     from unlearnbench.store.store import Store
@@ -110,14 +120,17 @@ def load(
     _conclude(conflicts, into)
 
 
-@store_app.command()
+@store_app.command(epilog="Example: `unlearnbench store export --format parquet --out trials.parquet`")
 def export(
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
     url: Url = DATABASE,
-    form: Annotated[Format, typer.Option("--format", help="Kind of file.")] = Format.csv,
+    form: Annotated[Format, typer.Option("--format", help="File format.")] = Format.csv,
     suite: OneSuite = None,
 ) -> None:
-    """Write every planned trial with its context to a file, one row each."""
+    """Write every planned trial to a file.
+
+    Writes one row per trial, with its problem, original, method, metrics, times and run.
+    """
     from unlearnbench.report.numbers.export import export as write
     from unlearnbench.store.store import Store
 
@@ -126,9 +139,12 @@ def export(
     _say(f"{count} trials written to {out_file}")
 
 
-@store_app.command()
+@store_app.command(epilog="Example: `unlearnbench store recompute`")
 def recompute(url: Url = DATABASE, suite: OneSuite = None, data: Data = Path("data")) -> None:
-    """Compute every stored metric again from the stored predictions, and show what differs."""
+    """Recompute all metrics from predictions.
+
+    Uses the stored predictions and runs no trial. Exits with 1 if a stored value differs.
+    """
     from unlearnbench.store.store import Store
     from unlearnbench.verify.recompute import recompute as check
 
@@ -142,9 +158,12 @@ def recompute(url: Url = DATABASE, suite: OneSuite = None, data: Data = Path("da
         _complain(f"stored values that are not what the stored predictions say: {len(result.differences)}")
 
 
-@store_app.command()
+@store_app.command(epilog="Example: `unlearnbench store upgrade`")
 def upgrade(url: Url = DATABASE) -> None:
-    """Bring a store that an older version wrote to this version's tables; nothing in it is lost."""
+    """Upgrade a store from an older version.
+
+    Changes the tables to those of this version. No data is lost.
+    """
     from unlearnbench.store.migrations import upgrade as bring
 
     before, after = bring(url)
