@@ -17,7 +17,7 @@ from sqlalchemy import Engine, select
 
 from unlearnbench.errors import UsageError
 from unlearnbench.report.numbers.board import SEEDS, read_board
-from unlearnbench.report.numbers.frames import RETRAIN
+from unlearnbench.report.numbers.totals import RETRAIN
 from unlearnbench.store.schema import PlannedTrialRow, RunRow, TrialRow
 
 METRICS = ("healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility", "aggregate")

@@ -7,10 +7,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.metrics import Metrics, metrics
@@ -20,7 +16,8 @@ from unlearnbench.problems.corruption import CorruptedSet
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.suite import ProblemSpec
 from unlearnbench.store.labels import method_label, problem_label
-from unlearnbench.store.schema import PlannedTrialRow, PredictionRow, ProblemRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.store.results import Finished, finished
+from unlearnbench.store.schema import PredictionRow, TrialRow
 from unlearnbench.store.store import Store
 
 TOLERANCE = 1e-12
@@ -96,69 +93,40 @@ def recompute(store: Store, data: Path, *, suite: str | None = None) -> Recomput
     trials = without_score = 0
     differences: list[Difference] = []
     load = lru_cache(maxsize=1)(datasets.load)  # many runs are of the same suite
-    with Session(store.engine) as session:
-        for run, wanted in _runs(session, suite):
-            specification = run.suite_specification
-            sizes = {name: specification[name] for name in ("image_size", "train_size", "test_size")}
-            dataset = load(specification["dataset"], data, **sizes)
-            for row, judge in _judges(session, run, wanted, dataset, data):
-                problem = problem_label(row.corruption, row.discovery_rate, row.corruption_seed)
-                query = (
-                    select(TrialRow, PredictionRow, SubmissionRow.name, SubmissionRow.variant)
-                    .join(SubmissionRow)
-                    .outerjoin(PredictionRow, PredictionRow.trial_key == TrialRow.key)
-                    .where(wanted, TrialRow.problem_key == row.key)
-                    .order_by(SubmissionRow.name, SubmissionRow.variant, TrialRow.key)
-                )
-                for trial, prediction, name, variant in session.execute(query.execution_options(yield_per=200)):
-                    trials += 1
-                    without_score += trial.selection_score is None and row.discovered > 0
-                    differences += [
-                        Difference(trial.key, method_label(name, variant), problem, *values)
-                        for values in _differences(trial, prediction, judge)
-                    ]
+    judge: Judge | None = None
+    for item in finished(store.engine, suite):
+        specification = item.run.suite_specification
+        sizes = {name: specification[name] for name in ("image_size", "train_size", "test_size")}
+        judge = _judge(item, load(specification["dataset"], data, **sizes), data, judge)
+        trials += 1
+        without_score += item.trial.selection_score is None and item.problem.discovered > 0
+        method = method_label(item.submission.name, item.submission.variant)
+        problem = problem_label(item.problem.corruption, item.problem.discovery_rate, item.problem.corruption_seed)
+        differences += [
+            Difference(item.trial.key, method, problem, *values)
+            for values in _differences(item.trial, item.predictions, judge)
+        ]
     return Recomputed(trials, without_score, tuple(differences))
 
 
-def _runs(session: Session, suite: str | None) -> Iterator[tuple[RunRow, ColumnElement[bool]]]:
-    """The runs that recorded finished trials, and which trials those are."""
-    wanted: ColumnElement[bool] = TrialRow.state == "finished"
-    if suite is not None:
-        known = session.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)).all()
-        if suite not in known:
-            raise UsageError(
-                f"the store has no run of suite '{suite}'; it has runs of: {', '.join(known) or 'no suite'}"
-            )
-        planned = select(PlannedTrialRow.trial_key).join(RunRow).where(RunRow.suite == suite)
-        wanted &= TrialRow.key.in_(planned)
-    recording = select(RunRow).where(RunRow.id.in_(select(TrialRow.run_id).where(wanted)))
-    for run in session.scalars(recording.order_by(RunRow.suite, RunRow.started_at)).all():
-        yield run, wanted & (TrialRow.run_id == run.id)
-
-
-def _judges(
-    session: Session, run: RunRow, wanted: ColumnElement[bool], dataset: Dataset, data: Path
-) -> Iterator[tuple[ProblemRow, Judge]]:
-    """The problems of these trials, with what it takes to judge them."""
-    of_trials = select(ProblemRow).where(ProblemRow.key.in_(select(TrialRow.problem_key).where(wanted)))
-    order = (ProblemRow.corruption, ProblemRow.corruption_seed, ProblemRow.discovery_rate)
-    identity: dict[str, Any] = {}
-    for row in session.scalars(of_trials.order_by(*order)).all():
-        problem = ProblemSpec(**row.specification | {"class_pair": tuple(row.specification["class_pair"])})
-        if problem.data_fingerprint != dataset.fingerprint:
-            raise UsageError(
-                f"data set '{problem.dataset}' in {data} is not the one that suite '{run.suite}' was run on"
-                f" ({dataset.fingerprint[:12]} instead of {problem.data_fingerprint[:12]}): give the folder of that one"
-                " by --data"
-            )
-        if problem.original_identity() != identity:
-            truth, identity = problem.corrupted_set(dataset), problem.original_identity()
-        if truth.fingerprint != row.training_fingerprint:
-            raise UsageError(
-                f"{problem.corruption}, seed {problem.seed}, corrupts '{problem.dataset}' in another way than where"
-                f" suite '{run.suite}' was run: use that revision of unlearnbench ({run.revision or 'unknown'})"
-            )
-        yield row, Judge(problem, dataset, truth, run.suite_specification["budget"]["stop_accuracy"])
+def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None) -> Judge:
+    """What it takes to judge a trial; the truth of the `last` judge is used again if it is the same."""
+    run, row = item.run, item.problem
+    problem = ProblemSpec(**row.specification | {"class_pair": tuple(row.specification["class_pair"])})
+    if problem.data_fingerprint != dataset.fingerprint:
+        raise UsageError(
+            f"data set '{problem.dataset}' in {data} is not the one that suite '{run.suite}' was run on"
+            f" ({dataset.fingerprint[:12]} instead of {problem.data_fingerprint[:12]}): give the folder of that one"
+            " by --data"
+        )
+    known = last is not None and last.problem.original_identity() == problem.original_identity()
+    truth = last.truth if known and last is not None else problem.corrupted_set(dataset)
+    if truth.fingerprint != row.training_fingerprint:
+        raise UsageError(
+            f"{problem.corruption}, seed {problem.seed}, corrupts '{problem.dataset}' in another way than where"
+            f" suite '{run.suite}' was run: use that revision of unlearnbench ({run.revision or 'unknown'})"
+        )
+    return Judge(problem, dataset, truth, run.suite_specification["budget"]["stop_accuracy"])
 
 
 def _differences(

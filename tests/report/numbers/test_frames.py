@@ -5,7 +5,6 @@ from scipy import stats
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.corruption import CORRUPTIONS
-from unlearnbench.report.labels import row_labels
 from unlearnbench.report.numbers.frames import (
     beyond_oracle,
     healing_correlation,
@@ -15,6 +14,7 @@ from unlearnbench.report.numbers.frames import (
     states_of,
     thirds,
 )
+from unlearnbench.report.wording import row_labels
 
 HIGH, MEDIUM, LOW = "poison-trigger", "class-swap", "random-swap"
 CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
