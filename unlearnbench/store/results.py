@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Engine, distinct, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, distinct, func, select
+from sqlalchemy.orm import Session, aliased
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import OriginalSpec, Training
@@ -98,24 +98,21 @@ def planned_submissions(engine: Engine, runs: Sequence[RunRow]) -> list[PlannedS
         return [PlannedSubmission(*row) for row in connection.execute(query)]
 
 
-def count_recorded(
-    engine: Engine, planned: Collection[PlannedSubmission], beside: Collection[PlannedSubmission]
-) -> int:
+def count_recorded(engine: Engine, planned: Collection[PlannedSubmission], beside: Collection[str]) -> int:
     """How many records are of trials that one of these runs planned of these submissions, and none of `beside` did."""
-    here = select(PlannedTrialRow.trial_key).where(_planned_by(beside))
+    here = aliased(PlannedTrialRow)
+    other = select(here.trial_key).where(here.trial_key == PlannedTrialRow.trial_key, here.run_id.in_(beside))
     query = (
         select(func.count(distinct(PlannedTrialRow.trial_key)))
         .join(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
-        .where(_planned_by(planned), PlannedTrialRow.trial_key.not_in(here))
+        .where(
+            PlannedTrialRow.run_id.in_({item.run for item in planned}),
+            PlannedTrialRow.submission_key.in_({item.key for item in planned}),
+            ~other.exists(),
+        )
     )
     with engine.connect() as connection:
         return connection.scalar(query) or 0
-
-
-def _planned_by(pairs: Collection[PlannedSubmission]) -> ColumnElement[bool]:
-    return PlannedTrialRow.run_id.in_({pair.run for pair in pairs}) & PlannedTrialRow.submission_key.in_(
-        {pair.key for pair in pairs}
-    )
 
 
 class Planned(NamedTuple):

@@ -8,12 +8,13 @@ them.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, CursorResult, Engine, and_, func, or_, select
 
 from unlearnbench.problems.suite import OriginalSpec, Suite, seed_of
 from unlearnbench.store.columns import COLUMNS, DTYPES
@@ -141,10 +142,14 @@ def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> 
             *group,
             func.min(TrialRow.problem_key).label("problem_key"),
             func.count().label("recorded"),
-            (func.count() - func.count(TrialRow.aggregate)).label("failed"),
+            func.count(TrialRow.aggregate).label("finished"),
             func.max(TrialRow.healed_train).label("best"),
             *(func.sum(getattr(TrialRow, name)).label(name) for name in SCORES),
-            *(func.count(getattr(TrialRow, name)).label(f"{name}_count") for name in SCORES),
+            *(
+                func.count(getattr(TrialRow, name)).label(f"{name}_count")
+                for name in SCORES
+                if name not in ("aggregate", *_ALWAYS)
+            ),
         )
         .where(_recorded(wanted))
         .group_by(*group)
@@ -159,15 +164,31 @@ def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> 
             ProblemRow.corruption_seed.in_(seeds),
         )
         query = query.where(TrialRow.problem_key.in_(on_grid))
-    known: dict[str, str] = {}
     with engine.connect() as connection:
-        result = connection.execute(query.execution_options(yield_per=_CHUNK))
-        frames = [_shared(pd.DataFrame(rows, columns=list(result.keys())), known) for rows in result.partitions()]
-    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(result.keys()))
-    frame["aggregate_count"] = frame["recorded"]
-    return frame.astype({"best": "float64", **dict.fromkeys(SCORES, "float64")})
+        frame = _frame(connection.execute(query))
+    # Of each finished trial this is measured, and a failed one counts as 0 in the aggregate.
+    frame = frame.assign(aggregate_count=frame["recorded"], **{f"{name}_count": frame["finished"] for name in _ALWAYS})
+    return frame.assign(failed=frame["recorded"] - frame.pop("finished"))
 
 
+def _frame(result: CursorResult[Any]) -> pd.DataFrame:
+    """The rows of a result: text as one object however often it occurs, numbers as float64 (nan where there is none).
+
+    Rows are taken from the driver as they are: SQLAlchemy's take as long again as all sums.
+    """
+    known: dict[str, str] = {}
+    names, chunks = list(result.keys()), []
+    while rows := result.cursor.fetchmany(_CHUNK):
+        columns = {}
+        for name, column in zip(names, zip(*rows, strict=True), strict=True):
+            is_text = name.endswith(("_key", "_hash"))
+            columns[name] = [known.setdefault(text, text) for text in column] if is_text else np.array(column, float)
+        chunks.append(pd.DataFrame(columns))
+    return pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame(columns=names)
+
+
+_ALWAYS = ("healed_train", "healed_test", "utility")
+"""What every finished trial has, beside the aggregate."""
 _GROUP = ("submission_key", "original_key", "original_weights_hash", "unlearning_seed")
 _CHUNK = 5000
 """Rows in memory as Python objects at a time."""
@@ -187,24 +208,14 @@ def _recorded(wanted: Wanted) -> ColumnElement[bool]:
     )
 
 
-def _shared(frame: pd.DataFrame, known: dict[str, str]) -> pd.DataFrame:
-    """The frame with one object for each text, however often it occurs."""
-    for name in ("submission_key", "original_key", "original_weights_hash", "problem_key"):
-        frame[name] = [known.setdefault(text, text) for text in frame[name]]
-    return frame
-
-
-def read_healed(engine: Engine, wanted: Wanted, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """`healed_train` of the finished trials of these pairs of a submission and an original, with the keys of both, of
-    their problem, and their unlearning seed."""
-    columns = [getattr(TrialRow, name) for name in (*_GROUP[:2], "unlearning_seed", "problem_key", "healed_train")]
-    query = select(*columns).where(_recorded(wanted), TrialRow.healed_train.is_not(None))
-    frames = []
+def read_healed(engine: Engine, wanted: Wanted, above: float) -> Iterator[pd.DataFrame]:
+    """`healed_train` of the trials in which it is above a number, with their keys and unlearning seed, in parts."""
+    columns = ("submission_key", "original_key", "problem_key", "unlearning_seed", "healed_train")
+    query = select(*(getattr(TrialRow, name) for name in columns)).where(
+        _recorded(wanted), TrialRow.healed_train > above
+    )
     with engine.connect() as connection:
-        for start in range(0, max(len(pairs), 1), 400):  # of no pairs, an empty frame
-            chunk = tuple_(TrialRow.submission_key, TrialRow.original_key).in_(pairs[start : start + 400])
-            frames.append(pd.read_sql(query.where(chunk), connection))
-    return pd.concat(frames, ignore_index=True)
+        yield from pd.read_sql(query, connection, chunksize=_CHUNK)
 
 
 def planned_kinds(engine: Engine, wanted: Wanted, kinds: Iterable[OriginalSpec]) -> list[tuple[str, OriginalSpec]]:

@@ -133,12 +133,13 @@ def _stale_records(
     submissions: Mapping[str, Any],
 ) -> Iterator[Stale]:
     """What was recorded and does not count, by method and reason."""
-    counting = [item for item in planned if item.run not in reasons and item.key in submissions]
     groups: dict[tuple[str, str], list[PlannedSubmission]] = {}
     for item in planned:
         if item.run in reasons or item.key not in submissions:
             reason = reasons.get(item.run, "an earlier state of its code or hyperparameters")
             groups.setdefault((method_label(item.submission, item.variant), reason), []).append(item)
     for (method, reason), items in sorted(groups.items()):
-        if count := count_recorded(engine, items, counting):
+        # A trial's key says its submission: where that does not count, no run makes its records current.
+        beside = {item.run for item in planned if item.run not in reasons} if items[0].key in submissions else set()
+        if count := count_recorded(engine, items, beside):
             yield Stale(method, count, reason, f"unlearnbench run {suite} --method {method}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -77,7 +78,7 @@ def _summed(engine: Engine, found: Current, grid: Suite) -> pd.DataFrame | None:
     rows = seeds.merge(pd.DataFrame({"corruption": grid.corruptions}), how="cross")
     values = [*COUNTS[1:3], "best", *SCORES, *(f"{name}_count" for name in SCORES)]
     sums = sums.rename(columns={"original_weights_hash": "started"})
-    totals = rows.merge(sums[[*place, "started", "original_key", *values]], how="left", on=place)
+    totals = rows.merge(sums[[*place, "started", *values]], how="left", on=place)
     totals = totals.fillna({"started": "", **dict.fromkeys(values, 0)})
     totals["trials"] = totals.pop("blind").map({True: 1, False: len(grid.discovery_rates)})
     whole = (totals["recorded"] == totals["trials"]).to_numpy().reshape(-1, len(grid.corruptions)).all(axis=1)
@@ -107,16 +108,22 @@ def _planned(engine: Engine, found: Current, grid: Suite, sums: pd.DataFrame) ->
 def _beyond(engine: Engine, found: Current, grid: Suite, totals: pd.DataFrame, context: Context) -> pd.Series[int]:
     """How many trials of each row of the totals are beyond the oracle."""
 
-    def healed(rows: pd.DataFrame) -> pd.DataFrame:
-        pairs = rows[["submission_key", "original_key"]].itertuples(index=False, name=None)
-        frame = context.beside(read_healed(engine, found.wanted, list(pairs)))
-        frame = labelled(frame.join(context.submissions, on="submission_key"), found.suite.base)
-        return in_every_column(frame, grid.discovery_rates).assign(state="finished")
+    def read(submissions: set[str], above: float) -> Iterator[pd.DataFrame]:
+        for part in read_healed(engine, replace(found.wanted, submissions=tuple(submissions)), above):
+            frame = context.beside(part).join(context.submissions, on="submission_key")
+            yield in_every_column(labelled(frame, found.suite.base), grid.discovery_rates).assign(state="finished")
 
-    recorded = totals[totals["recorded"] > 0]
-    table = bars(healed(recorded[recorded["submission"] == ORACLE]))
-    lowest = table.groupby(["corruption", "seed", "capacity"])["bar"].min().rename("lowest").reset_index()
-    over = recorded[recorded["role"] != REFERENCE].merge(lowest, on=["corruption", "seed", "capacity"])
-    counts = beyond(healed(over[over["best"] > over["lowest"]]), table).groupby(GROUP).size()
-    found_counts = counts.reindex(pd.MultiIndex.from_frame(totals[GROUP]), fill_value=0)
-    return pd.Series(found_counts.to_numpy(), index=totals.index)
+    units = {key for key, (submission, _) in found.submissions.items() if submission == ORACLE}
+    tables = [bars(part) for part in read(units, -1.0)]
+    counts = pd.Series(0, index=pd.MultiIndex.from_frame(totals[GROUP]))
+    if not tables:
+        return pd.Series(counts.to_numpy(), index=totals.index)
+    place = ["corruption", "seed", "capacity"]
+    table = pd.concat(tables).groupby([*place, "discovery_rate"], as_index=False).max()
+    lowest = table.groupby(place)["bar"].min().rename("lowest")
+    over = totals[totals["role"] != REFERENCE].join(lowest, on=place)
+    over = over[over["best"] > over["lowest"]]
+    if len(over):  # the exception, so that no trial is read
+        for part in read(set(over["submission_key"]), over["lowest"].min()):
+            counts = counts.add(beyond(part, table).groupby(GROUP).size(), fill_value=0)
+    return pd.Series(counts.reindex(pd.MultiIndex.from_frame(totals[GROUP])).to_numpy(), index=totals.index)
