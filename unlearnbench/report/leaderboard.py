@@ -29,6 +29,7 @@ from unlearnbench.report.numbers.frames import (
     thirds,
 )
 from unlearnbench.report.numbers.ranking import ranking_of
+from unlearnbench.report.numbers.table import table_of, write
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site import write_site
 from unlearnbench.report.text.tables import CORRELATION_NOTE, correlation_markdown, ranked_markdown, thirds_markdown
@@ -65,7 +66,7 @@ def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: 
         if old.suffix in (".png", ".svg") and old not in written:
             old.unlink()
     rows, page = folder / "trials.csv", folder / "ranking.md"
-    board.frame.to_csv(rows, index=False, lineterminator="\n")
+    write([table_of(engine, board)], rows)
     shown = {path.stem for path in written}
     page.write_text(_page(board, table, runs_of(engine, board.frame), shown, isolation), encoding="utf-8")
     return [*written, rows, page, *write_site(engine, board, table, folder / SITE)]

@@ -115,6 +115,12 @@ def count_recorded(engine: Engine, planned: Collection[PlannedSubmission], besid
         return connection.scalar(query) or 0
 
 
+def planned_keys(engine: Engine, run: str) -> set[str]:
+    """The keys of the trials that a run planned."""
+    with Session(engine) as session:
+        return set(session.scalars(select(PlannedTrialRow.trial_key).where(PlannedTrialRow.run_id == run)))
+
+
 class Planned(NamedTuple):
     """A trial that a run planned, with its record if there is one."""
 
