@@ -43,23 +43,27 @@ def baseline(
 
     The baseline is the CSV file that `unlearnbench check` compares with.
     """
+    from unlearnbench.report.numbers.board import read_board
+    from unlearnbench.report.numbers.table import recorded, table_of, write
     from unlearnbench.store.store import Store
-    from unlearnbench.verify.baseline import not_recorded, records, write
+    from unlearnbench.verify.baseline import not_recorded
 
     with Store(database, create=False) as store:
-        frame = records(store.engine, suite)
-        missing = not_recorded(store.engine, suite)
-    write(frame, out_file)
-    if missing:
+        board = read_board(store.engine, suite)
+        write([table_of(store.engine, board)], out_file)
+    frame = recorded(board.frame)
+    if missing := not_recorded(board):
         listed = ", ".join(f"{method} ({count})" for method, count in missing.items())
-        message = f"warning: trials that were not run are not in the baseline: {listed}"
+        message = f"warning: trials that were not run have no numbers in the baseline: {listed}"
         err.print(message, style="yellow", markup=False, highlight=False, soft_wrap=True)
     out.print(f"{len(frame)} trials of {frame['method'].nunique()} methods written to {out_file}", soft_wrap=True)
 
 
 @app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench check --against leaderboard/baseline.csv`")
 def check(
-    against: Annotated[Path, typer.Option(metavar="FILE", help="Baseline written by `unlearnbench baseline`.")],
+    against: Annotated[
+        Path, typer.Option(metavar="FILE", help="Baseline: trials.csv of a leaderboard, or of `unlearnbench baseline`.")
+    ],
     suite: Annotated[
         str | None,
         typer.Argument(metavar="SUITE", help="Name of a suite, or path of a suite file; default: the baseline's."),

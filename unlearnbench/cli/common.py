@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from unlearnbench.report.numbers.board import Board
+    from unlearnbench.report.numbers.standings import Standings
     from unlearnbench.running.run import Progress as State
     from unlearnbench.store.store import Store
 
@@ -76,13 +78,29 @@ def board_of(
     corruptions: list[str] | None = None,
     level: Level = Level.process,
     *,
-    brief: bool = False,
+    methods: Sequence[str] = (),
 ) -> Board:
-    """The board of a suite, or of a part of its grid; brief is enough for a ranking or a comparison."""
+    """The board of a suite, or of a part of its grid; only of these methods, if some are named."""
     from unlearnbench.report.numbers.board import Part, read_board
 
     part = Part(tuple(seeds or ()), tuple(rates or ()), tuple(corruptions or ()))
-    return read_board(store.engine, suite, suites=suites, part=part, isolation=level.value, brief=brief)
+    return read_board(store.engine, suite, suites=suites, part=part, isolation=level.value, methods=methods)
+
+
+def standings_of(
+    store: Store,
+    suite: str,
+    suites: Path,
+    seeds: list[int] | None,
+    rates: list[float] | None,
+    corruptions: list[str] | None,
+) -> Standings:
+    """What a ranking of a suite, or of a part of its grid, is made from."""
+    from unlearnbench.report.numbers.board import Part
+    from unlearnbench.report.numbers.standings import read_standings
+
+    part = Part(tuple(seeds or ()), tuple(rates or ()), tuple(corruptions or ()))
+    return read_standings(store.engine, suite, suites=suites, part=part)
 
 
 class Bar:

@@ -22,12 +22,14 @@ from unlearnbench.cli.common import (
     board_of,
     err,
     out,
+    standings_of,
 )
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from unlearnbench.report.numbers.board import Board
+    from unlearnbench.report.numbers.standings import Standings
 
 
 class Format(StrEnum):
@@ -62,14 +64,14 @@ def leaderboard(
     It consists of figures, tables and a static site.
     """
     from unlearnbench.report.leaderboard import write_leaderboard
-    from unlearnbench.report.numbers.ranking import ranking
+    from unlearnbench.report.numbers.ranking import ranking_of
     from unlearnbench.report.text.tables import ranked_tables
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
         board = board_of(store, suite, suites, seed, rate, corruption, isolation)
         files = write_leaderboard(store.engine, board, out_folder, isolation=isolation.value)
-    out.print(*ranked_tables(ranking(board.frame, board.suite.variants)), sep="\n")
+    out.print(*ranked_tables(ranking_of(board.totals, board.suite.variants)), sep="\n")
     out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
     _say_what_is_out(board)
 
@@ -94,9 +96,9 @@ def table(
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        board = board_of(store, suite, suites, seed, rate, corruption, brief=True)
-    _show(ranking_as(form.value, board, by=by.value), out_file)
-    _say_what_is_out(board)
+        standings = standings_of(store, suite, suites, seed, rate, corruption)
+    _show(ranking_as(form.value, standings, by=by.value), out_file)
+    _say_what_is_out(standings)
 
 
 @app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench compare rem/digits npo/digits`")
@@ -117,7 +119,7 @@ def compare(
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        board = board_of(store, suite, suites, brief=True)
+        board = board_of(store, suite, suites, methods=(first, second))
     _show(comparison_as(form.value, board, first, second), out_file)
 
 
@@ -157,7 +159,7 @@ def show(
     from unlearnbench.store.store import Store
 
     with Store(database, create=False) as store:
-        board = board_of(store, suite, suites, seed, rate, corruption)
+        board = board_of(store, suite, suites, seed, rate, corruption, methods=(method,))
     out.print(heatmap_table(board.frame, method))
 
 
@@ -187,14 +189,14 @@ def plot(
     out.print(f"{out_file} written", soft_wrap=True, markup=False, highlight=False)
 
 
-def _say_what_is_out(board: Board) -> None:
+def _say_what_is_out(board: Board | Standings) -> None:
     """A line for each method with seeds that do not count, and for each group of records that are not on the board."""
-    from unlearnbench.report.numbers.board import incomplete
+    from unlearnbench.report.numbers.totals import incomplete
 
     lines = [
         f"not counted: {method}, seed{'s' * (len(rows) > 1)} {', '.join(rows['seed'])}:"
         f" {rows['recorded'].sum()} of {rows['trials'].sum()} trials have a record"
-        for method, rows in incomplete(board.frame).groupby("method")
+        for method, rows in incomplete(board.totals).groupby("method")
     ]
     lines += [f"not on the board: {item.words} of {item.method}, {item.reason}: {item.command}" for item in board.stale]
     for line in lines:

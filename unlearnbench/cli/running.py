@@ -24,9 +24,9 @@ from unlearnbench.cli.common import (
     SuiteName,
     Suites,
     app,
-    board_of,
     err,
     out,
+    standings_of,
 )
 from unlearnbench.errors import UsageError
 
@@ -84,7 +84,7 @@ def run(
     """
     from unlearnbench.boundary.isolation import require
     from unlearnbench.problems.suite_file import find, parse
-    from unlearnbench.report.numbers.ranking import ranking
+    from unlearnbench.report.numbers.ranking import ranking_of
     from unlearnbench.report.text.tables import ranked_tables
     from unlearnbench.running.executors import Start
     from unlearnbench.running.executors.local import local
@@ -127,8 +127,8 @@ def run(
             raise typer.Exit(130) from None
         for message in summary.warnings:
             bar.warn(message)
-        board = board_of(store, grid.name, file.parent, seed, rate, corruption, brief=True)
-        out.print(*ranked_tables(ranking(board.frame, board.suite.variants)), sep="\n")
+        standings = standings_of(store, grid.name, file.parent, seed, rate, corruption)
+        out.print(*ranked_tables(ranking_of(standings.totals, standings.suite.variants)), sep="\n")
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
     out.print(counts, soft_wrap=True)

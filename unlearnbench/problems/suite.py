@@ -131,6 +131,11 @@ class Suite:
     low_utility: Literal["relative", "absolute"] = "relative"
     paper: bool = False
 
+    @property
+    def base(self) -> OriginalSpec:
+        """Its first kind of original: a method is called by its name alone on this one."""
+        return OriginalSpec(self.originals.capacities[0], self.originals.trainings[0])
+
     def part(
         self, seeds: Sequence[int] = (), discovery_rates: Sequence[float] = (), corruptions: Sequence[str] = ()
     ) -> Suite:
