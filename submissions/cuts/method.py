@@ -55,7 +55,7 @@ def negated(problem: Problem, proxy: nn.Module, alpha: float) -> Classifier:
 
 @torch.no_grad()
 def agreement(features: Tensor, head: nn.Linear, neighbours: int) -> float:
-    """Score of a model with features [N, D] and last layer `head`; -inf if S, the number of classes, is below two."""
+    """Score of a model with features [N, D] and last layer `head`; -inf if S is below two."""
     unit = functional.normalize(features, dim=1)
     probabilities = head(unit).float().softmax(dim=1)  # [N, C]
     predicted = probabilities.argmax(dim=1)

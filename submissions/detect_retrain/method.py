@@ -12,9 +12,9 @@ with the smallest squared leave-one-out error is used.
 Threshold: D_r contains undiscovered corruption, so it is not a clean negative class (learning from positive and
 unlabelled samples: Elkan and Noto, KDD 2008). D_f is a random part of D_m. Its scores, taken as normally distributed,
 estimate the share r(t) of undiscovered corruption that scores above a threshold t. N(t) samples of D_r score above t,
-so at most U = min N / r of D_r are corrupted, with the minimum over r of at least 1/2. The threshold maximises
-U r - price (N - U r): corrupted samples dropped, minus clean samples dropped at their price. If this is nowhere
-positive, nothing is dropped. Of each label at most the share `largest` is dropped.
+so at most U = min N / r samples of D_r are corrupted, where the minimum is over thresholds with r of at least 1/2. The
+chosen threshold maximises U r - price (N - U r), the corrupted samples dropped minus the price of the clean samples
+dropped. If this is nowhere positive, nothing is dropped. At most the share `largest` of each label is dropped.
 
 BatchNorm: evaluation mode in detection, training mode in retraining. The optimizer and its rate are the recipe's.
 
