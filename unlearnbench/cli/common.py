@@ -12,15 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import TracebackType
 
-    from unlearnbench.report.numbers.board import Board
-    from unlearnbench.report.numbers.standings import Standings
     from unlearnbench.running.run import Progress as State
-    from unlearnbench.store.store import Store
 
-DATABASE = "sqlite:///data/unlearnbench.db"
 
 # The groups of `unlearnbench --help`.
 RUN, RESULTS, SUBMIT = "Run trials", "Show results", "Write a submission"
@@ -67,40 +62,6 @@ OnlyCorruptions = Annotated[
     list[str] | None,
     typer.Option("--corruption", metavar="NAME", help="Only this corruption (repeatable); default: all."),
 ]
-
-
-def board_of(
-    store: Store,
-    suite: str,
-    suites: Path,
-    seeds: list[int] | None = None,
-    rates: list[float] | None = None,
-    corruptions: list[str] | None = None,
-    level: Level = Level.process,
-    *,
-    methods: Sequence[str] = (),
-) -> Board:
-    """The board of a suite, or of a part of its grid; only of these methods, if some are named."""
-    from unlearnbench.report.numbers.board import Part, read_board
-
-    part = Part(tuple(seeds or ()), tuple(rates or ()), tuple(corruptions or ()))
-    return read_board(store.engine, suite, suites=suites, part=part, isolation=level.value, methods=methods)
-
-
-def standings_of(
-    store: Store,
-    suite: str,
-    suites: Path,
-    seeds: list[int] | None,
-    rates: list[float] | None,
-    corruptions: list[str] | None,
-) -> Standings:
-    """What a ranking of a suite, or of a part of its grid, is made from."""
-    from unlearnbench.report.numbers.board import Part
-    from unlearnbench.report.numbers.standings import read_standings
-
-    part = Part(tuple(seeds or ()), tuple(rates or ()), tuple(corruptions or ()))
-    return read_standings(store.engine, suite, suites=suites, part=part)
 
 
 class Bar:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import DATABASE, STORE, Data, OnlySeeds, StoredSuite, Suites, app, board_of, err, out
+from unlearnbench.cli.common import STORE, Data, OnlySeeds, StoredSuite, Suites, app, err, out
 from unlearnbench.errors import UsageError
+from unlearnbench.library import DATABASE
 
 if TYPE_CHECKING:
     from unlearnbench.store.merge import Merged
@@ -87,13 +88,9 @@ def dump(
 
     Writes one file per complete seed. Trials that files in the folder already hold are left out.
     """
-    from unlearnbench.report.numbers.board import counted
-    from unlearnbench.store.dump import dump as write
-    from unlearnbench.store.store import Store
+    from unlearnbench import library
 
-    with Store(url, create=False) as store:
-        board = board_of(store, suite, suites, seed)
-        written = write(store.engine, suite, folder, set(counted(board.frame)["trial"]))
+    written = library.dump(suite, folder, seeds=seed or (), database=url, suites=suites)
     for file in written:
         _say(f"{file} written")
     if not written:

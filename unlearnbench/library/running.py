@@ -1,52 +1,26 @@
-"""The library: what the command line does, as Python calls. All of them are imported from `unlearnbench` itself.
-
-    import unlearnbench
-
-    unlearnbench.run("digits", methods=["rem"], seeds=[0])
-    unlearnbench.ranking("digits")
-
-Arguments that the calls share:
-
-    suite        name of a suite, or path of a suite file
-    methods      names of submissions, or NAME/VARIANT
-    seeds, rates, corruptions
-                 the part of the suite's grid that is meant; all of an axis for which nothing is given
-    database     the store: a SQLAlchemy URL or an SQLite file
-    data         folder for data sets and original models
-    submissions  folder of submissions
-    suites       folder of suite files
-
-What is wrong with them raises a `UsageError`, one sentence; what the harness does wrong, a `HarnessError`.
-"""
+"""The calls that run trials, or hold one problem."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.library.shared import DATABASE, Where
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from unlearnbench.boundary.isolation import Isolation
     from unlearnbench.contract.method import Problem
     from unlearnbench.problems.suite import Training
-    from unlearnbench.report.numbers.board import Board
-    from unlearnbench.report.numbers.standings import Standings
     from unlearnbench.running.executors import Start
+    from unlearnbench.running.originals_files import Imported
     from unlearnbench.running.run import Progress, RunSummary
     from unlearnbench.tuning.tries import Rule, Try
     from unlearnbench.tuning.tune import Sampler
     from unlearnbench.verify.check import Comparison as Check
     from unlearnbench.verify.rerun import Comparison
-
-DATABASE = "sqlite:///data/unlearnbench.db"
-
-Where = str | Path
 
 
 def _ignore(progress: Progress) -> None:
@@ -156,114 +130,104 @@ def problem(
         return make_problem(replace(request, original=str(path_of(cache, original.key))))
 
 
-def board(
-    suite: str,
-    methods: Sequence[str] = (),
+def tune(
+    method: str,
+    suite: Where = "digits",
     *,
-    seeds: Sequence[int] = (),
-    rates: Sequence[float] = (),
-    corruptions: Sequence[str] = (),
-    isolation: Isolation = "process",
+    rule: Rule = "blind",
+    sampler: Sampler = "tpe",
     database: Where = DATABASE,
+    data: Where = "data",
+    submissions: Where = "submissions",
     suites: Where = "suites",
-) -> Board:
-    """The trials of a suite that count, and which stored ones are stale; what figures and pages are made from.
+    watch: Callable[[Progress], None] = _ignore,
+) -> list[Try]:
+    """Search the hyperparameters of a method on the suite's tuning seeds; all tries, the best first.
 
     Args:
-        methods: only these, as they are called in the ranking, and retraining; all by default.
-        isolation: records of a lower level count as missing.
+        rule: `blind` uses what a method may see; `oracle` uses true labels, and what it chooses is never ranked.
     """
-    from unlearnbench.report.numbers.board import Part, read_board
+    from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.store.store import Store
+    from unlearnbench.submissions.finding import choose, discover
+    from unlearnbench.tuning.tune import tune as search
 
-    part = Part(tuple(seeds), tuple(rates), tuple(corruptions))
-    with Store(str(database), create=False) as store:
-        return read_board(
-            store.engine, suite, suites=Path(suites), part=part, isolation=isolation, methods=tuple(methods)
-        )
+    start = choose(discover(Path(submissions)), [method])[0]
+    grid = parse(find(str(suite), Path(suites)))
+    with Store(str(database)) as store:
+        return search(grid, start, store, Path(data), rule=rule, sampler=sampler, watch=watch)
 
 
-def standings(
-    suite: str,
+def rerun(
+    trial: str,
     *,
-    seeds: Sequence[int] = (),
-    rates: Sequence[float] = (),
-    corruptions: Sequence[str] = (),
     database: Where = DATABASE,
-    suites: Where = "suites",
-) -> Standings:
-    """A board without its single trials: what a ranking is made from, also of a store of millions of them."""
-    from unlearnbench.report.numbers.board import Part
-    from unlearnbench.report.numbers.standings import read_standings
+    data: Where = "data",
+    submissions: Where = "submissions",
+    download: bool = True,
+) -> list[Comparison]:
+    """Run the stored trial with this key, or the only one whose key begins so, again; its fields, stored and now."""
     from unlearnbench.store.store import Store
+    from unlearnbench.verify.rerun import rerun as run_again
 
-    part = Part(tuple(seeds), tuple(rates), tuple(corruptions))
     with Store(str(database), create=False) as store:
-        return read_standings(store.engine, suite, suites=Path(suites), part=part)
+        return run_again(store, trial, Path(submissions), Path(data), download=download)
 
 
-def results(
-    suite: str,
+def check(
+    against: Where,
+    suite: Where | None = None,
     methods: Sequence[str] = (),
     *,
-    seeds: Sequence[int] = (),
-    rates: Sequence[float] = (),
-    corruptions: Sequence[str] = (),
-    database: Where = DATABASE,
+    cost_factor: float = 2.0,
+    run: bool = True,
+    database: Where | None = None,
+    data: Where = "data",
+    submissions: Where = "submissions",
     suites: Where = "suites",
-) -> pd.DataFrame:
-    """One row per trial on the board of a suite, with the columns of trials.csv (docs/store.md)."""
-    from unlearnbench.report.numbers.table import table_of
-    from unlearnbench.store.store import Store
+    workers: int | None = None,
+    download: bool = True,
+    watch: Callable[[Progress], None] = _ignore,
+) -> tuple[Check, list[str]]:
+    """Compare a suite with a baseline: the findings, and what a reader must know of the run.
 
-    chosen = {"seeds": seeds, "rates": rates, "corruptions": corruptions}
-    found = board(suite, methods, **chosen, database=database, suites=suites)
-    with Store(str(database), create=False) as store:
-        return table_of(store.engine, found)
+    Args:
+        against: trials.csv of a leaderboard, or a file that `baseline` wrote.
+        suite: by default that of the baseline.
+        cost_factor: a cost that grew by more than this factor is a regression.
+        run: run the suite; if not, compare what is stored.
+        database: by default a temporary store with `run`, else the usual one.
+    """
+    from unlearnbench.verify.checking import check_by_running, check_stored
+
+    name = None if suite is None else str(suite)
+    if not run:
+        stored = check_stored(
+            Path(against),
+            methods,
+            str(database or DATABASE),
+            suite=name,
+            suites=Path(suites),
+            cost_factor=cost_factor,
+        )
+        return stored, []
+    return check_by_running(
+        Path(against),
+        methods,
+        None if database is None else str(database),
+        submissions=Path(submissions),
+        data=Path(data),
+        workers=workers,
+        download=download,
+        watch=watch,
+        suite=name,
+        suites=Path(suites),
+        cost_factor=cost_factor,
+    )
 
 
-def ranking(
-    suite: str,
-    *,
-    seeds: Sequence[int] = (),
-    rates: Sequence[float] = (),
-    corruptions: Sequence[str] = (),
-    database: Where = DATABASE,
-    suites: Where = "suites",
-) -> pd.DataFrame:
-    """One row per method, best first: means over whole seeds in percent, their intervals, and the ranks it can have."""
-    from unlearnbench.report.numbers.ranking import ranking_of
+def import_originals(folder: Where, *, database: Where = DATABASE, data: Where = "data") -> Imported:
+    """Put exported original models into the cache, so that trials that run here start from the same weights."""
+    from unlearnbench.running.originals_files import import_into, stored_hashes
 
-    chosen = {"seeds": seeds, "rates": rates, "corruptions": corruptions}
-    found = standings(suite, **chosen, database=database, suites=suites)
-    return ranking_of(found.totals, found.suite.variants)
-
-
-def compare(
-    first: str, second: str, suite: str = "digits", *, database: Where = DATABASE, suites: Where = "suites"
-) -> pd.DataFrame:
-    """First minus second in percentage points, overall, per corruption and per cell, with 95% intervals over seeds."""
-    from unlearnbench.report.numbers.comparison import comparison
-
-    return comparison(board(suite, (first, second), database=database, suites=suites).frame, first, second)
-
-
-def leaderboard(
-    suite: str,
-    out: Where,
-    *,
-    seeds: Sequence[int] = (),
-    rates: Sequence[float] = (),
-    corruptions: Sequence[str] = (),
-    isolation: Isolation = "process",
-    database: Where = DATABASE,
-    suites: Where = "suites",
-) -> list[Path]:
-    """Write figures, tables, trials.csv and a static site to a folder; returns the files."""
-    from unlearnbench.report.leaderboard import write_leaderboard
-    from unlearnbench.store.store import Store
-
-    chosen = {"seeds": seeds, "rates": rates, "corruptions": corruptions}
-    found = board(suite, **chosen, isolation=isolation, database=database, suites=suites)
-    with Store(str(database), create=False) as store:
-        return write_leaderboard(store.engine, found, Path(out), isolation=isolation)
+    return import_into(Path(data) / "originals", Path(folder), stored_hashes(str(database)))
