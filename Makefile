@@ -47,9 +47,9 @@ lint: setup
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m mypy
 
-# Compare the default suite with the committed baseline; on the machine that wrote it, to the last digit.
+# Compare the default suite with the committed leaderboard; on the machine that wrote it, to the last digit.
 check: setup
-	$(BIN)/unlearnbench check --against leaderboard/baseline.csv
+	$(BIN)/unlearnbench check --against leaderboard/trials.csv
 
 # Run the submissions that differ from revision BASE on SUITE, before and after, and compare.
 check-submissions: setup

@@ -26,8 +26,10 @@ from unlearnbench.problems.grid import problems
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import parse
+from unlearnbench.running.cases import cases
 from unlearnbench.running.executors.local import Local
 from unlearnbench.running.run import run_suite
+from unlearnbench.running.setup import Setup
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission, choose, discover
@@ -129,8 +131,9 @@ def test_a_tiny_cell_of_it_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     @contextmanager
-    def here(suite: Suite, isolation: Isolation, workers: int | None) -> Iterator[Local]:
-        yield Local(1, "cpu", "float32", machine.hardware("cpu"), boundary)
+    def here(suite: Suite, dataset: Dataset, isolation: Isolation, workers: int | None) -> Iterator[Local]:
+        setup = Setup(suite, "cpu", "float32", isolation)
+        yield Local(1, setup, machine.hardware("cpu"), boundary, cases(dataset, boundary.folder))
 
     data = stand_in(suite.dataset)
 

@@ -4,6 +4,10 @@ Submissions import everything they need from this package:
 
     from unlearnbench import Batch, Classifier, ImageSet, Problem, UnlearningMethod
 
+It also runs benchmarks from Python (see `unlearnbench.library`):
+
+    unlearnbench.run("digits", methods=["rem"], seeds=[0])
+
 Names are imported lazily, so that `unlearnbench --help` does not have to load torch.
 """
 
@@ -17,6 +21,24 @@ if TYPE_CHECKING:
     from unlearnbench.contract.images import Batch, ImageSet, Pipeline
     from unlearnbench.contract.method import Problem, UnlearningMethod, optimizer, set_rate
     from unlearnbench.contract.recipe import STRICT, Budget, Count, Positive, Recipe, Share, warmup_then_decay
+    from unlearnbench.library import (
+        baseline,
+        board,
+        check,
+        compare,
+        dump,
+        export_originals,
+        import_originals,
+        leaderboard,
+        plot,
+        problem,
+        ranking,
+        rerun,
+        results,
+        run,
+        standings,
+        tune,
+    )
 
 __all__ = [
     "STRICT",
@@ -31,26 +53,60 @@ __all__ = [
     "Recipe",
     "Share",
     "UnlearningMethod",
+    "baseline",
+    "board",
+    "check",
+    "compare",
+    "dump",
+    "export_originals",
     "frozen_batchnorm",
+    "import_originals",
     "is_finite",
+    "leaderboard",
     "optimizer",
+    "plot",
     "predict",
+    "problem",
+    "ranking",
+    "rerun",
+    "results",
+    "run",
     "set_rate",
+    "standings",
     "tied_gates",
+    "tune",
     "warmup_then_decay",
 ]
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "classifier": ("Classifier", "frozen_batchnorm", "is_finite", "predict", "tied_gates"),
-    "images": ("Batch", "ImageSet", "Pipeline"),
-    "method": ("Problem", "UnlearningMethod", "optimizer", "set_rate"),
-    "recipe": ("STRICT", "Budget", "Count", "Positive", "Recipe", "Share", "warmup_then_decay"),
+    "contract.classifier": ("Classifier", "frozen_batchnorm", "is_finite", "predict", "tied_gates"),
+    "contract.images": ("Batch", "ImageSet", "Pipeline"),
+    "contract.method": ("Problem", "UnlearningMethod", "optimizer", "set_rate"),
+    "contract.recipe": ("STRICT", "Budget", "Count", "Positive", "Recipe", "Share", "warmup_then_decay"),
+    "library": (
+        "baseline",
+        "board",
+        "check",
+        "compare",
+        "dump",
+        "export_originals",
+        "import_originals",
+        "leaderboard",
+        "plot",
+        "problem",
+        "ranking",
+        "rerun",
+        "results",
+        "run",
+        "standings",
+        "tune",
+    ),
 }
 
 
 def __getattr__(name: str) -> Any:
     for module, names in _ROOMS.items():
         if name in names:
-            return getattr(importlib.import_module(f"unlearnbench.contract.{module}"), name)
+            return getattr(importlib.import_module(f"unlearnbench.{module}"), name)
     raise AttributeError(f"module 'unlearnbench' has no attribute {name!r}")

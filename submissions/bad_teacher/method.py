@@ -1,20 +1,21 @@
 """Bad Teacher: Chundawat et al., "Can Bad Teaching Induce Forgetting?", AAAI 2023, arXiv 2205.08096.
 
-No label is used. The competent teacher is the original, the incompetent one a model with random weights, both frozen
-and in evaluation mode. With u_i = 1 for samples of D_f and p_r, p_0, p_s the softmax of the incompetent teacher, the
-competent one and the student, at temperature 1, the student learns D_f and a random 30% of D_r, shuffled together, on
+Two frozen teachers in evaluation mode: the competent one is the original, the incompetent one has random weights. The
+student starts from the original and distils from both, without labels. Its training set is D_f and a random 30% of D_r,
+shuffled together. Let u_i = 1 for samples of D_f and 0 otherwise, and let p_r, p_0 and p_s be the softmax outputs of
+the incompetent teacher, the competent teacher and the student at temperature 1. The student minimises
 
     L = mean over samples and classes of KL(u p_r(x) + (1 - u) p_0(x) || p_s(x))
 
-(`kl_div` with its default reduction: the divergence of a sample is divided by the number of classes too). On D_r the
-target is the corrupted original, so undiscovered corruption is preserved by design.
+The mean is `kl_div`'s default reduction, as in the authors' code: it also divides by the number of classes. On D_r the
+target is the corrupted original, so the method preserves undiscovered corruption by design.
 
-BatchNorm of the student: training mode; batches mix D_f and D_r. One optimizer, at a constant rate.
+BatchNorm: training mode for the student, on batches that mix D_f and D_r. One optimizer, constant rate.
 
-The variant `goel` is what Goel et al. (arXiv 2402.14015) and Schoepf et al. (REM) run: all of D_r, and the rate of
-their training, warm-up and linear decay.
+The variant `goel` follows Goel et al. (arXiv 2402.14015) and Schoepf et al. (REM): all of D_r, with the warm-up and
+linear decay of their training.
 
-Chosen here: as many passes as the budget's steps make (the authors: one epoch).
+Chosen here: as many passes as fit in the budget's steps (the authors run one epoch).
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ from unlearnbench import Problem, UnlearningMethod, set_rate, warmup_then_decay
 
 
 def divergence(student: Tensor, taught: Tensor) -> Tensor:
-    """KL(softmax(taught) || softmax(student)) of logits [B, classes], mean over samples and classes."""
+    """KL(softmax(taught) || softmax(student)) for logits [B, classes], averaged over samples and classes."""
     log_student, log_taught = functional.log_softmax(student, dim=1), functional.log_softmax(taught, dim=1)
     return functional.kl_div(log_student, log_taught, reduction="none", log_target=True).mean()
 
 
 @dataclass(frozen=True)
 class BadTeacher(UnlearningMethod):
-    """Learn nonsense on D_f and the original on D_r.
+    """Distil from a random model on D_f and from the original on D_r.
 
     Args:
-        learning_rate: None for the budget's.
-        retained: the share of D_r that is learnt.
-        decay: warm up to the rate, then let it fall.
+        learning_rate: peak rate; None takes the budget's.
+        retained: share of D_r to train on.
+        decay: use warm-up and linear decay instead of a constant rate.
     """
 
     learning_rate: float | None = None

@@ -1,21 +1,22 @@
-"""Confident learning: Northcutt et al., "Confident Learning", JAIR 2021, arXiv 1911.00068, then retraining.
+"""Confident learning: Northcutt et al., "Confident Learning", JAIR 2021, arXiv 1911.00068, followed by retraining.
 
-Each sample of D_r gets probabilities p from a model that was trained without it: D_r is split at random into `folds`
-parts, and for each a model is trained from scratch on the others. The threshold of a class is the mean self-confidence
-of the samples that carry its label,
+Cross-validation gives each sample of D_r out-of-sample probabilities p: D_r is split at random into `folds` parts, and
+for each part a model is trained from scratch on the others. The threshold of class k is the mean self-confidence of the
+samples labelled k,
 
-    t_k = mean of p_k over the samples labelled k,
+    t_k = mean of p_k over the samples labelled k.
 
-and a sample counts as class k where p_k >= t_k, as the likeliest of them if there are several (the confident joint).
-Those that count as another class than their label, its off-diagonal, are label errors (the paper's second of five rules
-to prune). They and D_f are dropped, and the model is trained anew on the rest.
+A sample is counted as class k if p_k >= t_k. If several classes qualify, the most probable one counts. These counts
+form the confident joint. Samples off its diagonal, counted as another class than their label, are label errors (the
+second of the paper's five pruning rules). They are dropped together with D_f, and a model is trained from scratch on
+the rest.
 
-BatchNorm: training mode in every training, evaluation mode for the probabilities. Each training has an optimizer and
-the rate of the recipe.
+BatchNorm: training mode in every training run, evaluation mode when predicting probabilities. Each training run has its
+own optimizer, at the rate of the recipe.
 
-Chosen here: trainings are outside the budget, as in `retrain`; there are `folds` + 1, each of all the recipe's steps.
-D_f is used to be dropped only; no fold is trained on it. There is nothing to tune: the rule without clean data rewards
-a model that learns the wrong labels of D_r.
+Chosen here: the `folds` + 1 training runs each take all steps of the recipe and do not count towards the budget, as in
+`retrain`. D_f is only excluded; no fold is trained on it. Nothing is tuned: selection without clean data would reward a
+model that fits the wrong labels of D_r.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from unlearnbench import Problem, UnlearningMethod
 
 
 def label_errors(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Which samples are off the diagonal of the confident joint: bool [N], of probabilities [N, C] and labels [N]."""
+    """Mask bool [N] of the samples off the diagonal of the confident joint, from probabilities [N, C], labels [N]."""
     own = probabilities.gather(1, labels[:, None])[:, 0]
     counts = labels.bincount(minlength=probabilities.shape[1])
     sums = torch.zeros_like(probabilities[0]).index_add(0, labels, own)
-    thresholds = torch.where(counts > 0, sums / counts, torch.inf)  # [C]; a label that nobody carries is no class
+    thresholds = torch.where(counts > 0, sums / counts, torch.inf)  # [C]; a class without samples never counts
     confident = torch.where(probabilities >= thresholds, probabilities, -torch.inf)
     highest, likeliest = confident.max(dim=1)
     return highest.isfinite() & (likeliest != labels)
@@ -41,10 +42,10 @@ def label_errors(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class ConfidentLearning(UnlearningMethod):
-    """Train fresh weights on what other parts of D_r do not contradict.
+    """Retrain on D_r without the label errors that cross-validation finds.
 
     Args:
-        folds: how many parts, at least two.
+        folds: number of cross-validation folds, at least two.
     """
 
     folds: int = 2
@@ -54,7 +55,7 @@ class ConfidentLearning(UnlearningMethod):
         return problem.train_from_scratch(problem.retain.take(~errors))
 
     def left_out_probabilities(self, problem: Problem) -> Tensor:
-        """Of D_r, float64 [N, C]: each sample's by a model that was trained without it."""
+        """Class probabilities of D_r, float64 [N, C]; each sample's come from a model that was trained without it."""
         retain = problem.retain
         order = torch.randperm(len(retain), generator=problem.generator)
         fold = (order % self.folds).to(problem.device)

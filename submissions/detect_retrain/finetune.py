@@ -1,9 +1,9 @@
-"""What a practitioner does within a budget: drop what looks like D_f (`method` says how), then fine-tune on the rest.
+"""The practitioner's baseline within a budget: drop what looks like D_f (see `method`), then fine-tune on the rest.
 
-BatchNorm: evaluation mode in the detection, training mode in the fine-tuning. One optimizer; its rate is that of
-fine-tuning in Goel et al. (arXiv 2402.14015): up over 1% of the steps, then linearly down to 21% of its peak.
+BatchNorm: evaluation mode in detection, training mode in fine-tuning. One optimizer. Its rate follows the fine-tuning
+of Goel et al. (arXiv 2402.14015): warm-up over 1% of the steps, then linear decay to 21% of the peak.
 
-Chosen here: the detection counts as an evaluation, so all steps of the budget are left for the fine-tuning.
+Chosen here: detection counts as evaluation, so fine-tuning gets all steps of the budget.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from .method import Detection
 
 @dataclass(frozen=True)
 class DetectFinetune(Detection):
-    """Spend the budget on D_r without the look-alikes of D_f; forgetting is passive.
+    """Fine-tune on D_r without the look-alikes of D_f; forgetting is passive.
 
     Args:
-        learning_rate: None for the budget's.
+        learning_rate: peak rate; None takes the budget's.
     """
 
     learning_rate: float | None = None

@@ -1,21 +1,26 @@
-"""What a practitioner does with time: drop what looks like D_f, then retrain (EU, Goel et al., arXiv 2402.14015).
+"""The practitioner's baseline: drop what looks like D_f, then retrain (EU in Goel et al., arXiv 2402.14015).
 
-Of each sample of D_tr, from the original: the outputs of all normalisation layers, averaged over positions, what enters
-the last layer, and the log of its cross-entropy; all relative to the samples of the same label (mean 0, deviation 1).
-The activations become `components` principal components z of equal variance. On (z, z for each label, label, log CE) a
-ridge regression, D_f and D_r of equal weight, tells D_f from D_r; it is a regularised linear discriminant. Every sample
-is scored by the fit without it (in closed form), and the ridge is the one with the least squared error of these scores.
+Features: for each sample of D_tr, the original gives the outputs of all normalisation layers (averaged over positions),
+the input of the last layer, and the log of the cross-entropy CE. All are standardised among the samples of the same
+label (mean 0, standard deviation 1). The activations are reduced to `components` principal components z of equal
+variance.
 
-D_r holds corruption of the same kind, so it cannot be the negative class as it is: D_f is a random part of D_m, and its
-scores, normally distributed, say which share r(t) of the undiscovered corruption lies above a threshold t (positives
-and unlabelled samples: Elkan and Noto, KDD 2008). N(t) samples of D_r do; so at most U = min N / r of them are
-corrupted, where r is at least 1/2. The threshold maximises U r - price (N - U r): corrupted samples dropped, less the
-clean ones at their price. If that is nowhere positive, nothing is dropped. Of a label no more than `largest` is.
+Scores: a ridge regression on (z, z for each label, label, log CE) separates D_f from D_r, with equal total weight on
+both. This is a regularised linear discriminant. Each sample's score is leave-one-out, in closed form, and the ridge
+with the smallest squared leave-one-out error is used.
 
-BatchNorm: evaluation mode in the detection, training mode in the retraining, whose optimizer and rate are the recipe's.
+Threshold: D_r contains undiscovered corruption, so it is not a clean negative class (learning from positive and
+unlabelled samples: Elkan and Noto, KDD 2008). D_f is a random part of D_m. Its scores, taken as normally distributed,
+estimate the share r(t) of undiscovered corruption that scores above a threshold t. N(t) samples of D_r score above t,
+so at most U = min N / r samples of D_r are corrupted, where the minimum is over thresholds with r of at least 1/2. The
+chosen threshold maximises U r - price (N - U r), the corrupted samples dropped minus the price of the clean samples
+dropped. If this is nowhere positive, nothing is dropped. At most the share `largest` of each label is dropped.
 
-Chosen here: all of it. Retraining is outside the budget, as in `retrain`. With a single sample in D_f nothing is
-dropped. Nothing is to be tuned: the rule without clean data rewards a model that learns the undiscovered corruption.
+BatchNorm: evaluation mode in detection, training mode in retraining. The optimizer and its rate are the recipe's.
+
+Chosen here: everything. Retraining does not count towards the budget, as in `retrain`. If D_f is a single sample,
+nothing is dropped. Nothing is tuned: selection without clean data would reward a model that fits the undiscovered
+corruption.
 """
 
 from __future__ import annotations
@@ -33,7 +38,7 @@ RIDGES = [10**exponent for exponent in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0,
 
 
 def activations(problem: Problem) -> tuple[Tensor, Tensor]:
-    """Of D_tr: what leaves the normalisation layers and enters the last one float64 [N, D], and log CE [N, 1]."""
+    """Of D_tr: outputs of the normalisation layers and input of the last layer, float64 [N, D], and log CE [N, 1]."""
     model, seen = problem.original(), dict[nn.Module, list[Tensor]]()
 
     def look(layer: nn.Module, inputs: Any, output: Tensor) -> None:  # [B, D, S, S] or [B, tokens, D]
@@ -50,7 +55,7 @@ def activations(problem: Problem) -> tuple[Tensor, Tensor]:
 
 
 def within_labels(values: Tensor, labels: Tensor) -> Tensor:
-    """Each column [N, D] with mean 0 and deviation 1 among the samples of each label."""
+    """Values [N, D], each column standardised (mean 0, standard deviation 1) among the samples of each label."""
     result = torch.zeros_like(values)
     for label in labels.unique():
         part = values[labels == label]
@@ -59,7 +64,7 @@ def within_labels(values: Tensor, labels: Tensor) -> Tensor:
 
 
 def components(values: Tensor, count: int) -> Tensor:
-    """The first principal components [N, <= count] of centred values [N, D], their variances equal, with sum 1."""
+    """The first principal components [N, <= count] of centred values [N, D], with equal variances that sum to 1."""
     variances, directions = torch.linalg.eigh(values.T @ values / len(values))
     first = variances.argsort(descending=True)[:count]
     first = first[variances[first] > 1e-9 * variances.max()]
@@ -68,7 +73,7 @@ def components(values: Tensor, count: int) -> Tensor:
 
 
 def left_out_scores(inputs: Tensor, found: Tensor) -> Tensor:
-    """Scores [N] of inputs [N, K], 1 like D_f and -1 like D_r, each by a ridge regression without that sample."""
+    """Leave-one-out scores [N] of a ridge regression on inputs [N, K], with target 1 for D_f and -1 for D_r."""
     weights = torch.where(found, 0.5 / found.sum(), 0.5 / (~found).sum()).double()
     targets = found.double() * 2 - 1
     values, directions = torch.linalg.eigh((inputs * weights[:, None]).T @ inputs)
@@ -86,7 +91,10 @@ def left_out_scores(inputs: Tensor, found: Tensor) -> Tensor:
 
 
 def threshold(found: Tensor, others: Tensor, price: float) -> float:
-    """The score from which on samples of D_r are dropped, by the scores of D_f and those of D_r; infinity for none."""
+    """The score at and above which samples of D_r are dropped; infinity for none.
+
+    found, others: the scores of D_f and of D_r.
+    """
     if len(found) < 2:
         return float("inf")
     ordered = others.sort(descending=True).values
@@ -102,12 +110,12 @@ def threshold(found: Tensor, others: Tensor, price: float) -> float:
 
 @dataclass(frozen=True)
 class Detection(UnlearningMethod):
-    """What both methods share.
+    """The detection that both methods share.
 
     Args:
-        components: principal components of the activations.
-        price: what a clean sample that is dropped costs, in corrupted samples that are left.
-        largest: the share of the samples of D_r with a label that may be dropped.
+        components: number of principal components of the activations.
+        price: cost of dropping a clean sample, where keeping a corrupted one costs 1.
+        largest: share of each label's samples in D_r that may be dropped.
     """
 
     components: int = 32
@@ -134,7 +142,7 @@ class Detection(UnlearningMethod):
 
 @dataclass(frozen=True)
 class DetectRetrain(Detection):
-    """Train fresh weights on D_r without the look-alikes of D_f."""
+    """Retrain from scratch on D_r without the look-alikes of D_f."""
 
     def unlearn(self, problem: Problem) -> nn.Module:
         return problem.train_from_scratch(self.trusted(problem))

@@ -1,16 +1,16 @@
 """ETD: Maini et al., "Can Neural Network Memorization Be Localized?", ICML 2023, arXiv 2307.09542.
 
-A method of training: beside the channels that all samples share, each sample sees its own few memorisation channels,
-the same ones in every epoch. What is memorised goes there; the channels are dropped when training is over. It needs
-neither D_f nor D_r.
+Example-tied dropout changes training: besides the channels that all samples share, each sample sees a few memorisation
+channels of its own, the same ones in every epoch. Memorisation concentrates in those channels, and dropping them after
+training removes it. The method needs neither D_f nor D_r.
 
-The original that it stands on was trained so (submission.toml: `tied_dropout = true`), and dropped without rescaling,
-as Schoepf et al. (REM, arXiv 2505.17730) do. There is nothing left to do.
+The suite trains this original with tied dropout (submission.toml: `tied_dropout = true`) and drops the memorisation
+channels without rescaling, as Schoepf et al. (REM, arXiv 2505.17730) do. Nothing is left to do here.
 
-BatchNorm: its statistics are those of the training, of masked activations; no code collects them anew. No optimizer, no
-rate.
+BatchNorm: the running statistics are those of training, collected under the masks; the released code does not
+recalibrate them. No optimizer, no rate.
 
-The variant `recalibrated` is ours, not published: the statistics are averages over D_tr with the channels dropped.
+The variant `recalibrated` is ours, not published: it averages the statistics over D_tr with the channels dropped.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from unlearnbench import Problem, UnlearningMethod
 
 @dataclass(frozen=True)
 class ETD(UnlearningMethod):
-    """Hand the dropped model back as it is.
+    """Return the original with its memorisation channels dropped.
 
     Args:
-        recalibrate: collect BatchNorm's statistics anew.
+        recalibrate: recompute BatchNorm's running statistics in one pass over D_tr.
     """
 
     recalibrate: bool = False

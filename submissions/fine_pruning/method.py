@@ -1,17 +1,18 @@
-"""Fine-Pruning: Liu et al., RAID 2018, arXiv 1805.12185; facts from their code, kangliucn/Fine-pruning-defense.
+"""Fine-Pruning: Liu et al., RAID 2018, arXiv 1805.12185. Details are from their code, kangliucn/Fine-pruning-defense.
 
-What only a trigger excites is quiet on clean data. The channels of the last convolution, after pooling, are pruned in
-the order of their mean activation on D_r, the quietest first, as long as the accuracy does not fall by more than
-`max_drop`. Then the pruned model is fine-tuned on D_r. D_f is not used but for being left out.
+Channels that only a trigger activates are dormant on clean data. The method prunes channels of the last convolution,
+after pooling, in increasing order of their mean activation on D_r, as long as the accuracy falls by no more than
+`max_drop`. It then fine-tunes the pruned model on D_r. D_f is only excluded.
 
-BatchNorm: evaluation mode while pruning, training mode on D_r in the fine-tuning (the authors' networks have none). One
-optimizer, for the fine-tuning, at a constant rate, as in the solvers that they released.
+BatchNorm: evaluation mode while pruning, training mode on D_r while fine-tuning (the authors' networks have no
+BatchNorm). One optimizer, for fine-tuning, at a constant rate, as in the authors' released solvers.
 
-Chosen here: what enters the last layer is what is pruned, in any architecture: the channels of the last convolution of
-a ResNet-9 after its pooling, the class token of a transformer. A channel is cut by zeros in its column of the last
-layer, set again after every step; as nothing else reads it, the model is the one without it. The order is by absolute
-activation, the same where, as there, none is negative. The accuracy is that on a random part of D_r, of at most
-`selection_samples`, with the labels it carries (the paper's: on clean validation data; the code prunes fixed numbers).
+Chosen here: the pruned channels are the inputs of the last layer in any architecture. These are the channels of the
+last convolution after pooling in a ResNet-9, and the class token in a transformer. A channel is pruned by zeroing its
+column of the last layer after every step; nothing else reads it, so this equals removing it. Channels are ordered by
+absolute activation, which gives the authors' order where activations are non-negative, as theirs are. Accuracy is
+measured on a random subset of D_r, at most `selection_samples`, with the labels it carries (the paper uses clean
+validation data; the code prunes fixed numbers of channels).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from unlearnbench import Problem, Share, UnlearningMethod
 
 @torch.no_grad()
 def pruned(features: Tensor, labels: Tensor, head: nn.Linear, order: Tensor, max_drop: float) -> Tensor:
-    """The first channels of this order [D] that can go, as measured on features [N, D]; at least one stays."""
+    """The longest prefix of `order` [D] that can be pruned, measured on features [N, D]; at least one channel stays."""
 
     def accuracy(kept: Tensor) -> float:
         return float((head(features * kept).argmax(dim=1) == labels).double().mean())
@@ -43,11 +44,11 @@ def pruned(features: Tensor, labels: Tensor, head: nn.Linear, order: Tensor, max
 
 @dataclass(frozen=True)
 class FinePruning(UnlearningMethod):
-    """Cut what is quiet on D_r, then spend the budget on D_r.
+    """Prune the channels that are dormant on D_r, then fine-tune on D_r.
 
     Args:
-        learning_rate: None for the budget's.
-        max_drop: the accuracy that pruning may cost.
+        learning_rate: None takes the budget's.
+        max_drop: how far pruning may lower the accuracy.
     """
 
     learning_rate: float | None = None

@@ -1,10 +1,12 @@
-"""Catastrophic forgetting (CF in Goel et al., "Corrective Machine Unlearning", arXiv 2402.14015): go on without D_f.
+"""Fine-tuning on D_r (catastrophic forgetting, CF, in Goel et al., "Corrective Machine Unlearning", arXiv 2402.14015).
 
-BatchNorm: training mode, on D_r. One optimizer; as there, the rate warms up over 1% of the steps, then falls linearly
-to 21% of its peak.
+Each step minimises the cross-entropy of a mini-batch of D_r.
 
-Not repeated: they choose the snapshot that is best on test data, and how many of the last layers are tuned; here all
-layers are, and the last model counts.
+BatchNorm: training mode, on D_r. One optimizer. The rate warms up over 1% of the steps, then decays linearly to 21% of
+its peak, as in the authors' code.
+
+Differences: the authors return the snapshot that is best on test data and tune how many of the last layers to train.
+Here all layers are trained and the last model is returned.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from unlearnbench import Problem, UnlearningMethod, set_rate, warmup_then_decay
 
 @dataclass(frozen=True)
 class FineTune(UnlearningMethod):
-    """Spend the budget on D_r; forgetting is passive.
+    """Fine-tune on D_r; forgetting is passive.
 
     Args:
-        learning_rate: None for the budget's.
+        learning_rate: peak rate; None takes the budget's.
     """
 
     learning_rate: float | None = None

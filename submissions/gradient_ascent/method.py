@@ -1,13 +1,14 @@
-"""Gradient ascent on D_f, as Schoepf et al. (REM, arXiv 2505.17730) run it, and in their code's order of steps.
+"""Gradient ascent on D_f, as run by Schoepf et al. (REM, arXiv 2505.17730), in the order of their code.
 
-Before each pass over D_f its accuracy is measured; at or under the stop accuracy the method ends. After each pass the
-snapshot with the best Acc(D_r) (1 - max(Acc(D_f), gamma)) is kept: wrong labels on both sides, no clean data. If D_f
-counts as forgotten from the start, the original is returned.
+Each step ascends the cross-entropy of a mini-batch of D_f. Before each pass over D_f, Acc(D_f) is measured; the method
+ends once it is at or below the stop accuracy gamma. After each pass the snapshot with the best
+Acc(D_r) (1 - max(Acc(D_f), gamma)) is kept. Both accuracies use the labels as trained on, so selection needs no clean
+data. If D_f counts as forgotten from the start, the original is returned.
 
-BatchNorm: training mode in every pass, so its statistics follow D_f. One optimizer, at a constant rate.
+BatchNorm: training mode in every pass, so the running statistics follow D_f. One optimizer, constant rate.
 
-Chosen here: at most `max_passes` passes, where the released loop has no end; Acc(D_r) is measured on a random subset of
-at most `selection_samples`, the same one after each pass.
+Chosen here: at most `max_passes` passes (the released loop is unbounded); non-finite weights end the method too.
+Acc(D_r) is measured on a random subset of at most `selection_samples`, the same one after each pass.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from unlearnbench import Problem, UnlearningMethod
 
 @dataclass(frozen=True)
 class GradientAscent(UnlearningMethod):
-    """Raise the cross-entropy of D_f until it is forgotten.
+    """Ascend the cross-entropy of D_f until D_f is forgotten.
 
     Args:
-        learning_rate: None for the budget's.
+        learning_rate: None takes the budget's.
     """
 
     learning_rate: float | None = None

@@ -1,12 +1,13 @@
 """l1-sparse: Jia et al., "Model Sparsity Can Simplify Machine Unlearning", NeurIPS 2023, arXiv 2304.04934.
 
-Fine-tuning on D_r with a penalty that falls linearly, epoch by epoch: CE + gamma_e ||theta||_1, with
-gamma_e = gamma (1 - e / E) for e = 0 .. E - 1, all parameters.
+Fine-tunes on D_r with an l1 penalty on all parameters, CE + gamma_e ||theta||_1. The penalty decays linearly from epoch
+to epoch: gamma_e = gamma (1 - e / E) for e = 0 .. E - 1.
 
-BatchNorm: training mode, on D_r. One optimizer, at a constant rate (the authors' milestones, epochs 91 and 136, lie
-behind their ten epochs). Nothing is pruned in the end.
+BatchNorm: training mode, on D_r. One optimizer, constant rate (the authors run ten epochs, which end before their
+milestones at epochs 91 and 136). Nothing is pruned at the end.
 
-Chosen here: E is the number of passes that the budget begins; gamma is the paper's, the code has it as an argument.
+Chosen here: E is the number of epochs that the budget covers, including a partial last one. gamma is the paper's; in
+the code it is an argument.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ def l1_norm(model: nn.Module) -> Tensor:
 
 @dataclass(frozen=True)
 class L1Sparse(UnlearningMethod):
-    """Forget by pruning: small weights hold what only few samples need.
+    """Fine-tune towards sparse weights: small weights hold what only a few samples need.
 
     Args:
-        learning_rate: None for the budget's.
-        gamma: weight of the penalty in the first epoch.
+        learning_rate: None takes the budget's.
+        gamma: weight of the l1 penalty in the first epoch.
     """
 
     learning_rate: float | None = None

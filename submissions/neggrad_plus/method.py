@@ -1,18 +1,18 @@
-"""NegGrad+: Kurmanji et al., "Towards Unbounded Machine Unlearning", NeurIPS 2023, arXiv 2302.09880, as the code of RUM
-runs it (Zhao et al., "What Makes Unlearning Hard and What to Do About It", NeurIPS 2024, arXiv 2406.01257).
+"""NegGrad+: Kurmanji et al., "Towards Unbounded Machine Unlearning", NeurIPS 2023, arXiv 2302.09880, as in RUM's code
+(Zhao et al., "What Makes Unlearning Hard and What to Do About It", NeurIPS 2024, arXiv 2406.01257).
 
-Descent on D_r and ascent on D_f, with the labels that both carry, in one step:
+Each step combines descent on D_r with ascent on D_f, both with the labels as trained on:
 
-    alpha CE(batch of D_r) - (1 - alpha) CE(batch of D_f),    both of them means.
+    alpha CE(batch of D_r) - (1 - alpha) CE(batch of D_f),    both batch means.
 
-A pass goes once over D_r. Beside it the batches of D_f are repeated: drawn anew for each pass, and within it the very
-same ones again, order and augmentation too. alpha is that of RUM's released runs for samples of middle memorisation.
+One pass covers D_r once. The batches of D_f are drawn anew for each pass and replayed within it, in the same order and
+with the same augmentation. alpha is the value of RUM's released runs for samples of medium memorisation.
 
-BatchNorm: training mode; each batch is normalised by its own statistics, and the running ones take in the batch of D_r,
-then that of D_f. One optimizer, at a constant rate: the authors' 5 to 10 passes end before the first milestone of their
-decay.
+BatchNorm: training mode. Each batch is normalised by its own statistics; the running statistics take in the batch of
+D_r, then that of D_f. One optimizer, constant rate (the authors' 5 to 10 epochs end before the first milestone of their
+decay).
 
-Chosen here: a pair of batches is one step of the budget.
+Chosen here: a pair of batches counts as one step of the budget.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from unlearnbench import Batch, Problem, UnlearningMethod
 
 
 def pairs(problem: Problem) -> Iterator[tuple[Batch, Batch]]:
-    """A batch of D_r and one of D_f, pass after pass over D_r."""
+    """Pairs of a batch of D_r and one of D_f, pass after pass over D_r, without end."""
     while True:
         yield from zip(problem.retain.batches(), cycle(problem.forget.batches()), strict=False)
 
 
 @dataclass(frozen=True)
 class NegGradPlus(UnlearningMethod):
-    """Go down on D_r and up on D_f at once.
+    """Descend on D_r and ascend on D_f in the same step.
 
     Args:
-        learning_rate: None for the budget's.
-        alpha: the weight of D_r; D_f has the rest.
+        learning_rate: None takes the budget's.
+        alpha: weight of D_r; D_f gets 1 - alpha.
     """
 
     learning_rate: float | None = None

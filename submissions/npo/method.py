@@ -1,19 +1,23 @@
-"""NPO: Zhang et al., "Negative Preference Optimization", arXiv 2404.05868, as Schoepf et al. (REM, arXiv 2505.17730)
-carry it over to classification: the loss l of a sample is its cross-entropy with the label it carries in D_tr,
+"""NPO: Zhang et al., "Negative Preference Optimization", arXiv 2404.05868, adapted to classification by Schoepf et al.
+(REM, arXiv 2505.17730).
 
-    L = -(2 / beta) mean log sigmoid(beta (l - l_ref)),    weight of each sample's ascent: 2 sigmoid(-beta (l - l_ref)),
+Let l be the cross-entropy of a sample with its label in D_tr, and l_ref the same under the reference, the original.
+Each step minimises, on a mini-batch of D_f,
 
-1 at the start and falling to 0 as the sample is forgotten. The original paper's beta is 0.1; REM's is 1, taken here.
-One pass over D_f is made in any case; before every other its accuracy is measured, and at or under the stop accuracy
-the method ends. After each pass the snapshot with the best Acc(D_r) (1 - max(Acc(D_f), gamma)) is kept: wrong labels
-on both sides, no clean data.
+    L = -(2 / beta) mean log sigmoid(beta (l - l_ref)).
 
-BatchNorm: training mode in every pass, so its statistics follow D_f. The reference is the original on the same
-augmented batch, in training mode too, as in REM's code: the first step's losses are equal. One optimizer, at a constant
-rate.
+This is gradient ascent with the weight 2 sigmoid(-beta (l - l_ref)) on each sample. The weight is 1 at the start and
+falls to 0 as the sample is forgotten. The original paper uses beta = 0.1; the default here is REM's, beta = 1.
 
-The variant `frozen_batchnorm` is ours, not published: model and reference use and keep the original's statistics. It
-shows how much of the method is what BatchNorm sees.
+The first pass over D_f is always made. Before every later pass Acc(D_f) is measured; the method ends once it is at or
+below the stop accuracy gamma. After each pass the snapshot with the best Acc(D_r) (1 - max(Acc(D_f), gamma)) is kept.
+Both accuracies use the labels as trained on, so selection needs no clean data.
+
+BatchNorm: training mode in every pass, so the running statistics follow D_f. The reference sees the same augmented
+batch, also in training mode, as in REM's code; at the first step both losses are equal. One optimizer, constant rate.
+
+The variant `frozen_batchnorm` is ours, not published: model and reference use the original's running statistics and
+leave them unchanged. It shows how much of the method's effect comes from BatchNorm.
 
 Chosen here: Acc(D_r) is measured on a random subset of at most `selection_samples`, the same one after each pass.
 """
@@ -31,17 +35,17 @@ from unlearnbench import Problem, UnlearningMethod, frozen_batchnorm
 
 
 def preference_loss(losses: Tensor, reference: Tensor, beta: float) -> Tensor:
-    """Mean NPO loss of samples with these cross-entropies [B] under the model and under the reference."""
+    """Mean NPO loss, from the cross-entropies [B] of a batch under the model and under the reference."""
     return -2 / beta * functional.logsigmoid(beta * (losses - reference)).mean()
 
 
 @dataclass(frozen=True)
 class NPO(UnlearningMethod):
-    """Push the losses of D_f above those of the original, until it is forgotten.
+    """Raise the loss of D_f above the original's until D_f is forgotten.
 
     Args:
-        learning_rate: None for the budget's.
-        frozen: use and keep the original's BatchNorm statistics.
+        learning_rate: None takes the budget's.
+        frozen: use the original's BatchNorm running statistics and leave them unchanged.
     """
 
     learning_rate: float | None = None

@@ -1,7 +1,7 @@
-"""The oracle: retraining on clean data, what no method can have (docs/protocol.md, section 5).
+"""The oracle: retraining on clean data, which no method has in practice (docs/protocol.md, section 5).
 
-Every corrupted sample is left out, whether it was discovered or not, and the recipe of the original is run again.
-A reference: it must know all corrupted samples.
+Retrains from scratch with the original's recipe on D_tr without D_m, the corrupted samples, discovered or not. It must
+know all corrupted samples, so it serves as a reference.
 
 BatchNorm: training mode, on clean data. One optimizer, with the rate of the original's training.
 """
@@ -18,7 +18,7 @@ from unlearnbench import Problem, UnlearningMethod
 
 @dataclass(frozen=True)
 class Oracle(UnlearningMethod):
-    """Train a fresh model on D_tr without D_m."""
+    """Retrain from scratch on D_tr without D_m."""
 
     def unlearn(self, problem: Problem) -> nn.Module:
         assert problem.corrupted is not None, "submission.toml declares that the corrupted indices are needed"

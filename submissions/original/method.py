@@ -1,4 +1,4 @@
-"""No unlearning: the floor of healing and, for the most part, the ceiling of utility."""
+"""No unlearning: the floor for healing and, mostly, the ceiling for utility."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unlearnbench import Problem, UnlearningMethod
 
 @dataclass(frozen=True)
 class Original(UnlearningMethod):
-    """Return the original model as it is."""
+    """Return the original model unchanged."""
 
     def unlearn(self, problem: Problem) -> nn.Module:
         return problem.original()

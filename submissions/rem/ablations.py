@@ -1,4 +1,4 @@
-"""REM with one part taken out or exchanged, as its released code does it. Each is one change of `method.REM`.
+"""Ablations of REM as in its released code, and one of ours. Each changes one thing in `method.REM`.
 
 BatchNorm, the optimizer and the rate are REM's.
 """
@@ -16,21 +16,21 @@ from .method import REM, State, cross_entropy
 
 
 class FirstCounts(REM):
-    """The first snapshot need not be better than the original."""
+    """The first snapshot need not beat the original."""
 
     def score_to_beat(self, problem: Problem, sample: ImageSet) -> float:
         return 0.0
 
 
 class NoRemoval(REM):
-    """NPOREMMOD: the flush stays; the pass over D_tr only redirects."""
+    """NPOREMMOD: the flush stays, but the pass over D_tr only redirects."""
 
     def loss(self, run: State, batch: Batch, before: Tensor, found: Tensor) -> Tensor:
         return super().loss(run, batch, before, torch.zeros_like(found))
 
 
 class NoRedirection(FirstCounts):
-    """REMGEN: nobody sees a new channel; D_f is removed but not redirected, the others are learnt by the old ones."""
+    """REMGEN: no sample sees a new channel. D_f is removed but not redirected; the old channels learn the rest."""
 
     def gates(self, run: State, ids: Tensor) -> list[Tensor]:
         return tied_gates(run.owners[ids], run.dropped.narrow.groups, run.wide.groups, 0.0)
@@ -40,10 +40,11 @@ class NoRedirection(FirstCounts):
 
 
 class CrossEntropy(FirstCounts):
-    """NPORT: D_f is removed but not redirected; the others are learnt, through their masks, by plain cross-entropy.
+    """NPORT: D_f is removed but not redirected; the rest is learnt through its masks with plain cross-entropy.
 
-    Its weight stays 1, where that of log sigmoid, 2 sigmoid(-beta (l - l_ref)), vanishes for a sample whose loss the
-    flush has raised: such a sample is repaired, but an undiscovered corrupted one is also learnt again.
+    Cross-entropy gives every sample the weight 1. The weight of the log-sigmoid loss, 2 sigmoid(-beta (l - l_ref)),
+    vanishes for samples whose loss the flush has raised. Cross-entropy therefore repairs clean samples that the flush
+    damaged, but also learns undiscovered corrupted samples again.
     """
 
     def redirection(self, losses: Tensor, before: Tensor, found: Tensor) -> Tensor:
@@ -51,7 +52,7 @@ class CrossEntropy(FirstCounts):
 
 
 class Ascent(REM):
-    """REMMOD: gradient ascent in the flush; the pass over D_tr is plain cross-entropy, through the masks."""
+    """REMMOD: gradient ascent in the flush, and plain cross-entropy through the masks in the pass over D_tr."""
 
     def removal(self, losses: Tensor, before: Tensor) -> Tensor:
         return -losses
@@ -61,9 +62,9 @@ class Ascent(REM):
 
 
 class Ideal(FirstCounts):
-    """REMIDEAL: all corrupted samples are redirected together, and removed in the pass over D_tr.
+    """REMIDEAL: the pass over D_tr redirects all of D_m with one shared mask, and removes it.
 
-    The flush and the choice of a snapshot know D_f only, so it does vary with the discovery rate.
+    The flush and the snapshot selection use D_f only, so the result still depends on the discovery rate.
     """
 
     def known(self, problem: Problem) -> Tensor:
@@ -73,10 +74,10 @@ class Ideal(FirstCounts):
 
 @dataclass(frozen=True)
 class SharedMemory(REM):
-    """Ours: some new channels are seen by every sample in the redirection, so a pattern can be learnt there at once.
+    """Ours: every sample sees some of the new channels during redirection, so they can learn a shared pattern.
 
     Args:
-        shared: probability that a new channel is one of them.
+        shared: probability that all samples see a given new channel.
     """
 
     shared: float = 0.5

@@ -1,30 +1,36 @@
-"""REM: Schoepf et al., "Redirection for Erasing Memory", arXiv 2505.17730 (ICLR 2026), as its released code runs it.
+"""REM: Schoepf et al., "Redirection for Erasing Memory", arXiv 2505.17730 (ICLR 2026), as in the released code.
 
-The model gets as many new channels as it has. A sample sees all old channels and a random 20% of the new ones, always
-the same; all of D_f shares one such mask. *Dropping* a sample runs it through the old channels only. Each epoch
+The original is expanded by as many new channels as it has. A sample sees all old channels and a fixed random 20% of the
+new ones (its mask); all samples of D_f share one mask. *Dropping* a sample runs it through the old channels only. Each
+epoch has three parts:
 
-(a) flushes: NPO on the dropped D_f, pass by pass, until it is forgotten;
-(b) makes one pass over D_tr on the mean over the batch of, for sample i,
+(a) Flush: NPO on D_f, dropped, pass after pass until D_f is forgotten.
+(b) One pass over D_tr that minimises the batch mean of, for sample i,
 
-    (2 / beta) log sigmoid(beta (l_i(masked) - l_i(reference)))             redirection: learn it, through its mask
-  - (2 / beta) log sigmoid(beta (l_i(dropped) - l_i(reference)))            removal, for i in D_f only;
+    (2 / beta) log sigmoid(beta (l_i(masked) - l_i(reference)))             redirection: learn i through its mask
+  - (2 / beta) log sigmoid(beta (l_i(dropped) - l_i(reference)))            removal, for i in D_f only
 
-(c) keeps the dropped model as a snapshot if its Acc(D_r) (1 - max(Acc(D_f), gamma)) is the best so far, and better than
-the original's. The best snapshot is returned, or the last model if there is none: the architecture of the original,
-with no new channel.
+(c) Snapshot: the dropped model is kept if its Acc(D_r) (1 - max(Acc(D_f), gamma)) is the best so far and better than
+the original's.
 
-The signs are those of the code, where print is ambiguous (`log` ratios are differences of cross-entropies). Masks stand
-only after blocks: the channels between the two convolutions of a residual block are open to everybody. The reference
-is the expanded original before the first flush, masks on, in evaluation mode, on the same augmented batch.
+The method returns the best snapshot, or the last dropped model if there is none. Both have the original's architecture,
+without the new channels.
 
-BatchNorm: training mode throughout, and no statistics are collected anew. In the pass over D_tr the whole batch goes
-through the model twice, dropped and then masked, so the running statistics follow both. One optimizer, created once,
-serves all flushes and passes; the rate is constant. A flush costs no step of the budget, a batch of D_tr one.
+The signs follow the code where the paper is ambiguous: the `log` ratios are differences of cross-entropies. Masks apply
+only after blocks, so every sample sees all channels between the two convolutions of a residual block. The reference is
+the expanded original before the first flush, in evaluation mode, with masks on, on the same augmented batch.
 
-Chosen here: new channels are random (in the code the original is the wide model, trained with them off, so weight decay
-has shrunk them by a quarter); masks of different layers are independent (there: prefixes of one sequence), and D_f has
-one mask (there: one under the reference, another in the pass); accuracies are measured without augmentation, Acc(D_r)
-on a random subset of at most `selection_samples`.
+BatchNorm: training mode throughout; the running statistics are not recalibrated. In the pass over D_tr the whole batch
+goes through the model twice, first dropped and then masked, and the running statistics follow both. One optimizer,
+created once, serves all flushes and passes. The rate is constant. Flushes do not count towards the budget; each batch
+of D_tr is one step.
+
+Chosen here:
+- New channels are initialised at random. In the code they are channels of a wide model that was trained with them off,
+  so weight decay has shrunk them by a quarter.
+- Masks of different layers are independent; in the code they are prefixes of one sequence.
+- D_f has one mask; in the code it has one under the reference and another in the pass.
+- Accuracies are measured without augmentation, Acc(D_r) on a random subset of at most `selection_samples`.
 """
 
 from __future__ import annotations
@@ -42,7 +48,7 @@ from unlearnbench import Batch, Classifier, ImageSet, Problem, UnlearningMethod,
 
 
 def log_ratio(losses: Tensor, reference: Tensor, beta: float) -> Tensor:
-    """(2 / beta) log sigmoid(beta (l - l_ref)) of each sample, [B]."""
+    """(2 / beta) log sigmoid(beta (l - l_ref)) for each sample, [B]."""
     return 2 / beta * functional.logsigmoid(beta * (losses - reference))
 
 
@@ -51,11 +57,11 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 class Dropped(nn.Module):
-    """The expanded model with all new channels off: gradients and running statistics reach it."""
+    """The expanded model with all new channels off; gradients and running statistics reach the expanded model."""
 
     def __init__(self, wide: Classifier, narrow: Classifier):
         super().__init__()
-        self.narrow = narrow  # gives the shape and the mode; its own weights are used by `copied` only
+        self.narrow = narrow  # gives the architecture and the mode; only `copied` uses its own weights
         self.corner = narrow.corner_of(wide)  # views of the wide model's weights
 
     def forward(self, images: Tensor) -> Tensor:
@@ -63,17 +69,18 @@ class Dropped(nn.Module):
         return logits
 
     def copied(self) -> Classifier:
-        """The dropped model of this moment, as a model of its own."""
+        """A copy of the dropped model with its current weights."""
         self.narrow.load_state_dict(self.corner)
         return deepcopy(self.narrow)
 
 
 @dataclass(frozen=True)
 class State:
-    """What the steps of one run share.
+    """The state that the steps of one run share.
 
-    reference: the expanded original. owners: for each position in D_tr the sample whose channels it sees, int64 [N].
-    found: the positions whose corruption is removed, bool [N].
+    reference: the expanded original, frozen.
+    owners: int64 [N], for each position in D_tr the number that seeds its mask; D_f shares one number.
+    found: bool [N], the positions in D_tr that the removal term applies to.
     """
 
     problem: Problem
@@ -87,12 +94,12 @@ class State:
 
 @dataclass(frozen=True)
 class REM(UnlearningMethod):
-    """Redirect corruption, found or not, into new channels that are then thrown away.
+    """Redirect corruption, discovered or not, into new channels that are then dropped.
 
     Args:
-        learning_rate: None for the budget's.
-        share: probability that a sample sees a new channel; an original trained with tied dropout keeps its own.
-        max_flush_passes: passes over D_f that one flush may take.
+        learning_rate: None takes the budget's.
+        share: probability that a sample sees a new channel; an original trained with tied dropout keeps its masks.
+        max_flush_passes: most passes over D_f in one flush.
     """
 
     learning_rate: float | None = None
@@ -106,7 +113,7 @@ class REM(UnlearningMethod):
         found = torch.zeros(len(problem.train), dtype=torch.bool, device=problem.device)
         found[self.known(problem)] = True
         numbers = torch.arange(len(problem.train), device=problem.device)
-        owners = torch.where(found, len(problem.train), numbers)  # one owner for all that is found
+        owners = torch.where(found, len(problem.train), numbers)  # D_f shares one owner, so one mask
         optimizer = problem.optimizer(wide, self.learning_rate)
         run = State(problem, wide, Dropped(wide, problem.original()), deepcopy(wide).eval(), owners, found, optimizer)
         sample = problem.retain.sample(self.selection_samples)
@@ -121,49 +128,49 @@ class REM(UnlearningMethod):
         return run.dropped.copied() if best is None else best
 
     def score_to_beat(self, problem: Problem, sample: ImageSet) -> float:
-        """What the first snapshot must be better than."""
+        """The score that the first snapshot must exceed."""
         return problem.selection_score(problem.original(), sample)
 
     def known(self, problem: Problem) -> Tensor:
-        """The positions that are removed, and that share one mask."""
+        """Positions in D_tr that the removal term applies to; they share one mask."""
         return problem.forget.ids
 
     def gates(self, run: State, ids: Tensor) -> list[Tensor]:
-        """What these samples see of the expanded model: see `tied_gates`."""
+        """The masks of these samples in the expanded model, as `tied_gates` returns them."""
         recipe = run.problem.recipe
         share = self.share if recipe.tied_dropout is None else recipe.tied_dropout
         return tied_gates(run.owners[ids], run.dropped.narrow.groups, run.wide.groups, share)
 
     def flush(self, run: State) -> None:
-        """NPO on D_f through the dropped model until it is forgotten."""
+        """NPO on D_f through the dropped model until D_f is forgotten."""
         for _ in run.problem.until_forgotten(run.dropped, self.max_flush_passes):
             for batch in run.problem.forget.batches():
                 before = self.before(run, batch)
                 step(run.optimizer, self.removal(cross_entropy(run.dropped(batch.images), batch.labels), before).mean())
 
     def redirect(self, run: State, steps: int) -> None:
-        """One pass over D_tr: redirection of every sample, removal of what is found."""
+        """One pass over D_tr: redirection for every sample, removal for the found ones."""
         for batch in run.problem.train.batches(steps):
             step(run.optimizer, self.loss(run, batch, self.before(run, batch), run.found[batch.ids]))
 
     def before(self, run: State, batch: Batch) -> Tensor:
-        """The losses of the batch under the reference, masks on, [B]."""
+        """Losses of the batch under the reference with masks on, [B]."""
         with torch.no_grad():
             return cross_entropy(run.reference(batch.images, self.gates(run, batch.ids)), batch.labels)
 
     def loss(self, run: State, batch: Batch, before: Tensor, found: Tensor) -> Tensor:
-        """The mean over the batch of redirection, and of removal where `found` (bool [B])."""
-        with torch.set_grad_enabled(bool(found.any())):  # without a found sample it only moves BatchNorm's statistics
+        """Batch mean of the redirection term plus, where `found` (bool [B]), the removal term."""
+        with torch.set_grad_enabled(bool(found.any())):  # without a found sample it only updates BatchNorm
             dropped = cross_entropy(run.dropped(batch.images), batch.labels)
         masked = cross_entropy(run.wide(batch.images, self.gates(run, batch.ids)), batch.labels)
         return (self.redirection(masked, before, found) + self.removal(dropped, before) * found).mean()
 
     def redirection(self, losses: Tensor, before: Tensor, found: Tensor) -> Tensor:
-        """The term of each sample [B] that is learnt through its mask."""
+        """Redirection term of each sample, [B], from its loss through its mask."""
         return log_ratio(losses, before, self.beta)
 
     def removal(self, losses: Tensor, before: Tensor) -> Tensor:
-        """The term of each found sample [B], dropped."""
+        """Removal term of each sample, [B], from its loss when dropped."""
         return -log_ratio(losses, before, self.beta)
 
 

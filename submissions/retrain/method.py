@@ -1,6 +1,6 @@
-"""Exact unlearning (EU in Goel et al., "Corrective Machine Unlearning", arXiv 2402.14015).
+"""Retraining from scratch on D_r (EU, exact unlearning, in Goel et al., arXiv 2402.14015).
 
-Not a gold standard while corruption is left in D_r: retraining learns what was not discovered all over again.
+It is no gold standard while D_r contains corruption: the new model learns the undiscovered samples again.
 
 BatchNorm: training mode, on D_r. One optimizer, with the rate of the original's training.
 """
@@ -16,7 +16,7 @@ from unlearnbench import Problem, UnlearningMethod
 
 @dataclass(frozen=True)
 class Retrain(UnlearningMethod):
-    """Train fresh weights on D_r by the original's whole recipe, outside the budget."""
+    """Retrain from scratch on D_r with the original's full recipe; this does not count towards the budget."""
 
     def unlearn(self, problem: Problem) -> nn.Module:
         return problem.train_from_scratch(problem.retain)

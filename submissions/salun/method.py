@@ -1,18 +1,19 @@
 """SalUn: Fan et al., "SalUn: Empowering Machine Unlearning via Gradient-based Weight Saliency", ICLR 2024, arXiv
-2310.12508, as the authors' code runs it on CIFAR-10 and SVHN.
+2310.12508, as in the authors' code for CIFAR-10 and SVHN.
 
-(1) G = |sum over batches of D_f of the gradient of the batch's mean cross-entropy|, evaluation mode; the mask is the
-share `mask` of all weights with the largest G. (2) Random labels, on those weights only: each epoch a pass over D_f
-with labels drawn anew from all classes for each batch, then a pass over D_r with its own labels.
+(1) Saliency mask, in evaluation mode: G = |sum over batches of D_f of the gradient of the batch's mean cross-entropy|.
+The mask selects the share `mask` of all weights with the largest G.
+(2) Random labelling on the masked weights: each epoch makes a pass over D_f, with labels drawn uniformly from all
+classes anew for each batch, then a pass over D_r with its own labels.
 
-Gradients outside of the mask are set to 0; after each step the weights there are put back and their momentum is erased,
-so neither weight decay nor momentum moves them.
+Gradients outside the mask are set to 0. After each step the weights outside it are restored and their momentum is
+zeroed, so neither weight decay nor momentum moves them.
 
-BatchNorm: training mode in both passes; its scales and shifts are weights under the mask like all others, its running
-statistics follow D_f and D_r. One optimizer, created once; a constant rate (the authors' milestones, epochs 91 and 136,
-lie behind their ten epochs).
+BatchNorm: training mode in both passes. Its scales and shifts are masked like all other weights; its running statistics
+follow D_f and D_r. One optimizer, created once, at a constant rate (the authors run ten epochs, which end before their
+milestones at epochs 91 and 136).
 
-Chosen here: epochs are as many as the budget's steps allow, those over D_f included.
+Chosen here: as many epochs as fit in the budget's steps; steps on D_f count too.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from unlearnbench import Batch, Classifier, ImageSet, Problem, UnlearningMethod
 
 
 def saliency(model: Classifier, images: ImageSet) -> Tensor:
-    """|sum over batches of the gradient of the mean cross-entropy|, [P], all parameters in their order."""
+    """|sum over batches of the gradient of the mean cross-entropy| for all parameters, flattened to [P]."""
     parameters = list(model.parameters())
     total = torch.zeros(sum(parameter.numel() for parameter in parameters), device=parameters[0].device)
     model.eval()
@@ -41,7 +42,7 @@ def saliency(model: Classifier, images: ImageSet) -> Tensor:
 
 
 def largest(values: Tensor, share: float) -> Tensor:
-    """Where the `share` of values that are largest are, bool [P]."""
+    """Mask bool [P] of the largest values; it selects the share `share` of them."""
     chosen = torch.zeros_like(values, dtype=torch.bool)
     chosen[values.topk(int(share * len(values))).indices] = True
     return chosen
@@ -49,11 +50,11 @@ def largest(values: Tensor, share: float) -> Tensor:
 
 @dataclass(frozen=True)
 class SalUn(UnlearningMethod):
-    """Random labels for D_f, on the weights that matter most to it.
+    """Train on random labels for D_f, updating only the weights most salient to D_f.
 
     Args:
-        learning_rate: None for the budget's.
-        mask: share of the weights that may move.
+        learning_rate: None takes the budget's.
+        mask: share of the weights that are updated.
     """
 
     learning_rate: float | None = None
@@ -79,13 +80,13 @@ class SalUn(UnlearningMethod):
             with torch.no_grad():
                 for weight, old, mask in zip(weights, kept, masks, strict=True):
                     weight.copy_(torch.where(mask, weight, old))
-                    for moment in optimizer.state[weight].values():  # SGD's one; Adam also counts its steps
+                    for moment in optimizer.state[weight].values():  # SGD has one buffer; Adam also has a step count
                         if isinstance(moment, Tensor) and moment.shape == weight.shape:
                             moment.mul_(mask)
         return model
 
     def batches(self, problem: Problem) -> Iterator[tuple[Batch, Tensor]]:
-        """The batches of one epoch after the other, with the labels that they are learnt with."""
+        """Batches with the labels to train on, epoch after epoch, without end."""
         while True:
             for batch in problem.forget.batches():
                 random = torch.randint(problem.classes, (len(batch),), generator=problem.generator)

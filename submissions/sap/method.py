@@ -1,20 +1,25 @@
 """SAP: Kodge et al., "SAP: Corrective Machine Unlearning with Scaled Activation Projection", arXiv 2403.08618.
 
-No forget set is used. The `trusted` samples of D_tr with the lowest loss under the original are taken for clean. For
-each convolution and linear layer, R holds what enters it from them, one column an input vector (an image patch for a
-convolution), R = U S V^T. With sigma_i^2 = s_i^2 / sum_j s_j^2, the layer's weights are projected on the input side:
+One shot, without training and without D_f. The `trusted` samples of D_tr with the lowest loss under the original are
+assumed clean. For each convolution and linear layer, the columns of R are the layer's input vectors on these samples
+(image patches for a convolution), with R = U S V^T. With sigma_i^2 = s_i^2 / sum_j s_j^2, the layer's weights are
+projected on the input side:
 
     Lambda_i = alpha sigma_i^2 / ((alpha - 1) sigma_i^2 + 1),    W <- W U diag(Lambda) U^T
 
-Directions that the trusted samples hardly use are damped; one shot, no training.
+This damps directions that the trusted samples hardly use.
 
-BatchNorm: evaluation mode, running statistics are left alone. No optimizer, no rate.
+BatchNorm: evaluation mode; the running statistics are left unchanged. No optimizer, no rate.
 
-Chosen here: the lowest loss, as in the paper's abstract (the released script ranks by the curvature of the loss, class
-by class, and for synthetic corruption with clean labels); alpha is one number (there: the best of 1e4 .. 1e6 on a
-validation set, clean where it is known); all input vectors count (there: 50,000 drawn ones). The eigenvectors of R R^T
-are used, which are U with s^2, in float64; all layers are measured on the original before any is changed; a grouped
-convolution or an attention's packed input projection, which is no module of its own, is left as it is.
+Chosen here:
+- Samples are trusted by lowest loss, as in the paper's abstract. The released script ranks by the curvature of the
+  loss, class by class, and for synthetic corruption uses clean labels.
+- alpha is one number. The authors take the best of 1e4 .. 1e6 on a validation set, clean where clean labels are known.
+- All input vectors count; the authors draw 50,000.
+- U and s^2 are the eigenvectors and eigenvalues of R R^T in float64. All layers are measured on the original before any
+  is changed.
+- Grouped convolutions are left unchanged. So are the projections of `nn.MultiheadAttention`, which it does not call as
+  modules.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ from unlearnbench import ImageSet, Problem, UnlearningMethod
 
 
 def inputs_of(layer: nn.Conv2d | nn.Linear, x: Tensor) -> Tensor:
-    """The input vectors of a layer as rows, float64 [count, inputs]: patches in the order of the weight's columns."""
+    """Input vectors of a layer as rows, float64 [count, inputs], ordered like the columns of its flattened weight."""
     if isinstance(layer, nn.Conv2d):
         patches = functional.unfold(x.float(), layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
         return patches.transpose(1, 2).flatten(0, 1).double()
@@ -49,7 +54,7 @@ def projection(gram: Tensor, alpha: float) -> Tensor:
 
 @torch.no_grad()
 def grams(model: nn.Module, images: ImageSet) -> dict[nn.Conv2d | nn.Linear, Tensor]:
-    """R R^T of every layer that is called as a module, float64, over these images in evaluation mode."""
+    """R R^T in float64 for every layer that is called as a module, over these images, in evaluation mode."""
     sums: dict[nn.Conv2d | nn.Linear, Tensor] = {}
 
     def add(layer: Any, arguments: Any, output: Any) -> None:
@@ -59,7 +64,7 @@ def grams(model: nn.Module, images: ImageSet) -> dict[nn.Conv2d | nn.Linear, Ten
     layers = [m for m in model.modules() if isinstance(m, nn.Linear) or (isinstance(m, nn.Conv2d) and m.groups == 1)]
     hooks: list[Callable[[], None]] = [layer.register_forward_hook(add).remove for layer in layers]
     model.eval()
-    for batch in images.batches(batch_size=64, shuffle=False, augment=False):  # patches in float64 are large
+    for batch in images.batches(batch_size=64, shuffle=False, augment=False):  # float64 patches take much memory
         model(batch.images)
     for remove in hooks:
         remove()
@@ -68,7 +73,7 @@ def grams(model: nn.Module, images: ImageSet) -> dict[nn.Conv2d | nn.Linear, Ten
 
 @torch.no_grad()
 def losses(model: nn.Module, images: ImageSet) -> Tensor:
-    """Cross-entropy of every sample with the label that it carries, [N], in evaluation mode."""
+    """Cross-entropy of every sample with the label it carries, [N], in evaluation mode."""
     model.eval()
     parts = images.batches(shuffle=False, augment=False)
     return torch.cat([functional.cross_entropy(model(b.images), b.labels, reduction="none") for b in parts])
@@ -76,11 +81,11 @@ def losses(model: nn.Module, images: ImageSet) -> Tensor:
 
 @dataclass(frozen=True)
 class SAP(UnlearningMethod):
-    """Keep what trusted samples use.
+    """Project the weights onto the directions that trusted samples use.
 
     Args:
-        alpha: the larger, the fewer directions are damped; at infinity the model is the original.
-        trusted: how many samples are trusted.
+        alpha: a larger value damps fewer directions; at infinity the model is the original.
+        trusted: number of trusted samples.
     """
 
     alpha: float = 1e5

@@ -1,14 +1,17 @@
-"""SCRUB as Goel et al. ("Corrective Machine Unlearning", arXiv 2402.14015) and Schoepf et al. (REM) run it.
+"""SCRUB as run by Goel et al. ("Corrective Machine Unlearning", arXiv 2402.14015) and Schoepf et al. (REM).
 
-It differs from SCRUB (`method`) in what is maximised, CE + alpha KD with the labels that D_f carries, so cross-entropy
-dominates where alpha is small; in the descent, CE + alpha KD; and in the rate: warm-up over 1% of the steps, then a
-linear decay to 21% of the peak. Their loop gives two max passes for every size of D_f that they use, and its steps
-over D_f count like all others.
+It differs from SCRUB (`method`) in three points:
+- Max passes maximise CE + alpha KD with the labels of D_f. Where alpha is small, the cross-entropy dominates.
+- Min passes minimise CE + alpha KD.
+- The rate warms up over 1% of the steps, then decays linearly to 21% of the peak.
+
+Two max passes, as results from the authors' loop for every size of D_f that they use; steps on D_f count towards the
+total, also as in their loop.
 
 BatchNorm and the optimizer are as in SCRUB: training mode everywhere, one optimizer.
 
-Not repeated: they return the snapshot that is best on test data, and pick alpha in each cell by an accuracy on true
-labels; here the last model counts, and alpha is one number.
+Differences: the authors return the snapshot that is best on test data and select alpha in each cell by an accuracy on
+true labels. Here the last model is returned, and alpha is one number.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from .method import SCRUB, distillation
 
 @dataclass(frozen=True)
 class SCRUBGoel(SCRUB):
-    """Ascend on the labels of D_f too."""
+    """SCRUB with the cross-entropy of D_f in the max passes."""
 
     alpha: float = 0.01
 

@@ -1,17 +1,18 @@
 """SCRUB: Kurmanji et al., "Towards Unbounded Machine Unlearning", NeurIPS 2023, arXiv 2302.09880.
 
-The student starts from the teacher, the frozen original in evaluation mode. With KD = T^2 KL(p_T(teacher) || p_T(
-student)), p_T the softmax at temperature T, batch mean, each epoch makes, while it is among the first `max_passes`,
+The teacher is the frozen original in evaluation mode; the student starts from it. Let p_T be the softmax at temperature
+T and KD = T^2 KL(p_T(teacher) || p_T(student)), averaged over the batch. Each epoch makes
 
-    a pass over D_f that minimises -KD (no label is used), then a pass over D_r on gamma CE + alpha KD.
+    a max pass over D_f that minimises -KD (without labels), in the first `max_passes` epochs only,
+    a min pass over D_r that minimises gamma CE + alpha KD.
 
-Defaults are those of the large-scale notebook: T = 4, gamma = 0.99, alpha = 0.001, two max passes.
+Defaults are those of the authors' large-scale notebook: T = 4, gamma = 0.99, alpha = 0.001, two max passes.
 
-BatchNorm: training mode on D_f and on D_r. One optimizer serves both, so momentum of the ascent reaches the descent.
-The rate is constant: the authors' three epochs end before the first milestone of their decay.
+BatchNorm: training mode on D_f and on D_r. One optimizer serves both, so momentum carries over from ascent to descent.
+The rate is constant (the authors' three epochs end before the first milestone of their decay).
 
-Chosen here: epochs are as many as the budget's steps allow, those over D_f included. Snapshots are not chosen (SCRUB+R
-rewinds, for privacy only).
+Chosen here: as many epochs as fit in the budget's steps; steps on D_f count too. No snapshot is selected (SCRUB+R
+rewinds, but only for privacy).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from unlearnbench import Batch, Problem, UnlearningMethod, set_rate
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T^2 KL(softmax(teacher / T) || softmax(student / T)) of logits [B, classes], batch mean."""
+    """T^2 KL(softmax(teacher / T) || softmax(student / T)) for logits [B, classes], averaged over the batch."""
     log_student = functional.log_softmax(student / temperature, dim=1)
     log_teacher = functional.log_softmax(teacher / temperature, dim=1)
     divergence = functional.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
@@ -37,11 +38,11 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
 
 @dataclass(frozen=True)
 class SCRUB(UnlearningMethod):
-    """Leave the teacher on D_f, stay with it on D_r.
+    """Move away from the teacher on D_f and stay close to it on D_r.
 
     Args:
-        learning_rate: None for the budget's.
-        max_passes: passes over D_f.
+        learning_rate: peak rate; None takes the budget's.
+        max_passes: number of max passes over D_f.
     """
 
     learning_rate: float | None = None
@@ -65,21 +66,21 @@ class SCRUB(UnlearningMethod):
         return model
 
     def batches(self, problem: Problem) -> Iterator[tuple[Batch, bool]]:
-        """The batches of one epoch after the other, and whether each is of a max pass."""
+        """Batches, epoch after epoch without end, and whether each belongs to a max pass."""
         for epoch in count():
             if epoch < self.max_passes:
                 yield from ((batch, True) for batch in problem.forget.batches())
             yield from ((batch, False) for batch in problem.retain.batches())
 
     def rate(self, step: int, steps: int) -> float:
-        """The rate of a step as a share of its peak."""
+        """The rate at a step, as a share of the peak."""
         return 1.0
 
     def leave_loss(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """What a max pass over D_f minimises."""
+        """Loss that a max pass over D_f minimises."""
         return -distillation(student, teacher, self.temperature)
 
     def stay_loss(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """What a pass over D_r minimises."""
+        """Loss that a min pass over D_r minimises."""
         kept = distillation(student, teacher, self.temperature)
         return self.gamma * functional.cross_entropy(student, labels) + self.alpha * kept

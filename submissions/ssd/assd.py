@@ -1,10 +1,10 @@
 """ASSD: Schoepf et al., "Parameter-tuning-free data entry error unlearning with adaptive selective synaptic
 dampening", arXiv 2402.10098.
 
-SSD whose alpha is read off the model: the percentile 100 - ln(1 + 100 |D_f| / |D|) of all ratios I_f / I_D that are
-finite, with lambda 1. One pass, no search. D is D_tr; importances as in SSD (see `dampening`).
+SSD with an adaptive alpha: the percentile 100 - ln(1 + 100 |D_f| / |D|) of all finite ratios I_f / I_D. lambda is 1
+(`weight`). One pass, no search. D is D_tr; importances are as in SSD (see `dampening`).
 
-BatchNorm as in SSD; no optimizer, no rate.
+BatchNorm as in SSD. No optimizer, no rate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .method import cross_entropy
 
 @dataclass(frozen=True)
 class ASSD(UnlearningMethod):
-    """Dampen the share of parameters that the size of D_f suggests.
+    """Dampen a share of the parameters that depends on the size of D_f.
 
     Args:
         weight: the paper's lambda.

@@ -1,9 +1,9 @@
 """LFSSD: Foster et al., "Loss-Free Machine Unlearning", arXiv 2402.19308: SSD without labels and without a loss.
 
-The importance of a parameter is the mean over batches of the absolute gradient of mean_i ||f(x_i)||_2^2, f the
-logits; selection and dampening are those of SSD, with the same alpha and lambda (`weight`).
+The importance of a parameter is the mean over batches of the absolute gradient of mean_i ||f(x_i)||_2^2, where f are
+the logits. Selection and dampening are SSD's, with the same alpha and lambda (`weight`).
 
-BatchNorm as in SSD; no optimizer, no rate.
+BatchNorm as in SSD. No optimizer, no rate.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class LFSSD(UnlearningMethod):
     """Dampen the parameters that the outputs on D_f are more sensitive to than those on D_tr.
 
     Args:
-        alpha: how many times more.
+        alpha: selection threshold on the ratio I_f / I_D.
         weight: the paper's lambda.
     """
 

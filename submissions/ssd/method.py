@@ -1,13 +1,14 @@
 """SSD: Foster et al., "Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening", AAAI 2024.
 
-One shot, no training. I[j] is the mean over batches of the squared gradient of the batch's cross-entropy with respect
-to parameter j, over D_tr (I_D) and over D_f (I_f), with the labels that the samples carry in D_tr:
+One shot, without training. The importance I[j] of parameter j is the mean over batches of the squared gradient of the
+batch's cross-entropy, with the labels of D_tr. I_D is measured on D_tr, I_f on D_f:
 
     where I_f[j] > alpha I_D[j]:    theta_j <- theta_j min(1, lambda I_D[j] / I_f[j])
 
-D is the whole of D_tr, as in the authors' code (Goel and REM pass D_r only); `weight` is the paper's lambda. BatchNorm:
-evaluation mode; running statistics are left alone, scales and shifts are parameters like all others. No optimizer, no
-rate.
+D is all of D_tr, as in the authors' code (Goel and REM pass D_r only). `weight` is the paper's lambda.
+
+BatchNorm: evaluation mode. Its running statistics are left unchanged; its scales and shifts are dampened like all other
+parameters. No optimizer, no rate.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class SSD(UnlearningMethod):
     """Dampen the parameters that matter more to D_f than to D_tr.
 
     Args:
-        alpha: how many times more a parameter must matter to D_f.
-        weight: the paper's lambda; smaller dampens more.
+        alpha: selection threshold on the ratio I_f / I_D.
+        weight: the paper's lambda; a smaller value dampens more.
     """
 
     alpha: float = 10.0

@@ -1,16 +1,17 @@
 """Potion: Schoepf et al., "Potion: Towards Poison Unlearning", arXiv 2406.09173 (XALFSSD with its search).
 
-Importances as in LFSSD, but of mean_i ||f(x_i)||_2, not squared, which outliers weigh on less. Dampening is that of
-ASSD, lambda 1, at the percentile 100 - ln(1 + 100 s), and s is searched: from (|D_f| / |D_tr|) / 25, times 1.1 a try,
-each try from the original, until Acc(D_f) is at or under rho times that of the original. After `max_tries` the last
-try is returned. D is D_r, as in the authors' code. Labels are used by the test of Acc(D_f) only.
+Importances are those of LFSSD, but for mean_i ||f(x_i)||_2, not squared, which gives outliers less weight. Dampening is
+that of ASSD, with lambda 1, at the percentile 100 - ln(1 + 100 s). The search starts at s = (|D_f| / |D_tr|) / 25 and
+multiplies s by 1.1 after each try. Each try dampens the original. The search stops once Acc(D_f) is at most rho times
+that of the original; after `max_tries` the last try is returned. D is D_r, as in the authors' code. Labels are only
+used to measure Acc(D_f).
 
-The variant `rem_search` is the search as Schoepf et al. (REM) run it: from |D_f| / |D_tr|, 50 tries at most, and D_f
-also counts as forgotten at the stop accuracy of the budget.
+The variant `rem_search` is the search of Schoepf et al. (REM): it starts at |D_f| / |D_tr|, makes at most 50 tries, and
+also stops at the budget's stop accuracy.
 
-Chosen here: Acc(D_f) is measured without augmentation; importances are computed once and ratios sorted once.
+BatchNorm as in SSD. No optimizer, no rate.
 
-BatchNorm as in SSD; no optimizer, no rate.
+Chosen here: Acc(D_f) is measured without augmentation. Importances are computed once, and ratios are sorted once.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ class Potion(UnlearningMethod):
     """Dampen more and more parameters until D_f is forgotten.
 
     Args:
-        rho: share of the original's Acc(D_f) at which D_f counts as forgotten.
-        growth: factor on s from try to try.
-        start: the first s is |D_f| / |D_tr| times this.
-        stop: whether the budget's stop accuracy is enough.
+        rho: D_f counts as forgotten at this share of the original's Acc(D_f).
+        growth: factor on s after each try.
+        start: first s, as a multiple of |D_f| / |D_tr|.
+        stop: also stop at the budget's stop accuracy.
     """
 
     rho: float = 0.2

@@ -2,8 +2,8 @@ import itertools
 
 import pandas as pd
 
-from unlearnbench.report.labels import demonstration
 from unlearnbench.report.leaderboard import write_leaderboard
+from unlearnbench.report.wording import demonstration
 
 
 def test_files_are_written(small, tmp_path):

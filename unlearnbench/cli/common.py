@@ -14,11 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from unlearnbench.report.numbers.board import Board
     from unlearnbench.running.run import Progress as State
-    from unlearnbench.store.store import Store
 
-DATABASE = "sqlite:///data/unlearnbench.db"
 
 # The groups of `unlearnbench --help`.
 RUN, RESULTS, SUBMIT = "Run trials", "Show results", "Write a submission"
@@ -65,24 +62,6 @@ OnlyCorruptions = Annotated[
     list[str] | None,
     typer.Option("--corruption", metavar="NAME", help="Only this corruption (repeatable); default: all."),
 ]
-
-
-def board_of(
-    store: Store,
-    suite: str,
-    suites: Path,
-    seeds: list[int] | None = None,
-    rates: list[float] | None = None,
-    corruptions: list[str] | None = None,
-    level: Level = Level.process,
-    *,
-    brief: bool = False,
-) -> Board:
-    """The board of a suite, or of a part of its grid; brief is enough for a ranking or a comparison."""
-    from unlearnbench.report.numbers.board import Part, read_board
-
-    part = Part(tuple(seeds or ()), tuple(rates or ()), tuple(corruptions or ()))
-    return read_board(store.engine, suite, suites=suites, part=part, isolation=level.value, brief=brief)
 
 
 class Bar:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from unlearnbench.cli.common import DATABASE, STORE, Data, Database, OnlySeeds, StoredSuite, Suites, app, board_of, out
+from unlearnbench.cli.common import STORE, Data, Database, OnlySeeds, StoredSuite, Suites, app, out
+from unlearnbench.library import DATABASE
 
 originals_app = typer.Typer(help="Export and import original models.")
 app.add_typer(originals_app, name="originals", no_args_is_help=True, rich_help_panel=STORE)
@@ -26,12 +27,9 @@ def export(
 
     Writes the originals that the trials on the board start from, with an index.
     """
-    from unlearnbench.running.originals_files import export as write
-    from unlearnbench.store.store import Store
+    from unlearnbench import library
 
-    with Store(database, create=False) as store:
-        keys = set(board_of(store, suite, suites, seed).frame["original"].dropna())
-        count = write(store.engine, keys, data / "originals", folder)
+    count = library.export_originals(suite, folder, seeds=seed or (), database=database, data=data, suites=suites)
     _say(f"{count} originals written to {folder}")
 
 
@@ -45,9 +43,9 @@ def import_(
 
     Trials that run here afterwards start from the same weights.
     """
-    from unlearnbench.running.originals_files import import_into, stored_hashes
+    from unlearnbench import library
 
-    imported = import_into(data / "originals", folder, stored_hashes(database))
+    imported = library.import_originals(folder, database=database, data=data)
     _say(f"{imported.added} originals imported, {imported.known} known already")
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unlearnbench.cli.common import (
-    DATABASE,
     RESULTS,
     Database,
     Level,
@@ -19,15 +18,16 @@ from unlearnbench.cli.common import (
     StoredSuite,
     Suites,
     app,
-    board_of,
     err,
     out,
 )
+from unlearnbench.library import DATABASE
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from unlearnbench.report.numbers.board import Board
+    from unlearnbench.report.numbers.standings import Standings
 
 
 class Format(StrEnum):
@@ -61,15 +61,24 @@ def leaderboard(
 
     It consists of figures, tables and a static site.
     """
+    from unlearnbench import library
     from unlearnbench.report.leaderboard import write_leaderboard
-    from unlearnbench.report.numbers.ranking import ranking
+    from unlearnbench.report.numbers.ranking import ranking_of
     from unlearnbench.report.text.tables import ranked_tables
     from unlearnbench.store.store import Store
 
+    board = library.board(
+        suite,
+        seeds=seed or (),
+        rates=rate or (),
+        corruptions=corruption or (),
+        isolation=isolation.value,
+        database=database,
+        suites=suites,
+    )
     with Store(database, create=False) as store:
-        board = board_of(store, suite, suites, seed, rate, corruption, isolation)
         files = write_leaderboard(store.engine, board, out_folder, isolation=isolation.value)
-    out.print(*ranked_tables(ranking(board.frame, board.suite.variants)), sep="\n")
+    out.print(*ranked_tables(ranking_of(board.totals, board.suite.variants)), sep="\n")
     out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
     _say_what_is_out(board)
 
@@ -90,13 +99,14 @@ def table(
 
     Intervals are over seeds.
     """
+    from unlearnbench import library
     from unlearnbench.report.text.rendering import ranking_as
-    from unlearnbench.store.store import Store
 
-    with Store(database, create=False) as store:
-        board = board_of(store, suite, suites, seed, rate, corruption, brief=True)
-    _show(ranking_as(form.value, board, by=by.value), out_file)
-    _say_what_is_out(board)
+    standings = library.standings(
+        suite, seeds=seed or (), rates=rate or (), corruptions=corruption or (), database=database, suites=suites
+    )
+    _show(ranking_as(form.value, standings, by=by.value), out_file)
+    _say_what_is_out(standings)
 
 
 @app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench compare rem/digits npo/digits`")
@@ -113,11 +123,10 @@ def compare(
 
     Shows A minus B in every cell of the map, over the seeds that both methods have.
     """
+    from unlearnbench import library
     from unlearnbench.report.text.rendering import comparison_as
-    from unlearnbench.store.store import Store
 
-    with Store(database, create=False) as store:
-        board = board_of(store, suite, suites, brief=True)
+    board = library.board(suite, (first, second), database=database, suites=suites)
     _show(comparison_as(form.value, board, first, second), out_file)
 
 
@@ -153,11 +162,18 @@ def show(
 
     Prints utility x healed for each corruption and discovery rate.
     """
+    from unlearnbench import library
     from unlearnbench.report.text.terminal_map import heatmap_table
-    from unlearnbench.store.store import Store
 
-    with Store(database, create=False) as store:
-        board = board_of(store, suite, suites, seed, rate, corruption)
+    board = library.board(
+        suite,
+        (method,),
+        seeds=seed or (),
+        rates=rate or (),
+        corruptions=corruption or (),
+        database=database,
+        suites=suites,
+    )
     out.print(heatmap_table(board.frame, method))
 
 
@@ -178,23 +194,30 @@ def plot(
     suites: Suites = Path("suites"),
 ) -> None:
     """Draw one figure of a suite."""
-    from unlearnbench.report.figures import plot as draw
-    from unlearnbench.store.store import Store
+    from unlearnbench import library
 
-    with Store(database, create=False) as store:
-        board = board_of(store, suite, suites, seed, rate, corruption)
-    draw(board, kind, method or [], out_file)
+    library.plot(
+        kind,
+        suite,
+        out_file,
+        method or (),
+        seeds=seed or (),
+        rates=rate or (),
+        corruptions=corruption or (),
+        database=database,
+        suites=suites,
+    )
     out.print(f"{out_file} written", soft_wrap=True, markup=False, highlight=False)
 
 
-def _say_what_is_out(board: Board) -> None:
+def _say_what_is_out(board: Board | Standings) -> None:
     """A line for each method with seeds that do not count, and for each group of records that are not on the board."""
-    from unlearnbench.report.numbers.board import incomplete
+    from unlearnbench.report.numbers.totals import incomplete
 
     lines = [
         f"not counted: {method}, seed{'s' * (len(rows) > 1)} {', '.join(rows['seed'])}:"
         f" {rows['recorded'].sum()} of {rows['trials'].sum()} trials have a record"
-        for method, rows in incomplete(board.frame).groupby("method")
+        for method, rows in incomplete(board.totals).groupby("method")
     ]
     lines += [f"not on the board: {item.words} of {item.method}, {item.reason}: {item.command}" for item in board.stale]
     for line in lines:

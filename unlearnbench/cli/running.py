@@ -11,7 +11,6 @@ import typer
 
 from unlearnbench.cli.common import (
     CHECK,
-    DATABASE,
     RUN,
     Bar,
     Data,
@@ -24,11 +23,11 @@ from unlearnbench.cli.common import (
     SuiteName,
     Suites,
     app,
-    board_of,
     err,
     out,
 )
 from unlearnbench.errors import UsageError
+from unlearnbench.library import DATABASE
 
 STOPPED = "Stopped. Every finished trial is stored; the same command continues from there."
 
@@ -82,17 +81,13 @@ def run(
 
     Trials that are stored already are not run again.
     """
+    from unlearnbench import library
     from unlearnbench.boundary.isolation import require
     from unlearnbench.problems.suite_file import find, parse
-    from unlearnbench.report.numbers.ranking import ranking
+    from unlearnbench.report.numbers.ranking import ranking_of
     from unlearnbench.report.text.tables import ranked_tables
-    from unlearnbench.running.executors import Start
-    from unlearnbench.running.executors.local import local
-    from unlearnbench.running.run import run_suite
-    from unlearnbench.store.store import Store
-    from unlearnbench.submissions.finding import choose, discover
 
-    start: Start = local
+    start = None
     if executor == Executor.ray:
         from unlearnbench.running.executors.ray import cluster
 
@@ -102,38 +97,39 @@ def run(
         if gpus_per_trial is not None:
             raise UsageError("--gpus-per-trial is for --executor ray: this machine's GPU is used as a whole")
     file = find(suite, suites)
-    grid = parse(file)
-    part = grid.part(seed or (), rate or (), corruption or ())
-    chosen = choose(discover(submissions), method or grid.methods, grid.variants)
-    if not chosen:
-        raise UsageError(f"no submissions in {submissions}: give --submissions, or make one with `unlearnbench new`")
-    with Store(database) as store:
-        try:
-            with Bar() as bar:
-                summary = run_suite(
-                    grid,
-                    chosen,
-                    store,
-                    data,
-                    part=part,
-                    workers=workers,
-                    download=not no_download,
-                    isolation=isolation.value,
-                    executor=start,
-                    watch=bar.show,
-                )
-        except KeyboardInterrupt:
-            err.print(STOPPED)
-            raise typer.Exit(130) from None
-        for message in summary.warnings:
-            bar.warn(message)
-        board = board_of(store, grid.name, file.parent, seed, rate, corruption, brief=True)
-        out.print(*ranked_tables(ranking(board.frame, board.suite.variants)), sep="\n")
+    seeds, rates, corruptions = seed or (), rate or (), corruption or ()
+    try:
+        with Bar() as bar:
+            summary = library.run(
+                file,
+                method or (),
+                seeds=seeds,
+                rates=rates,
+                corruptions=corruptions,
+                database=database,
+                data=data,
+                submissions=submissions,
+                workers=workers,
+                isolation=isolation.value,
+                executor=start,
+                download=not no_download,
+                watch=bar.show,
+            )
+    except KeyboardInterrupt:
+        err.print(STOPPED)
+        raise typer.Exit(130) from None
+    for message in summary.warnings:
+        bar.warn(message)
+    name = parse(file).name
+    standings = library.standings(
+        name, seeds=seeds, rates=rates, corruptions=corruptions, database=database, suites=file.parent
+    )
+    out.print(*ranked_tables(ranking_of(standings.totals, standings.suite.variants)), sep="\n")
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
     out.print(counts, soft_wrap=True)
     option = "" if database == DATABASE else f" --database {database}"
-    out.print(f"Draw the figures: unlearnbench leaderboard {grid.name} --out build/leaderboard{option}", soft_wrap=True)
+    out.print(f"Draw the figures: unlearnbench leaderboard {name} --out build/leaderboard{option}", soft_wrap=True)
 
 
 @app.command(rich_help_panel=RUN, epilog="Example: `unlearnbench tune npo --suite digits`")
@@ -153,23 +149,31 @@ def tune(
 
     Searches on the tuning seeds of the suite and prints the best variant as TOML.
     """
+    from unlearnbench import library
     from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.report.text.tables import cost_line, tries_table
-    from unlearnbench.store.store import Store
     from unlearnbench.submissions.finding import choose, discover
     from unlearnbench.tuning.tries import choices
     from unlearnbench.tuning.tune import as_variant
-    from unlearnbench.tuning.tune import tune as search
 
     grid = parse(find(suite, suites))
     start = choose(discover(submissions), [method])[0]
-    with Store(database) as store:
-        try:
-            with Bar() as bar:
-                tries = search(grid, start, store, data, rule=rule.value, sampler=sampler.value, watch=bar.show)
-        except KeyboardInterrupt:
-            err.print(STOPPED)
-            raise typer.Exit(130) from None
+    try:
+        with Bar() as bar:
+            tries = library.tune(
+                method,
+                suite,
+                rule=rule.value,
+                sampler=sampler.value,
+                database=database,
+                data=data,
+                submissions=submissions,
+                suites=suites,
+                watch=bar.show,
+            )
+    except KeyboardInterrupt:
+        err.print(STOPPED)
+        raise typer.Exit(130) from None
     out.print(tries_table(tries, rule.value))
     out.print(cost_line(choices(tries)), soft_wrap=True)
     out.print(as_variant(grid.name, start.variant, rule.value, tries[0]), markup=False, highlight=False, soft_wrap=True)
@@ -187,12 +191,10 @@ def rerun(
 
     Stores nothing. Exits with 1 if a weight, a prediction or a metric differs.
     """
+    from unlearnbench import library
     from unlearnbench.report.text.tables import comparison_table
-    from unlearnbench.store.store import Store
-    from unlearnbench.verify.rerun import rerun as run_again
 
-    with Store(database, create=False) as store:
-        comparisons = run_again(store, trial, submissions, data, download=not no_download)
+    comparisons = library.rerun(trial, database=database, data=data, submissions=submissions, download=not no_download)
     out.print(comparison_table(comparisons))
     if different := [item.name for item in comparisons if item.equal is False]:
         out.print(f"Not the same: {', '.join(different)}.", soft_wrap=True)

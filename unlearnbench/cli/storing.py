@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import DATABASE, STORE, Data, OnlySeeds, StoredSuite, Suites, app, board_of, err, out
+from unlearnbench.cli.common import STORE, Data, OnlySeeds, StoredSuite, Suites, app, err, out
+from unlearnbench.errors import UsageError
+from unlearnbench.library import DATABASE
 
 if TYPE_CHECKING:
     from unlearnbench.store.merge import Merged
@@ -86,13 +88,9 @@ def dump(
 
     Writes one file per complete seed. Trials that files in the folder already hold are left out.
     """
-    from unlearnbench.report.numbers.board import counted
-    from unlearnbench.store.dump import dump as write
-    from unlearnbench.store.store import Store
+    from unlearnbench import library
 
-    with Store(url, create=False) as store:
-        board = board_of(store, suite, suites, seed)
-        written = write(store.engine, suite, folder, set(counted(board.frame)["trial"]))
+    written = library.dump(suite, folder, seeds=seed or (), database=url, suites=suites)
     for file in written:
         _say(f"{file} written")
     if not written:
@@ -131,11 +129,18 @@ def export(
 
     Writes one row per trial, with its problem, original, method, metrics, times and run.
     """
-    from unlearnbench.report.numbers.export import export as write
+    from unlearnbench.report.numbers.board import read_board
+    from unlearnbench.report.numbers.table import table_of, write
+    from unlearnbench.store.results import suites
     from unlearnbench.store.store import Store
 
     with Store(url, create=False) as store:
-        count = write(store.engine, out_file, form.value, suite)
+        names = suites(store.engine) if suite is None else [suite]
+        if not names:
+            raise UsageError(f"{store.engine.url} holds no runs: there is nothing to export")
+        tables = [table_of(store.engine, read_board(store.engine, name)) for name in names]
+    write(tables, out_file, form.value)
+    count = sum(int((~table["again"]).sum()) for table in tables)
     _say(f"{count} trials written to {out_file}")
 
 

@@ -7,6 +7,7 @@ marks a missing value.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -138,14 +139,16 @@ def rank_intervals(values: Values, originals: NDArray[Any]) -> list[tuple[int, i
         originals: [methods, seeds], identifiers of the originals that each method started from.
     """
     count = len(values)
-    differences = [
-        [difference(values[a], values[b], originals[a] == originals[b]) for b in range(count) if b != a]
-        for a in range(count)
-    ]
+    p_values, signs = np.full((count, count), NAN), np.zeros((count, count))
+    for a, b in itertools.combinations(range(count), 2):
+        found = difference(values[a], values[b], originals[a] == originals[b])
+        p_values[a, b] = p_values[b, a] = found.p
+        signs[a, b], signs[b, a] = np.sign(found.value), -np.sign(found.value)
     ranks = []
-    for own in differences:
-        apart = [item.value for item, different in zip(own, _holm([item.p for item in own]), strict=True) if different]
-        better, worse = sum(value < 0 for value in apart), sum(value > 0 for value in apart)
+    for a in range(count):
+        others = np.arange(count) != a
+        apart = signs[a, others][_holm(p_values[a, others].tolist())]
+        better, worse = int((apart < 0).sum()), int((apart > 0).sum())
         ranks.append((1 + better, count - worse))
     return ranks
 

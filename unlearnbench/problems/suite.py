@@ -134,6 +134,11 @@ class Suite:
     low_utility: Literal["relative", "absolute"] = "relative"
     paper: bool = False
 
+    @property
+    def base(self) -> OriginalSpec:
+        """The first kind of original. Results on it are labelled with the name of the method alone."""
+        return OriginalSpec(self.originals.capacities[0], self.originals.trainings[0])
+
     def part(
         self, seeds: Sequence[int] = (), discovery_rates: Sequence[float] = (), corruptions: Sequence[str] = ()
     ) -> Suite:

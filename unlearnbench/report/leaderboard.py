@@ -21,18 +21,20 @@ from unlearnbench.report.figures import (
     save,
     tied_dropout,
 )
-from unlearnbench.report.labels import PRODUCT, demonstration
-from unlearnbench.report.numbers.board import Board, incomplete, runs_of
+from unlearnbench.report.numbers.board import Board, runs_of
 from unlearnbench.report.numbers.frames import (
     LOW_UTILITY_THRESHOLD,
-    beyond_oracle,
     healing_correlation,
     places,
     thirds,
 )
-from unlearnbench.report.numbers.ranking import ranking
+from unlearnbench.report.numbers.ranking import ranking_of
+from unlearnbench.report.numbers.table import table_of, write
+from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site import write_site
 from unlearnbench.report.text.tables import CORRELATION_NOTE, correlation_markdown, ranked_markdown, thirds_markdown
+from unlearnbench.report.wording import PRODUCT, demonstration
+from unlearnbench.store.labels import original_names
 from unlearnbench.store.schema import RunRow
 
 FIGURES, SITE = "figures", "site"
@@ -55,7 +57,7 @@ def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: 
     Args:
         isolation: the level that the board was read at.
     """
-    table = ranking(board.frame, board.suite.variants)
+    table = ranking_of(board.totals, board.suite.variants)
     figures = folder / FIGURES
     figures.mkdir(parents=True, exist_ok=True)
     written = _write_figures(board, table["method"].tolist(), figures)
@@ -64,7 +66,7 @@ def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: 
         if old.suffix in (".png", ".svg") and old not in written:
             old.unlink()
     rows, page = folder / "trials.csv", folder / "ranking.md"
-    board.frame.to_csv(rows, index=False, lineterminator="\n")
+    write([table_of(engine, board)], rows)
     shown = {path.stem for path in written}
     page.write_text(_page(board, table, runs_of(engine, board.frame), shown, isolation), encoding="utf-8")
     return [*written, rows, page, *write_site(engine, board, table, folder / SITE)]
@@ -117,7 +119,7 @@ def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str]
         "## Failed trials",
         "\n".join(_failures(frame)) or "None.",
         *_section("## Beyond the oracle", _beyond(frame)),
-        *_section("## Seeds that do not count", _incomplete(frame)),
+        *_section("## Seeds that do not count", _incomplete(board.totals)),
         *_section("## Stale records", _stale(board)),
     ]
     return "\n\n".join(sections) + "\n"
@@ -136,9 +138,9 @@ def _beyond(frame: pd.DataFrame) -> list[str]:
     ]
 
 
-def _incomplete(frame: pd.DataFrame) -> list[str]:
+def _incomplete(totals: pd.DataFrame) -> list[str]:
     """By method, the seeds of which trials are missing."""
-    groups = incomplete(frame).groupby("method", sort=False)
+    groups = incomplete(totals).groupby("method", sort=False)
     return [
         f"- `{method}`: "
         + ", ".join(f"seed {row.seed} ({row.recorded} of {row.trials} trials)" for row in rows.itertuples())
@@ -178,8 +180,9 @@ def _demanded(isolation: Isolation) -> list[str]:
 def _not_absorbed(frame: pd.DataFrame) -> list[str]:
     """A note for each original that did not learn the corruption."""
     originals = frame[frame["absorbed"].eq(False).fillna(False)].drop_duplicates("original")
+    originals = originals.assign(starts_from=original_names(originals))
     return [
-        f"\n**Note:** the original model of {row.corruption}, seed {row.seed}, {row.stands_on}, memorised only"
+        f"\n**Note:** the original model of {row.corruption}, seed {row.seed}, {row.starts_from}, memorised only"
         f" {row.memorised:.0%} of the corruption or was not misled by it: repairing it measures little."
         for row in originals.itertuples()
     ]

@@ -21,8 +21,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Len
 from filelock import Timeout
 from pydantic import StringConstraints
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine
 
 from unlearnbench.errors import UsageError
 from unlearnbench.models.weights import weights_hash
@@ -30,6 +29,7 @@ from unlearnbench.problems.specification import validated
 from unlearnbench.problems.tensors import load_verified, lock, part_of
 from unlearnbench.running.originals import path_of
 from unlearnbench.store.connection import NoStoreError
+from unlearnbench.store.results import originals as stored_originals
 from unlearnbench.store.schema import OriginalRow
 from unlearnbench.store.store import Store
 
@@ -154,8 +154,8 @@ def stored_hashes(path_or_url: str) -> dict[str, str]:
         UsageError: the store cannot be read.
     """
     try:
-        with Store(path_or_url, create=False) as store, Session(store.engine) as session:
-            return {row.key: row.weights_hash for row in session.scalars(select(OriginalRow))}
+        with Store(path_or_url, create=False) as store:
+            return {row.key: row.weights_hash for row in stored_originals(store.engine)}
     except NoStoreError:
         return {}
 
@@ -181,8 +181,7 @@ def read_index(folder: Path) -> tuple[Entry, ...]:
 
 
 def _rows(engine: Engine, keys: AbstractSet[str]) -> Sequence[OriginalRow]:
-    with Session(engine) as session:
-        rows = session.scalars(select(OriginalRow).where(OriginalRow.key.in_(keys)).order_by(OriginalRow.key)).all()
+    rows = stored_originals(engine, keys)
     if not rows:
         raise UsageError(f"{engine.url} knows none of the originals that were asked for: run the suite first")
     return rows

@@ -136,8 +136,8 @@ def discover(folder: Path) -> list[Submission]:
 
 def find_changed(now: Iterable[Submission], before: Iterable[Submission]) -> list[str]:
     """Names of submissions that were added, removed, or changed in their code or submission.toml."""
-    contents = [{(item.label, repr(replace(item, folder=None))) for item in items} for items in (now, before)]
-    return sorted({label.partition("/")[0] for label, _ in contents[0] ^ contents[1]})
+    contents = [{(item.name, repr(replace(item, folder=None))) for item in items} for items in (now, before)]
+    return sorted({name for name, _ in contents[0] ^ contents[1]})
 
 
 def choose(

@@ -20,13 +20,12 @@ from typing import Any, Literal
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.run import Progress, run_suite
-from unlearnbench.store.schema import PlannedTrialRow, ProblemRow, SubmissionRow, TrialRow
+from unlearnbench.store.results import planned_trials
+from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
 from unlearnbench.tuning.pruning import Cell, hopeless, reason, stages
@@ -179,22 +178,10 @@ def _judged(
 
 def _recorded(store: Store, run_id: str) -> dict[str, Records]:
     """Records of all planned trials of a run, by variant and problem."""
-    cell = (
-        *(ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed),
-        *(PlannedTrialRow.capacity, PlannedTrialRow.training),
-    )
-    query = (
-        select(SubmissionRow.variant, TrialRow, *cell)
-        .join_from(PlannedTrialRow, TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
-        .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
-        .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
-        .where(PlannedTrialRow.run_id == run_id)
-        .order_by(*cell)
-    )
     found: dict[str, dict[Cell, TrialRow]] = {}
-    with Session(store.engine) as session:
-        for variant, record, corruption, rate, seed, capacity, training in session.execute(query):
-            found.setdefault(variant, {})[corruption, rate, seed, capacity, training] = record
+    for trial in planned_trials(store.engine, [run_id]):
+        if trial.record is not None:
+            found.setdefault(trial.submission.variant, {})[trial.cell] = trial.record
     return dict(found)
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.evaluation.statistics import FEWEST_SEEDS, Difference, difference
-from unlearnbench.report.labels import in_order
 from unlearnbench.report.numbers.board import SEEDS
-from unlearnbench.report.numbers.frames import RETRAIN, scored
+from unlearnbench.report.numbers.totals import RETRAIN, scored
+from unlearnbench.report.wording import in_order
 from unlearnbench.verify.baseline import CODE, MACHINE, METRICS, PROBLEM
 
 Rule = Literal["present", "finishes", "score", "same numbers", "cost"]

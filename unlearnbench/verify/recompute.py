@@ -8,10 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
-
-from unlearnbench.errors import UsageError, unknown
+from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.metrics import Metrics, metrics
 from unlearnbench.evaluation.predictions import Predictions, unpack
 from unlearnbench.problems import datasets
@@ -20,7 +17,8 @@ from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.grid import ProblemSpec
 from unlearnbench.problems.specification import validated
 from unlearnbench.store.labels import method_label, problem_label
-from unlearnbench.store.schema import PlannedTrialRow, PredictionRow, ProblemRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.store.results import Finished, finished
+from unlearnbench.store.schema import PredictionRow, TrialRow
 from unlearnbench.store.store import Store
 
 TOLERANCE = 1e-12
@@ -95,68 +93,40 @@ def recompute(store: Store, data: Path, *, suite: str | None = None) -> Recomput
     trials = without_score = 0
     differences: list[Difference] = []
     load = lru_cache(maxsize=1)(datasets.load)  # many runs are of the same suite
-    with Session(store.engine) as session:
-        for run, wanted in _runs(session, suite):
-            specification = run.suite_specification
-            sizes = {name: specification[name] for name in ("image_size", "train_size", "test_size")}
-            dataset = load(specification["dataset"], data, **sizes)
-            for row, judge in _judges(session, run, wanted, dataset, data):
-                problem = problem_label(row.corruption, row.discovery_rate, row.corruption_seed)
-                query = (
-                    select(TrialRow, PredictionRow, SubmissionRow.name, SubmissionRow.variant)
-                    .join(SubmissionRow)
-                    .outerjoin(PredictionRow, PredictionRow.trial_key == TrialRow.key)
-                    .where(wanted, TrialRow.problem_key == row.key)
-                    .order_by(SubmissionRow.name, SubmissionRow.variant, TrialRow.key)
-                )
-                for trial, prediction, name, variant in session.execute(query.execution_options(yield_per=200)):
-                    trials += 1
-                    without_score += trial.selection_score is None and row.discovered > 0
-                    differences += [
-                        Difference(trial.key, method_label(name, variant), problem, *values)
-                        for values in _differences(trial, prediction, judge)
-                    ]
+    judge: Judge | None = None
+    for item in finished(store.engine, suite):
+        specification = item.run.suite_specification
+        sizes = {name: specification[name] for name in ("image_size", "train_size", "test_size")}
+        judge = _judge(item, load(specification["dataset"], data, **sizes), data, judge)
+        trials += 1
+        without_score += item.trial.selection_score is None and item.problem.discovered > 0
+        method = method_label(item.submission.name, item.submission.variant)
+        problem = problem_label(item.problem.corruption, item.problem.discovery_rate, item.problem.corruption_seed)
+        differences += [
+            Difference(item.trial.key, method, problem, *values)
+            for values in _differences(item.trial, item.predictions, judge)
+        ]
     return Recomputed(trials, without_score, tuple(differences))
 
 
-def _runs(session: Session, suite: str | None) -> Iterator[tuple[RunRow, ColumnElement[bool]]]:
-    """The runs that recorded finished trials, and which trials those are."""
-    wanted: ColumnElement[bool] = TrialRow.state == "finished"
-    if suite is not None:
-        known = session.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)).all()
-        if suite not in known:
-            raise UsageError(unknown("suite", suite, known, " in the store"))
-        planned = select(PlannedTrialRow.trial_key).join(RunRow).where(RunRow.suite == suite)
-        wanted &= TrialRow.key.in_(planned)
-    recording = select(RunRow).where(RunRow.id.in_(select(TrialRow.run_id).where(wanted)))
-    for run in session.scalars(recording.order_by(RunRow.suite, RunRow.started_at)).all():
-        yield run, wanted & (TrialRow.run_id == run.id)
-
-
-def _judges(
-    session: Session, run: RunRow, wanted: ColumnElement[bool], dataset: Dataset, data: Path
-) -> Iterator[tuple[ProblemRow, Judge]]:
-    """The problems of these trials, with what it takes to judge them."""
-    of_trials = select(ProblemRow).where(ProblemRow.key.in_(select(TrialRow.problem_key).where(wanted)))
-    order = (ProblemRow.corruption, ProblemRow.corruption_seed, ProblemRow.discovery_rate)
-    case: Case | None = None
-    for row in session.scalars(of_trials.order_by(*order)).all():
-        problem = validated(ProblemSpec, row.specification, f"the stored problem {row.key[:12]}")
-        if problem.case.data_fingerprint != dataset.fingerprint:
-            raise UsageError(
-                f"data set '{problem.case.dataset}' in {data} is not the one that suite '{run.suite}' was run on"
-                f" ({dataset.fingerprint[:12]} instead of {problem.case.data_fingerprint[:12]}): give the folder of"
-                " that one by --data"
-            )
-        if case is None or problem.case != case.spec:
-            case = build(problem.case, dataset)
-        if case.truth.fingerprint != row.training_fingerprint:
-            raise UsageError(
-                f"{problem.case.corruption}, seed {problem.case.seed}, corrupts '{problem.case.dataset}' in another way"
-                f" than where suite '{run.suite}' was run: use that revision of unlearnbench"
-                f" ({run.revision or 'unknown'})"
-            )
-        yield row, Judge(problem, case, run.suite_specification["budget"]["stop_accuracy"])
+def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None) -> Judge:
+    """What it takes to evaluate a trial; the case of the `last` one is used again if it is the same."""
+    run, row = item.run, item.problem
+    problem = validated(ProblemSpec, row.specification, f"the stored problem {row.key[:12]}")
+    if problem.case.data_fingerprint != dataset.fingerprint:
+        raise UsageError(
+            f"data set '{problem.case.dataset}' in {data} is not the one that suite '{run.suite}' was run on"
+            f" ({dataset.fingerprint[:12]} instead of {problem.case.data_fingerprint[:12]}): give the folder of"
+            " that one by --data"
+        )
+    case = last.case if last is not None and last.case.spec == problem.case else build(problem.case, dataset)
+    if case.truth.fingerprint != row.training_fingerprint:
+        raise UsageError(
+            f"{problem.case.corruption}, seed {problem.case.seed}, corrupts '{problem.case.dataset}' in another way"
+            f" than where suite '{run.suite}' was run: use that revision of unlearnbench"
+            f" ({run.revision or 'unknown'})"
+        )
+    return Judge(problem, case, run.suite_specification["budget"]["stop_accuracy"])
 
 
 def _differences(

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import HarnessError, UsageError
@@ -25,14 +21,9 @@ from unlearnbench.running.originals import obtain, path_of
 from unlearnbench.running.plan import PlannedTrial, plan
 from unlearnbench.running.rows import trial_rows
 from unlearnbench.running.setup import Setup
-from unlearnbench.store.schema import (
-    OriginalRow,
-    PredictionRow,
-    ProblemRow,
-    RunRow,
-    SubmissionRow,
-    TrialRow,
-)
+from unlearnbench.store.results import Recorded
+from unlearnbench.store.results import record as stored_record
+from unlearnbench.store.schema import PredictionRow, TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission, discover
 from unlearnbench.system import machine
@@ -54,16 +45,6 @@ class Comparison:
     equal: bool | None
 
 
-@dataclass(frozen=True)
-class _Record:
-    trial: TrialRow
-    run: RunRow
-    problem: ProblemRow
-    original: OriginalRow
-    submission: SubmissionRow
-    predictions: PredictionRow | None
-
-
 def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: bool = True) -> list[Comparison]:
     """Run the trial with this key, or the only one whose key begins so, as its record says.
 
@@ -73,7 +54,7 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
         UsageError: no such trial; the source of its submission, its data or its kind of machine are not here.
         HarnessError: the harness failed.
     """
-    record = _record(store, trial)
+    record = stored_record(store.engine, trial)
     _refuse_another_machine(record)
     suite = validated(Suite, record.run.suite_specification, f"the suite of trial {record.trial.key[:12]}")
     dataset = datasets.load_for(suite, data, download=download)
@@ -101,27 +82,7 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
     return list(_comparisons(record, fingerprint, *rows))
 
 
-def _record(store: Store, prefix: str) -> _Record:
-    if not re.fullmatch(r"[0-9a-f]{1,64}", prefix):
-        raise UsageError(f"'{prefix}' is not a trial: give its key, or the beginning of it, from trials.csv")
-    with Session(store.engine) as session:
-        trials = session.scalars(select(TrialRow).where(TrialRow.key.startswith(prefix)).limit(2)).all()
-        if not trials:
-            raise UsageError(f"the store has no trial '{prefix}': trials.csv of its leaderboard lists the keys")
-        if len(trials) > 1:
-            raise UsageError(f"several trials begin with '{prefix}': give more of the key")
-        (trial,) = trials
-        return _Record(
-            trial,
-            session.get_one(RunRow, trial.run_id),
-            session.get_one(ProblemRow, trial.problem_key),
-            session.get_one(OriginalRow, trial.original_key),
-            session.get_one(SubmissionRow, trial.submission_key),
-            session.get(PredictionRow, trial.key),
-        )
-
-
-def _refuse_another_machine(record: _Record) -> None:
+def _refuse_another_machine(record: Recorded) -> None:
     trial, name = record.trial, f"trial {record.trial.key[:12]}"
     if trial.protocol_version != PROTOCOL_VERSION:
         raise UsageError(
@@ -137,7 +98,7 @@ def _refuse_another_machine(record: _Record) -> None:
         )
 
 
-def _submissions(record: _Record, folder: Path) -> list[Submission]:
+def _submissions(record: Recorded, folder: Path) -> list[Submission]:
     """The record's variant and hyperparameters (a try of a tuning is in no file) with the code of each variant."""
     row = record.submission
     found = [item for item in discover(folder) if item.name == row.name]
@@ -151,7 +112,7 @@ def _submissions(record: _Record, folder: Path) -> list[Submission]:
     return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
 
 
-def _planned(record: _Record, setup: Setup, dataset: datasets.Dataset, submissions: list[Submission]) -> PlannedTrial:
+def _planned(record: Recorded, setup: Setup, dataset: datasets.Dataset, submissions: list[Submission]) -> PlannedTrial:
     """The trial as it was planned: of these submissions the one whose code it ran."""
     trial = record.trial
     trials = plan(setup, dataset, submissions)
@@ -165,7 +126,7 @@ def _planned(record: _Record, setup: Setup, dataset: datasets.Dataset, submissio
 
 
 def _comparisons(
-    record: _Record, fingerprint: str, again: TrialRow, predictions: PredictionRow | None
+    record: Recorded, fingerprint: str, again: TrialRow, predictions: PredictionRow | None
 ) -> Iterator[Comparison]:
     pairs = {
         "training_fingerprint": (record.problem.training_fingerprint, fingerprint),

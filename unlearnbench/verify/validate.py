@@ -6,14 +6,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import HarnessError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
 from unlearnbench.running.run import run_suite
-from unlearnbench.store.schema import PlannedTrialRow, ProblemRow, SubmissionRow, TrialRow
+from unlearnbench.store.results import planned_trials
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import read
 
@@ -55,27 +52,19 @@ def validate(folder: Path, *, workers: int | None = None) -> list[Check]:
     """
     submissions = read(folder)
     with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store:
-        run_suite(TINY, submissions, store, Path(data), workers=workers)
-        with Session(store.engine) as session:
-            query = (
-                select(SubmissionRow.variant, ProblemRow.corruption, TrialRow)
-                .select_from(PlannedTrialRow)
-                .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
-                .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
-                .outerjoin(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
-                .order_by(ProblemRow.corruption)
-            )
-            records = session.execute(query).all()
+        run = run_suite(TINY, submissions, store, Path(data), workers=workers)
+        trials = planned_trials(store.engine, [run.run_id])
     checks = []
     for submission in submissions:
         seconds, reason = 0.0, None
-        for variant, corruption, trial in records:
-            if variant != submission.variant:
+        for trial in trials:
+            if trial.submission.variant != submission.variant:
                 continue
-            if trial is None:
+            record, corruption = trial.record, trial.problem.corruption
+            if record is None:
                 raise HarnessError(f"{submission.label} was not run on {corruption}")
-            seconds += trial.seconds or 0.0
-            if trial.state == "failed" and reason is None:
-                reason = f"{trial.reason} (on {corruption})" + (f"\n{trial.detail}" if trial.detail else "")
+            seconds += record.seconds or 0.0
+            if record.state == "failed" and reason is None:
+                reason = f"{record.reason} (on {corruption})" + (f"\n{record.detail}" if record.detail else "")
         checks.append(Check(submission.label, seconds, reason))
     return checks

@@ -7,9 +7,9 @@ from rich.console import Console
 from scipy import stats
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.labels import difference_colours
 from unlearnbench.report.numbers.comparison import comparison
 from unlearnbench.report.text.compared import difference_map, map_sheet, overview_sheet, signed
+from unlearnbench.report.wording import difference_colours
 
 MINE, THEIRS = [0.5, 0.6, 0.8, 0.32], [0.4, 0.4, 0.5, 0.4]
 
@@ -88,7 +88,7 @@ def test_swapping_the_methods_swaps_the_signs(four):
 
 
 def test_what_cannot_be_compared_is_said(frame):
-    with pytest.raises(UsageError, match=r"unknown method 'great' in the results \(all: flaky, good"):
+    with pytest.raises(UsageError, match="no trials of method 'great'; there are trials of: flaky, good"):
         comparison(frame, "good", "great")
     with pytest.raises(UsageError, match="'good' cannot be compared with itself"):
         comparison(frame, "good", "good")

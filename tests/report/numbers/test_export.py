@@ -11,7 +11,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.numbers.export import JSON_COLUMNS, export, exported
+from unlearnbench.report.numbers.table import JSON_COLUMNS, table_of, write
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_one_suite_only(two: Any, tmp_path: Path) -> None:
     file = tmp_path / "trials.csv"
     assert export(two.engine, file, "csv", "other") == 24
     assert set(pd.read_csv(file)["suite"]) == {"other"}
-    with pytest.raises(UsageError, match="unknown suite 'digits' in the store"):
+    with pytest.raises(UsageError, match="no run of suite 'digits'"):
         export(two.engine, file, "csv", "digits")
 
 

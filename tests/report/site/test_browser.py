@@ -14,7 +14,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 
 from unlearnbench.report.figures import cell_colours
-from unlearnbench.report.labels import PRODUCT
+from unlearnbench.report.wording import PRODUCT
 
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),

@@ -14,7 +14,6 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from unlearnbench.report.figures.style import GREY, styled, wrapped
-from unlearnbench.report.labels import demonstration, row_labels, standing
 from unlearnbench.report.numbers.board import counted
 from unlearnbench.report.numbers.frames import (
     LOW_UTILITY_THRESHOLD,
@@ -24,6 +23,7 @@ from unlearnbench.report.numbers.frames import (
     trials_of,
 )
 from unlearnbench.report.text.tables import correlation_text, seeds_text
+from unlearnbench.report.wording import demonstration, row_labels, standing
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _WIDTH, _LINE = 4.7, 0.17

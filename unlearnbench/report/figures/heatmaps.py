@@ -20,8 +20,8 @@ from matplotlib.path import Path as Outline
 from matplotlib.transforms import ScaledTranslation
 
 from unlearnbench.report.figures.style import FONT_SIZE, GREY, SCALE, colours, wrapped
-from unlearnbench.report.labels import PRODUCT, RATE_LABEL, demonstration, ink_on, row_labels
 from unlearnbench.report.numbers.board import counted
+from unlearnbench.report.wording import PRODUCT, RATE_LABEL, demonstration, ink_on, row_labels
 
 CELL = (0.29, 0.29)
 """Width and height of a cell in inches: three digits fit."""

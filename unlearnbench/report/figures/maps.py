@@ -20,8 +20,9 @@ from unlearnbench.report.figures.heatmaps import (
 )
 from unlearnbench.report.figures.regions import HEIGHT, KEY_WIDTH, TITLE, draw_key, draw_regions
 from unlearnbench.report.figures.style import styled, text_width
-from unlearnbench.report.labels import PRODUCT, RATE_LABEL
-from unlearnbench.report.numbers.frames import REFERENCE, map_of, original_column, states_of, trials_of
+from unlearnbench.report.numbers.frames import map_of, original_column, states_of, trials_of
+from unlearnbench.report.numbers.totals import REFERENCE
+from unlearnbench.report.wording import PRODUCT, RATE_LABEL
 
 DETAIL_PANELS = {
     "healed_train": "Healed (train)",

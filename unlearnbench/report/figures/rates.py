@@ -17,13 +17,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
-from unlearnbench.errors import UsageError, unknown
+from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import estimate
+from unlearnbench.problems.suite import OriginalSpec
 from unlearnbench.report.figures.style import GREY, styled, text_width, wrapped
-from unlearnbench.report.labels import PRODUCT, RATE_LABEL, demonstration, in_order, row_labels
-from unlearnbench.report.numbers.board import counted, shown
-from unlearnbench.report.numbers.frames import REFERENCE, RETRAIN, scored
+from unlearnbench.report.numbers.board import counted, shown, unknown_method
 from unlearnbench.report.numbers.ranking import ranking
+from unlearnbench.report.numbers.totals import REFERENCE, RETRAIN, scored
+from unlearnbench.report.wording import PRODUCT, RATE_LABEL, demonstration, in_order, row_labels
+from unlearnbench.store.labels import METHOD, method_label, variant_names
 
 MOST_LINES = 8
 """More cannot be told apart."""
@@ -46,20 +48,21 @@ _BESIDE = 2.0
 
 
 def line_names(frame: pd.DataFrame) -> pd.Series[str]:
-    """Each row's method without the capacity of its original: what is one line at every capacity."""
-    return frame["method"].map(_without_capacity)
-
-
-def _without_capacity(method: str) -> str:
-    name, _, original = method.partition(" on ")
-    kept = [part for part in original.split(", ") if part and not part.endswith("%")]
-    return f"{name} on {', '.join(kept)}" if kept else name
+    """What is one line at every capacity: each row's method, labelled as on the suite's first capacity."""
+    methods = frame[["method", *METHOD]].drop_duplicates("method")
+    first = methods["method"] == variant_names(methods)  # of the suite's first kind of original, which no label names
+    base = OriginalSpec(1.0, methods["training"][first].iloc[0] if first.any() else "standard")
+    names = {
+        label: method_label(submission, variant, OriginalSpec(1.0, training), base)
+        for label, submission, variant, _, training in methods.to_numpy().tolist()
+    }
+    return frame["method"].map(names)
 
 
 def best_lines(frame: pd.DataFrame, variants: Sequence[str] = ("default",)) -> list[str]:
     """The methods of the best means, on the suite's first kind of original first, and retraining."""
     table = ranking(frame, variants)
-    ranked = [_without_capacity(method) for method in table.loc[table["ranked"], "method"]]
+    ranked = line_names(table)[table["ranked"]]
     known = [name for name in (RETRAIN,) if name in table["method"].tolist()]
     best = [name for name in dict.fromkeys(ranked) if name not in known][:BEST]
     return [*best, *known]
@@ -124,10 +127,10 @@ def rates(frame: pd.DataFrame, lines: Sequence[str]) -> Figure:
 
 
 def _check(frame: pd.DataFrame, lines: Sequence[str]) -> None:
-    known = sorted(frame["line"].unique())
+    known = set(frame["line"])
     for name in lines:
         if name not in known:
-            raise UsageError(unknown("method", name, known, " in the results"))
+            raise unknown_method(name, known)
     if not 0 < len(lines) <= MOST_LINES:
         raise UsageError(f"a figure of lines shows 1 to {MOST_LINES} methods, not {len(lines)}: choose among them")
     if frame["discovery_rate"].nunique() < 2:

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from unlearnbench.report.figures.heatmaps import CELL, label_axes
 from unlearnbench.report.figures.style import styled, wrapped
-from unlearnbench.report.labels import REGULARITY_LABELS
+from unlearnbench.report.wording import REGULARITY_LABELS
 
 TITLE = "Regions studied by prior work"
 

@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.labels import ink_on
+from unlearnbench.report.wording import ink_on
 
 Arguments = ParamSpec("Arguments")
 

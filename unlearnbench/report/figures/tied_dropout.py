@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from unlearnbench.errors import UsageError, unknown
+from unlearnbench.errors import UsageError
 from unlearnbench.report.figures.heatmaps import (
     CELL,
     ROW_HEIGHT,
@@ -29,9 +29,12 @@ from unlearnbench.report.figures.heatmaps import (
     say_demonstration,
 )
 from unlearnbench.report.figures.style import styled, text_width
-from unlearnbench.report.labels import PRODUCT
-from unlearnbench.report.numbers.frames import REFERENCE, map_of, states_of
+from unlearnbench.report.numbers.board import unknown_method
+from unlearnbench.report.numbers.frames import map_of, states_of
 from unlearnbench.report.numbers.ranking import ranking
+from unlearnbench.report.numbers.totals import REFERENCE
+from unlearnbench.report.wording import PRODUCT
+from unlearnbench.store.labels import METHOD, variant_names
 
 MINUS = "\N{MINUS SIGN}"
 TIED = "tied dropout"
@@ -49,8 +52,8 @@ class Pair:
 
 def tied_pairs(frame: pd.DataFrame) -> list[Pair]:
     """The methods that stand on standard originals and on originals with tied dropout, at every capacity."""
-    kinds = frame[["method", "capacity", "training"]].drop_duplicates()
-    kinds = kinds.assign(name=kinds["method"].map(_name), share=100 * kinds["capacity"])
+    kinds = frame[["method", *METHOD]].drop_duplicates("method")
+    kinds = kinds.assign(name=variant_names(kinds), share=100 * kinds["capacity"])
     several = kinds["share"].nunique() > 1
     pairs = []
     for (name, share), group in kinds.groupby(["name", "share"]):
@@ -68,10 +71,10 @@ def choose_pairs(frame: pd.DataFrame, names: Sequence[str] = ()) -> list[Pair]:
         UsageError: there are none, or a named method is not in the frame or stands on one kind of original only.
     """
     pairs = tied_pairs(frame)
-    known = sorted({_name(method) for method in frame["method"]})
+    known = set(variant_names(frame.drop_duplicates("method")))
     for name in names:
         if name not in known:
-            raise UsageError(unknown("method", name, known, " in the results"))
+            raise unknown_method(name, known)
         if name not in {pair.name for pair in pairs}:
             both = f"; on both are: {', '.join(dict.fromkeys(pair.name for pair in pairs))}" if pairs else ""
             raise UsageError(f"method '{name}' was not run on standard originals and on tied dropout{both or _NONE}")
@@ -84,16 +87,11 @@ def choose_pairs(frame: pd.DataFrame, names: Sequence[str] = ()) -> list[Pair]:
 def ranked_pairs(frame: pd.DataFrame) -> list[Pair]:
     """The pairs of all ranked methods, best first; none where the suite has one kind of original."""
     table, pairs = ranking(frame), tied_pairs(frame)
-    names = dict.fromkeys(_name(method) for method in table.loc[table["role"] != REFERENCE, "method"])
+    names = dict.fromkeys(variant_names(table[table["role"] != REFERENCE]))
     return [pair for name in names for pair in pairs if pair.name == name]
 
 
 _NONE = "; a suite runs both if its originals.trainings says so, as in suites/digits-originals.toml"
-
-
-def _name(method: str) -> str:
-    """A method's name without the original that it stands on."""
-    return method.partition(" on ")[0]
 
 
 def difference(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.labels import in_order
-from unlearnbench.report.numbers.frames import RETRAIN, trials_of
-from unlearnbench.report.numbers.ranking import ranking
+from unlearnbench.report.numbers.frames import trials_of
+from unlearnbench.report.numbers.ranking import costs_of
 from unlearnbench.report.numbers.scores import SHARES, scores_of
+from unlearnbench.report.numbers.totals import RETRAIN, totals_of
+from unlearnbench.report.wording import in_order
 
 ALL = "all"
 
@@ -33,7 +34,7 @@ def comparison(frame: pd.DataFrame, first: str, second: str, *, baseline: str = 
     for name, own in zip((first, second), both, strict=True):
         if not own["whole"].any():
             raise UsageError(f"'{name}' has no whole seed: run what is missing of it")
-    costs = ranking(frame, baseline=baseline).set_index("method")["cost"]
+    costs = costs_of(totals_of(frame), baseline)
     pair = pd.concat(both)
     present = in_order(pair["corruption"])
     parts = [(ALL, float("nan"), pair), *((name, float("nan"), pair[pair["corruption"] == name]) for name in present)]
@@ -49,7 +50,7 @@ def comparison(frame: pd.DataFrame, first: str, second: str, *, baseline: str = 
 
 def _differences(part: pd.DataFrame, first: str, second: str) -> dict[str, object]:
     """What the comparison says of one part of the map."""
-    scores = scores_of(part, [first, second])
+    scores = scores_of(totals_of(part), [first, second])
     found = {metric: scores.difference(metric, first, second) for metric in SHARES}
     product = found["aggregate"]
     mine, theirs = scores.values["aggregate"]

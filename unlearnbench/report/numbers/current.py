@@ -1,20 +1,30 @@
-"""Which records of a suite are current, and which are stale: the rules of `report.numbers.board`."""
+"""Which records of a suite are current, and which are stale.
+
+A record is current if its run measured under the conditions that count today (`problems.identity.conditions`, the
+protocol version, the data), and if it is of the state of its method that was planned last. The conditions are those of
+the suite's file where there is one, else those of the newest run.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, distinct, func, select
+from sqlalchemy import Engine
 
+from unlearnbench.boundary.isolation import Isolation, at_least
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.identity import conditions
+from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.suite import Suite
-from unlearnbench.problems.suite_file import stored
+from unlearnbench.problems.suite_file import find_if_any, parse, stored
 from unlearnbench.store.labels import method_label
-from unlearnbench.store.schema import PlannedTrialRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.store.results import PlannedSubmission, count_recorded, planned_submissions, runs_of_suite
+from unlearnbench.store.schema import RunRow
+from unlearnbench.store.trials import Wanted
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,49 @@ class Stale:
         return "1 record" if self.records == 1 else f"{self.records} records"
 
 
-def stale_runs(runs: Sequence[RunRow], suite: Suite, protocol: int) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True)
+class Current:
+    """What counts of a suite.
+
+    submissions: the keys of the states of methods that count, each with the submission and the variant that it is of.
+    levels: of isolation, of the current runs.
+    """
+
+    suite: Suite
+    wanted: Wanted
+    submissions: Mapping[str, tuple[str, str]]
+    levels: frozenset[str]
+    stale: tuple[Stale, ...]
+
+
+def current(engine: Engine, name: str, suites: Path | None, isolation: Isolation) -> Current:
+    """What counts today.
+
+    Args:
+        suites: the folder in which the suite's file is looked for.
+        isolation: records of a lower level do not count.
+
+    Raises:
+        UsageError: the store has no run of this suite, or no current one.
+    """
+    runs = runs_of_suite(engine, name)
+    file = None if suites is None else find_if_any(name, suites)
+    suite, protocol = stored(runs[0].suite_specification), runs[0].protocol_version
+    if file is not None:
+        suite, protocol = parse(file), PROTOCOL_VERSION
+    reasons = dict(_stale_runs(runs, suite, protocol))
+    counting = [run for run in runs if run.id not in reasons]
+    planned = planned_submissions(engine, runs)
+    submissions = _submissions(planned, counting, at_least(isolation))
+    stale = tuple(_stale_records(engine, name, planned, reasons, submissions))
+    if not submissions:
+        listed = "; ".join(f"{item.method}: {item.reason} ({item.words})" for item in stale)
+        raise UsageError(f"no record of suite '{name}' is current: {listed}; run it again: `unlearnbench run {name}`")
+    wanted = Wanted(tuple(run.id for run in counting), tuple(submissions), tuple(at_least(isolation)))
+    return Current(suite, wanted, submissions, frozenset(run.isolation for run in counting), stale)
+
+
+def _stale_runs(runs: Sequence[RunRow], suite: Suite, protocol: int) -> Iterator[tuple[str, str]]:
     """Why the records of a run are stale, by run; nothing of a run whose records are current."""
     wanted = conditions(suite)
     fingerprint: str | None = None
@@ -57,66 +109,37 @@ def _shown(values: dict[str, Any], key: str) -> str:
     return json.dumps(values[key]) if key in values else "(default)"
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A run planned trials of this state of a method."""
-
-    run: str
-    submission: str
-    name: str
-    variant: str
-
-
-def planned_submissions(engine: Engine, runs: Sequence[RunRow]) -> list[Planned]:
-    pairs = (
-        select(PlannedTrialRow.run_id, PlannedTrialRow.submission_key)
-        .where(PlannedTrialRow.run_id.in_([run.id for run in runs]))
-        .distinct()
-        .subquery()
-    )
-    query = select(pairs.c.run_id, pairs.c.submission_key, SubmissionRow.name, SubmissionRow.variant)
-    with engine.connect() as connection:
-        rows = connection.execute(query.join(SubmissionRow, SubmissionRow.key == pairs.c.submission_key)).all()
-    return [Planned(*row) for row in rows]
-
-
-def current_submissions(planned: Sequence[Planned], current: Sequence[RunRow], levels: Sequence[str]) -> dict[str, str]:
-    """The submission keys that count, each with its method: of every method the state that was planned last.
+def _submissions(
+    planned: Sequence[PlannedSubmission], runs: Sequence[RunRow], levels: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """The submission keys that count: of every method the state that was planned last.
 
     Runs at one of these levels of isolation go before others.
     """
-    age = {run.id: place for place, run in enumerate(sorted(current, key=lambda run: run.isolation not in levels))}
+    age = {run.id: place for place, run in enumerate(sorted(runs, key=lambda run: run.isolation not in levels))}
     newest: dict[tuple[str, str], tuple[int, str]] = {}
     for item in planned:
         if item.run in age:
-            method, found = (item.name, item.variant), (age[item.run], item.submission)
+            method, found = (item.submission, item.variant), (age[item.run], item.key)
             newest[method] = min(newest.get(method, found), found)
-    return {key: method_label(*method) for method, (_, key) in newest.items()}
+    return {key: method for method, (_, key) in newest.items()}
 
 
-def stale_records(
-    engine: Engine, suite: str, planned: Sequence[Planned], reasons: dict[str, str], keys: dict[str, str]
+def _stale_records(
+    engine: Engine,
+    suite: str,
+    planned: Sequence[PlannedSubmission],
+    reasons: Mapping[str, str],
+    submissions: Mapping[str, Any],
 ) -> Iterator[Stale]:
     """What was recorded and does not count, by method and reason."""
-    counting = {(item.run, item.submission) for item in planned if item.run not in reasons and item.submission in keys}
-    if len(counting) == len(planned):
-        return
-    groups: dict[tuple[str, str], list[Planned]] = {}
+    groups: dict[tuple[str, str], list[PlannedSubmission]] = {}
     for item in planned:
-        if (item.run, item.submission) not in counting:
+        if item.run in reasons or item.key not in submissions:
             reason = reasons.get(item.run, "an earlier state of its code or hyperparameters")
-            groups.setdefault((method_label(item.name, item.variant), reason), []).append(item)
-    here = select(PlannedTrialRow.trial_key).where(
-        PlannedTrialRow.run_id.in_({run for run, _ in counting}), PlannedTrialRow.submission_key.in_(keys)
-    )
-    with engine.connect() as connection:
-        for (method, reason), items in sorted(groups.items()):
-            of_group = [PlannedTrialRow.run_id.in_({item.run for item in items})]
-            of_group.append(PlannedTrialRow.submission_key.in_({item.submission for item in items}))
-            count = connection.scalar(
-                select(func.count(distinct(PlannedTrialRow.trial_key)))
-                .join(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
-                .where(*of_group, PlannedTrialRow.trial_key.not_in(here))
-            )
-            if count:
-                yield Stale(method, count, reason, f"unlearnbench run {suite} --method {method}")
+            groups.setdefault((method_label(item.submission, item.variant), reason), []).append(item)
+    for (method, reason), items in sorted(groups.items()):
+        # A trial's key says its submission: where that does not count, no run makes its records current.
+        beside = {item.run for item in planned if item.run not in reasons} if items[0].key in submissions else set()
+        if count := count_recorded(engine, items, beside):
+            yield Stale(method, count, reason, f"unlearnbench run {suite} --method {method}")

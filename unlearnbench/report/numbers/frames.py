@@ -8,37 +8,17 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from unlearnbench.errors import UsageError, unknown
 from unlearnbench.evaluation.statistics import Correlation, correlation, correlation_estimate
-from unlearnbench.report.labels import in_order
-from unlearnbench.report.numbers.board import counted, shown
+from unlearnbench.report.numbers.board import counted, shown, unknown_method
+from unlearnbench.report.numbers.totals import scored
+from unlearnbench.report.wording import in_order
 
 LowUtility = Literal["relative", "absolute"]
 """What a utility is held against: that of the trial's original model, or the threshold alone (as published)."""
 
 State = Literal["finished", "partly failed", "failed", "partly missing", "missing"]
 
-RETRAIN = "retrain"
-"""The submission whose time is the unit of cost."""
-
-ORACLE = "oracle"
-"""The submission whose healing no method should pass."""
-
-REFERENCE = "reference"
-"""The role of a submission that is shown outside the ranking."""
-
 LOW_UTILITY_THRESHOLD = 0.8
-
-BEYOND = 3.0
-"""Binomial standard errors over the oracle's healing from which on a trial is flagged."""
-
-
-def scored(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
-    """The metric of each trial that counts: in the aggregate a failed trial is 0, elsewhere it is left out."""
-    values = frame[metric]
-    if metric == "aggregate":
-        values = values.mask(frame["state"] == "failed", 0.0)
-    return values[frame["state"] != "missing"].dropna()
 
 
 def thirds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -63,9 +43,9 @@ def trials_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     Raises:
         UsageError: the frame has no such method.
     """
-    known = sorted(frame["method"].unique())
+    known = set(frame["method"])
     if method not in known:
-        raise UsageError(unknown("method", method, known, " in the results"))
+        raise unknown_method(method, known)
     return frame[frame["method"] == method]
 
 
@@ -106,23 +86,6 @@ def original_column(frame: pd.DataFrame, metric: str, method: str) -> pd.Series[
     """The metric of the original models that a method started from, in percent: seed means by corruption."""
     own = shown(trials_of(frame, method)).drop_duplicates(["corruption", "original"])
     return 100 * own.groupby("corruption")[f"original_{metric}"].mean()
-
-
-def beyond_oracle(frame: pd.DataFrame) -> pd.DataFrame:
-    """The trials that heal more than `oracle` on the same corrupted set by over three binomial standard errors.
-
-    A reason to read the code: nobody knows more than the oracle. `oracle_healed` is what the oracle heals. Without the
-    margin a few trials in a thousand would be among them by one sample.
-    """
-    oracle = frame[(frame["submission"] == ORACLE) & (frame["state"] == "finished")]
-    same = ["corruption", "seed", "discovery_rate", "capacity"]
-    # The oracle on the standard original of each capacity: nothing of an original is left in it.
-    best = oracle.groupby(same)["healed_train"].max().rename("oracle_healed").reset_index()
-    trials = frame[(frame["state"] == "finished") & ~frame["again"] & (frame["role"] != REFERENCE)]
-    rows = trials.merge(best, on=same)
-    error = np.sqrt(rows["oracle_healed"] * (1 - rows["oracle_healed"]) / rows["corrupted"].astype(float))
-    beyond: pd.DataFrame = rows.loc[rows["healed_train"] > rows["oracle_healed"] + BEYOND * error]
-    return beyond
 
 
 def places(rows: pd.DataFrame) -> list[str]:

@@ -8,61 +8,87 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, rank_intervals
-from unlearnbench.report.labels import in_order
-from unlearnbench.report.numbers.frames import REFERENCE, RETRAIN, beyond_oracle
 from unlearnbench.report.numbers.scores import SHARES, Scores, scores_of
-
-METHOD = ["method", "submission", "variant", "title", "role", "stands_on", "capacity", "training"]
+from unlearnbench.report.numbers.totals import REFERENCE, RETRAIN, totals_of
+from unlearnbench.report.wording import in_order
+from unlearnbench.store.labels import METHOD, original_names, variant_names
 
 
 def ranking(frame: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN) -> pd.DataFrame:
-    """One row a method of a board's frame, accuracies in percent; the best first, references last.
+    """The `ranking_of` the trials of a board's frame, or of a part of one."""
+    return ranking_of(totals_of(frame), variants, baseline=baseline)
 
-    Columns, beside what a method is: `seeds`, how many whole ones count; each metric of `scores.SHARES` with the ends
-    of its interval (`_low`, `_high`) and the seeds' own values (`_seeds`, a tuple); `best` and `worst`, the rank
-    interval, missing of fewer than eight seeds; `seconds`, and `cost`, the mean processor time as a share of the
-    `baseline` method's on the same kind of original; counts of trials of whole seeds, of `failed` ones, of trials that
-    are `missing` from seeds that are not whole, and of those `beyond` the oracle; `unpaired`, with how many rivals it
-    was compared so for its rank, for want of shared originals.
+
+def ranking_of(
+    totals: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN
+) -> pd.DataFrame:
+    """One row a method of a board's totals, accuracies in percent; the best first, references last.
+
+    Columns, beside what a method is: `starts_from`, the kind of original in words; `seeds`, how many whole ones count;
+    each metric of `scores.SHARES` with the ends of its interval (`_low`, `_high`) and the seeds' own values (`_seeds`,
+    a tuple); `best` and `worst`, the rank interval, missing of fewer than eight seeds; `seconds`, and `cost`, the mean
+    processor time as a share of the `baseline` method's on the same kind of original; counts of trials of whole seeds,
+    of `failed` ones, of trials that are `missing` from seeds that are not whole, and of those `beyond` the oracle;
+    `unpaired`, with how many rivals it was compared so for its rank, for want of shared originals.
 
     Sorted by the mean. `ranked` says which rows compete: one row a method, the variant that `variants` names first,
     among those on the same kind of original. The suite's first kind comes first.
     """
-    scores = scores_of(frame)
-    table = frame[METHOD].drop_duplicates("method").set_index("method").loc[list(scores.methods)].reset_index()
-    rows = [_row(scores, method) for method in scores.methods]
-    table = pd.concat([table, pd.DataFrame(rows)], axis=1)
-    trials = frame[~frame["again"]]
-    counts = trials.assign(failed=(trials["state"] == "failed") & trials["whole"], missing=trials["state"] == "missing")
-    counts = counts.groupby("method")[["whole", "failed", "missing"]].sum().rename(columns={"whole": "trials"})
-    table = table.merge(counts.reset_index(), on="method")
-    beyond = beyond_oracle(frame)["method"].value_counts()
-    table["beyond"] = table["method"].map(beyond).fillna(0).astype(int)
-    units = table[table["submission"] == baseline].groupby("stands_on")["processor_seconds"].first()
-    table["cost"] = table["processor_seconds"] / table["stands_on"].map(units).astype(float)
+    scores = scores_of(totals)
+    whole = totals["whole"]
+    counts = totals.assign(
+        trials=totals["trials"].where(whole, 0),
+        failed=totals["failed"].where(whole, 0),
+        missing=totals["trials"] - totals["recorded"],
+    )
+    counts = counts.groupby("method")[["trials", "failed", "missing", "beyond"]].sum()
+    facts = _methods(totals)
+    numbers = pd.DataFrame([_row(scores, method) for method in scores.methods], index=scores.methods)
+    table = (
+        facts.assign(starts_from=original_names(facts)).join([numbers, counts]).assign(cost=costs_of(totals, baseline))
+    )
+    table = table.rename_axis("method").reset_index()
     table["ranked"] = _competing(table, variants)
     table = _with_ranks(table, scores)
-    other = table["method"].str.contains(" on ", regex=False)
     order = table.assign(
-        kind=table["stands_on"].where(other, ""), reference=table["role"] == REFERENCE, beside=~table["ranked"]
+        kind=table["starts_from"].where(table["method"] != variant_names(table), ""),
+        reference=table["role"] == REFERENCE,
+        beside=~table["ranked"],
     ).sort_values(["kind", "reference", "beside", "aggregate", "method"], ascending=[True, True, True, False, True])
     return table.loc[order.index].reset_index(drop=True)
 
 
+def _methods(totals: pd.DataFrame) -> pd.DataFrame:
+    """What each method is, by its label, in the order of labels."""
+    return totals.drop_duplicates("method").set_index("method")[["title", "role", *METHOD]].sort_index()
+
+
+def costs_of(totals: pd.DataFrame, baseline: str = RETRAIN) -> pd.Series[float]:
+    """The mean processor time of each method as a share of the `baseline` method's on the same kind of original."""
+    scores = scores_of(totals)
+    table = _methods(totals).assign(
+        seconds=[scores.estimate("processor_seconds", method).value for method in scores.methods]
+    )
+    kind = ["capacity", "training"]
+    units = table[table["submission"] == baseline].groupby(kind)["seconds"].first().rename("unit")
+    costs: pd.Series[float] = table["seconds"] / table.join(units, on=kind)["unit"].astype("float64")
+    return costs
+
+
 def ranking_by_corruption(
-    frame: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN
+    totals: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN
 ) -> pd.DataFrame:
     """The ranking on each corruption, the most regular first, one below the other; `corruption` says which."""
     parts = [
-        ranking(frame[frame["corruption"] == name], variants, baseline=baseline).assign(corruption=name)
-        for name in in_order(frame["corruption"])
+        ranking_of(totals[totals["corruption"] == name], variants, baseline=baseline).assign(corruption=name)
+        for name in in_order(totals["corruption"])
     ]
     return pd.concat(parts, ignore_index=True)
 
 
 def _row(scores: Scores, method: str) -> dict[str, object]:
     place = scores.methods.index(method)
-    row: dict[str, object] = {"seeds": int((scores.originals[place] != "").sum())}
+    row: dict[str, object] = {"seeds": int((scores.originals[place] >= 0).sum())}
     for metric in SHARES:
         found = scores.estimate(metric, method)
         row |= {metric: 100 * found.value, f"{metric}_low": 100 * found.low, f"{metric}_high": 100 * found.high}
@@ -78,7 +104,7 @@ def _competing(table: pd.DataFrame, variants: Sequence[str]) -> pd.Series[bool]:
     names = [*variants, "default"]
     place = table["variant"].map(lambda name: names.index(name) if name in names else len(names))
     chosen = table.assign(place=place)[table["role"] != REFERENCE].sort_values(["place", "variant"])
-    first = chosen.drop_duplicates(["submission", "stands_on"]).index
+    first = chosen.drop_duplicates(["submission", "starts_from"]).index
     return pd.Series(table.index.isin(first), index=table.index)
 
 
@@ -87,7 +113,7 @@ def _with_ranks(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     best, worst = (pd.Series(pd.NA, index=table.index, dtype="Int64") for _ in range(2))
     unpaired: dict[str, int] = {}
     competing = table[table["ranked"] & (table["seeds"] >= FEWEST_FOR_RANKS)]
-    for _, group in competing.groupby("stands_on"):
+    for _, group in competing.groupby("starts_from"):
         rows = [scores.methods.index(name) for name in group["method"]]
         found = rank_intervals(scores.values["aggregate"][rows], scores.originals[rows])
         best[group.index], worst[group.index] = zip(*found, strict=True)

@@ -1,22 +1,20 @@
-"""One number a seed of each method: what every mean, interval, difference and rank is made from."""
+"""One number a seed of each method, the mean over its places."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from unlearnbench.evaluation.statistics import FEWEST_SEEDS, Difference, Estimate, Mask, Values, difference, estimate
-from unlearnbench.report.numbers.board import counted
-from unlearnbench.report.numbers.frames import scored
+from unlearnbench.store.trials import SCORES
 
 SHARES = ("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility")
 """What is shown in percent."""
-METRICS = (*SHARES, "seconds", "processor_seconds")
+METRICS = SCORES
 
 
 @dataclass(frozen=True)
@@ -27,14 +25,14 @@ class Scores:
         methods, seeds: their names, in the order of rows and columns.
         values: metric -> float64 [methods, seeds]. A failed trial is 0 in `aggregate`, and nowhere in the others; nan
             where a method has no whole seed, or none of its trials has a value.
-        originals: [methods, seeds] of text, what the trials of a method started from in a seed, by checksum; two
-            methods are a pair where it is equal. Empty where a seed is not whole.
+        originals: int64 [methods, seeds], a number for the checksums that the trials of a method started from in a
+            seed: two methods are a pair where it is equal. -1 where a seed is not whole.
     """
 
     methods: tuple[str, ...]
     seeds: tuple[str, ...]
     values: dict[str, Values]
-    originals: NDArray[Any]
+    originals: NDArray[np.int64]
 
     def estimate(self, metric: str, method: str) -> Estimate:
         return estimate(self.values[metric][self.methods.index(method)])
@@ -51,22 +49,23 @@ class Scores:
     def same_original(self, first: str, second: str) -> Mask:
         """bool [seeds]: in which seeds both are whole and started from the same originals."""
         mine, theirs = (self.originals[self.methods.index(name)] for name in (first, second))
-        same: Mask = (mine == theirs) & (mine != "")
+        same: Mask = (mine == theirs) & (mine >= 0)
         return same
 
 
-def scores_of(frame: pd.DataFrame, methods: Sequence[str] = (), metrics: Sequence[str] = METRICS) -> Scores:
-    """The scores of these methods, of all by default, on the trials of a frame (of a board, or of a part of one)."""
-    names = list(methods) or sorted(frame["method"].unique())
-    rows = counted(frame)
-    rows = rows[rows["method"].isin(names)]
-    seeds = list(dict.fromkeys(frame.sort_values(["corruption_seed", "training_seed"], kind="stable")["seed"]))
+def scores_of(totals: pd.DataFrame, methods: Sequence[str] = ()) -> Scores:
+    """The scores of these methods, of all by default, from the totals of a board, or of a part of one."""
+    names = list(methods) or sorted(totals["method"].unique())
+    seeds = list(dict.fromkeys(totals.sort_values(["corruption_seed", "training_seed"], kind="stable")["seed"]))
+    rows = totals[totals["whole"] & totals["method"].isin(names)]
+    place = ["method", "seed"]
+    sums = rows.groupby(place)[[*METRICS, *(f"{metric}_count" for metric in METRICS)]].sum()
     values = {}
-    for metric in metrics:
-        measured = rows.assign(value=scored(rows, metric))
-        means = measured.groupby(["method", "seed"])["value"].mean().unstack()
+    for metric in METRICS:
+        count = sums[f"{metric}_count"]
+        means = (sums[metric] / count.where(count > 0)).unstack()
         values[metric] = means.reindex(index=names, columns=seeds).to_numpy(dtype=np.float64)
-    pairs = rows[["method", "seed", "original_weights_hash"]].drop_duplicates().sort_values("original_weights_hash")
-    started = pairs.groupby(["method", "seed"])["original_weights_hash"].agg(" ".join).unstack()
-    originals = started.reindex(index=names, columns=seeds).astype(object).fillna("").to_numpy()
+    started = rows.pivot(index=place, columns="corruption", values="started")
+    numbers = pd.Series(started.groupby(list(started.columns)).ngroup().to_numpy(), index=started.index)
+    originals = numbers.unstack().reindex(index=names, columns=seeds).fillna(-1).to_numpy(dtype=np.int64)
     return Scores(tuple(names), tuple(seeds), values, originals)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Engine, Row, select
+from sqlalchemy import Engine
 
 from unlearnbench.errors import UsageError
 from unlearnbench.report.text.formats import Sheet
 from unlearnbench.store.labels import method_label
-from unlearnbench.store.schema import PlannedTrialRow, ProblemRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.store.results import Planned, planned_trials, runs_of_suite, suites
 from unlearnbench.tuning.tries import Try, choices, name_of, start_of_try, summarised
 
 HEADER = ("Method", "Tries", "Pruned", "Unfinished", "Default", "Blind choice", "Oracle's choice", "Blind cost")
@@ -25,12 +25,6 @@ NOTE = (
     " so an oracle from the beginning might have found more."
 )
 
-_COLUMNS = (
-    *(PlannedTrialRow.run_id, PlannedTrialRow.submission_key, PlannedTrialRow.capacity, PlannedTrialRow.training),
-    *(SubmissionRow.name, SubmissionRow.variant, SubmissionRow.hyperparameters, SubmissionRow.source_hash),
-    *(ProblemRow.corruption, ProblemRow.discovery_rate, ProblemRow.corruption_seed),
-    *(TrialRow.state, TrialRow.selection_score, TrialRow.aggregate, TrialRow.seconds),
-)
 _OF_A_STAGE = ("seeds", "discovery_rates")
 """In these keys of a suite's specification the runs of one tuning differ."""
 
@@ -54,64 +48,45 @@ def read_tunings(engine: Engine, suite: str) -> list[Tuned]:
         UsageError: nothing was tuned for this suite.
     """
     name = name_of(suite)
-    query = (
-        select(*_COLUMNS)
-        .select_from(PlannedTrialRow)
-        .join(RunRow, RunRow.id == PlannedTrialRow.run_id)
-        .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
-        .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
-        .outerjoin(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
-        .where(RunRow.suite == name)
-        .order_by(RunRow.started_at, RunRow.id, SubmissionRow.variant)
-    )
-    methods: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    with engine.connect() as connection:
-        specifications = {
-            key: {part: value for part, value in specification.items() if part not in _OF_A_STAGE}
-            for key, specification in connection.execute(
-                select(RunRow.id, RunRow.suite_specification).where(RunRow.suite == name)
-            )
-        }
-        for row in connection.execute(query):
-            methods[method_label(row.name, start_of_try(row.variant)[0])].append(row)
+    runs = runs_of_suite(engine, name)[::-1] if name in suites(engine) else []
+    specifications = {
+        run.id: {part: value for part, value in run.suite_specification.items() if part not in _OF_A_STAGE}
+        for run in runs
+    }
+    methods: defaultdict[str, list[Planned]] = defaultdict(list)
+    for trial in planned_trials(engine, list(specifications)):
+        start, _ = start_of_try(trial.submission.variant)
+        methods[method_label(trial.submission.name, start)].append(trial)
     if not methods:
         raise UsageError(f"{engine.url} holds no tuning of suite '{suite}': `unlearnbench tune METHOD --suite {suite}`")
     return [_tuned(method, rows, specifications) for method, rows in sorted(methods.items())]
 
 
-def _tuned(method: str, rows: Sequence[Row[Any]], specifications: dict[str, dict[str, Any]]) -> Tuned:
+def _tuned(method: str, rows: Sequence[Planned], specifications: dict[str, dict[str, Any]]) -> Tuned:
     last = rows[-1]
-    settings = specifications[last.run_id]
-    tries: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    settings = specifications[last.trial.run_id]
+    tries: defaultdict[str, list[Planned]] = defaultdict(list)
     for row in rows:
-        if specifications[row.run_id] == settings and row.source_hash == last.source_hash:
-            tries[row.submission_key].append(row)
-    default = next(
-        (trials[0].variant for trials in reversed(tries.values()) if start_of_try(trials[0].variant)[1]), None
-    )
+        same_source = row.submission.source_hash == last.submission.source_hash
+        if same_source and specifications[row.trial.run_id] == settings:
+            tries[row.submission.key].append(row)
+    variants = [trials[0].submission.variant for trials in tries.values()]
+    default = next((variant for variant in reversed(variants) if start_of_try(variant)[1]), None)
     summaries, unfinished = [], 0
     for trials in tries.values():
         # The run that planned it last counts: another one may have been on another kind of processor.
-        planned = {_cell(trial): trial for trial in trials}
-        if any(trial.state is None for trial in planned.values()):
+        records = {trial.cell: trial.record for trial in trials}
+        found = [record for record in records.values() if record is not None]
+        if len(found) < len(records):
             unfinished += 1
             continue
-        kinds = {cell[3:] for cell in planned}
+        kinds = {cell[3:] for cell in records}
         whole = {(*place, *kind) for place in _places(settings) for kind in kinds}
-        pruned = None if whole <= planned.keys() else "not all problems"
-        summaries.append(
-            summarised(
-                trials[0].hyperparameters,
-                list(planned.values()),
-                pruned=pruned,
-                default=trials[0].variant == default,
-            )
-        )
+        pruned = None if whole <= records.keys() else "not all problems"
+        submission = trials[0].submission
+        is_default = submission.variant == default
+        summaries.append(summarised(submission.hyperparameters, found, pruned=pruned, default=is_default))
     return Tuned(method, summaries, unfinished)
-
-
-def _cell(trial: Row[Any]) -> tuple[Any, ...]:
-    return (trial.corruption, trial.discovery_rate, trial.corruption_seed, trial.capacity, trial.training)
 
 
 def _places(specification: dict[str, Any]) -> itertools.product[tuple[Any, ...]]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from unlearnbench.evaluation.statistics import Estimate
-from unlearnbench.report.labels import demonstration, standing
 from unlearnbench.report.numbers.current import Stale
-from unlearnbench.report.numbers.frames import REFERENCE, State
+from unlearnbench.report.numbers.frames import State
+from unlearnbench.report.numbers.totals import REFERENCE
+from unlearnbench.report.wording import demonstration, standing
 from unlearnbench.store.schema import RunRow, SubmissionRow
 
 METRICS = ("healed_train", "healed_undiscovered", "healed_test", "utility", "aggregate")

@@ -10,32 +10,36 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine
 
 from unlearnbench.evaluation.statistics import estimate
-from unlearnbench.report.labels import LONG_LABELS, in_order, row_labels
-from unlearnbench.report.numbers.board import Board, incomplete, runs_of, shown
+from unlearnbench.report.numbers.board import Board, runs_of, shown
 from unlearnbench.report.numbers.frames import (
-    beyond_oracle,
     healing_correlation,
     map_of,
     original_column,
     places,
     states_of,
 )
+from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site.content import METRICS, Cell, Content, Failure, Group, Method, Row, Run, Trial
 from unlearnbench.report.text.tables import UNPAIRED_NOTE, unpaired_words
-from unlearnbench.store.schema import PlannedTrialRow, RunRow, SubmissionRow
+from unlearnbench.report.wording import LONG_LABELS, in_order, row_labels
+from unlearnbench.store.labels import original_names
+from unlearnbench.store.results import submissions_by_key
+from unlearnbench.store.schema import RunRow, SubmissionRow
 
 
 def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
     """The content for a board and its `ranking`."""
     frame, suite = board.frame, board.suite
     rates = sorted(frame["discovery_rate"].unique())
-    submissions = _submissions(engine, frame)
+    submissions = {(row.name, row.variant): row for row in submissions_by_key(engine, board.submissions)}
     own = dict(list(frame.groupby("method")))
-    methods = [_method(row, own[row["method"]], submissions[row["method"]], rates) for row in table.to_dict("records")]
+    methods = [
+        _method(row, own[row["method"]], submissions[row["submission"], row["variant"]], rates)
+        for row in table.to_dict("records")
+    ]
     trials = frame[~frame["again"]]
     states = trials["state"].value_counts()
     specification = json.loads(json.dumps(asdict(suite)))
@@ -49,11 +53,11 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
         corruptions=row_labels(frame["corruption"], LONG_LABELS),
         short=row_labels(frame["corruption"]),
         rates=tuple(100 * rate for rate in rates),
-        groups=tuple(_groups(methods)),
+        groups=tuple(_groups(methods, suite.base.label)),
         originals=tuple(_originals(frame)),
         correlations=tuple(healing_correlation(frame, low_utility=suite.low_utility).to_dict("records")),
         beyond=tuple(beyond_oracle(frame).to_dict("records")),
-        incomplete=tuple(incomplete(frame).to_dict("records")),
+        incomplete=tuple(incomplete(board.totals).to_dict("records")),
         stale=board.stale,
         unpaired=f"{UNPAIRED_NOTE} {unpaired_words(table)}." if table["unpaired"].any() else "",
         trials=len(trials),
@@ -76,23 +80,6 @@ def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
-
-
-def _submissions(engine: Engine, frame: pd.DataFrame) -> dict[str, SubmissionRow]:
-    """The stored submission of each method, found by one of its trials."""
-    first = frame.dropna(subset=["trial"]).drop_duplicates("method")
-    methods: dict[str, str] = dict(zip(first["trial"], first["method"], strict=True))
-    trials = list(methods)
-    found: dict[str, SubmissionRow] = {}
-    with Session(engine) as session:
-        for start in range(0, len(trials), 500):
-            query = (
-                select(PlannedTrialRow.trial_key, SubmissionRow)
-                .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
-                .where(PlannedTrialRow.trial_key.in_(trials[start : start + 500]))
-            )
-            found |= {methods[trial]: submission for trial, submission in session.execute(query)}
-    return found
 
 
 def _method(row: Row, own: pd.DataFrame, submission: SubmissionRow, rates: list[float]) -> Method:
@@ -170,10 +157,10 @@ def _failures(own: pd.DataFrame) -> Iterator[Failure]:
         yield Failure(str(text), len(group), tuple(places(group)))
 
 
-def _groups(methods: list[Method]) -> Iterator[Group]:
+def _groups(methods: list[Method], base: str) -> Iterator[Group]:
     """In the order of the ranking: on the suite's first kind of original methods, variants, references; other kinds."""
-    first = [method for method in methods if " on " not in method.name]
-    others = [method for method in methods if " on " in method.name]
+    first = [method for method in methods if method.row["starts_from"] == base]
+    others = [method for method in methods if method.row["starts_from"] != base]
     ranked = tuple(method for method in first if method.row["ranked"])
     references = tuple(method for method in first if method.reference)
     beside = tuple(method for method in first if not method.row["ranked"] and not method.reference)
@@ -189,8 +176,8 @@ def _groups(methods: list[Method]) -> Iterator[Group]:
             "Shown outside the ranking: they know what no method may know, or are there to compare with.",
             references,
         )
-    for kind in dict.fromkeys(method.row["stands_on"] for method in others):
-        group = tuple(method for method in others if method.row["stands_on"] == kind)
+    for kind in dict.fromkeys(method.row["starts_from"] for method in others):
+        group = tuple(method for method in others if method.row["starts_from"] == kind)
         note = "They start from another kind of original model, and are ranked among themselves only."
         yield Group(f"On originals with {kind}", note, group)
 
@@ -198,7 +185,8 @@ def _groups(methods: list[Method]) -> Iterator[Group]:
 def _originals(frame: pd.DataFrame) -> Iterator[Row]:
     """The originals that the trials start from, as far as they are stored."""
     known = frame[frame["absorbed"].notna()].drop_duplicates("original")
-    yield from known.sort_values(["stands_on", "corruption", "corruption_seed"], kind="stable").to_dict("records")
+    known = known.assign(starts_from=original_names(known))
+    yield from known.sort_values(["starts_from", "corruption", "corruption_seed"], kind="stable").to_dict("records")
 
 
 def _runs(frame: pd.DataFrame, runs: list[RunRow], specification: dict[str, Any]) -> Iterator[Run]:

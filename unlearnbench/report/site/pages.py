@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from unlearnbench.report.figures import cell_colours
-from unlearnbench.report.labels import PRODUCT
 from unlearnbench.report.site.content import METRICS, Cell, Content, Method, Trial
 from unlearnbench.report.text.tables import clipped, correlation_text, rank_text, seeds_text
+from unlearnbench.report.wording import PRODUCT
 
 PANELS = {
     "healed_train": "Healed (train)",

@@ -9,10 +9,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from unlearnbench.report.labels import PRODUCT, RATE_LABEL, difference_colours, row_labels, titled
 from unlearnbench.report.numbers.comparison import ALL
 from unlearnbench.report.text.formats import Sheet
 from unlearnbench.report.text.tables import HEALED_UNDISCOVERED, NO_VALUE, interval
+from unlearnbench.report.wording import PRODUCT, RATE_LABEL, difference_colours, row_labels, titled
 
 COMPARISON_HEADER = (
     *("On", PRODUCT, "95% interval", "Seeds", "Won, tied, lost", "Healed", HEALED_UNDISCOVERED),

@@ -11,14 +11,16 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.labels import row_labels
+from unlearnbench.problems.suite import OriginalSpec
 from unlearnbench.report.numbers.board import Board
 from unlearnbench.report.numbers.comparison import comparison
-from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption
+from unlearnbench.report.numbers.ranking import ranking_by_corruption, ranking_of
+from unlearnbench.report.numbers.standings import Standings
 from unlearnbench.report.numbers.tunings import read_tunings, tunings_frame, tunings_sheet
 from unlearnbench.report.text.compared import difference_map, map_sheet, overview_sheet
 from unlearnbench.report.text.formats import Format, Sheet, csv, latex, markdown
 from unlearnbench.report.text.tables import ranked_tables, ranking_sheets, terminal_table
+from unlearnbench.report.wording import row_labels
 
 By = Literal["overall", "corruption"]
 
@@ -26,10 +28,10 @@ _WIDTH = 100
 """Columns of a table for the terminal that goes into a file."""
 
 
-def ranking_as(form: Format, board: Board, *, by: By = "overall") -> str | list[Table]:
+def ranking_as(form: Format, board: Board | Standings, *, by: By = "overall") -> str | list[Table]:
     """The ranking of a board as text, or as tables for the terminal."""
-    make = ranking if by == "overall" else ranking_by_corruption
-    table = make(board.frame, board.suite.variants)
+    make = ranking_of if by == "overall" else ranking_by_corruption
+    table = make(board.totals, board.suite.variants)
     if form == "csv":
         first = [name for name in ("corruption", "best", "worst", "method") if name in table]
         columns = [name for name in table.columns.drop(first) if not name.endswith(("_seeds", "_constant"))]
@@ -55,8 +57,8 @@ def comparison_as(form: Format, board: Board, first: str, second: str) -> str | 
     table = comparison(board.frame, first, second)
     if form == "csv":
         return csv(table.assign(first=first, second=second)[["first", "second", *table.columns]])
-    kinds = board.frame.drop_duplicates("method").set_index("method")["stands_on"]
-    overview = overview_sheet(table, first, second, kinds[first], kinds[second])
+    kinds = board.frame.drop_duplicates("method").set_index("method")[["capacity", "training"]]
+    overview = overview_sheet(table, first, second, *(OriginalSpec(*kinds.loc[name]).label for name in (first, second)))
     if form == "terminal":
         return [difference_map(table, first, second), terminal_table(overview)]
     return _text(form, [overview, map_sheet(table, first, second)])

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_POINTS
-from unlearnbench.report.labels import PRODUCT, in_order, row_labels, standing, titled
-from unlearnbench.report.numbers.frames import BEYOND, ORACLE, REFERENCE, RETRAIN
+from unlearnbench.report.numbers.totals import BEYOND, ORACLE, REFERENCE, RETRAIN
 from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, markdown_table
+from unlearnbench.report.wording import PRODUCT, in_order, row_labels, standing, titled
 
 if TYPE_CHECKING:
     from unlearnbench.tuning.tries import Choices, Rule, Try
@@ -131,7 +131,7 @@ def ranking_sheets(ranking: pd.DataFrame, title: str, before_interval: str | Non
 def _ranking_sheet(ranking: pd.DataFrame, title: str, before_interval: str | None) -> Sheet:
     sections: dict[tuple[str, bool], list[list[str]]] = {}
     for row in ranking.to_dict("records"):
-        key = (row["stands_on"], row["role"] == REFERENCE)
+        key = (row["starts_from"], row["role"] == REFERENCE)
         sections.setdefault(key, []).append(_ranking_cells(row, before_interval))
     return Sheet(titled(title, _seeds(ranking)), RANKING_HEADER, list(sections.values()), _note(ranking))
 

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unlearnbench.report.labels import PRODUCT, in_order, row_labels
 from unlearnbench.report.numbers.frames import map_of
 from unlearnbench.report.text.formats import markdown_table
 from unlearnbench.report.text.tables import NO_VALUE, number
+from unlearnbench.report.wording import PRODUCT, in_order, row_labels
 from unlearnbench.verify.baseline import MACHINE
 from unlearnbench.verify.check import ALL, NOT_COMPARABLE, Change, Comparison, Finding
 

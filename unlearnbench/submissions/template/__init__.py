@@ -1,4 +1,4 @@
-"""What `unlearnbench new` starts a submission from: submission.toml and method.py beside this file."""
+"""The template that `unlearnbench new` copies: submission.toml and method.py in this folder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NAME, CLASS, TITLE = "new_method", "NewMethod", "New method"
 
 
 def start(name: str, submissions: Path) -> Path:
-    """Copy the template to submissions/name with the name filled in; the new folder.
+    """Copy the template to submissions/name, fill in the name, and return the new folder.
 
     Raises:
-        UsageError: a name that no submission can have, or one that is taken.
+        UsageError: the name is invalid or taken.
     """
     from unlearnbench.submissions.manifest import NAME as PATTERN
     from unlearnbench.submissions.sources import check_package
@@ -30,7 +30,7 @@ def start(name: str, submissions: Path) -> Path:
     texts = {file: (Path(__file__).parent / file).read_text() for file in FILES}
     words = {word for text in texts.values() for word in re.findall(r"\w+", text)} - {CLASS}
     cls = "".join(part.capitalize() for part in name.split("_"))
-    if keyword.iskeyword(cls) or cls in words:  # `none` or `problem`, say
+    if keyword.iskeyword(cls) or cls in words:  # such as `none` or `problem`
         cls += "Method"
     title = name.replace("_", " ").strip().capitalize()
     folder.mkdir(parents=True)

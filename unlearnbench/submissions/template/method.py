@@ -1,46 +1,46 @@
-"""New method: say in one sentence what it does, and cite the paper that it follows.
+"""New method: say in one sentence what it does, and cite its paper.
 
-As it stands this is plain fine-tuning: training goes on, without the samples that are known to be corrupted.
+As it stands, the method fine-tunes the original on D_r, the training set without the known corrupted samples.
 Change it step by step, and run `unlearnbench validate` on the folder after each step.
 
-What a problem offers (N samples, C colour channels, S x S pixels):
+The interface of `Problem` (N samples, C colour channels, S x S pixels):
 
-    problem.train       D_tr, everything that the original was trained on; some labels are wrong
-    problem.forget      D_f, the samples of D_tr that were found to be corrupted
-    problem.retain      D_r, the rest of D_tr; it still holds the corruption that nobody found
+    problem.train       D_tr, the training set of the original; some of it is corrupted
+    problem.forget      D_f, the discovered corrupted samples of D_tr
+    problem.retain      D_r, the rest of D_tr; it still contains the undiscovered corruption
         .images         uint8 [N, C, S, S]
-        .labels         int64 [N], as trained on; the true labels are never given
+        .labels         int64 [N], as trained on; true labels are not available
         .ids            int64 [N], positions in D_tr
         .batches(steps, batch_size, shuffle=, augment=)
-                        batches of one pass, or exactly `steps` of them; in each
+                        batches of one pass, or exactly `steps` batches; each has
                         .images float32 [B, C, S, S] (augmented, normalised), .labels int64 [B], .ids int64 [B]
-        .steps_per_pass     how many batches one pass makes
-        .take(positions)    the part at these positions (int64 [n]) or where a mask is true (bool [N])
-        .sample(count)      at most `count` samples of it, drawn at random
+        .steps_per_pass     number of batches in one pass
+        .take(positions)    subset at these positions (int64 [n]) or where a mask is true (bool [N])
+        .sample(count)      random subset of at most `count` samples
 
-    problem.original()                  a fresh copy of the model to repair, in training mode
-    problem.expanded_original()         the original with new channels, for what is to be thrown away
+    problem.original()                  a fresh copy of the original, the model to repair, in training mode
+    problem.expanded_original()         the original with new channels, to be dropped before it is returned
     problem.untrained()                 the same architecture with random weights
-    problem.train_from_scratch(images)  a model trained on a set by the original's own recipe
-    problem.optimizer(model, learning_rate)   the optimizer that trained the original, at the budget's rate by default
-    problem.rate(learning_rate)         this rate, or the budget's for None
-    problem.accuracy(model, images)     share of a set that gets the label it carries, without augmentation
+    problem.train_from_scratch(images)  a model trained from scratch on a set with the original's recipe
+    problem.optimizer(model, learning_rate)   a fresh optimizer of the original's kind, at the budget's rate by default
+    problem.rate(learning_rate)         the given rate, or the budget's for None
+    problem.accuracy(model, images)     accuracy on a set with the labels it carries, without augmentation
     problem.outputs(model, images)      features [N, D] and logits [N, classes] of a set, without augmentation
-    problem.selection_score(model, samples=)  chooses between snapshots without clean data
-    problem.until_forgotten(model, max_passes, min_passes=)   counts passes over D_f, until it is forgotten
+    problem.selection_score(model, samples=)  score for selecting a snapshot without clean data
+    problem.until_forgotten(model, max_passes, min_passes=)   iterates over passes until D_f is forgotten
     problem.classes, .device, .generator (seeded, on the CPU)
     problem.budget      .steps, .batch_size, .learning_rate, .stop_accuracy
     problem.recipe      how the original was trained
 
-Beside `Problem`, `unlearnbench` has, among others:
+`unlearnbench` also exports, among others:
 
-    set_rate(optimizer, learning_rate)    lets an optimizer go on at another rate
-    warmup_then_decay(step, steps)        the rate of a step as a share of its peak, as originals are trained
-    tied_gates(ids, groups, wide, share)  gates that show each sample its own part of the new channels
+    set_rate(optimizer, learning_rate)    changes the rate of an optimizer
+    warmup_then_decay(step, steps)        rate at a step as a share of the peak, by default Goel et al.'s schedule
+    tied_gates(ids, groups, wide, share)  gates that give each sample its own subset of the new channels
 
-A model maps images float32 [B, C, S, S] to logits float32 [B, classes]. BatchNorm layers of a model in training mode
-follow the batches that they see; inside `unlearnbench.frozen_batchnorm(model)` they stay as they are. Say here
-what they see in each update: under the name of a published method, what they see in its authors' code.
+A model maps images float32 [B, C, S, S] to logits float32 [B, classes]. In training mode, BatchNorm layers update their
+running statistics on every batch; inside `unlearnbench.frozen_batchnorm(model)` they use them and leave them unchanged.
+State here what BatchNorm sees in each update. For a published method this must match its authors' code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What figures and tables call things, in which order, and the colours that need no plotting library."""
+"""The words, the order and the colours of tables, pages and figures; colours that need no plotting library."""
 
 from __future__ import annotations
 

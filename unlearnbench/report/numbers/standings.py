@@ -1,0 +1,129 @@
+"""What the ranked table of a suite is made from, summed by the database: no trial is looked at by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+from sqlalchemy import Engine
+
+from unlearnbench.problems.suite import Suite
+from unlearnbench.report.numbers.board import (
+    SEEDS,
+    WHOLE,
+    Part,
+    in_every_column,
+    known_kinds,
+    labelled,
+    most_seeds,
+    nothing_planned,
+    read_board,
+    seeds_of,
+)
+from unlearnbench.report.numbers.current import Current, Stale, current
+from unlearnbench.report.numbers.totals import COUNTS, GROUP, ORACLE, REFERENCE, bars, beyond
+from unlearnbench.store.trials import (
+    SCORES,
+    Context,
+    planned_kinds,
+    planned_seeds,
+    read_context,
+    read_healed,
+    read_sums,
+)
+
+OF_SEED = ["submission_key", "capacity", "training", *SEEDS]
+
+
+@dataclass(frozen=True)
+class Standings:
+    """A board without its trials: `totals` are those of `report.numbers.totals`."""
+
+    suite: Suite
+    totals: pd.DataFrame = field(repr=False)
+    stale: tuple[Stale, ...]
+
+    @property
+    def seeds(self) -> int:
+        return most_seeds(self.totals)
+
+
+def read_standings(engine: Engine, name: str, *, suites: Path | None = None, part: Part = WHOLE) -> Standings:
+    """The standings of a suite in a store, of the same records as `read_board`.
+
+    Raises:
+        UsageError: as `read_board`.
+    """
+    found = current(engine, name, suites, "process")
+    # Where a trial may have been run in two ways, a place is given to one of them: that takes a look at every trial.
+    totals = _summed(engine, found, part.of(found.suite)) if len(found.levels) == 1 else None
+    if totals is None:
+        board = read_board(engine, name, suites=suites, part=part)
+        return Standings(board.suite, board.totals, board.stale)
+    if totals.empty:
+        raise nothing_planned(name)
+    return Standings(found.suite, totals, found.stale)
+
+
+def _summed(engine: Engine, found: Current, grid: Suite) -> pd.DataFrame | None:
+    """The totals; None if a method started from several originals under one corruption and seed."""
+    context = read_context(engine)
+    sums = context.beside(read_sums(engine, found.wanted, grid, context))
+    place = [*OF_SEED, "corruption"]
+    if sums["capacity"].isna().any() or sums.duplicated(place).any():
+        return None
+    seeds = _planned(engine, found, grid, sums)
+    rows = seeds.merge(pd.DataFrame({"corruption": grid.corruptions}), how="cross")
+    values = [*COUNTS[1:3], "best", *SCORES, *(f"{name}_count" for name in SCORES)]
+    sums = sums.rename(columns={"original_weights_hash": "started"})
+    totals = rows.merge(sums[[*place, "started", *values]], how="left", on=place)
+    totals = totals.fillna({"started": "", **dict.fromkeys(values, 0)})
+    totals["trials"] = totals.pop("blind").map({True: 1, False: len(grid.discovery_rates)})
+    whole = (totals["recorded"] == totals["trials"]).to_numpy().reshape(-1, len(grid.corruptions)).all(axis=1)
+    totals["whole"] = whole.repeat(len(grid.corruptions))
+    totals = labelled(totals.join(context.submissions, on="submission_key"), found.suite.base)
+    totals["beyond"] = _beyond(engine, found, grid, totals, context)
+    return totals.sort_values(GROUP, kind="stable", ignore_index=True).astype(dict.fromkeys(COUNTS, "int64"))
+
+
+def _planned(engine: Engine, found: Current, grid: Suite, sums: pd.DataFrame) -> pd.DataFrame:
+    """The seeds of the grid of which something was planned, for each submission and kind of original, and whether it
+    uses no forget set (`blind`)."""
+    kinds = planned_kinds(engine, found.wanted, known_kinds(engine, found.suite))
+    asked = pd.DataFrame([(key, kind.capacity, kind.training) for key, kind in kinds], columns=OF_SEED[:3]).merge(
+        seeds_of(grid), how="cross"
+    )
+    recorded = sums[[*OF_SEED, "discovery_rate"]].drop_duplicates(OF_SEED)
+    seeds = asked.merge(recorded, how="left", on=OF_SEED)
+    lacking = seeds["discovery_rate"].isna()
+    if lacking.any():  # of these nothing is recorded: only here the plan has to be read
+        planned = planned_seeds(engine, found.wanted, set(seeds.loc[lacking, "submission_key"]))
+        rest = seeds.loc[lacking, OF_SEED].merge(planned, on=OF_SEED)
+        seeds = pd.concat([seeds[~lacking], rest], ignore_index=True)
+    return seeds.assign(blind=seeds.pop("discovery_rate") == 0)
+
+
+def _beyond(engine: Engine, found: Current, grid: Suite, totals: pd.DataFrame, context: Context) -> pd.Series[int]:
+    """How many trials of each row of the totals are beyond the oracle."""
+
+    def read(submissions: set[str], above: float) -> Iterator[pd.DataFrame]:
+        for part in read_healed(engine, replace(found.wanted, submissions=tuple(submissions)), above):
+            frame = context.beside(part).join(context.submissions, on="submission_key")
+            yield in_every_column(labelled(frame, found.suite.base), grid.discovery_rates).assign(state="finished")
+
+    units = {key for key, (submission, _) in found.submissions.items() if submission == ORACLE}
+    tables = [bars(part) for part in read(units, -1.0)]
+    counts = pd.Series(0, index=pd.MultiIndex.from_frame(totals[GROUP]))
+    if not tables:
+        return pd.Series(counts.to_numpy(), index=totals.index)
+    place = ["corruption", "seed", "capacity"]
+    table = pd.concat(tables).groupby([*place, "discovery_rate"], as_index=False).max()
+    lowest = table.groupby(place)["bar"].min().rename("lowest")
+    over = totals[totals["role"] != REFERENCE].join(lowest, on=place)
+    over = over[over["best"] > over["lowest"]]
+    if len(over):  # the exception, so that no trial is read
+        for part in read(set(over["submission_key"]), over["lowest"].min()):
+            counts = counts.add(beyond(part, table).groupby(GROUP).size(), fill_value=0)
+    return pd.Series(counts.reindex(pd.MultiIndex.from_frame(totals[GROUP])).to_numpy(), index=totals.index)

@@ -1,0 +1,179 @@
+"""The one table of trials (`store.columns`) and its file: trials.csv of a leaderboard, a baseline, an export."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from sqlalchemy import Engine
+
+from unlearnbench.errors import UsageError
+from unlearnbench.report.numbers.board import PLACE, Board, runs_of
+from unlearnbench.store.columns import COLUMNS, DTYPES, Column
+
+Format = Literal["csv", "jsonl", "parquet"]
+
+JSON_COLUMNS = tuple(name for name, column in COLUMNS.items() if column.kind == "json")
+"""Text in CSV and Parquet, objects in JSON lines."""
+
+AGAIN = "write it again with `unlearnbench baseline`"
+STATES = ("finished", "failed", "missing")
+MEASURED = ("healed_train", "healed_test", "utility", "aggregate")
+"""The metrics that every finished trial has."""
+
+
+def table_of(engine: Engine, board: Board) -> pd.DataFrame:
+    """The rows of a board with what is stored of the runs that they are from; `COLUMNS` in their order and types."""
+    runs = pd.DataFrame(
+        {
+            "run": run.id,
+            "run_started_at": run.started_at,
+            "revision": run.revision,
+            "versions": json.dumps(run.versions, sort_keys=True),
+            "hardware": json.dumps(run.hardware, sort_keys=True),
+        }
+        for run in runs_of(engine, board.frame)
+    )
+    return _typed(board.frame.assign(suite=board.suite.name).merge(runs, how="left", on="run"))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """A column has the same type whether or not it is empty, and whatever else the store holds."""
+    return frame[list(COLUMNS)].astype({name: DTYPES[column.kind] for name, column in COLUMNS.items()})
+
+
+def recorded(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table or a board's frame that are trials with a record, each once."""
+    return table[(table["state"] != "missing") & ~table["again"].astype(bool)]
+
+
+def write(tables: Iterable[pd.DataFrame], file: Path, form: Format = "csv") -> None:
+    """Write tables below each other: the same rows give the same bytes, and numbers are read back to the last bit.
+
+    Raises:
+        UsageError: Parquet without pyarrow, or a file that cannot be written.
+    """
+    if form == "parquet" and find_spec("pyarrow") is None:
+        raise UsageError("Parquet needs pyarrow: install unlearnbench[parquet], or export csv or jsonl")
+    table = pd.concat(tables, ignore_index=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if form == "csv":
+            table.to_csv(file, index=False, lineterminator="\n")
+        elif form == "jsonl":
+            file.write_text("".join(_lines(table)), encoding="utf-8")
+        else:
+            table.to_parquet(file, engine="pyarrow", index=False)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def _lines(table: pd.DataFrame) -> list[str]:
+    values = table.astype(object).where(table.notna(), None)
+    lines = []
+    for row in values.to_dict("records"):
+        # A place that nobody planned has no run.
+        row |= {name: None if row[name] is None else json.loads(row[name]) for name in JSON_COLUMNS}
+        lines.append(json.dumps(row, allow_nan=False, default=lambda moment: moment.isoformat()) + "\n")
+    return lines
+
+
+def read(file: Path) -> pd.DataFrame:
+    """Read the CSV file of one suite back as it was written.
+
+    Raises:
+        UsageError: naming the file, the line and the column of the first thing that is wrong.
+    """
+    lines, rows = _cells(file)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    columns = {name: _read_column(file, lines, name, column, frame[name]) for name, column in COLUMNS.items()}
+    table = pd.DataFrame(columns)
+    _check_rows(file, lines, table)
+    return table
+
+
+def _cells(file: Path) -> tuple[list[int], list[list[str]]]:
+    """The cells of every row, and in which line it ends."""
+    lines, rows = [], []
+    try:
+        with file.open(newline="", encoding="utf-8") as source:
+            reader = csv.reader(source, strict=True)
+            try:
+                for cells in reader:
+                    lines.append(reader.line_num)
+                    rows.append(cells)
+            except csv.Error as error:
+                raise UsageError(f"{file}, line {reader.line_num}: {error}; {AGAIN}") from error
+    except FileNotFoundError:
+        raise UsageError(f"no baseline at {file}: write one with `unlearnbench baseline SUITE --out {file}`") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: not a readable baseline: {error}") from error
+    for place, (found, wanted) in enumerate(zip([*(rows or [[]])[0], ""], [*COLUMNS, ""], strict=False), 1):
+        if rows and found != wanted:
+            raise UsageError(f"{file}, line 1, column {place}: '{found}' instead of '{wanted}'; {AGAIN}")
+    if len(rows) < 2:
+        raise UsageError(f"{file}: no trials; {AGAIN}")
+    for line, cells in zip(lines, rows, strict=True):
+        if len(cells) != len(COLUMNS):
+            raise UsageError(f"{file}, line {line}: {len(cells)} cells instead of {len(COLUMNS)}; {AGAIN}")
+    return lines[1:], rows[1:]
+
+
+def _read_column(file: Path, lines: list[int], name: str, column: Column, cells: Any) -> Any:
+    """A column in its type; what is wrong in it is found in one pass, cell by cell only where something is."""
+    present = cells[cells != ""]
+    values, why = present, ""
+    if column.kind == "json":
+        wrong = ~present.map(_is_object).astype(bool)
+        why = "not a JSON object"
+    elif column.kind == "flag":
+        wrong = ~present.isin(("True", "False"))
+        values, why = present == "True", "neither True nor False"
+    elif column.kind == "moment":
+        values = pd.to_datetime(present, errors="coerce", format="ISO8601")
+        wrong, why = values.isna(), "not a moment"
+    elif column.kind != "text":
+        values = pd.to_numeric(present, errors="coerce")
+        most = 1.0 if column.kind == "share" else float("inf")
+        whole = values % 1 == 0 if column.kind == "integer" else True
+        wrong = ~((values >= 0) & (values <= most) & (values != float("inf")) & whole)
+        why = {"share": "not a share from 0 to 1", "integer": "not a whole number"}.get(column.kind, "no number from 0")
+    else:
+        wrong = ~present.isin(STATES) if name == "state" else present.isna()
+        why = f"none of {', '.join(STATES)}"
+    if column.given and len(present) < len(cells):
+        wrong, why, present = cells == "", "nothing stands here", cells
+    if wrong.any():
+        first = wrong.idxmax()
+        where = f"{file}, line {lines[first]}, column '{name}'"
+        raise UsageError(f"{where}: '{present[first]}' cannot be read ({why}); {AGAIN}")
+    return values.reindex(cells.index).astype(DTYPES[column.kind])
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _check_rows(file: Path, lines: list[int], table: pd.DataFrame) -> None:
+    """What no column says alone: one suite, no place twice, and metrics of finished trials."""
+    suites = table["suite"].unique()
+    if len(suites) > 1:
+        raise UsageError(f"{file}: rows of several suites ({', '.join(suites)}): a baseline is of one; {AGAIN}")
+    for name in MEASURED:
+        absent = (table["state"] == "finished") & table[name].isna()
+        if absent.any():
+            line = lines[int(absent.to_numpy().argmax())]
+            raise UsageError(f"{file}, line {line}, column '{name}': a finished trial has a number here; {AGAIN}")
+    seen: dict[tuple[Any, ...], int] = {}
+    for line, place in zip(lines, table[PLACE].itertuples(index=False, name=None), strict=True):
+        if place in seen:
+            raise UsageError(f"{file}, line {line}: the same trial as line {seen[place]}: remove one, or {AGAIN}")
+        seen[place] = line

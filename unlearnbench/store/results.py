@@ -1,0 +1,227 @@
+"""What other rooms ask a store: the read queries about runs, methods and single records. `store.trials` has the boards.
+
+Rows that are returned are detached: they can be read after the call, and nothing writes them back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple, cast
+
+from sqlalchemy import Engine, distinct, func, select
+from sqlalchemy.orm import Session, aliased
+
+from unlearnbench.errors import UsageError, unknown
+from unlearnbench.problems.suite import OriginalSpec, Training
+from unlearnbench.store.schema import (
+    OriginalRow,
+    PlannedTrialRow,
+    PredictionRow,
+    ProblemRow,
+    RunRow,
+    SubmissionRow,
+    TrialRow,
+)
+
+
+def suites(engine: Engine) -> list[str]:
+    """The names of all suites that were run."""
+    with Session(engine) as session:
+        return list(session.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)))
+
+
+def runs_of_suite(engine: Engine, suite: str) -> list[RunRow]:
+    """The runs of a suite, the newest first.
+
+    Raises:
+        UsageError: there is none.
+    """
+    query = select(RunRow).where(RunRow.suite == suite).order_by(RunRow.started_at.desc(), RunRow.id.desc())
+    with Session(engine) as session:
+        found = list(session.scalars(query))
+    if not found:
+        raise UsageError(unknown("suite", suite, suites(engine), " in the store"))
+    return found
+
+
+def runs_by_key(engine: Engine, keys: Collection[str]) -> list[RunRow]:
+    """These runs, the oldest first."""
+    with Session(engine) as session:
+        query = select(RunRow).where(RunRow.id.in_(keys)).order_by(RunRow.started_at, RunRow.id)
+        return list(session.scalars(query))
+
+
+def submissions_by_key(engine: Engine, keys: Collection[str]) -> list[SubmissionRow]:
+    with Session(engine) as session:
+        return list(session.scalars(select(SubmissionRow).where(SubmissionRow.key.in_(keys))))
+
+
+def originals(engine: Engine, keys: Collection[str] | None = None) -> list[OriginalRow]:
+    """The originals with these keys, of all by default, by key."""
+    query = select(OriginalRow).order_by(OriginalRow.key)
+    with Session(engine) as session:
+        return list(session.scalars(query if keys is None else query.where(OriginalRow.key.in_(keys))))
+
+
+def original_kinds(engine: Engine) -> list[OriginalSpec]:
+    """The kinds of the originals in a store."""
+    query = select(OriginalRow.capacity, OriginalRow.training).distinct()
+    with engine.connect() as connection:
+        return [OriginalSpec(capacity, cast(Training, training)) for capacity, training in connection.execute(query)]
+
+
+class PlannedSubmission(NamedTuple):
+    """A run planned trials of this state of a variant of a submission."""
+
+    run: str
+    key: str
+    submission: str
+    variant: str
+
+
+def planned_submissions(engine: Engine, runs: Sequence[RunRow]) -> list[PlannedSubmission]:
+    # Asked pair by pair: there are few, and each takes one look into an index, whatever the number of trials.
+    planned = (
+        select(PlannedTrialRow.trial_key)
+        .where(PlannedTrialRow.run_id == RunRow.id, PlannedTrialRow.submission_key == SubmissionRow.key)
+        .exists()
+    )
+    query = (
+        select(RunRow.id, SubmissionRow.key, SubmissionRow.name, SubmissionRow.variant)
+        .join_from(RunRow, SubmissionRow, planned)
+        .where(RunRow.id.in_([run.id for run in runs]))
+        .order_by(RunRow.id, SubmissionRow.key)
+    )
+    with engine.connect() as connection:
+        return [PlannedSubmission(*row) for row in connection.execute(query)]
+
+
+def count_recorded(engine: Engine, planned: Collection[PlannedSubmission], beside: Collection[str]) -> int:
+    """How many records are of trials that one of these runs planned of these submissions, and none of `beside` did."""
+    here = aliased(PlannedTrialRow)
+    other = select(here.trial_key).where(here.trial_key == PlannedTrialRow.trial_key, here.run_id.in_(beside))
+    query = (
+        select(func.count(distinct(PlannedTrialRow.trial_key)))
+        .join(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
+        .where(
+            PlannedTrialRow.run_id.in_({item.run for item in planned}),
+            PlannedTrialRow.submission_key.in_({item.key for item in planned}),
+            ~other.exists(),
+        )
+    )
+    with engine.connect() as connection:
+        return connection.scalar(query) or 0
+
+
+def planned_keys(engine: Engine, run: str) -> set[str]:
+    """The keys of the trials that a run planned."""
+    with Session(engine) as session:
+        return set(session.scalars(select(PlannedTrialRow.trial_key).where(PlannedTrialRow.run_id == run)))
+
+
+class Planned(NamedTuple):
+    """A trial that a run planned, with its record if there is one."""
+
+    trial: PlannedTrialRow
+    submission: SubmissionRow
+    problem: ProblemRow
+    record: TrialRow | None
+
+    @property
+    def cell(self) -> tuple[str, float, int, float, str]:
+        """Where it is on the grid: corruption, discovery rate, corruption seed, capacity, training."""
+        problem, trial = self.problem, self.trial
+        of_problem = (problem.corruption, problem.discovery_rate, problem.corruption_seed)
+        return (*of_problem, trial.capacity, trial.training)
+
+
+def planned_trials(engine: Engine, runs: Sequence[str]) -> list[Planned]:
+    """All trials that these runs planned: run by run in this order, by variant, then by cell."""
+    query = (
+        select(PlannedTrialRow, SubmissionRow, ProblemRow, TrialRow)
+        .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
+        .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
+        .outerjoin(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
+        .where(PlannedTrialRow.run_id.in_(runs))
+    )
+    place = {run: index for index, run in enumerate(runs)}
+    with Session(engine) as session:
+        found = [Planned(*row) for row in session.execute(query)]
+    return sorted(found, key=lambda item: (place[item.trial.run_id], item.submission.variant, item.cell))
+
+
+class Recorded(NamedTuple):
+    """A record with all that it refers to."""
+
+    trial: TrialRow
+    run: RunRow
+    problem: ProblemRow
+    original: OriginalRow
+    submission: SubmissionRow
+    predictions: PredictionRow | None
+
+
+def record(engine: Engine, prefix: str) -> Recorded:
+    """The record of the trial with this key, or of the only one whose key begins so.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    if not re.fullmatch(r"[0-9a-f]{1,64}", prefix):
+        raise UsageError(f"'{prefix}' is not a trial: give its key, or the beginning of it, from trials.csv")
+    with Session(engine) as session:
+        trials = session.scalars(select(TrialRow).where(TrialRow.key.startswith(prefix)).limit(2)).all()
+        if not trials:
+            raise UsageError(f"the store has no trial '{prefix}': trials.csv of its leaderboard lists the keys")
+        if len(trials) > 1:
+            raise UsageError(f"several trials begin with '{prefix}': give more of the key")
+        (trial,) = trials
+        return Recorded(
+            trial,
+            session.get_one(RunRow, trial.run_id),
+            session.get_one(ProblemRow, trial.problem_key),
+            session.get_one(OriginalRow, trial.original_key),
+            session.get_one(SubmissionRow, trial.submission_key),
+            session.get(PredictionRow, trial.key),
+        )
+
+
+class Finished(NamedTuple):
+    """The record of a finished trial and what it predicted."""
+
+    run: RunRow
+    problem: ProblemRow
+    submission: SubmissionRow
+    trial: TrialRow
+    predictions: PredictionRow | None
+
+
+def finished(engine: Engine, suite: str | None = None) -> Iterator[Finished]:
+    """The finished trials of a suite, or of all: by recording run and problem, so that each needs to be built once.
+
+    Raises:
+        UsageError: no run of this suite.
+    """
+    query = (
+        select(RunRow, ProblemRow, SubmissionRow, TrialRow)
+        .join_from(TrialRow, RunRow, RunRow.id == TrialRow.run_id)
+        .join(ProblemRow, ProblemRow.key == TrialRow.problem_key)
+        .join(SubmissionRow, SubmissionRow.key == TrialRow.submission_key)
+        .where(TrialRow.state == "finished")
+        .order_by(
+            *(RunRow.suite, RunRow.started_at, RunRow.id),
+            *(ProblemRow.corruption, ProblemRow.corruption_seed, ProblemRow.discovery_rate, ProblemRow.key),
+            *(SubmissionRow.name, SubmissionRow.variant, TrialRow.key),
+        )
+    )
+    if suite is not None:
+        runs = [run.id for run in runs_of_suite(engine, suite)]
+        query = query.where(TrialRow.key.in_(select(PlannedTrialRow.trial_key).where(PlannedTrialRow.run_id.in_(runs))))
+    with Session(engine) as session:
+        for rows in session.execute(query.execution_options(yield_per=200)).partitions():
+            keys = [row.TrialRow.key for row in rows]
+            predictions = session.scalars(select(PredictionRow).where(PredictionRow.trial_key.in_(keys)))
+            by_trial = {item.trial_key: item for item in predictions}
+            for row in rows:
+                yield Finished(*row, by_trial.get(row.TrialRow.key))

@@ -1,0 +1,252 @@
+"""The trials that some runs planned, read for a board: one row each, or summed by method, seed and corruption.
+
+Sums are made by the database, from indexes alone: a million trials become a row for each seed and corruption of a
+method, and never a frame. What many trials share (a submission, a problem, an original) is read once and put in beside
+them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import ColumnElement, Connection, CursorResult, Engine, and_, func, or_, select
+
+from unlearnbench.problems.suite import OriginalSpec, Suite, seed_of
+from unlearnbench.store.columns import COLUMNS, DTYPES
+from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, ProblemRow, SubmissionRow, TrialRow
+
+SCORES = (
+    *("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility"),
+    *("seconds", "processor_seconds"),
+)
+"""What rankings and comparisons are made of."""
+
+_OF_SUBMISSION = {"submission": "name"} | {
+    name: name for name in ("variant", "title", "role", "source_hash", "hyperparameters")
+}
+_OF_PROBLEM = {name: name for name in ("corruption", "discovery_rate", "corruption_seed", "corrupted")}
+_OF_ORIGINAL = {f"original_{name}": name for name in ("healed_train", "healed_test", "utility", "utility_train")} | {
+    "memorised": "memorised",
+    "absorbed": "absorbed",
+    "original_now": "weights_hash",
+}
+"""What is put in beside a trial: column of the frame -> column of the table."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which trials are read: those that these runs planned, the newest run first, of these submissions.
+
+    levels: of isolation; a record of another one is not seen.
+    """
+
+    runs: tuple[str, ...]
+    submissions: tuple[str, ...]
+    levels: tuple[str, ...]
+
+
+def read_trials(engine: Engine, wanted: Wanted) -> pd.DataFrame:
+    """One row for each of the runs and each trial that it planned, the first run's first; columns of `COLUMNS`.
+
+    `state` is `missing` where there is no record; `run` is the one that recorded the trial, else the one that planned
+    it.
+    """
+    of_record = [
+        column
+        for column in TrialRow.__table__.columns
+        if column.name in COLUMNS and column.name not in ("state", *PlannedTrialRow.__table__.columns.keys())
+    ]
+    query = (
+        select(
+            PlannedTrialRow.run_id.label("planned_by"),
+            *(PlannedTrialRow.submission_key, PlannedTrialRow.problem_key, PlannedTrialRow.original_key),
+            *(PlannedTrialRow.capacity, PlannedTrialRow.training),
+            *(PlannedTrialRow.training_seed, PlannedTrialRow.unlearning_seed),
+            PlannedTrialRow.trial_key.label("trial"),
+            func.coalesce(TrialRow.run_id, PlannedTrialRow.run_id).label("run"),
+            func.coalesce(TrialRow.state, "missing").label("state"),
+            *of_record,
+        )
+        .select_from(PlannedTrialRow)
+        .outerjoin(TrialRow, and_(TrialRow.key == PlannedTrialRow.trial_key, TrialRow.isolation.in_(wanted.levels)))
+        .where(PlannedTrialRow.run_id.in_(wanted.runs), PlannedTrialRow.submission_key.in_(wanted.submissions))
+    )
+    with engine.connect() as connection:
+        frame = pd.read_sql(query, connection)
+        submissions = _table(connection, SubmissionRow, _OF_SUBMISSION)
+        problems = _table(connection, ProblemRow, _OF_PROBLEM)
+        originals = _table(connection, OriginalRow, _OF_ORIGINAL)
+    submissions["hyperparameters"] = [json.dumps(values, sort_keys=True) for values in submissions["hyperparameters"]]
+    age = frame.pop("planned_by").map({run: index for index, run in enumerate(wanted.runs)})
+    frame = frame.iloc[age.argsort(kind="stable")].reset_index(drop=True)
+    frame = frame.join(submissions, on="submission_key").join(problems, on="problem_key")
+    frame = frame.join(originals, on="original_key")  # nothing, where the original has not been trained
+    # The weights are those of the record: a store that was merged may hold another original under the same key.
+    frame["original_weights_hash"] = frame["original_weights_hash"].fillna(frame.pop("original_now"))
+    frame["original_aggregate"] = frame["original_healed_train"] * frame["original_utility"]
+    frame = frame.rename(columns={"problem_key": "problem", "original_key": "original"}).drop(columns="submission_key")
+    kinds = {name: COLUMNS[name].kind for name in frame.columns.astype(str)}
+    return frame.astype(
+        {
+            name: DTYPES[kind]
+            for name, kind in kinds.items()
+            if kind not in ("text", "json") and not (kind == "integer" and COLUMNS[name].given)
+        }
+    )
+
+
+def _table(connection: Connection, source: Any, columns: dict[str, str]) -> pd.DataFrame:
+    """These columns of a table, by key."""
+    query = select(source.key, *(getattr(source, column).label(name) for name, column in columns.items()))
+    return pd.read_sql(query, connection, index_col="key")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What many trials share: all submissions, problems and originals of a store, by key."""
+
+    submissions: pd.DataFrame
+    problems: pd.DataFrame
+    originals: pd.DataFrame
+
+    def beside(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame with what its problems and originals are."""
+        return frame.join(self.problems, on="problem_key").join(self.originals, on="original_key")
+
+
+def read_context(engine: Engine) -> Context:
+    submissions = {"submission": "name"} | {name: name for name in ("variant", "title", "role")}
+    with engine.connect() as connection:
+        return Context(
+            _table(connection, SubmissionRow, submissions),
+            _table(connection, ProblemRow, _OF_PROBLEM),
+            _table(connection, OriginalRow, {name: name for name in ("capacity", "training", "training_seed")}),
+        )
+
+
+def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> pd.DataFrame:
+    """The recorded trials on a grid, of each submission on each original by each unlearning seed, as one row.
+
+    Columns: `submission_key`, `original_key`, `original_weights_hash`, `unlearning_seed`; `problem_key`, of one of the
+    problems; `recorded`, `failed`, the number of records; `best`, the largest `healed_train`; `NAME` and `NAME_count`
+    for each of `SCORES`, the sum of what was measured, and of how many trials. A failed trial counts in `aggregate`.
+    """
+    group = [getattr(TrialRow, name) for name in _GROUP]
+    query = (
+        select(
+            *group,
+            func.min(TrialRow.problem_key).label("problem_key"),
+            func.count().label("recorded"),
+            func.count(TrialRow.aggregate).label("finished"),
+            func.max(TrialRow.healed_train).label("best"),
+            *(func.sum(getattr(TrialRow, name)).label(name) for name in SCORES),
+            *(
+                func.count(getattr(TrialRow, name)).label(f"{name}_count")
+                for name in SCORES
+                if name not in ("aggregate", *_ALWAYS)
+            ),
+        )
+        .where(_recorded(wanted))
+        .group_by(*group)
+    )
+    rates, seeds = (0.0, *grid.discovery_rates), {seed_of(item).corruption for item in grid.seeds}
+    problems = context.problems
+    inside = problems["corruption"].isin(grid.corruptions) & problems["discovery_rate"].isin(rates)
+    if not (inside & problems["corruption_seed"].isin(seeds)).all():  # the rule, and not asked of every trial then
+        on_grid = select(ProblemRow.key).where(
+            ProblemRow.corruption.in_(grid.corruptions),
+            ProblemRow.discovery_rate.in_(rates),
+            ProblemRow.corruption_seed.in_(seeds),
+        )
+        query = query.where(TrialRow.problem_key.in_(on_grid))
+    with engine.connect() as connection:
+        frame = _frame(connection.execute(query))
+    # Of each finished trial this is measured, and a failed one counts as 0 in the aggregate.
+    frame = frame.assign(aggregate_count=frame["recorded"], **{f"{name}_count": frame["finished"] for name in _ALWAYS})
+    return frame.assign(failed=frame["recorded"] - frame.pop("finished"))
+
+
+def _frame(result: CursorResult[Any]) -> pd.DataFrame:
+    """The rows of a result: text as one object however often it occurs, numbers as float64 (nan where there is none).
+
+    Rows are taken from the driver as they are: SQLAlchemy's take as long again as all sums.
+    """
+    known: dict[str, str] = {}
+    names, chunks = list(result.keys()), []
+    while rows := result.cursor.fetchmany(_CHUNK):
+        columns = {}
+        for name, column in zip(names, zip(*rows, strict=True), strict=True):
+            is_text = name.endswith(("_key", "_hash"))
+            columns[name] = [known.setdefault(text, text) for text in column] if is_text else np.array(column, float)
+        chunks.append(pd.DataFrame(columns))
+    return pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame(columns=names)
+
+
+_ALWAYS = ("healed_train", "healed_test", "utility")
+"""What every finished trial has, beside the aggregate."""
+_GROUP = ("submission_key", "original_key", "original_weights_hash", "unlearning_seed")
+_CHUNK = 5000
+"""Rows in memory as Python objects at a time."""
+
+
+def _recorded(wanted: Wanted) -> ColumnElement[bool]:
+    """The records that count: of trials that one of the runs planned. A run planned all that it recorded."""
+    planned = (
+        select(PlannedTrialRow.trial_key)
+        .where(PlannedTrialRow.trial_key == TrialRow.key, PlannedTrialRow.run_id.in_(wanted.runs))
+        .exists()
+    )
+    return and_(
+        TrialRow.submission_key.in_(wanted.submissions),
+        TrialRow.isolation.in_(wanted.levels),
+        or_(TrialRow.run_id.in_(wanted.runs), planned),
+    )
+
+
+def read_healed(engine: Engine, wanted: Wanted, above: float) -> Iterator[pd.DataFrame]:
+    """`healed_train` of the trials in which it is above a number, with their keys and unlearning seed, in parts."""
+    columns = ("submission_key", "original_key", "problem_key", "unlearning_seed", "healed_train")
+    query = select(*(getattr(TrialRow, name) for name in columns)).where(
+        _recorded(wanted), TrialRow.healed_train > above
+    )
+    with engine.connect() as connection:
+        yield from pd.read_sql(query, connection, chunksize=_CHUNK)
+
+
+def planned_kinds(engine: Engine, wanted: Wanted, kinds: Iterable[OriginalSpec]) -> list[tuple[str, OriginalSpec]]:
+    """Of which submissions the runs planned trials on which of these kinds of original."""
+    found = []
+    with engine.connect() as connection:
+        for kind in kinds:
+            # Asked submission by submission, as in `results.planned_submissions`.
+            planned = select(PlannedTrialRow.trial_key).where(
+                PlannedTrialRow.run_id.in_(wanted.runs),
+                PlannedTrialRow.submission_key == SubmissionRow.key,
+                PlannedTrialRow.capacity == kind.capacity,
+                PlannedTrialRow.training == kind.training,
+            )
+            query = select(SubmissionRow.key).where(SubmissionRow.key.in_(wanted.submissions), planned.exists())
+            found += [(key, kind) for key in connection.scalars(query)]
+    return found
+
+
+def planned_seeds(engine: Engine, wanted: Wanted, submissions: Collection[str]) -> pd.DataFrame:
+    """By which seeds the runs planned trials of these submissions, on which kind of original, up to which discovery
+    rate."""
+    group = (
+        *(PlannedTrialRow.submission_key, PlannedTrialRow.capacity, PlannedTrialRow.training),
+        *(ProblemRow.corruption_seed, PlannedTrialRow.training_seed, PlannedTrialRow.unlearning_seed),
+    )
+    query = (
+        select(*group, func.max(ProblemRow.discovery_rate).label("discovery_rate"))
+        .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
+        .where(PlannedTrialRow.run_id.in_(wanted.runs), PlannedTrialRow.submission_key.in_(submissions))
+        .group_by(*group)
+    )
+    with engine.connect() as connection:
+        return pd.read_sql(query, connection)

@@ -1,0 +1,125 @@
+"""Check a suite against a baseline: run what the baseline measured, read what is stored, and compare the two."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from unlearnbench.errors import UsageError, unknown
+from unlearnbench.problems.suite_file import find, parse
+from unlearnbench.running.run import Progress, run_suite
+from unlearnbench.store.store import Store
+from unlearnbench.submissions.finding import Submission, choose, discover
+from unlearnbench.verify.baseline import read, records, select_methods
+from unlearnbench.verify.check import Comparison, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def check_stored(
+    against: Path, methods: Sequence[str], database: str, *, suite: str | None, suites: Path, cost_factor: float
+) -> Comparison:
+    """Compare what a store holds with a baseline; nothing is run.
+
+    Raises:
+        UsageError: a file that is no baseline, a suite that it is not of, or a method that neither side has.
+    """
+    before = read(against)
+    measured = _suite_of(before, against, suite, suites)
+    with Store(database, create=False) as store:
+        after = records(store.engine, measured)
+    for name in methods:
+        if select_methods(before, [name]).empty and select_methods(after, [name]).empty:
+            raise UsageError(unknown("method", name, sorted({*before["method"], *after["method"]})))
+    return compare(select_methods(before, methods), select_methods(after, methods), cost_factor=cost_factor)
+
+
+def check_by_running(
+    against: Path,
+    methods: Sequence[str],
+    database: str | None,
+    *,
+    suite: str | None,
+    suites: Path,
+    submissions: Path,
+    data: Path,
+    cost_factor: float,
+    workers: int | None,
+    download: bool,
+    watch: Callable[[Progress], None],
+) -> tuple[Comparison, list[str]]:
+    """Run the seeds of a baseline and compare; also what a reader must know of the run.
+
+    Args:
+        database: keeps the results; None for a temporary store with originals of its own, so that all is run.
+
+    Raises:
+        UsageError: a file that is no baseline, a suite that it is not of, or a method that neither side has.
+    """
+    before = read(against)
+    grid = parse(find(_suite_of(before, against, suite, suites) if suite is None else suite, suites))
+    _suite_of(before, against, suite, suites)
+    available = discover(submissions)
+    if not available:
+        raise UsageError(f"no submissions in {submissions}: give --submissions")
+    chosen = _to_run(available, before, methods, grid.variants)
+    part = grid.part(seeds=sorted(set(before["corruption_seed"])))
+    after, notes = before.iloc[:0], list[str]()  # a method that is gone has no records
+    with _store(database) as (store, originals):
+        if chosen:
+            ran = run_suite(
+                grid,
+                chosen,
+                store,
+                data,
+                part=part,
+                originals=originals,
+                workers=workers,
+                download=download,
+                watch=watch,
+            )
+            after = records(store.engine, grid.name, ran.run_id)
+            notes = list(ran.warnings)
+            if stored := ran.planned - ran.ran:
+                notes.append(
+                    f"{stored} of {ran.planned} trials were stored already: they say nothing of today's harness"
+                )
+    compared = compare(select_methods(before, methods), select_methods(after, methods), cost_factor=cost_factor)
+    return compared, notes
+
+
+@contextmanager
+def _store(database: str | None) -> Iterator[tuple[Store, Path | None]]:
+    """The store, and the folder of originals if they are not to be taken from the cache."""
+    if database is not None:
+        with Store(database) as store:
+            yield store, None
+        return
+    with tempfile.TemporaryDirectory(prefix="unlearnbench-check-") as fresh, Store(f"{fresh}/store.db") as store:
+        yield store, Path(fresh) / "originals"
+
+
+def _suite_of(before: pd.DataFrame, against: Path, suite: str | None, suites: Path) -> str:
+    """The suite of a baseline, which must be the one that was asked for."""
+    measured = str(before["suite"].iloc[0])
+    if suite is not None and (name := parse(find(suite, suites)).name) != measured:
+        raise UsageError(f"{against} is a baseline of suite '{measured}', not of '{name}': give the one of that suite")
+    return measured
+
+
+def _to_run(
+    available: Sequence[Submission], before: pd.DataFrame, names: Sequence[str], variants: Sequence[str]
+) -> list[Submission]:
+    """The chosen submissions, and of each every variant that the baseline has; what only the baseline has is gone."""
+    there = {item.name for item in available} | {f"{item.name}/{item.variant}" for item in available}
+    wanted = [name for name in names if name in there or select_methods(before, [name]).empty]
+    chosen = choose(available, wanted, variants) if wanted or not names else []
+    asked = select_methods(before, names)
+    measured = set(zip(asked["submission"], asked["variant"], strict=True))
+    return [item for item in available if item in chosen or (item.name, item.variant) in measured]
