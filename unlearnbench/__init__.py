@@ -1,14 +1,14 @@
-"""unlearnbench: which method repairs a classifier trained on corrupted data, and where on the map it fails.
+"""unlearnbench: a benchmark for methods that repair image classifiers trained on corrupted data.
 
-A submission imports everything that it needs from here:
+Submissions import everything they need from this package:
 
     from unlearnbench import Batch, Classifier, ImageSet, Problem, UnlearningMethod
 
-So does whoever works from Python (`unlearnbench.library`):
+It also runs benchmarks from Python (see `unlearnbench.library`):
 
     unlearnbench.run("digits", methods=["rem"], seeds=[0])
 
-The names resolve on first use, so that `unlearnbench --help` does not wait for torch.
+Names are imported lazily, so that `unlearnbench --help` does not have to load torch.
 """
 
 from __future__ import annotations

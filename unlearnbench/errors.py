@@ -1,4 +1,4 @@
-"""The two kinds of error that reach a person as one sentence, and the sentence about a name that does not exist."""
+"""The two errors that users see as a one-sentence message, and the message for unknown names."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from difflib import get_close_matches
 
 
 class UsageError(Exception):
-    """Something that was asked for or handed in is wrong: what, where, and what to do. Exit code 2."""
+    """Invalid input. The message says what is wrong, where, and how to fix it. Exit code 2."""
 
 
 class HarnessError(Exception):
-    """The harness itself failed; never booked on a method. Exit code 1."""
+    """The harness itself failed. Never counted as a failure of the method under test. Exit code 1."""
 
 
 def unknown(kind: str, name: object, known: Iterable[object], where: str = "") -> str:
-    """Such as: unknown method 'reem' in the store: did you mean 'rem'? (all: gd, rem)"""
+    """Message for an unknown name, e.g. "unknown method 'reem' in the store: did you mean 'rem'? (all: gd, rem)"."""
     names = [str(item) for item in known]
     close = get_close_matches(str(name), names, n=1)
     hint = f": did you mean '{close[0]}'?" if close else ""

@@ -1,4 +1,4 @@
-"""The harness's side of the boundary: a request goes out, an outcome comes back, whatever the submission did."""
+"""The trusted side of the boundary. Turns a request into an outcome, whatever the submission does."""
 
 from __future__ import annotations
 
@@ -28,19 +28,23 @@ from unlearnbench.submissions.sources import find_sources
 from unlearnbench.system.machine import KEEP_MEMORY
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
-HEADER_BYTES = 2**20  # what a file of weights may have beside them
+HEADER_BYTES = 2**20  # maximum size of a weights file beyond the weights themselves
 ATTEMPTS = 10
-"""How often a trial is begun that others, of the same user, kill before its first line; with a second between."""
+"""Attempts to start a trial, up to a second apart, when other trials of the same user kill it before it reports."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a request. `reason` is None exactly when `weights` are usable.
+    """The outcome of a request. Exactly one of `weights` and `reason` is None.
 
     Attributes:
-        seconds: by the clock, in `unlearn`.
-        processor_seconds: user and system time of all processes of the trial, since before the submission was imported;
-            None where that is not known.
+        reason: why there are no valid weights.
+        detail: end of the traceback and of what the submission printed.
+        seconds: wall-clock time in `unlearn`.
+        processor_seconds: user and system time of all processes of the trial, including the import of the submission.
+            None if unknown.
+        forward_samples: number of samples that passed forward through a classifier.
+        backward_samples: the same for backward passes.
     """
 
     weights: Weights | None
@@ -53,13 +57,13 @@ class Outcome:
 
 
 class Boundary:
-    """A private folder for what is handed over, and a server to fork trials from.
+    """Context manager that runs requests in processes forked from a server, with a private temporary folder.
 
-    At the level `process` the server starts when the first trial comes, at `strict` at once, to see whether it can.
-    Thread-safe. On leaving, every trial that still runs is killed.
+    At level `strict` the server starts on entry, to check that isolation works. At level `process` it starts with the
+    first request. Leaving the context kills all running trials. Thread-safe.
 
     Raises:
-        UsageError: on entering, this machine cannot isolate as asked.
+        UsageError: on entry, if this machine does not support the isolation level.
     """
 
     def __init__(self, level: Isolation = "process"):
@@ -95,11 +99,11 @@ class Boundary:
         _remove(self.folder)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # A clean environment: what the caller's holds (a database password, say) is nobody's business there.
+        # Pass only selected variables: the environment may contain secrets such as a database password.
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= {"HOME": str(self.folder), "USER": "trial", "OMP_NUM_THREADS": "1"}
         environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **KEEP_MEMORY}
-        Path(self._socket).unlink(missing_ok=True)  # one that was killed leaves it
+        Path(self._socket).unlink(missing_ok=True)  # left behind by a killed server
         arguments = [sys.executable, "-P", "-m", "unlearnbench.boundary.server", self._socket]
         if self.level != "process":
             arguments.append(json.dumps(isolation.sandbox_command({})))
@@ -110,7 +114,7 @@ class Boundary:
             stdout=subprocess.PIPE,
             stderr=errors,
             cwd=self.folder,
-            start_new_session=True,  # an interrupt in the terminal is for the harness, which then ends this
+            start_new_session=True,  # Ctrl-C must reach only the harness, which then stops the server
             env=environment,
         )
         assert self._server.stdout is not None
@@ -128,7 +132,7 @@ class Boundary:
         with self._lock:
             if self._closed:
                 raise HarnessError("a trial was asked for after the end of the run")
-            if self._server is None or self._server.poll() is not None:  # a trial of the same user may kill it
+            if self._server is None or self._server.poll() is not None:  # a trial may have killed it: same user
                 self._start()
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -140,17 +144,18 @@ class Boundary:
         return connection
 
     def run(self, request: Request, reference: Weights) -> Outcome:
-        """Run one request in a fresh process; the weights that come back must fit those of the reference.
+        """Run a request in a new process. Weights must be finite, with the names, shapes and dtypes of `reference`.
 
         Raises:
-            HarnessError: what failed was the harness's own part, before the submission's first line.
+            HarnessError: the trial failed before any code of the submission ran, the server cannot be reached, the run
+                was ended, or the disk is full.
         """
         folder = Path(tempfile.mkdtemp(prefix="trial-", dir=self.folder))
         try:
             order = self._order(request, folder).to_line()
             for _ in range(ATTEMPTS):
                 events, descriptor = self._exchange(order)
-                if events or self._closed:  # otherwise the server was killed with it in its hands
+                if events or self._closed:  # otherwise the server or the guardian was killed
                     break
                 self._let_end()
             if self._closed:
@@ -159,7 +164,7 @@ class Boundary:
         finally:
             _remove(folder)
         if outcome.weights is None:
-            # A disk that is still full without this trial's folder is no fault of the trial.
+            # If the disk is still full after removing the trial's folder, the trial did not cause it.
             room = shutil.disk_usage(self.folder).free
             if room < sum(tensor.nbytes for tensor in reference.values()):
                 raise HarnessError(
@@ -168,17 +173,17 @@ class Boundary:
         return outcome
 
     def _let_end(self) -> None:
-        """A server that was killed takes a moment to be gone, and so does who kills others: attempts would be lost."""
+        """Wait up to a second for a killed server, and whatever killed it, to end. Retrying at once wastes attempts."""
         server = self._server
         if server is not None:
-            with suppress(subprocess.TimeoutExpired):  # it lives: what was lost is the process of this trial alone
+            with suppress(subprocess.TimeoutExpired):  # the server is alive, so only this trial's process was killed
                 server.wait(timeout=1)
 
     def _order(self, request: Request, folder: Path) -> Order:
-        """What the server is sent, with the places where the trial finds what it is given."""
+        """The order for the server, with all paths as the trial sees them."""
         private = folder / "own"
         private.mkdir()
-        if request.folder is not None:  # of the submission, what was hashed, and nothing else that lies beside it
+        if request.folder is not None:  # copy only the hashed files of the submission
             source = Path(request.folder)
             code = folder / "code" / source.name
             for file in find_sources(source):
@@ -199,7 +204,7 @@ class Boundary:
         return Order(inside, "/tmp", isolation.sandbox_command(given, request.device))
 
     def _exchange(self, order: bytes) -> tuple[dict[str, dict[str, Any]], int | None]:
-        """The events of one trial by name, and the descriptor of the file with its weights."""
+        """Send an order. Return the events of the trial by name, and a descriptor of its weights file, if any."""
         connection = None
         content, descriptors = b"", list[int]()
         try:
@@ -212,7 +217,7 @@ class Boundary:
                     break
                 content += data
         except ConnectionError:
-            pass  # what came before counts; if nothing did, the caller tries again
+            pass  # keep the events received so far. Without any, the caller tries again.
         except OSError as error:
             raise HarnessError(f"the server that trials are forked from cannot be reached: {error}") from error
         finally:
@@ -244,7 +249,7 @@ def _outcome(events: dict[str, dict[str, Any]], descriptor: int | None, referenc
 
 
 def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
-    """The weights in a file that a trial left, or why there are none. The trial chose what the file is."""
+    """Read the weights file of a trial, or return why it is invalid. The file is untrusted and may be anything."""
     if descriptor is None:
         return "invalid weights: it left no file of them"
     limit = sum(tensor.nbytes for tensor in reference.values()) + HEADER_BYTES
@@ -256,20 +261,20 @@ def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
             return f"invalid weights: a file of {status.st_size} bytes, and the model has {limit - HEADER_BYTES}"
         content = file.read(limit)
     try:
-        weights = dict(sorted(load(content).items()))  # in another order each time, and the reason names the first
-    except Exception as error:  # of whatever kind: the bytes are the trial's
+        weights = dict(sorted(load(content).items()))  # sorted, so that the reason always names the same tensor
+    except Exception as error:  # untrusted bytes can raise any type
         return f"invalid weights: {error}"
     reason = find_fault(weights, reference)
     return weights if reason is None else f"invalid weights: {reason}"
 
 
 def _readable(text: str) -> str:
-    """The text of a submission without what a database refuses (NUL, halves of pairs) or a terminal obeys."""
+    """Replace characters that a database rejects (NUL, lone surrogates) or that control a terminal."""
     return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder in which a trial may have done what it liked: forbidden folders, or thousands in each other."""
+    """Remove a folder that a trial wrote to. It may contain unreadable or very deeply nested folders."""
     try:
         shutil.rmtree(folder)
     except (OSError, RecursionError):

@@ -1,8 +1,8 @@
-"""Inside the boundary: what runs in the fresh process of one trial. It was handed a request and files, no more.
+"""Inside the boundary: the process of one trial. It gets a request and files, and nothing else.
 
-The process reports its phases as JSON lines on one pipe: `loaded` (the harness did its part), `started` (the clock
-runs), then `finished` or `failed`, after which it is ended. Anything that ends it before `loaded` is the harness's
-fault, later the method's.
+The process reports its phases as JSON lines on a pipe: `loaded` (the problem is ready), `started` (the clock runs),
+then `finished` or `failed`, after which it is killed. If it ends before `loaded`, the harness is at fault, later the
+method.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from unlearnbench.contract.method import UnlearningMethod
 
 
 def work(order: Order, report: int) -> None:
-    """Run one trial. `report` is the descriptor of the pipe; the caller has made this process's surroundings bare."""
+    """Run one trial. `report` is the descriptor of the pipe. The caller has already isolated this process."""
 
     def tell(event: str, **values: Any) -> None:
         os.write(report, (json.dumps({"event": event, **values}) + "\n").encode())
@@ -51,7 +51,7 @@ def work(order: Order, report: int) -> None:
     try:
         method = _method(request)
         precision = torch.bfloat16 if request.precision == "bfloat16" else torch.float32
-        # No cache of cast weights: inside one long context it would keep those of the first step for ever.
+        # Autocast caches cast weights until the context ends, so it would use those of the first step throughout.
         enabled = precision is torch.bfloat16
         with torch.autocast(problem.device.type, precision, enabled=enabled, cache_enabled=False):
             tell("started")
@@ -84,7 +84,7 @@ def _reason(error: BaseException, order: Order) -> str:
 
 
 def _count_samples(counts: dict[str, int]) -> None:
-    """Count samples that go forward and backward through any classifier in this process."""
+    """Count the samples of forward and backward passes through any classifier in this process."""
 
     def seen(module: nn.Module, inputs: Any, output: Any) -> None:
         if isinstance(module, Classifier):
@@ -97,7 +97,7 @@ def _count_samples(counts: dict[str, int]) -> None:
 
 def _method(request: Request) -> UnlearningMethod:
     module, class_name = request.entry.split(":")
-    if request.folder is not None:  # it is a package of its own name, so its modules can import each other
+    if request.folder is not None:  # import the folder as a package, so that its modules can import each other
         folder = Path(request.folder)
         sys.path.insert(0, str(folder.parent))
         module = f"{folder.name}.{module}"

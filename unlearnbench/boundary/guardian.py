@@ -1,8 +1,8 @@
-"""The process that watches one trial: it forks it, hears its reports, ends it, and says what became of it.
+"""The process that watches one trial. It forks the trial, reads its reports, kills it and reports the outcome.
 
-A trial is not believed. Its time is taken here, by the clock and by what the kernel says that all of its processes
-used of the processors; after its last report it is ended; what it prints is cut here; the
-file with its weights is opened here, when nothing of it is left that could change it, and handed on as a descriptor.
+Nothing that a trial reports about itself is trusted. The guardian measures wall-clock and processor time, and truncates
+output. It kills all processes of the trial after the last report. Only then it opens the weights file, which nothing
+can modify any more, and passes on its descriptor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from unlearnbench.boundary import limits as usage
 from unlearnbench.boundary.isolation import DISK_BYTES
 from unlearnbench.boundary.request import Order, read_order
 
-LOADING_SECONDS = 300.0  # for the harness's own part, before the clock of the method runs
+LOADING_SECONDS = 300.0  # time limit for setting up the trial, before the method's clock starts
 LOOK_SECONDS = 0.25
 OUTPUT_KEPT = 4000
 LONGEST_REPORT = 2**16
@@ -33,7 +33,7 @@ PHASES = ("loaded", "started", "finished", "failed")
 
 
 def guard(connection: socket.socket) -> None:
-    """Serve one request; the answers are JSON lines: `loaded` when the method's part begins, then `ended`."""
+    """Serve one request. Answers with JSON lines: `loaded` once the problem is ready, then `ended`."""
     order = read_order(connection.makefile("rb").readline())
     own = sandbox.start(order.sandbox) if order.sandbox else None
     if own is None:
@@ -46,7 +46,7 @@ def guard(connection: socket.socket) -> None:
     descriptors = []
     if end["reason"] is None:
         with contextlib.suppress(OSError):
-            # Neither a link nor something that never ends: the trial chose what lies there.
+            # The trial may have put a link or a FIFO there: do not follow or block.
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
             descriptors = [os.open("weights.safetensors", flags, dir_fd=trial.folder)]
     line = json.dumps({"event": "ended", **end, "output": trial.output.decode(errors="replace")})
@@ -65,7 +65,7 @@ def _fork(order: Order, connection: socket.socket, own: sandbox.Sandbox | None) 
             _enter(order, report, output)
             child.work(order, report)
         except BaseException:
-            traceback.print_exc()  # into the trial's own output, which the harness reads
+            traceback.print_exc()  # to the output of the trial, which the guardian reads
             os._exit(1)
         os._exit(0)
     os.close(report)
@@ -75,7 +75,7 @@ def _fork(order: Order, connection: socket.socket, own: sandbox.Sandbox | None) 
 
 
 def _enter(order: Order, report: int, output: int) -> None:
-    """Make the surroundings of the trial bare: own session, own folder, no other descriptor, no capability."""
+    """Isolate the process of the trial: own session and folder, no inherited descriptors, no capabilities."""
     os.setsid()
     os.chdir(order.private)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -85,7 +85,7 @@ def _enter(order: Order, report: int, output: int) -> None:
     os.closerange(3, report)
     os.closerange(report + 1, 4096)
     os.environ["TMPDIR"] = os.environ["HOME"] = order.private
-    os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)  # set by an import in the server, and shared by all
+    os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)  # set by an import in the server, and shared by all trials
     tempfile.tempdir = None
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (DISK_BYTES, DISK_BYTES))
@@ -96,15 +96,18 @@ def _enter(order: Order, report: int, output: int) -> None:
 
 @dataclass
 class Trial:
-    """A trial's process, its two pipes, its folder, and what has come of them so far.
+    """The process of a trial, its pipes and folder, and what it has reported so far.
 
     Attributes:
-        memory_bytes: what all its processes may take together; 0 for no limit.
-        own: its sandbox, whose file system sees to the limit on the disk; None at the level `process`.
-        at: when each phase was reported first.
-        report: `finished` or `failed`, the last that is listened to.
-        processor: processor seconds since `loaded`, which is before the submission was imported; None before, and where
-            the system does not tell. `times` is the last look.
+        reports: read end of the pipe with the reports of the trial.
+        printed: read end of the pipe with its output.
+        memory_bytes: memory limit of all its processes together. 0 for no limit.
+        own: its sandbox, or None at level `process`.
+        at: time of the first report of each phase.
+        report: the `finished` or `failed` report. Later reports are ignored.
+        processor: processor seconds since `loaded`, including the import of the submission. None before `loaded`, and
+            if unknown.
+        times: the latest measurement behind `processor`.
     """
 
     pid: int
@@ -122,13 +125,13 @@ class Trial:
     _unread: bytes = b""
 
     def watch(self, connection: socket.socket, seconds: float) -> dict[str, Any]:
-        """Listen until the trial says its last, ends, or has used up its time or disk; then what is to be recorded."""
+        """Wait until the trial reports its end, exits or exceeds a limit. Returns the content of the `ended` event."""
         begin, look, status, reason = time.monotonic(), 0.0, 0, None
         pipes = [self.reports, self.printed]
         while self.report is None:
             watched: list[Any] = [connection, *pipes]
             readable, _, _ = select.select(watched, [], [], LOOK_SECONDS if pipes else 0.005)
-            if connection in readable:  # the harness says nothing after its request: it is gone
+            if connection in readable:  # the harness sends nothing after its request, so it has ended
                 self.end()
                 os._exit(0)
             for pipe in pipes[:]:
@@ -151,7 +154,7 @@ class Trial:
                 self._drain(self.reports)
                 break
         end = time.monotonic()
-        self._count_processor()  # nothing of it was killed yet: the kernel forgets the time of some that are
+        self._count_processor()  # before killing anything, because the kernel loses the times of some killed processes
         return self._end(reason, os.waitstatus_to_exitcode(status), end)
 
     def _too_much(self) -> str | None:
@@ -170,7 +173,7 @@ class Trial:
 
     def _end(self, reason: str | None, code: int, now: float) -> dict[str, Any]:
         report = self.report or {}
-        # Who keeps `started` back is counted from before it.
+        # A trial that finishes without having reported `started` is timed from `loaded`.
         begin = self.at.get("started", self.at.get("loaded") if "finished" in self.at else None)
         if reason is None and self.report is None:
             reason = f"crashed: signal {-code}" if code < 0 else f"exited: code {code} without a result"
@@ -187,7 +190,7 @@ class Trial:
         }
 
     def _read(self, pipe: int) -> bool:
-        """Take what there is; false if nobody can write to it any more."""
+        """Read what is available. False if the pipe is closed."""
         data = os.read(pipe, 2**16)
         if pipe == self.printed:
             self.output = (self.output + data)[-OUTPUT_KEPT:]
@@ -210,15 +213,15 @@ class Trial:
         return bool(data)
 
     def _drain(self, pipe: int) -> None:
-        """Take what is left; no more than a pipe can hold, for somebody may still be writing."""
+        """Read what is left, at most the capacity of a pipe, because a process may still be writing."""
         for _ in range(64):
             if not select.select([pipe], [], [], 0)[0] or not self._read(pipe):
                 break
 
     def end(self) -> None:
-        """Kill the trial and all that it left, and read the rest of what it printed."""
+        """Kill all processes of the trial and read the rest of its output."""
         if self.own is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of the group: as usual
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # usually the group is already gone
                 os.killpg(self.pid, signal.SIGKILL)
         if not self.ended:
             os.kill(self.pid, signal.SIGKILL)
@@ -231,8 +234,8 @@ class Trial:
 
 
 def end_children() -> None:
-    """Kill every child of this process, and those that come to it then."""
-    for _ in range(1000):  # a trial that forks faster than this is not stopped by more of it
+    """Kill all children of this process, including orphans that it adopts meanwhile."""
+    for _ in range(1000):  # more rounds would not stop a trial that forks faster than this
         orphans = usage.children(os.getpid())
         if not orphans:
             return

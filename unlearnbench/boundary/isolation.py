@@ -1,12 +1,13 @@
-"""The levels of isolation, and the bubblewrap commands of the strict one.
+"""The isolation levels, and the bubblewrap commands of level `strict`.
 
-    process   a fresh process with its own folder and environment; it runs as the user
-    strict    Linux: also no network, no process but its own in sight, and no file but what Python and torch need,
-              the training set, the original and the submission's own folder, all read-only; /tmp is its own
+    process   a new process with its own folder and environment, running as the current user
+    strict    Linux only. Also: no network, no other processes visible, a private /tmp, and read-only access to what
+              Python and torch need, the training set, the original and the submission, but to no other files
 
-Two commands. The outer one starts the server that trials are forked from: it sees the system as it is, but no trial
-can write, through /proc/self/exe and the like, to the programs that run it. The inner one makes a trial's namespaces;
-the trial's process, forked from the server, then joins them (`boundary.sandbox`), so torch need not be imported again.
+`strict` uses two commands. The outer one starts the server. The server sees the whole system, but the programs it runs
+are mounted read-only, so that a trial cannot overwrite them through /proc/self/exe. The inner one creates the
+namespaces of a trial. The process of the trial is forked from the server and then joins them (`boundary.sandbox`), so
+that it need not import torch again.
 """
 
 from __future__ import annotations
@@ -23,28 +24,28 @@ from unlearnbench.errors import UsageError
 
 Isolation = Literal["process", "strict"]
 LEVELS: tuple[Isolation, ...] = ("process", "strict")
-"""From the lowest to the highest."""
+"""Ordered from weakest to strongest."""
 
 GIVEN = "/given"
-"""Where a strict trial finds what it was given."""
+"""Folder with the input files of a trial at level `strict`."""
 
 DISK_BYTES = 2**30
-"""What a trial may write to its folder."""
+"""Maximum number of bytes that a trial may write to its folder."""
 
 SHARED_MEMORY_BYTES = 2**26
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 def at_least(level: Isolation) -> tuple[Isolation, ...]:
-    """The levels that guarantee what this one does."""
+    """The levels that are at least as strong as this one."""
     return LEVELS[LEVELS.index(level) :]
 
 
 def require(level: Isolation) -> None:
-    """Refuse a level that this machine cannot have at all; whether it really works, the server tries when it starts.
+    """Reject a level that this machine cannot support. The server checks on start whether it actually works.
 
     Raises:
-        UsageError: not Linux, or no bubblewrap.
+        UsageError: `strict` on a system other than Linux, or without bubblewrap.
     """
     if level == "process":
         return
@@ -55,10 +56,10 @@ def require(level: Isolation) -> None:
 
 
 def server_command(level: Isolation) -> list[str]:
-    """What to start the server through.
+    """Command prefix to start the server with.
 
-    For root one more step: the device files belong to it, so a trial could take them away from everybody. They get
-    mounts of their own, which are then read-only: what lies behind can be written to, but modes cannot be changed.
+    Root owns the device files, so a trial run by root could change their modes for the whole system. For root, each
+    device file is therefore bind-mounted read-only: the device stays writable, but its mode cannot be changed.
     """
     if level == "process":
         return []
@@ -72,10 +73,10 @@ def server_command(level: Isolation) -> list[str]:
 
 
 def sandbox_command(given: Mapping[str, str], device: str = "cpu") -> list[str]:
-    """What makes a trial's namespaces; they last as long as its standard input.
+    """Command that creates the namespaces of a trial. They last until its standard input is closed.
 
     Args:
-        given: names under `GIVEN` and the files or folders that are to be seen there.
+        given: files and folders to mount in `GIVEN`, by name.
     """
     command = [_bwrap(), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
     command += ["--cap-drop", "ALL", "--hostname", "trial"]
@@ -95,7 +96,7 @@ def _bwrap() -> str:
 
 
 def _system() -> list[str]:
-    """What Python and torch need, less the data sets that lie among it."""
+    """Mounts of all that Python and torch need, hiding the data sets that are installed with scikit-learn."""
     arguments = ["--ro-bind", "/usr", "/usr"]
     for path in (Path("/", name) for name in ("bin", "sbin", "lib", "lib32", "lib64")):
         if path.is_symlink():
@@ -106,14 +107,14 @@ def _system() -> list[str]:
         arguments += ["--ro-bind-try", file, file]
     for folder in _python():
         arguments += ["--ro-bind", str(folder), str(folder)]
-    from unlearnbench.problems.datasets import embedded  # imports torch, which reports do without
+    from unlearnbench.problems.datasets import embedded  # imports torch, which reports do not need
 
     hidden = str(embedded())
     return [*arguments, "--tmpfs", hidden, "--remount-ro", hidden]
 
 
 def _python() -> list[Path]:
-    """Python itself, its packages, and this one: an editable installation also has the repository on its path."""
+    """Folders of Python, its packages and this package, which an editable installation has outside site-packages."""
     found = [Path(sys.base_prefix), Path(sys.prefix)]
     found += [Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
     package = importlib.util.find_spec("unlearnbench")

@@ -1,11 +1,13 @@
-"""What a trial uses of the machine, looked at from outside while it runs: disk, processes, memory, processor time.
+"""Resource usage of a running trial, measured from outside: disk, processes, memory, processor time.
 
-One process's memory and one file's size are limited by the kernel; here is what takes several of them.
+The kernel limits the memory of a single process and the size of a single file. This module checks the totals.
 
-psutil reads it, but for two things that Linux tells better, and that are asked for four times a second: the children of
-a process (psutil reads every process of the machine: 1.3 ms with 86 of them, 0.04 ms from the list that the kernel
-keeps), and memory without the pages of files (psutil's PSS counts the libraries and the mapped training set: 305 MiB of
-a process that trains, 226 MiB without).
+Two values are read from /proc instead of psutil, since they are polled four times a second:
+
+- Children of a process. psutil scans all processes of the machine: 1.3 ms with 86 processes, against 0.04 ms for the
+  kernel's own list.
+- Memory without file-backed pages. The PSS of psutil includes libraries and the mapped training set: 305 MiB for a
+  training process, against 226 MiB without them.
 """
 
 from __future__ import annotations
@@ -21,22 +23,22 @@ from unlearnbench.boundary.isolation import DISK_BYTES
 
 MOST_FILES = 10_000
 MOST_PROCESSES = 128
-SANDBOX_PROCESSES = 2  # of bubblewrap itself, the first two
+SANDBOX_PROCESSES = 2  # processes of bubblewrap itself, with the lowest PIDs
 
 Times = dict[psutil.Process | None, tuple[float, float]]
-"""Of each process (equal only if its number and its start are) the processor seconds that it used itself, and those of
-its children that it waited for; None is this process, whose own do not matter."""
+"""Processor seconds of each process: its own, and those of the children it has waited for. psutil compares processes by
+PID and start time. The key None is this process, whose own time is not counted."""
 
 
 def disk(*folders: str) -> str | None:
-    """Why what lies in these folders is too much, or None; looks at no more than `MOST_FILES`.
+    """Why these folders exceed the limits on files or disk space, or None. Visits at most `MOST_FILES` files.
 
-    What is mounted below them is not the trial's: Python itself may be installed below the /tmp that hides yours.
+    Skips other file systems mounted below the folders: Python itself may be installed, and so mounted, below /tmp.
     """
     total, files, waiting = 0, 0, list(folders)
     devices = {os.stat(folder).st_dev for folder in folders}
     while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:  # the trial changes it meanwhile
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:  # the trial may remove folders
             for entry in entries:
                 files += 1
                 if files > MOST_FILES:
@@ -52,9 +54,14 @@ def disk(*folders: str) -> str | None:
 
 
 def processes(numbers: list[int], memory_bytes: int) -> str | None:
-    """Why these processes are too many, or take too much memory (0: no limit), or None.
+    """Why these processes exceed the limits on processes or memory, or None.
 
-    A page that several of them share counts once. One process alone has the kernel's limit, and is not looked at.
+    Memory shared by several processes counts once. The memory of a single process is limited by the kernel, so it is
+    not checked here.
+
+    Args:
+        numbers: PIDs.
+        memory_bytes: limit of all processes together. 0 for no limit.
     """
     if len(numbers) > MOST_PROCESSES:
         return f"processes: over {MOST_PROCESSES}"
@@ -64,17 +71,17 @@ def processes(numbers: list[int], memory_bytes: int) -> str | None:
 
 
 def inside() -> list[int]:
-    """The trial's processes, seen from within its sandbox."""
+    """PIDs of a trial's processes, as seen from inside its sandbox."""
     return [number for number in psutil.pids() if number > SANDBOX_PROCESSES]
 
 
 def sandboxed() -> list[int]:
-    """The trial's processes and those of bubblewrap, the first of which waits for the trial's orphans."""
+    """PIDs of a trial's processes and of bubblewrap, whose first process waits for orphans of the trial."""
     return [*range(1, SANDBOX_PROCESSES + 1), *inside()]
 
 
 def descendants() -> list[int]:
-    """The processes below this one; those that it adopted are among them."""
+    """PIDs of all descendants of this process, including adopted orphans."""
     found, waiting = list[int](), children(os.getpid())
     while waiting and len(found) <= MOST_PROCESSES:
         number = waiting.pop()
@@ -84,7 +91,7 @@ def descendants() -> list[int]:
 
 
 def children(process: int) -> list[int]:
-    """The children of a process, whichever thread forked them; none where it is gone."""
+    """PIDs of the children of a process, forked by any of its threads. Empty if the process has ended."""
     found = list[int]()
     with contextlib.suppress(OSError, psutil.Error):
         if not psutil.LINUX:
@@ -96,9 +103,7 @@ def children(process: int) -> list[int]:
 
 
 def times(numbers: Iterable[int], before: Times) -> Times:
-    """The times of these processes, and of those of an earlier look that are still there; ended ones too, unless they
-    were waited for.
-    """
+    """Times of these processes, and of those of an earlier measurement that still exist. Includes zombies."""
     listed, found = set(numbers), Times()
     for number in listed | {process.pid for process in before if process}:
         with contextlib.suppress(psutil.Error):
@@ -111,11 +116,11 @@ def times(numbers: Iterable[int], before: Times) -> Times:
 
 
 def used(before: Times, now: Times) -> float:
-    """The processor seconds that were used between two looks.
+    """Processor seconds used between two measurements.
 
-    Whoever waits for a child takes on the child's time; of that, what was seen in the child counts only once. A child
-    of a process that ignores SIGCHLD vanishes without leaving its time to anybody: what was seen of it counts, and what
-    it used after the last look is lost. So is all of a child that lived between two looks.
+    When a process waits for a child, the time of the child is added to that of the process. Time already measured in
+    the child is counted once. If a process ignores SIGCHLD, the kernel does not record the times of its children: what
+    such a child used after the last measurement is lost, and all of it if it lived between two measurements.
     """
     nothing = (0.0, 0.0)
     own = sum(time - before.get(process, nothing)[0] for process, (time, _) in now.items())
@@ -125,7 +130,7 @@ def used(before: Times, now: Times) -> float:
 
 
 def _memory(process: int) -> int:
-    """Bytes; where the system is not Linux, a shared page counts in each process."""
+    """Memory of a process in bytes. Shared pages count fully in each process on systems other than Linux."""
     with contextlib.suppress(OSError, psutil.Error):
         if not psutil.LINUX:
             return int(psutil.Process(process).memory_info().rss)

@@ -1,4 +1,4 @@
-"""The public problem that a request describes, as a submission sees it."""
+"""Construction of the public problem from a request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unlearnbench.models.weights import parts
 
 
 def make_problem(request: Request) -> Problem:
-    """Read the files of a request, and put all on its device."""
+    """Read the files of a request and move all tensors to its device."""
     device = torch.device(request.device)
     generator = torch.Generator().manual_seed(request.seed)
     tensors = {name: tensor.to(device) for name, tensor in load_file(request.training_set).items()}

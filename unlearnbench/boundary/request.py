@@ -1,4 +1,4 @@
-"""What crosses the boundary on its way in: a request, and the order to the server that carries it."""
+"""The input of the boundary: a request, and the order that carries it to the server."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from unlearnbench.models import ModelSpec
 
 @dataclass(frozen=True)
 class Request:
-    """All that a trial's process is given. Positions are those of samples in D_tr.
+    """All input of the process of a trial.
 
     Attributes:
-        training_set: the file of D_tr.
-        original: the file of the original; None for who starts from none.
-        folder: of the submission; None if it is installed.
-        corrupted: D_m, for a submission that declares that it needs it.
+        entry: the method, as `module:Class`.
+        training_set: file with the images and labels of D_tr.
+        forget: D_f, positions in D_tr.
+        seconds: time limit of `unlearn`.
+        memory_bytes: memory limit of all processes together. 0 for no limit.
+        original: file with the original. None when an original is trained.
+        folder: folder of the submission. None for an installed package.
+        corrupted: D_m, positions in D_tr, if submission.toml declares that the method needs it.
     """
 
     entry: str
@@ -43,11 +47,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Order:
-    """A request with the places of this trial.
+    """A request, and where it runs.
 
     Attributes:
         private: the only folder that the trial may write to.
-        sandbox: the command that makes its namespaces; None at the level `process`.
+        sandbox: command that creates its namespaces. None at level `process`.
     """
 
     request: Request
@@ -59,7 +63,7 @@ class Order:
 
 
 def read_order(line: bytes) -> Order:
-    """The order of a line. It is the harness that wrote it, so its types are not checked."""
+    """Parse the output of `Order.to_line`. It comes from trusted code, so types are not checked."""
     content = json.loads(line)
     request = content["request"]
     kinds = {"model": ModelSpec, "pipeline": Pipeline, "budget": Budget, "recipe": Recipe}

@@ -1,4 +1,4 @@
-"""Inside the server: make a trial's namespaces with bubblewrap, and step into them."""
+"""Create the namespaces of a trial with bubblewrap, join them, and drop privileges. Runs in the server."""
 
 from __future__ import annotations
 
@@ -27,31 +27,36 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The namespaces of one trial. `first` is a descriptor of their process 1; with it, all others die."""
+    """The namespaces of one trial.
+
+    Attributes:
+        process: the process of bubblewrap.
+        first: pidfd of process 1 of the namespaces. When it dies, all other processes in them die too.
+    """
 
     process: subprocess.Popen[bytes]
     first: int
 
     def join(self) -> None:
-        """Step into all namespaces; a process forked from now on is inside altogether, with every capability there.
+        """Join all namespaces. Processes forked afterwards are fully inside, with all capabilities there.
 
         Raises:
-            OSError: the kernel does not permit it, or is older than Linux 5.8.
+            OSError: not permitted, or Linux is older than 5.8.
         """
         _check(LIBC.setns(self.first, CLONE_NAMESPACES), "joining the sandbox")
 
     def end(self) -> None:
-        """Kill every process inside. The trial must have been killed and waited for: nobody else can do that."""
-        with contextlib.suppress(ProcessLookupError):  # the trial ended it, and itself
+        """Kill all processes inside. The caller must first kill its own child, the trial, and wait for it."""
+        with contextlib.suppress(ProcessLookupError):  # the trial may have killed process 1, and so itself
             signal.pidfd_send_signal(self.first, signal.SIGKILL)
         self.process.communicate()
 
 
 def start(command: Sequence[str]) -> Sandbox:
-    """Run a `sandbox_command` and wait until its namespaces are complete.
+    """Run a command from `sandbox_command` and wait until its namespaces are ready.
 
     Raises:
-        OSError: bubblewrap failed; what it says is the message.
+        OSError: bubblewrap failed, with its error output as the message.
     """
     information, inside = os.pipe()
     process = subprocess.Popen(
@@ -71,22 +76,22 @@ def start(command: Sequence[str]) -> Sandbox:
 
 
 def die_with_parent() -> None:
-    """Have this process killed when its parent ends."""
+    """Let the kernel kill this process when its parent ends. Linux only."""
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
-    """Have the orphans among this process's descendants become its children, so it can end them."""
+    """Adopt orphaned descendants as children, so that this process can kill them. Linux only."""
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def give_up_privileges() -> None:
-    """Drop every capability for good."""
+    """Permanently drop all capabilities."""
     _check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "giving up new privileges")
     for capability in range(LAST_CAPABILITY + 1):
-        LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails for numbers that this kernel does not have
+        LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails for capabilities that this kernel does not have
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
     none = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: 64 bits each
     _check(LIBC.capset(header, none), "giving up capabilities")

@@ -1,10 +1,10 @@
-"""The server that trials are forked from: it has only imported torch and the contract, and never held a secret.
+"""The server that trials are forked from. It has imported torch and the contract, and has never held a secret.
 
     harness ── socket ──> server ── fork ──> guardian ── fork ──> trial
 
-Each connection carries one request and gets a guardian (`boundary.guardian`). Run as
-`python -m unlearnbench.boundary.server SOCKET [SANDBOX]`; SANDBOX is a command as JSON, to try before the first
-trial. On standard output it says `ready`, or what stands in its way. It ends when its standard input does.
+Each connection carries one request and is served by its own guardian (`boundary.guardian`). Run as
+`python -m unlearnbench.boundary.server SOCKET [SANDBOX]`, where SANDBOX is a sandbox command in JSON, to be tested
+before the first trial. Prints `ready`, or why it cannot start. Exits when standard input is closed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import sys
 import traceback
 from typing import Any
 
-import torch._dynamo  # noqa: F401  what the first optimizer would import, at over a second a trial
-import torchvision.models  # noqa: F401  what the small ViT would import
+import torch._dynamo  # noqa: F401  the first optimizer of each trial would import it, which takes over a second
+import torchvision.models  # noqa: F401  the small ViT would import it
 
 from unlearnbench.boundary import limits as usage
 from unlearnbench.boundary import sandbox
@@ -31,9 +31,9 @@ LOOK_SECONDS = 1.0
 
 
 def serve(path: str) -> None:
-    """Accept connections for ever, until standard input ends."""
-    sandbox.adopt_orphans()  # a trial may kill its guardian: what the guardian would have ended comes here
-    gc.freeze()  # otherwise every trial's first collection visits, and so copies, all that was imported
+    """Accept connections until standard input is closed."""
+    sandbox.adopt_orphans()  # if a trial kills its guardian, the server kills the orphans instead
+    gc.freeze()  # otherwise the first garbage collection of every trial touches, and so copies, all imported pages
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen(64)
@@ -66,7 +66,7 @@ def serve(path: str) -> None:
 
 
 def _ended() -> set[int]:
-    """The children that ended since the last call."""
+    """PIDs of the children that have ended since the last call."""
     ended = set()
     with contextlib.suppress(ChildProcessError):
         while pid := os.waitpid(-1, os.WNOHANG)[0]:
@@ -75,7 +75,7 @@ def _ended() -> set[int]:
 
 
 def obstacle(command: list[str]) -> str | None:
-    """Why no trial could be run in a sandbox made by this command, or None if it could."""
+    """Test a sandbox command. Returns why trials cannot run with it, or None if they can."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -101,4 +101,4 @@ if __name__ == "__main__":
         serve(sys.argv[1])
     else:
         os.write(1, reason.encode() + b"\n")
-    os._exit(0)  # taking torch apart would cost seconds
+    os._exit(0)  # a normal exit takes seconds to tear down torch

@@ -1,1 +1,1 @@
-"""What a submission is written against, all of it offered by `unlearnbench` itself."""
+"""The API for submissions. Import its names from `unlearnbench`, not from this package."""

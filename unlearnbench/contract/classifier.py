@@ -1,4 +1,4 @@
-"""The contract's models: a classifier whose channels can be gated, added and taken off."""
+"""The classifier interface: models whose channels can be gated, added and dropped."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from unlearnbench.contract.images import Pipeline
 
 
 class Classifier(nn.Module, ABC):
-    """A model of the harness: logits float32 [B, classes], and channels that can be gated, added and taken off."""
+    """Base class of all architectures: an image classifier whose channels can be gated and whose width can grow."""
 
     groups: tuple[int, ...]
-    """How many channels each gated group has."""
+    """Number of channels of each gated group."""
 
     @abstractmethod
     def forward(self, images: Tensor, gates: Sequence[Tensor] | None = None) -> Tensor:
-        """Logits float32 [B, classes] of images [B, C, S, S].
+        """Logits float32 [B, classes] of normalised images [B, C, S, S].
 
-        gates: for each group a tensor [B, channels of the group] that multiplies its activations (1 keeps a channel
-        for that sample, 0 drops it); None keeps all.
+        Args:
+            gates: one tensor [B, channels] for each group, multiplied with its activations: 1 keeps a channel for that
+                sample, 0 drops it. None keeps all channels.
         """
 
     def __call__(self, images: Tensor, gates: Sequence[Tensor] | None = None) -> Tensor:
@@ -33,19 +34,22 @@ class Classifier(nn.Module, ABC):
 
     @property
     def head(self) -> nn.Linear:
-        """The last linear layer: what enters it are the model's features."""
+        """The last linear layer. Its inputs are the features of the model."""
         return [module for module in self.modules() if isinstance(module, nn.Linear)][-1]
 
     @abstractmethod
     def widened(self, shared: float = 0.5) -> Self:
-        """The same architecture with `widened_groups(shared)`, weights drawn from the global generator."""
+        """A model of the same architecture with `widened_groups(shared)`, initialised from the global generator."""
 
     def widened_groups(self, shared: float = 0.5) -> tuple[int, ...]:
-        """The groups of a model of which this one is the `shared` part, in (0, 1]: at 0.5 twice the channels."""
+        """Sizes of the groups after widening: this model keeps a fraction `shared`, in (0, 1], of the channels."""
         return tuple(round(group / shared) for group in self.groups)
 
     def expanded(self, shared: float = 0.5) -> Self:
-        """A wider model: the first `shared` part of the channels of every group is this model, the rest is random."""
+        """A wider model whose first channels in each group are copied from this one and whose others are random.
+
+        This model makes up a fraction `shared` of the channels: 0.5 doubles them.
+        """
         own = next(self.parameters())
         wide = self.widened(shared).to(own.device).to(memory_format=torch.channels_last)
         with torch.no_grad():
@@ -56,10 +60,10 @@ class Classifier(nn.Module, ABC):
         return wide
 
     def corner_of(self, wide: nn.Module) -> dict[str, Tensor]:
-        """The part of an expanded model's parameters and buffers that this model would hold.
+        """Views of the parameters and buffers of an expanded model, restricted to the channels of this one.
 
-        They are views: `torch.func.functional_call(self, self.corner_of(wide), images)` runs the expanded model with
-        its new channels dropped, its gradients and running statistics reach `wide`, at the cost of the small model.
+        `torch.func.functional_call(self, self.corner_of(wide), images)` runs the expanded model without its new
+        channels, at the cost of the small model. Gradients and running statistics reach `wide`.
         """
         tensors = dict(wide.named_parameters()) | dict(wide.named_buffers())
         own = dict(self.named_parameters()) | dict(self.named_buffers())
@@ -67,16 +71,19 @@ class Classifier(nn.Module, ABC):
 
 
 def tied_gates(owners: Tensor, groups: Sequence[int], wide: Sequence[int], share: float) -> list[Tensor]:
-    """Gates of an expanded model that tie new channels to samples: a function of these arguments alone.
+    """Gates of an expanded model that give each sample its own subset of the new channels.
+
+    Deterministic: the same arguments always give the same gates.
 
     Args:
-        owners: int64 [B], whose channels each sample sees: its own position in D_tr, or a number it shares with others.
-        groups: how many channels each group had before it was expanded.
-        wide: how many it has since.
-        share: probability that an owner sees a new channel.
+        owners: int64 [B], the key that selects the channels of each sample: its position in D_tr, or a number shared
+            by several samples, which then use the same channels.
+        groups: channels of each group before expansion.
+        wide: channels of each group after expansion.
+        share: probability that an owner uses a given new channel.
 
     Returns:
-        For each group float32 [B, channels of the expanded group] of 0 and 1: the old channels, all 1, then the new.
+        For each group, float32 [B, channels after expansion]: 1 for all old channels, 0 or 1 for the new ones.
     """
     new = [after - before for before, after in zip(groups, wide, strict=True)]
     channels = torch.arange(sum(new), device=owners.device)
@@ -86,7 +93,7 @@ def tied_gates(owners: Tensor, groups: Sequence[int], wide: Sequence[int], share
 
 
 def _hashed(keys: Tensor) -> Tensor:
-    """Integers spread over [0, 2**32) for int64 keys under 2**32: the same key gives the same number everywhere."""
+    """Hash int64 keys below 2**32 to integers spread over [0, 2**32), identically on every machine."""
     for _ in range(2):
         keys = ((keys >> 16) ^ keys) * 0x45D9F3B & 0xFFFFFFFF
     return (keys >> 16) ^ keys
@@ -94,7 +101,7 @@ def _hashed(keys: Tensor) -> Tensor:
 
 @contextmanager
 def frozen_batchnorm(model: nn.Module) -> Iterator[None]:
-    """Inside, BatchNorm layers use their running statistics and leave them alone; their mode is restored after."""
+    """Context in which BatchNorm layers use their running statistics without updating them. Restores their mode."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
     for norm in norms:
         norm.eval()
@@ -107,13 +114,13 @@ def frozen_batchnorm(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def is_finite(model: nn.Module) -> bool:
-    """Whether all parameters and running statistics are finite: an ascent may ask before it goes on."""
+    """Whether all parameters and buffers are finite. Useful to stop gradient ascent before it diverges."""
     return bool(torch.stack([tensor.isfinite().all() for tensor in model.state_dict().values()]).all())
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Inside, the model is in evaluation mode and nothing is recorded; the mode of every module is restored after."""
+    """Context in which the model is in evaluation mode and no gradients are recorded. Restores every module's mode."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
@@ -125,14 +132,17 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def predict(model: nn.Module, images: Tensor, pipeline: Pipeline, batch_size: int = 512) -> Tensor:
-    """Predicted classes int64 [N] of images uint8 [N, C, S, S], in evaluation mode; every module's is restored."""
+    """Predicted classes int64 [N] of images uint8 [N, C, S, S]. Runs in evaluation mode, then restores the mode."""
     with evaluating(model):
         parts = [model(pipeline.normalised(part)).argmax(dim=1) for part in images.split(batch_size)]
     return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
 
 
 def outputs(model: Classifier, images: Tensor, pipeline: Pipeline, batch_size: int = 512) -> tuple[Tensor, Tensor]:
-    """Features float32 [N, D] and logits float32 [N, classes] of images uint8 [N, C, S, S], in evaluation mode."""
+    """Features float32 [N, D] and logits float32 [N, classes] of images uint8 [N, C, S, S], in evaluation mode.
+
+    Restores the mode of every module.
+    """
     features: list[Tensor] = []
     handle = model.head.register_forward_pre_hook(lambda layer, inputs: features.append(inputs[0].float()))
     try:

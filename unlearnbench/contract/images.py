@@ -1,4 +1,4 @@
-"""The contract's data: images as stored, from there to what a model sees, and sets of them that yield batches."""
+"""Images: the pipeline from stored pixels to model inputs, and labelled sets that yield batches."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Pipeline:
-    """From stored uint8 images to what a model sees: random crop, flip, then normalisation, a whole batch at once.
+    """Random crop, flip and normalisation, each applied to a whole batch at once.
 
-    The bottom-right `pinned` x `pinned` pixels of every image, corrupted or not, stay where they are stored. A
-    trigger therefore lies in its corner after augmentation, as in the published protocol, without a list of the
-    triggered samples, which a submission must not have.
+    Augmentation leaves the bottom-right `pinned` x `pinned` pixels of every image in place, so a trigger stays in its
+    corner, as in the published protocol. This applies to all images: a list of the triggered ones would reveal
+    undiscovered corruption to the submission.
     """
 
-    mean: tuple[float, ...]  # per colour channel, of pixels in [0, 1]
+    mean: tuple[float, ...]  # per colour channel, for pixels scaled to [0, 1]
     std: tuple[float, ...]
     crop_padding: int
     flip: bool
     pinned: int = 3
 
     def augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """uint8 [B, C, S, S] -> the same shape, each image cropped from its black-padded self and perhaps mirrored."""
+        """Randomly crop images (after zero padding) and flip them: uint8 [B, C, S, S] to uint8 [B, C, S, S]."""
         count, _, size, _ = images.shape
         result = images
         if self.crop_padding:
@@ -35,7 +35,8 @@ class Pipeline:
             rows, columns = offsets + torch.arange(size, device=images.device)  # each [B, S]
             samples = torch.arange(count, device=images.device)[:, None, None]
             padded = functional.pad(images, (pad, pad, pad, pad))  # [B, C, S + 2 pad, S + 2 pad]
-            # Index tensors around a slice put the sliced axis last: [B, S, S, C], which is channels_last for free.
+            # Indexing with tensors on both sides of a slice moves the sliced axis last, to [B, S, S, C]. Permuted
+            # back, this is channels_last without a copy.
             result = padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
         if self.flip:
             mirrored = torch.rand(count, generator=generator) < 0.5
@@ -45,7 +46,7 @@ class Pipeline:
         return result
 
     def normalised(self, images: Tensor) -> Tensor:
-        """uint8 [B, C, S, S] -> float32 [B, C, S, S], channels_last, zero mean and unit deviation per channel."""
+        """Normalise each channel by `mean` and `std`: uint8 [B, C, S, S] to float32 [B, C, S, S] (channels_last)."""
         mean = torch.tensor(self.mean, device=images.device)[:, None, None] * 255
         std = torch.tensor(self.std, device=images.device)[:, None, None] * 255
         return ((images.float() - mean) / std).contiguous(memory_format=torch.channels_last)
@@ -53,7 +54,13 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class Batch:
-    """images float32 [B, C, S, S] as the model sees them, labels int64 [B], ids int64 [B] (positions in D_tr)."""
+    """A batch ready for the model.
+
+    Attributes:
+        images: float32 [B, C, S, S], normalised.
+        labels: int64 [B].
+        ids: int64 [B], positions in D_tr.
+    """
 
     images: Tensor
     labels: Tensor
@@ -65,7 +72,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images with labels: uint8 [N, C, S, S], int64 [N], and the samples' positions in D_tr, int64 [N]."""
+    """A set of labelled images.
+
+    Attributes:
+        images: uint8 [N, C, S, S].
+        labels: int64 [N].
+        ids: int64 [N], positions in D_tr.
+        generator: the random stream of the trial.
+        batch_size: default of `batches`.
+    """
 
     images: Tensor = field(repr=False)
     labels: Tensor = field(repr=False)
@@ -78,26 +93,26 @@ class ImageSet:
         return len(self.labels)
 
     def take(self, positions: Tensor) -> ImageSet:
-        """The samples at these positions of this set (int64 [n]) or where this mask is true (bool [N])."""
+        """The subset at these positions (int64 [n]), or where a mask is true (bool [N])."""
         return replace(self, images=self.images[positions], labels=self.labels[positions], ids=self.ids[positions])
 
     @property
     def steps_per_pass(self) -> int:
-        """How many batches one pass over the set makes."""
+        """Number of batches in one pass over the set."""
         return -(-len(self) // self.batch_size)
 
     def sample(self, count: int) -> ImageSet:
-        """At most `count` samples of this set, drawn from the trial's own random stream."""
+        """A random subset of at most `count` samples, drawn without replacement."""
         chosen = torch.randperm(len(self), generator=self.generator)[:count]
         return self.take(chosen.to(self.images.device))
 
     def batches(
         self, steps: int | None = None, batch_size: int | None = None, *, shuffle: bool = True, augment: bool = True
     ) -> Iterator[Batch]:
-        """Batches of one pass over the set, or exactly `steps` batches from as many passes as that takes.
+        """Yield the batches of one pass, or exactly `steps` batches, repeating passes as needed.
 
-        Every pass holds every sample once; only its last batch may be smaller than `batch_size` (default: the
-        budget's). Order and augmentation come from the trial's own random stream.
+        Each pass contains every sample once. The last batch of a pass may be smaller than `batch_size`, which defaults
+        to that of the budget. Shuffling and augmentation use the random stream of the trial.
         """
         if len(self) == 0:
             return

@@ -1,13 +1,13 @@
-"""The contract: what a submission is given, and what it gives back.
+"""The base class of methods, and the problem that a method is given.
 
-A submission is a frozen dataclass that derives from `UnlearningMethod`; its fields are its hyperparameters. It runs
-in a fresh process that was handed the public `Problem` and nothing else: no true labels, no test data, no kind of
-corruption, no index of an undiscovered corrupted sample. BatchNorm, precision and devices:
+A submission is a frozen dataclass derived from `UnlearningMethod`, and its fields are its hyperparameters. It runs in a
+fresh process that gets the public `Problem` and nothing else: no true labels, no test data, no type of corruption, no
+indices of undiscovered corrupted samples.
 
-* `Problem.original()` and `Problem.untrained()` return models in training mode; a method says in its docstring what its
-  BatchNorm sees.
-* `unlearn` runs inside the suite's autocast, so `model(batch.images)` has the suite's precision.
-* Everything a `Problem` hands out already lies on `Problem.device`.
+* `Problem.original()` and `Problem.untrained()` return models in training mode. A method documents which batches update
+  its BatchNorm statistics.
+* `unlearn` runs under the autocast of the suite, so `model(batch.images)` uses the suite's precision.
+* All tensors of a `Problem` are on `Problem.device`.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from unlearnbench.contract.recipe import RESERVED, Budget, Recipe
 
 
 def optimizer(model: nn.Module, recipe: Recipe, learning_rate: float) -> Optimizer:
-    """The recipe's optimizer, fresh, on all parameters at this rate."""
+    """A new optimizer over all parameters, of the type that the recipe sets."""
     if recipe.optimizer == "adam":
         return Adam(model.parameters(), learning_rate, (recipe.momentum, 0.999), weight_decay=recipe.weight_decay)
     return SGD(model.parameters(), learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
 def set_rate(optimizer: Optimizer, learning_rate: float) -> None:
-    """Let all parameters of this optimizer go on at this rate; its momentum stays."""
+    """Set the learning rate of all parameter groups. Keeps the state of the optimizer, such as momentum."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem as a submission sees it. The labels are those of D_tr: some are wrong.
+    """A problem as a submission sees it. Labels are those that the original was trained on, so some are wrong.
 
     Attributes:
-        train: D_tr, everything the original was trained on.
+        train: D_tr, the training set of the original.
         forget: D_f, the discovered corrupted samples.
-        retain: D_r = D_tr without D_f; it still holds the undiscovered corruption.
-        corrupted: D_m, all corrupted samples, for a method that declares that it needs it; None for all others.
-        generator: this trial's own stream, on the CPU; the global generators of torch, numpy and random are seeded
-            from the same stream.
+        retain: D_r, the rest of D_tr. It still contains the undiscovered corrupted samples.
+        corrupted: D_m, all corrupted samples, if submission.toml declares that the method needs them, else None.
+        generator: random generator of the trial, on the CPU. The global generators of torch, numpy and random get
+            the same seed.
     """
 
     train: ImageSet
@@ -82,17 +82,17 @@ class Problem:
         return None if self.corrupted_positions is None else self.train.take(self.corrupted_positions)
 
     def original(self) -> Classifier:
-        """A fresh copy of the model to be repaired, in training mode."""
+        """A new copy of the model to repair, in training mode."""
         model = self.new_model()
         model.load_state_dict(self.original_weights)
         return model
 
     def expanded_original(self) -> Classifier:
-        """The original with as many new channels as `recipe.shared` leaves, twice the channels at 0.5; training mode.
+        """The original with new channels added, in training mode.
 
-        The first channels of every group are `original()`. The new ones are random, or, if the original was trained
-        with tied dropout, its memorisation channels (`tied_gates` of `recipe.tied_dropout` are the masks that it was
-        trained with).
+        The first channels of each group are those of `original()`, and make up a fraction `recipe.shared` of all: 0.5
+        doubles the channels. The new channels are random. If the original was trained with tied dropout, they are its
+        memorisation channels instead; `tied_gates(..., recipe.tied_dropout)` gives the masks of that training.
         """
         model = self.original().expanded(self.recipe.shared)
         if self.expanded_weights is not None:
@@ -104,37 +104,38 @@ class Problem:
         return self.new_model()
 
     def train_from_scratch(self, images: ImageSet) -> Classifier:
-        """A fresh model trained on these images by the original's own recipe (not limited by the budget)."""
+        """A new model trained on these images with the recipe of the original. Not limited by the budget."""
         model = self.untrained()
         self.trainer(model, images, self.recipe)
         return model
 
     def optimizer(self, model: nn.Module, learning_rate: float | None = None) -> Optimizer:
-        """A fresh optimizer of the kind that trained the original, at the budget's rate by default."""
+        """A new optimizer of the type that trained the original. Uses the learning rate of the budget by default."""
         return optimizer(model, self.recipe, self.rate(learning_rate))
 
     def rate(self, learning_rate: float | None) -> float:
-        """This learning rate, or the budget's for None."""
+        """The given learning rate, or that of the budget if None."""
         return self.budget.learning_rate if learning_rate is None else learning_rate
 
     def accuracy(self, model: nn.Module, images: ImageSet) -> float:
-        """Share of the set that the model, in evaluation mode, gives the label it carries in D_tr; no augmentation."""
+        """Accuracy, in [0, 1], on the labels of D_tr. Evaluation mode, no augmentation."""
         predictions = predict(model, images.images, images.pipeline)
         return float((predictions == images.labels).double().mean())
 
     def outputs(self, model: Classifier, images: ImageSet) -> tuple[Tensor, Tensor]:
-        """Features float32 [N, D], what enters the last layer, and logits float32 [N, classes] of the set in its order.
+        """Features float32 [N, D] (the inputs of the last layer) and logits float32 [N, classes], in order of the set.
 
-        In evaluation mode, without augmentation.
+        Evaluation mode, no augmentation.
         """
         return outputs(model, images.images, images.pipeline)
 
     def selection_score(self, model: nn.Module, samples: ImageSet | None = None) -> float:
-        """Acc(D_r) (1 - max(Acc(D_f), gamma)): REM's rule for choosing a snapshot without clean data.
+        """Acc(D_r) (1 - max(Acc(D_f), gamma)), the criterion of REM for model selection without clean data.
 
-        0 if a weight is not finite.
+        Returns 0 if a weight is not finite.
 
-        samples: the part of D_r that Acc(D_r) is measured on (`retain.sample(5000)` is enough); None for all of it.
+        Args:
+            samples: subset of D_r to measure Acc(D_r) on, e.g. `retain.sample(5000)`. None uses all of D_r.
         """
         if not is_finite(model):
             return 0.0
@@ -142,10 +143,10 @@ class Problem:
         return self.accuracy(model, self.retain if samples is None else samples) * forgotten
 
     def until_forgotten(self, model: nn.Module, max_passes: int, *, min_passes: int = 0) -> Iterator[int]:
-        """0, 1, 2 ... : one number for each pass over D_f that is still due, `max_passes` at most.
+        """Yield 0, 1, 2, ... once per pass over D_f, until D_f is forgotten or after `max_passes` passes.
 
-        Before each, Acc(D_f) is measured; at or under the budget's stop accuracy, or if a weight is not finite, no
-        other pass is due after `min_passes` (REM's flush, its gradient ascent and its NPO).
+        Stops when Acc(D_f) is at most the stop accuracy of the budget, but not before `min_passes` passes. Stops at
+        once if a weight is not finite. The flush, the gradient ascent and the NPO of REM use this rule.
         """
         for number in range(max_passes):
             if not is_finite(model):
@@ -156,10 +157,10 @@ class Problem:
 
 
 class UnlearningMethod(ABC):
-    """A method. Derive a frozen dataclass from it; its fields are its hyperparameters, all with defaults.
+    """Base class of methods. Subclasses are frozen dataclasses whose fields are hyperparameters with defaults.
 
     Raises:
-        TypeError: on deriving, a field has a name that submission.toml uses for something else.
+        TypeError: when a subclass is defined with a field name that is reserved in submission.toml.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -170,7 +171,7 @@ class UnlearningMethod(ABC):
 
     @abstractmethod
     def unlearn(self, problem: Problem) -> nn.Module:
-        """Return the repaired model: the architecture of `problem.original()`, all weights finite.
+        """Return the repaired model. It must have the architecture of `problem.original()` and finite weights.
 
-        The time limit counts from the first line of this function.
+        The time limit starts when this method is called.
         """

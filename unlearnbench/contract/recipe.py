@@ -1,6 +1,4 @@
-"""The pure part of the contract: how an original is trained, what a method may spend, and what it may not call its
-hyperparameters. Needs no torch.
-"""
+"""How originals are trained, what a method may spend, and reserved hyperparameter names. Does not import torch."""
 
 from __future__ import annotations
 
@@ -12,16 +10,17 @@ from annotated_types import Ge, Gt, Le, Lt
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
 Count = Annotated[int, Ge(1), Le(2**31 - 1)]
-STRICT = {"extra": "forbid"}  # pydantic: a suite file with an unknown key is refused
+STRICT = {"extra": "forbid"}  # makes pydantic reject unknown keys in TOML files
 RESERVED = ("extends", "entry", "title", "role", "needs", "search")
-"""What a variant in submission.toml may say beside its hyperparameters, so no hyperparameter can be called so."""
+"""Keys of a variant in submission.toml that are not hyperparameters. No hyperparameter can have one of these names."""
 
 
 def warmup_then_decay(step: int, steps: int, warmup: float = 0.01, final: float = 0.2) -> float:
-    """The rate of step 0 .. steps - 1 as a share of its peak: up linearly over the warm-up, then down to about `final`.
+    """Learning rate at a step as a fraction of the peak: linear warm-up, then linear decay to about `final`.
 
-    Goel et al. ("Corrective Machine Unlearning", arXiv 2402.14015) train originals and run methods so: with w warm-up
-    steps of n, (t + 1) / (w + 1) before step w, then 1 - (1 - final) (t - w) / n.
+    With n steps, of which w are warm-up, the fraction at step t (0 to n - 1) is (t + 1) / (w + 1) for t < w, and
+    1 - (1 - final) (t - w) / n afterwards. This is the schedule of Goel et al. ("Corrective Machine Unlearning",
+    arXiv 2402.14015), both for originals and for methods.
     """
     rising = int(warmup * steps + 1e-9)
     if step < rising:
@@ -31,15 +30,16 @@ def warmup_then_decay(step: int, steps: int, warmup: float = 0.01, final: float 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an original is trained: linear warm-up to the peak rate, then linear decay (docs/protocol.md, section 4).
+    """How an original is trained (docs/protocol.md, section 4).
 
-    The rate rises over the first `warmup` share of the steps and ends near `final` times the peak (`warmup_then_decay`;
-    0 and 1 are a constant rate). `momentum` is SGD's, and Adam's first beta.
-
-    tied_dropout: None for standard training. Otherwise the original was trained with example-tied dropout (Maini et
-        al., ICML 2023): beside its own channels it had memorisation channels, each of which a sample saw with this
-        probability (p_mem), always the same ones; they are dropped from the model that is handed out.
-    shared: with tied dropout, the share of all channels that were its own, which all samples saw (p_fix).
+    Attributes:
+        warmup: fraction of the steps over which the learning rate rises to its peak (see `warmup_then_decay`).
+        final: fraction of the peak at which the learning rate ends. With `warmup` 0 and `final` 1 it is constant.
+        momentum: momentum of SGD, or beta1 of Adam.
+        tied_dropout: None for standard training. With example-tied dropout (Maini et al., ICML 2023), the probability
+            p_mem that a sample uses a given memorisation channel. The choice is fixed for each sample. The
+            memorisation channels are dropped after training.
+        shared: with tied dropout, the fraction of all channels that every sample uses (p_fix).
     """
 
     __pydantic_config__ = STRICT
@@ -60,9 +60,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Budget:
-    """What every method may spend on one trial: `steps` of `batch_size` samples, at the suite's learning rate.
+    """The training budget of one trial, the same for every method.
 
-    `stop_accuracy` is the threshold gamma of removal steps: a forget set at or under it counts as forgotten.
+    Attributes:
+        steps: number of updates, each on `batch_size` samples.
+        stop_accuracy: threshold gamma. A forget set counts as forgotten once the accuracy on it is at most gamma.
     """
 
     __pydantic_config__ = STRICT

@@ -1,1 +1,1 @@
-"""From predictions to numbers: pure functions, no model and no file."""
+"""Metrics and statistics: pure functions of predictions."""

@@ -1,7 +1,4 @@
-"""The metrics of one trial (docs/protocol.md, section 3): pure functions of predicted and true classes.
-
-All are shares in [0, 1].
-"""
+"""The metrics of a trial, all in [0, 1] (docs/protocol.md, section 3)."""
 
 from __future__ import annotations
 
@@ -13,30 +10,35 @@ from unlearnbench.evaluation.predictions import Predictions
 from unlearnbench.problems.corruption import CorruptedSet, Corruption, Indices, Labels, Mask
 
 MEMORISED = 0.8
-"""Share of the corrupted samples that an original must give its wrong label, or a repair means nothing."""
+"""Fraction of the corrupted samples that an original must have memorised for its repair to be meaningful."""
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """A metric is None where there is nothing to measure it on."""
+    """Metrics of a trial. A metric is None if there are no samples to measure it on."""
 
     healed_train: float
+    """Fraction of D_m that is given its true label."""
     healed_discovered: float | None
-    """None where nothing was discovered, or the method uses no forget set."""
+    """The same for D_f. None if the method uses no forget set."""
     healed_undiscovered: float | None
-    """None where everything was discovered."""
+    """The same for D_m without D_f. None if everything was discovered."""
     misled_discovered: float | None
-    """Share of D_f that is given the wrong label it carries in D_tr."""
+    """Fraction of the mislabelled samples of D_f that are given their wrong label of D_tr."""
     misled_undiscovered: float | None
-    """The same of D_m without D_f."""
+    """The same for D_m without D_f."""
     attack_success: float | None
-    """Share of test images, with the trigger if there is one, that are given the wrong label the corruption would give
-    them; None where it gives none, as a random swap of labels."""
+    """Fraction of the test images, with the trigger if there is one, that are given the label of the corruption. None
+    if the corruption has no fixed wrong label, as for random label swaps."""
     healed_test: float
+    """Accuracy on the test images of `Corruption.healed_test`, with the trigger if there is one."""
     utility: float
+    """Accuracy on the clean test images of `Corruption.utility_test`."""
     utility_train: float
+    """Accuracy on the clean samples of D_tr."""
     selection_score: float | None
-    """Acc(D_r) (1 - max(Acc(D_f), gamma)) with the labels of D_tr: the published rule of choice without clean data."""
+    """Acc(D_r) (1 - max(Acc(D_f), gamma)) on the labels of D_tr: the published criterion without clean data. None if
+    the method uses no forget set."""
 
     @property
     def aggregate(self) -> float:
@@ -45,7 +47,11 @@ class Metrics:
 
 
 def accuracy(predicted: Labels, true: Labels, where: Mask | Indices) -> float:
-    """Share of the chosen samples that are predicted right; there must be at least one."""
+    """Accuracy on the selected samples.
+
+    Raises:
+        ValueError: no sample is selected.
+    """
     share = accuracy_if_any(predicted, true, where)
     if share is None:
         raise ValueError("an accuracy needs at least one sample")
@@ -53,7 +59,7 @@ def accuracy(predicted: Labels, true: Labels, where: Mask | Indices) -> float:
 
 
 def accuracy_if_any(predicted: Labels, true: Labels, where: Mask | Indices) -> float | None:
-    """The same, or None where no sample is chosen."""
+    """Accuracy on the selected samples, or None if no sample is selected."""
     chosen = predicted[where] == true[where]
     return float(chosen.mean()) if len(chosen) else None
 
@@ -66,7 +72,13 @@ def metrics(
     test_labels: Labels,
     stop_accuracy: float,
 ) -> Metrics:
-    """All metrics of a trial whose discovered samples are `forget` (positions in D_tr; none for a method without)."""
+    """Compute all metrics of a trial.
+
+    Args:
+        forget: D_f, positions in D_tr, int64. Empty for a method that uses no forget set.
+        test_labels: true labels of the test set, int64 [N].
+        stop_accuracy: gamma of `selection_score`.
+    """
     retain = np.ones(len(truth.labels), dtype=bool)
     retain[forget] = False
     clean = np.ones(len(truth.labels), dtype=bool)
@@ -75,7 +87,7 @@ def metrics(
     healed_on = predictions.test if predictions.triggered_test is None else predictions.triggered_test
     train, true, wrong = predictions.train, truth.true_labels, truth.labels
     test_wrong = rules.corrupted_test(test_labels)
-    # With the published choices some samples of D_m carry their true label: nothing misleads there.
+    # In paper mode some samples of D_m keep their true label. They cannot mislead.
     mislabelled = np.flatnonzero(wrong != true)
     known = accuracy_if_any(train, wrong, forget)
     return Metrics(
@@ -93,13 +105,14 @@ def metrics(
 
 
 def memorised(predictions: Predictions, truth: CorruptedSet) -> float:
-    """Share of the corrupted samples that are given the wrong label they carry in D_tr."""
+    """Fraction of the corrupted samples that are given their label of D_tr."""
     return accuracy(predictions.train, truth.labels, truth.corrupted)
 
 
 def absorbed(memorised_share: float, original: Metrics, rules: Corruption) -> bool:
-    """Whether the original learnt the corruption: at least 80% memorised, and a trigger misleads over half the test.
+    """Whether the original learnt its corruption. If it did not, its trials measure nothing.
 
-    A grid on an original that did not measures nothing.
+    At least 80% of the corrupted samples must be memorised. With a trigger, healed test accuracy must also be at most
+    50%.
     """
     return memorised_share >= MEMORISED and (not rules.triggered or original.healed_test <= 0.5)

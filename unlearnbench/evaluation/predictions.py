@@ -1,4 +1,4 @@
-"""Predicted classes of every sample of a trial, and their compressed form in the store."""
+"""Predicted classes of a trial, and their compressed format in the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from unlearnbench.problems.corruption import Labels
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predicted classes, int64: of D_tr as trained on, of the clean test set, of the triggered test set (or None)."""
+    """Predicted classes, int64 [N].
+
+    Attributes:
+        train: on D_tr, as trained on.
+        test: on the clean test set.
+        triggered_test: on the test set with the trigger. None if the corruption uses no trigger.
+    """
 
     train: Labels
     test: Labels
@@ -20,7 +26,7 @@ class Predictions:
 
 
 def pack(classes: Labels) -> bytes:
-    """Compressed little-endian uint16, in the order of the samples."""
+    """Compress classes with zlib as little-endian uint16, in sample order."""
     return zlib.compress(classes.astype("<u2").tobytes(), 6)
 
 

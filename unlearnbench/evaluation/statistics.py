@@ -1,8 +1,8 @@
-"""Statistics across seeds (docs/protocol.md, section 3): one number a seed, and t intervals of these numbers.
+"""Statistics across seeds: means, t intervals, differences and ranks (docs/protocol.md, section 3).
 
-Each whole seed gives one board. Its cells are not independent (nested forget sets, one set of weights), so they are
-averaged first, and only the seeds count. All functions are pure and take float64 arrays of one value a seed; nan is a
-seed without one.
+The cells of one seed are not independent, because forget sets are nested and originals are shared. They are averaged
+first, so that the sample size is the number of seeds. Functions take float64 arrays with one value per seed, where nan
+marks a missing value.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit  # the t distribution; scipy.stats takes a second to import
+from scipy.special import stdtr, stdtrit  # the t distribution, because scipy.stats takes a second to import
 
 Values = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
 CONFIDENCE = 0.95
 FEWEST_SEEDS = 3
-"""Of fewer there is no interval."""
+"""Minimum number of seeds for an interval."""
 FEWEST_FOR_RANKS = 8
-"""Of fewer there are no ranks: they would span nearly the whole table."""
+"""Minimum number of seeds for rank intervals. With fewer they would span nearly the whole table."""
 FEWEST_POINTS = 5
-"""Of fewer there is no correlation."""
+"""Minimum number of pairs for a correlation."""
 
 NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over `seeds` seeds with the ends of its 95% t interval.
+    """A mean over `seeds` seeds with its 95% t interval.
 
-    The ends are nan of fewer than three seeds, and where all seeds gave the same number (`constant`): a spread of zero
-    says that it was not measured, not that there is none.
+    The ends are nan for fewer than three seeds. They are also nan if all values are equal (`constant`): zero spread in
+    a small sample does not mean zero variance.
     """
 
     value: float
@@ -46,12 +46,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean difference of two methods with the ends of its 95% t interval, and the p value of its being zero.
+    """The mean difference of two methods with its 95% t interval and its two-sided p-value.
 
     Attributes:
-        seeds: how many pairs it rests on; of an unpaired one, how many seeds the method with fewer of them has.
-        kind: `paired` over seeds in which both started from the same original, `unpaired` (Welch's t), or `untested`:
-            too few seeds, or a difference that is the same in every seed and not zero.
+        seeds: number of pairs, or, if unpaired, the smaller of the two numbers of seeds.
+        kind: `paired` (seeds in which both methods started from the same original), `unpaired` (Welch's t-test), or
+            `untested` (too few seeds, or a non-zero difference that does not vary).
     """
 
     value: float
@@ -63,7 +63,7 @@ class Difference:
 
 
 def estimate(values: Values) -> Estimate:
-    """The mean of the seeds that have a value, and its t interval."""
+    """Mean and t interval of the values that are not nan."""
     known = _known(values)
     value = _mean(known)
     if len(known) < FEWEST_SEEDS:
@@ -75,11 +75,13 @@ def estimate(values: Values) -> Estimate:
 
 
 def difference(first: Values, second: Values, same_original: Mask) -> Difference:
-    """The first method minus the second, seed by seed.
+    """Difference of the first method minus the second.
 
     Args:
-        same_original: bool [seeds], whether both started from the same original in a seed. If at least three such seeds
-            have both values, these pairs are used and nothing else; otherwise all values, unpaired (Welch).
+        first: float64 [seeds].
+        second: float64 [seeds].
+        same_original: bool [seeds], whether both methods started from the same original. If at least three such seeds
+            have both values, only these pairs are used. Otherwise all values are used, unpaired (Welch).
     """
     pairs = same_original & ~np.isnan(first) & ~np.isnan(second)
     if pairs.sum() >= FEWEST_SEEDS:
@@ -87,7 +89,7 @@ def difference(first: Values, second: Values, same_original: Mask) -> Difference
     mine, theirs = _known(first), _known(second)
     if min(len(mine), len(theirs)) >= FEWEST_SEEDS:
         return _welch(mine, theirs)
-    # A difference is shown where there is one; pairs say more than means over different seeds.
+    # Too few values to test: report a difference without an interval, from pairs if there are any.
     if pairs.any():
         return Difference(_mean((first - second)[pairs]), NAN, NAN, NAN, int(pairs.sum()), "untested")
     return Difference(_mean(mine) - _mean(theirs), NAN, NAN, NAN, min(len(mine), len(theirs)), "untested")
@@ -95,7 +97,7 @@ def difference(first: Values, second: Values, same_original: Mask) -> Difference
 
 def _paired(differences: Values) -> Difference:
     count = len(differences)
-    differences = np.round(differences, 12)  # methods that are equal differ by 0, not by what rounding left
+    differences = np.round(differences, 12)  # so that equal methods differ by exactly 0
     value = _mean(differences)
     if _constant(differences):
         if value == 0:
@@ -124,16 +126,17 @@ def _tested(value: float, error: float, freedom: float, count: int, kind: Litera
 
 
 def rank_intervals(values: Values, originals: NDArray[Any]) -> list[tuple[int, int]]:
-    """The best and the worst rank that each method can have.
+    """Confidence set of the rank of each method, as (best, worst).
 
-    From a method's own k - 1 differences, their p values adjusted by Holm: as many ranks stand above it as methods are
-    better, and below it as are worse (the marginal sets of Mogstad, Romano, Shaikh and Wilhelm, "Inference for Ranks",
-    2024). A difference that was not tested separates nothing. Methods of fewer than `FEWEST_FOR_RANKS` seeds are the
-    caller's to leave out.
+    The best rank is 1 plus the number of significantly better methods, and the worst is the number of methods minus the
+    number of significantly worse ones. Significance is tested on the k - 1 differences of each method with Holm's
+    correction (the marginal confidence sets of Mogstad, Romano, Shaikh and Wilhelm, "Inference for Ranks", 2024).
+    Untested differences are not significant. The caller must leave out methods with fewer than `FEWEST_FOR_RANKS`
+    seeds.
 
     Args:
         values: float64 [methods, seeds].
-        originals: [methods, seeds], what a method started from in a seed; equal entries are the same original.
+        originals: [methods, seeds], identifiers of the originals that each method started from.
     """
     count = len(values)
     p_values, signs = np.full((count, count), NAN), np.zeros((count, count))
@@ -151,9 +154,9 @@ def rank_intervals(values: Values, originals: NDArray[Any]) -> list[tuple[int, i
 
 
 def _holm(p_values: list[float]) -> list[bool]:
-    """Which of these hypotheses are rejected at 5% in all (Holm 1979); one that was not tested is not."""
+    """Which hypotheses are rejected at a family-wise error rate of 5% (Holm 1979). Those with p = nan are not."""
     rejected = [False] * len(p_values)
-    # One that was not tested counts in the family: it comes last.
+    # Untested hypotheses count towards the size of the family, and come last.
     order = sorted(range(len(p_values)), key=lambda index: (np.isnan(p_values[index]), p_values[index]))
     for place, index in enumerate(order):
         if not p_values[index] <= (1 - CONFIDENCE) / (len(p_values) - place):
@@ -166,7 +169,7 @@ Correlation = Literal["pearson", "spearman"]
 
 
 def correlation(x: Values, y: Values, kind: Correlation) -> float:
-    """Pearson's r or Spearman's rho of pairs; nan of fewer than five, or where x or y does not vary."""
+    """Pearson's r or Spearman's rho. nan for fewer than five pairs, or if x or y is constant."""
     from scipy.stats import pearsonr, spearmanr
 
     if len(x) < FEWEST_POINTS or _constant(x) or _constant(y):
@@ -175,9 +178,9 @@ def correlation(x: Values, y: Values, kind: Correlation) -> float:
 
 
 def correlation_estimate(correlations: Values) -> Estimate:
-    """The mean of one correlation a seed, and its interval, by Fisher's z.
+    """Mean and t interval of correlations, one per seed, computed after Fisher's z-transformation.
 
-    A seed without a correlation, or with a perfect one (whose z is infinite), is left out; `seeds` counts the others.
+    Leaves out seeds whose correlation is nan or perfect (infinite z). `seeds` counts the remaining ones.
     """
     z = np.arctanh(correlations[np.abs(np.nan_to_num(correlations, nan=1.0)) < 1 - 1e-12])
     of_z = estimate(z)
@@ -194,7 +197,7 @@ def _mean(values: Values) -> float:
 
 
 def _constant(values: Values) -> bool:
-    """Whether nothing varies but the last digits that sums leave."""
+    """Whether all values are equal up to rounding errors."""
     return bool(np.ptp(values) < 1e-12)
 
 

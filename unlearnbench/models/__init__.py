@@ -1,4 +1,4 @@
-"""Models and training: torch code that is read from top to bottom."""
+"""The architectures, and how originals are trained."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,14 @@ from unlearnbench.models.vit import ViT
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which model: an architecture at a width, its active share of channels, and what its data are like.
+    """An architecture, its size, and the shape of its inputs and outputs.
 
     Attributes:
-        width: a factor on all channels.
-        capacity: active share of the channels, in (0, 1].
+        width: factor on the number of channels of all layers.
+        capacity: fraction of the channels that are active, in (0, 1].
+        classes: number of logits.
         channels: colour channels of an image.
-        image_size: side of an image in pixels; ResNet-9 takes any.
+        image_size: side of an image in pixels. Not used by ResNet-9.
     """
 
     architecture: str
@@ -30,24 +31,24 @@ class ModelSpec:
 
 
 def build(spec: ModelSpec) -> Classifier:
-    """A freshly initialised model, its weights drawn from the global generator.
+    """Build a model with weights drawn from the global generator.
 
-    With less than the whole capacity it is the first part of a whole model, which alone is drawn: as published, where a
-    channel that is off still counts among a layer's inputs. Drawn on its own it would have larger weights, by a factor
-    of 1.4 at half of the capacity. The first part of the whole model that the same seed draws is this one.
+    Below full capacity, the weights are cut from a full-capacity model drawn with the same seed. This matches the
+    published code, where inactive channels still count towards the fan-in of a layer. Weights initialised for the
+    smaller model would be larger, by a factor of 1.4 at half capacity.
 
-    Biases of convolutions start at 0, as in Goel's code (`initialize_weights` in src/utils.py) and in REM's;
-    all else as its layer draws it.
+    Biases of convolutions are initialised to 0, as in the code of Goel et al. (`initialize_weights` in src/utils.py)
+    and of REM. All other parameters use the default initialisation of their layer.
 
     Raises:
-        UsageError: an image size that the architecture cannot take.
+        UsageError: the architecture does not support this image size.
     """
 
     def drawn(capacity: float) -> Classifier:
         if spec.architecture == "vit":
             return ViT(spec.classes, spec.channels, spec.image_size, spec.width, capacity)
         if spec.architecture == "vit-small":
-            from unlearnbench.models.vit_small import ViTSmall  # brings torchvision, 160 MB that others do without
+            from unlearnbench.models.vit_small import ViTSmall  # imports torchvision, which takes 160 MB of memory
 
             return ViTSmall(spec.classes, spec.channels, spec.image_size, spec.width, capacity)
         return ResNet9(spec.classes, spec.channels, spec.width, capacity)
@@ -58,7 +59,7 @@ def build(spec: ModelSpec) -> Classifier:
             nn.init.zeros_(layer.bias)
     if spec.capacity == 1:
         return whole
-    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten
+    with torch.random.fork_rng(devices=[]):  # these weights are overwritten, so they must not advance the generator
         model = drawn(spec.capacity)
     model.load_state_dict(model.corner_of(whole))
     return model

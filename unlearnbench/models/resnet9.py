@@ -3,14 +3,13 @@
     3 -> 64 k3 | 64 -> 128 k5 /2 | + two 128 k3 | 128 -> 256 k3, pool 2 | + two 256 k3 | 256 -> 128 k3 unpadded
     global max pool | linear 128 -> classes, no bias
 
-Every convolution is followed by BatchNorm and CELU(0.075). 2,276,224 parameters at width 1, capacity 1,
-3 colour channels and 10 classes; works on square images of 16x16 and larger.
+Every convolution is followed by BatchNorm and CELU(0.075). Inputs are square images of at least 16x16 pixels. With
+3 colour channels, 10 classes and width 1, the model has 2,276,224 parameters at capacity 1, and 940,032 at 0.5.
 
-`capacity` is the REM paper's knob: at 0.5 half of the channels after every block are active and the other half is free.
-A channel that is never active adds nothing to any sum, so the 50% model simply does not hold it; `expanded` adds the
-free half back (REM does, to redirect corruption into it). As published, gates stand only after blocks: the channels
-between the two convolutions of a residual block belong to no group, and all of them are there at every capacity.
-940,032 parameters at width 1, capacity 0.5, 3 colour channels and 10 classes.
+`capacity` is the fraction of the channels after every block that are active, as in the REM paper. Inactive channels
+contribute nothing, so they are not allocated. `expanded` adds them back, which REM uses to redirect corruption into
+them. As published, only the outputs of blocks are gated: channels between the two convolutions of a residual block
+belong to no group, and are all present at every capacity.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from torch.nn import functional
 
 from unlearnbench.contract.classifier import Classifier
 
-# Channels of the four groups that share a gate: conv1 | conv2, res1 | conv3, res2 | conv4.
+# Channels of the four gated groups: conv1 | conv2, res1 | conv3, res2 | conv4.
 GROUPS = (64, 128, 256, 128)
 
 
@@ -39,14 +38,14 @@ class Block(nn.Module):
 
 
 class ResNet9(Classifier):
-    """The classifier of every suite whose architecture is `resnet9`.
+    """The architecture `resnet9`.
 
     Args:
         classes: number of logits.
         channels: colour channels of an image (1 or 3).
-        width: factor on the channels of all groups, before `capacity`, and on those inside of residual blocks.
-        capacity: active share of the groups' channels, in (0, 1].
-        groups: channels of the four groups, of an expanded model; by default those of width and capacity.
+        width: factor on the number of channels of all groups (before `capacity`) and inside residual blocks.
+        capacity: fraction of the channels of each group that are active, in (0, 1].
+        groups: channels of the four groups of an expanded model. Computed from width and capacity by default.
     """
 
     def __init__(

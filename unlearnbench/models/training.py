@@ -1,4 +1,4 @@
-"""Training an original: the one loop that every baseline, retraining and reference shares."""
+"""The training loop of originals, also used by methods that train from scratch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from unlearnbench.contract.recipe import Recipe, warmup_then_decay
 def train(model: Classifier, images: ImageSet, recipe: Recipe) -> Classifier | None:
     """Train the model in place for `recipe.steps` steps on augmented batches (docs/protocol.md, section 4).
 
-    With tied dropout (Maini et al., ICML 2023) it is the model's expansion that is trained, each sample through its
-    own share of the new channels. The model is then that expansion with the new channels dropped, without rescaling,
-    and with the BatchNorm statistics of the training, as the REM paper's code does. Returns the expansion, or None
-    after standard training.
+    With tied dropout (Maini et al., ICML 2023), the expanded model is trained, and each sample uses its own subset of
+    the new channels. The new channels are then dropped without rescaling, and the BatchNorm statistics of the training
+    are kept, as in the code of the REM paper.
+
+    Returns:
+        The expanded model with tied dropout, else None.
     """
     tied = recipe.tied_dropout
     trained = model if tied is None else model.expanded(recipe.shared)
@@ -37,10 +39,12 @@ def train(model: Classifier, images: ImageSet, recipe: Recipe) -> Classifier | N
 
 
 class TrainOriginal(UnlearningMethod):
-    """Trains the model that everybody then repairs. It runs behind the same boundary as any submission."""
+    """Trains an original. Runs behind the same boundary as submissions."""
 
     def unlearn(self, problem: Problem) -> nn.Module:
-        """The original; after tied dropout a ModuleDict of it (`dropped`) and of what it was cut from (`expanded`)."""
+        """The original. With tied dropout, a ModuleDict of the original (`dropped`) and the model it was cut from
+        (`expanded`).
+        """
         model = problem.untrained()
         expanded = train(model, problem.train, problem.recipe)
         return model if expanded is None else nn.ModuleDict({"dropped": model, "expanded": expanded})

@@ -4,20 +4,23 @@
     4 x (8 heads of attention, MLP 512 -> 1536 -> 512) | linear
 
 11,013,518 parameters at width 1, capacity 1, 3 colour channels, 32x32 images and 10 classes. Shifted patch tokenization
-and locality self-attention are those of Lee et al., "Vision Transformer for Small-Size Datasets" (arXiv 2112.13492).
-LayerNorm stands before the patches' projection, before each attention and MLP, and before the head.
+and locality self-attention follow Lee et al., "Vision Transformer for Small-Size Datasets" (arXiv 2112.13492).
+LayerNorm is applied before the patch projection, before each attention and MLP, and before the head.
 
-It is what the REM paper's code trains on SVHN: the class VitClass of its resnet.py, which has it from lucidrains'
-vit-pytorch (vit_for_small_dataset.py). From there are: 8 heads of 64 and an MLP of 1536 (16 heads and an MLP of 512 are
-11.01 million parameters as well); the class token, not a mean, goes into the head; dropout everywhere at 0, so there is
-none here; one temperature a block, learnt as a logarithm, for all heads; positions and class token drawn from the
-standard normal distribution; biases that start at 0. Copies are shifted by one pixel to the four sides, while those of
-Lee et al. are shifted by half a patch along the diagonals.
+The REM paper's code trains this model on SVHN: class VitClass in its resnet.py, adapted from lucidrains' vit-pytorch
+(vit_for_small_dataset.py). This implementation follows that code:
 
-`capacity` is the active share of the MLP channels of every block, where a transformer keeps what it memorises; they
-are also what gates open and close, for a sample in all of its tokens, and what `widened` adds to. In this the released
-code is not followed: it masks tokens, after every attention and every MLP. At 50% the class token and the first 7
-patches stay; the other 9 of 17 tokens are zeros.
+- 8 heads of width 64 and MLPs of width 1536 (16 heads and MLPs of 512 also give 11.01 million parameters);
+- the head reads the class token, not the mean of all tokens;
+- no dropout, since all dropout rates in that code are 0;
+- one temperature per block, shared by all heads and learnt as a logarithm;
+- positions and class token initialised from the standard normal distribution, biases to 0;
+- copies shifted by one pixel in the four axis directions. Lee et al. shift by half a patch along the diagonals.
+
+`capacity` is the fraction of the MLP channels of every block that are active, since transformers memorise in their
+MLPs. Gates act on the same channels, equally in all tokens of a sample, and `widened` adds channels there. The released
+code differs: it masks tokens, after every attention and every MLP. At 50%, it keeps the class token and the first 7
+patches, and sets the other 9 of the 17 tokens to zero.
 """
 
 from __future__ import annotations
@@ -33,16 +36,16 @@ from unlearnbench.contract.classifier import Classifier
 from unlearnbench.errors import UsageError
 
 PATCH, BLOCKS, HEADS, HEAD_WIDTH, MLP_RATIO = 8, 4, 8, 64, 3
-SHIFTS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # pixels to the right and down; what is uncovered is 0
+SHIFTS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # pixels to the right and down, padded with 0
 
 
 class Block(nn.Module):
-    """Locality self-attention, then an MLP, each on normalised tokens and with a shortcut around it."""
+    """Locality self-attention followed by an MLP, both pre-norm with residual connections."""
 
     def __init__(self, dim: int, hidden: int):
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
-        self.temperature = nn.Parameter(torch.tensor(-math.log(dim / HEADS) / 2))  # 1 / sqrt(head width) at first
+        self.temperature = nn.Parameter(torch.tensor(-math.log(dim / HEADS) / 2))  # exp: 1 / sqrt(head width)
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.merge = nn.Linear(dim, dim)
         self.norm2 = nn.LayerNorm(dim)
@@ -53,7 +56,7 @@ class Block(nn.Module):
         heads = self.qkv(self.norm1(x)).unflatten(2, (3, HEADS, -1))  # [B, T, 3, heads, head width]
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each [B, heads, T, head width]
         scores = query @ key.transpose(2, 3) * self.temperature.exp()  # [B, heads, T, T]
-        itself = torch.eye(x.shape[1], dtype=torch.bool, device=x.device)  # no token attends to itself
+        itself = torch.eye(x.shape[1], dtype=torch.bool, device=x.device)  # tokens do not attend to themselves
         weights = scores.masked_fill(itself, -math.inf).softmax(dim=3)
         x = x + self.merge((weights @ value).transpose(1, 2).flatten(2))  # [B, T, dim]
         hidden = functional.gelu(self.inner(self.norm2(x)))  # [B, T, MLP channels]
@@ -64,18 +67,18 @@ class Block(nn.Module):
 
 
 class ViT(Classifier):
-    """The classifier of every suite whose architecture is `vit`.
+    """The architecture `vit`.
 
     Args:
         classes: number of logits.
         channels: colour channels of an image.
-        image_size: side of an image, a multiple of 8.
-        width: factor on the width of the heads, and so on that of all layers.
-        capacity: active share of the MLP channels, in (0, 1].
-        groups: MLP channels of the blocks, of an expanded model; by default those of width and capacity.
+        image_size: side of an image in pixels, a multiple of 8.
+        width: factor on the width of the heads, and therefore of all layers.
+        capacity: fraction of the MLP channels that are active, in (0, 1].
+        groups: MLP channels of each block of an expanded model. Computed from width and capacity by default.
 
     Raises:
-        UsageError: an image size that is no multiple of the patch.
+        UsageError: the image size is not a multiple of the patch size.
     """
 
     def __init__(

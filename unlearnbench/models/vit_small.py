@@ -1,13 +1,13 @@
-"""A small vision transformer: torchvision's, for 32x32 images in 4x4 patches (docs/protocol.md, section 4).
+"""A small vision transformer based on torchvision's, with 4x4 patches for 32x32 images (docs/protocol.md, section 4).
 
     4x4 patches -> 192 | + class token, positions | 6 x (3 heads of attention, MLP 192 -> 768 -> 192) | linear
 
 2,693,578 parameters at width 1, capacity 1, 3 colour channels, 32x32 images and 10 classes. No dropout. LayerNorm
-instead of BatchNorm: there are no running statistics. It is one of this project, without published numbers; the
-published one is in vit.py.
+instead of BatchNorm, so there are no running statistics. This model was designed for this project and has no published
+results. The published one is in vit.py.
 
-`capacity` is the active share of the MLP channels of every block, where a transformer keeps what it memorises; they
-are also what gates open and close, for a sample in all of its tokens, and what `widened` adds to.
+`capacity` is the fraction of the MLP channels of every block that are active, since transformers memorise in their
+MLPs. Gates act on the same channels, equally in all tokens of a sample, and `widened` adds channels there.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ PATCH, BLOCKS, HEADS, HEAD_WIDTH, MLP_RATIO = 4, 6, 3, 64, 4
 
 
 class ViTSmall(Classifier):
-    """The classifier of every suite whose architecture is `vit-small`.
+    """The architecture `vit-small`.
 
     Args:
         classes: number of logits.
         channels: colour channels of an image.
-        image_size: side of an image, a multiple of 4.
-        width: factor on the width of the heads, and so on that of all layers.
-        capacity: active share of the MLP channels, in (0, 1].
-        groups: MLP channels of the blocks, of an expanded model; by default those of width and capacity.
+        image_size: side of an image in pixels, a multiple of 4.
+        width: factor on the width of the heads, and therefore of all layers.
+        capacity: fraction of the MLP channels that are active, in (0, 1].
+        groups: MLP channels of each block of an expanded model. Computed from width and capacity by default.
 
     Raises:
-        UsageError: an image size that is no multiple of the patch.
+        UsageError: the image size is not a multiple of the patch size.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class ViTSmall(Classifier):
             )
         self.options = (classes, channels, image_size, width, capacity)
         dim = HEADS * max(1, round(HEAD_WIDTH * width))
-        self.groups = groups or (max(1, round(MLP_RATIO * dim * capacity)),) * BLOCKS  # all alike
+        self.groups = groups or (max(1, round(MLP_RATIO * dim * capacity)),) * BLOCKS  # the same in every block
         self.vit = VisionTransformer(image_size, PATCH, BLOCKS, HEADS, dim, self.groups[0], num_classes=classes)
-        # torchvision's takes colour images only; a first layer of its own kind for any number of channels
+        # torchvision supports 3 colour channels only. Replace its first layer, with the same initialisation.
         self.vit.conv_proj = torch.nn.Conv2d(channels, dim, PATCH, PATCH)
         torch.nn.init.trunc_normal_(self.vit.conv_proj.weight, std=(channels * PATCH**2) ** -0.5)
         torch.nn.init.zeros_(self.vit.conv_proj.bias)
-        torch.nn.init.trunc_normal_(self.vit.heads.head.weight, std=0.02)  # torchvision's zeros would stay gated shut
+        torch.nn.init.trunc_normal_(self.vit.heads.head.weight, std=0.02)  # its zeros would block the first gradient
 
     def forward(self, images: Tensor, gates: Sequence[Tensor] | None = None) -> Tensor:
         x = self.vit.conv_proj(images).flatten(2).transpose(1, 2)  # [B, patches, dim]

@@ -1,4 +1,4 @@
-"""Weights: those of an original and of what it was cut from, and whether weights fit an architecture."""
+"""Split the weights of originals trained with tied dropout, and check weights against an architecture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Weights", "find_fault", "parts", "weights_hash"]
 
 
 def parts(weights: Weights) -> tuple[Weights, Weights | None]:
-    """The weights of an original, and those of the expansion that it was cut from, if it was."""
+    """The weights of an original, and of the expanded model that it was cut from (None after standard training)."""
     dropped, expanded = (
         {name.removeprefix(kind): tensor for name, tensor in weights.items() if name.startswith(kind)}
         for kind in ("dropped.", "expanded.")
@@ -20,7 +20,7 @@ def parts(weights: Weights) -> tuple[Weights, Weights | None]:
 
 
 def find_fault(weights: Weights, reference: Weights) -> str | None:
-    """Why these weights do not fit the architecture of the reference, or None if they do."""
+    """Why the weights do not fit the architecture of the reference, or None if they do."""
     missing, extra = sorted(reference.keys() - weights.keys()), sorted(weights.keys() - reference.keys())
     if missing or extra:
         return f"not the original's architecture (missing: {missing[:3]}, not expected: {extra[:3]})"

@@ -1,1 +1,1 @@
-"""From a frozen specification to tensors: data sets, corruptions, discovery, random streams, suites."""
+"""Suites and problems, and the tensors they specify: data sets, corruptions, discovery, random streams."""

@@ -1,4 +1,4 @@
-"""A case: one corrupted training set with the truth about it. All of its problems differ in discovery rate alone."""
+"""A case: one corrupted training set with its ground truth. Its problems differ only in the discovery rate."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from unlearnbench.problems.grid import CaseSpec
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A corrupted training set as the harness holds it.
+    """A corrupted training set with its ground truth. Only the harness sees it.
 
     Attributes:
-        dataset: the clean data that it was made of, with the test set.
-        truth: what the original is trained on, and which of it is wrong.
-        file: where the public part of `truth` lies for trials; None where none runs.
+        dataset: the clean data set, including the test set.
+        truth: the corrupted training set, the true labels and the indices of the corrupted samples.
+        file: file with the public part of `truth`, for trials to read. None if no trials run.
     """
 
     spec: CaseSpec
@@ -39,17 +39,17 @@ class Case:
         return labels
 
     def triggered_test(self) -> Images | None:
-        """The test images uint8 [N, C, S, S] with the trigger; None if the corruption has none."""
+        """Test images with the trigger, uint8 [N, C, S, S]. None if the corruption uses no trigger."""
         if not self.spec.rules.triggered:
             return None
         return trigger(self.dataset.test_images.numpy(), self.spec.trigger_size)
 
 
 def build(spec: CaseSpec, dataset: Dataset) -> Case:
-    """The case of a specification.
+    """Build the case from its specification.
 
     Raises:
-        HarnessError: it was specified for other data than these.
+        HarnessError: the fingerprint of the data set differs from the specified one.
     """
     if dataset.fingerprint != spec.data_fingerprint:
         raise HarnessError(

@@ -1,9 +1,9 @@
-"""The corruptions (docs/protocol.md, section 2): which samples, which wrong labels, and what healing is measured on.
+"""Corruptions: which samples they change, which wrong labels they give, and where healing and utility are measured.
 
-Each is one small class in `CORRUPTIONS`. All are pure functions of true labels, a size and a random stream. With
-`paper=True` they make the published choices instead of the corrected ones: label swaps that may hit the true label,
-target-class samples among the poisoned and in the triggered test set, the first images of a class instead of random
-ones.
+See docs/protocol.md, section 2. Each corruption is a class in `CORRUPTIONS`. Its output depends only on the true
+labels, a size and a random stream. With `paper=True` a corruption follows the published code instead of the corrected
+protocol: a label swap may return the true label, the target class may be poisoned and is in the triggered test set,
+and a class swap takes the first images of each class instead of random ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REGULARITIES: tuple[Regularity, ...] = ("low", "medium", "high")
 
 
 def trigger(images: Images, size: int) -> Images:
-    """A copy of images [N, C, S, S] with the bottom-right size x size pixels of all channels at the largest value."""
+    """A copy of images uint8 [N, C, S, S] with a white square of `size` x `size` pixels in the bottom-right corner."""
     result = images.copy()
     result[:, :, -size:, -size:] = 255
     return result
@@ -37,7 +37,7 @@ def trigger(images: Images, size: int) -> Images:
 
 @dataclass(frozen=True)
 class Corruption(ABC):
-    """What the suite sets for all corruptions; each uses what concerns it."""
+    """Base class of corruptions. All take the same settings, and each uses those it needs."""
 
     class_pair: tuple[int, int] = (3, 5)
     target_class: int = 0
@@ -48,26 +48,26 @@ class Corruption(ABC):
     title: ClassVar[str]
     regularity: ClassVar[Regularity]
     triggered: ClassVar[bool] = False
-    """Whether corrupted images carry the trigger, so that test healing is measured on triggered images."""
+    """Whether corrupted images carry the trigger. Test healing is then measured on triggered images."""
 
     @abstractmethod
     def candidates(self, labels: Labels, count: int, random: RandomState) -> Indices:
-        """The corrupted samples: `count` distinct positions."""
+        """Positions of the samples to corrupt: int64 [count], distinct."""
 
     @abstractmethod
     def wrong_labels(self, labels: Labels, classes: int, random: RandomState) -> Labels:
-        """The labels that samples with these true labels get."""
+        """Corrupted labels for samples with these true labels, int64 of the same shape."""
 
     def corrupted_test(self, labels: Labels) -> Labels:
-        """The wrong label that a test image with this true label would carry, -1 where there is no such label."""
+        """The label that the corruption would give to test images with these true labels, or -1 if it gives none."""
         return np.full_like(labels, -1)
 
     def healed_test(self, labels: Labels) -> Mask:
-        """The test images on which healing is measured."""
+        """Mask of the test images that healing is measured on, bool [N]."""
         return np.ones(len(labels), dtype=np.bool_)
 
     def utility_test(self, labels: Labels) -> Mask:
-        """The clean test images on which utility is measured."""
+        """Mask of the clean test images that utility is measured on, bool [N]."""
         return np.ones(len(labels), dtype=np.bool_)
 
 
@@ -78,7 +78,7 @@ def draw(pool: Indices, count: int, random: RandomState, what: str) -> Indices:
 
 
 class RandomSwap(Corruption):
-    """Random samples; each label becomes another one, uniformly."""
+    """Give random samples a wrong label, drawn uniformly from the other classes."""
 
     name, title, regularity = "random-swap", "random label swap", "low"
 
@@ -86,13 +86,13 @@ class RandomSwap(Corruption):
         return draw(np.arange(len(labels)), count, random, "training samples")
 
     def wrong_labels(self, labels: Labels, classes: int, random: RandomState) -> Labels:
-        # Published code leaves about 10% of the labels unchanged; without `paper` the shift is never zero.
+        # The published code may draw a shift of zero, which leaves about 10% of the labels unchanged.
         shift = random.randint(0 if self.paper else 1, classes, size=len(labels))
         return np.asarray((labels + shift) % classes)
 
 
 class ClassSwap(Corruption):
-    """Half of the samples are images of class a labelled b, half of class b labelled a (inter-class swap)."""
+    """Swap the labels of two classes a and b: half of the samples are images of a labelled b, half the reverse."""
 
     name, title, regularity = "class-swap", "inter-class label swap", "medium"
 
@@ -121,7 +121,7 @@ class ClassSwap(Corruption):
 
 
 class PoisonTrigger(Corruption):
-    """Random samples get a white square in the bottom-right corner and the label of the target class."""
+    """Give random samples a white square in the bottom-right corner and the label of the target class."""
 
     name, title, regularity, triggered = "poison-trigger", "poison trigger", "high", True
 
@@ -136,7 +136,7 @@ class PoisonTrigger(Corruption):
         return np.where(labels == self.target_class, -1, self.target_class)
 
     def healed_test(self, labels: Labels) -> Mask:
-        # Published code keeps the target class, whose images are given their true label even where the trigger works.
+        # The published code includes the target class, on which a working trigger still yields the true label.
         return super().healed_test(labels) if self.paper else np.asarray(labels != self.target_class)
 
 
@@ -145,7 +145,14 @@ CORRUPTIONS: dict[str, type[Corruption]] = {kind.name: kind for kind in (RandomS
 
 @dataclass(frozen=True)
 class CorruptedSet:
-    """D_tr and the truth about it: images uint8 [N, C, S, S], labels int64 [N], true labels, D_m (sorted)."""
+    """D_tr and its ground truth.
+
+    Attributes:
+        images: uint8 [N, C, S, S], as trained on.
+        labels: int64 [N], as trained on.
+        true_labels: int64 [N].
+        corrupted: D_m, sorted positions, int64.
+    """
 
     images: Images
     labels: Labels
@@ -154,7 +161,7 @@ class CorruptedSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of D_tr: images and labels as trained on."""
+        """SHA-256 of the images and labels as trained on."""
         digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
@@ -163,7 +170,7 @@ class CorruptedSet:
 def corrupt(
     corruption: Corruption, images: Images, true_labels: Labels, classes: int, count: int, random: RandomState
 ) -> CorruptedSet:
-    """Corrupt `count` samples; the inputs are left alone, and images that stay as they are are shared with them."""
+    """Corrupt `count` samples. Does not modify its inputs, but shares `images` with the result if none changes."""
     corrupted = np.sort(corruption.candidates(true_labels, count, random))
     labels = true_labels.copy()
     labels[corrupted] = corruption.wrong_labels(true_labels[corrupted], classes, random)

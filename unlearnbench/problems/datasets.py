@@ -1,8 +1,8 @@
-"""Data sets as uint8 tensors in memory.
+"""Data sets, loaded into memory as uint8 tensors.
 
-`digits` is embedded in scikit-learn; `cifar10`, `svhn`, `fashion-mnist` and `imagenette` come through torchvision,
-which downloads them on first use; `imagefolder:PATH` reads train/CLASS/* and test/CLASS/*. Files of images, those of
-Imagenette too, are decoded once into a cached tensor file.
+`digits` ships with scikit-learn. torchvision downloads `cifar10`, `svhn`, `fashion-mnist` and `imagenette` on first
+use. `imagefolder:PATH` reads train/CLASS/* and test/CLASS/*. Image files, including those of Imagenette, are decoded
+once and cached as a file of tensors.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FOLDER = "imagefolder:"
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images uint8 [N, C, S, S], labels int64 [N], class names."""
+    """A data set: images uint8 [N, C, S, S], labels int64 [N], class names."""
 
     name: str
     classes: tuple[str, ...]
@@ -46,7 +46,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of shapes, pixels and labels: what was really trained and tested on."""
+        """SHA-256 of shapes, dtypes, pixels and labels of the training and test sets."""
         digest = hashlib.sha256()
         for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
@@ -55,8 +55,8 @@ class Dataset:
 
     @cached_property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation per colour channel of the training images in [0, 1], to four decimals."""
-        # Counts of the 256 levels are exact integers, so every machine rounds the same two numbers.
+        """Mean and standard deviation per channel of the training images scaled to [0, 1], to four decimals."""
+        # Computed from integer counts of the 256 levels, so the result is the same on every machine.
         levels = np.arange(256) / 255
         means, deviations = [], []
         for channel in range(self.train_images.shape[1]):
@@ -69,7 +69,7 @@ class Dataset:
 
 
 def embedded() -> Path:
-    """The folder of the data sets that are installed with scikit-learn, which is not imported."""
+    """Folder of the data sets installed with scikit-learn. Does not import scikit-learn."""
     package = importlib.util.find_spec("sklearn")
     assert package is not None, "scikit-learn is a dependency"
     assert package.origin is not None
@@ -77,12 +77,12 @@ def embedded() -> Path:
 
 
 def digits() -> Dataset:
-    """1,797 real handwritten digits of 8x8 pixels and 17 grey levels (scikit-learn), as 16x16 uint8 images."""
+    """scikit-learn's 1,797 handwritten digits of 8x8 pixels and 17 grey levels, resized to 16x16 uint8 images."""
     from sklearn.datasets import load_digits
 
     bunch: Any = load_digits()
     grey = bunch.images.astype(np.int64)  # [1797, 8, 8], 0..16
-    # Bilinear to twice the size in integers (weights 3/4 and 1/4), so that every machine gets the same bytes.
+    # Bilinear upsampling (weights 3/4 and 1/4) in integers, so the result is the same on every machine.
     for axis in (1, 2):
         before = np.take(grey, [0, *range(7)], axis)
         after = np.take(grey, [*range(1, 8), 7], axis)
@@ -98,10 +98,10 @@ def digits() -> Dataset:
 
 @contextmanager
 def _explained(name: str, folder: Path) -> Iterator[None]:
-    """Whatever torchvision raises, as a sentence with the remedy."""
+    """Turn any error of torchvision into a UsageError that says how to fix it."""
     try:
         yield
-    except Exception as error:  # torchvision's readers of damaged files fail in any way
+    except Exception as error:  # for damaged files torchvision raises many types
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UsageError(
             f"data set '{name}' could not be loaded from {folder} ({reason}): connect to the network so that it can be"
@@ -135,10 +135,10 @@ def _torchvision(name: str, data: Path, download: bool) -> Dataset:
 
 
 def _imagenette(data: Path, download: bool) -> Dataset:
-    """Ten classes of ImageNet, the release of 160 pixels, at 32x32: the shorter side resized, then the centre cropped.
+    """Imagenette (ten classes of ImageNet), the 160-pixel release: shorter side resized to 32, then centre-cropped.
 
-    The REM paper's code does so with the images that it evaluates on, from the full release. It crops training images
-    at random from the whole resized image; here a recipe crops them from that centre, as it does elsewhere.
+    The code of the REM paper prepares its evaluation images this way, from the full-size release. It takes random crops
+    of the whole resized image for training. Here the recipe crops the centre image, as for all other data sets.
     """
     from torchvision import datasets
 
@@ -146,9 +146,9 @@ def _imagenette(data: Path, download: bool) -> Dataset:
     images = folder / release
     with _explained("imagenette", folder):
         if download and not images.exists():
-            with lock(images):  # another harness may be at it
+            with lock(images):  # another harness may be downloading it
                 if not images.exists():
-                    # Elsewhere, then moved: torchvision takes a folder that was unpacked in part for a whole one.
+                    # Unpack elsewhere, then rename: torchvision takes a partly unpacked folder for a complete one.
                     unpacked = folder / "unpacked"
                     shutil.rmtree(unpacked / release, ignore_errors=True)
                     datasets.Imagenette(str(unpacked), size="160px", download=True)
@@ -163,7 +163,7 @@ NAMES = ("digits", "cifar10", "svhn", "fashion-mnist", "imagenette", f"{FOLDER}P
 
 
 def load_for(suite: Suite, data: Path, *, download: bool = True) -> Dataset:
-    """The data set of a suite, in the suite's sizes; errors as in `load`."""
+    """Load the data set of a suite with the suite's sizes. Raises as `load` does."""
     return load(
         suite.dataset,
         data,
@@ -183,14 +183,16 @@ def load(
     test_size: int | None = None,
     download: bool = True,
 ) -> Dataset:
-    """The data set of that name; with sizes, a subset drawn once and for all (no seed changes it).
+    """Load a data set by name.
 
     Args:
-        data: where downloads and decoded images are kept.
-        image_size: side in pixels to which an image folder is resized.
+        data: folder for downloads and decoded images.
+        image_size: side in pixels to resize the images of an image folder to.
+        train_size: number of training images, a fixed random subset that no seed changes. None for all.
+        test_size: the same for test images.
 
     Raises:
-        UsageError: an unknown name, a missing or broken file, a size that the data set cannot give.
+        UsageError: unknown name, missing or damaged file, or a size that the data set cannot provide.
     """
     if image_size is not None and not name.startswith(FOLDER):
         raise UsageError(f"image_size is for '{FOLDER}PATH' only; data set '{name}' has its own size: remove the key")

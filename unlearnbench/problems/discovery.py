@@ -1,4 +1,4 @@
-"""Which of the corrupted samples were discovered."""
+"""Choice of the corrupted samples that count as discovered."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from unlearnbench.problems.streams import random_state
 
 
 def discover(corrupted: Indices, rate: float, seed: int, *, independent: bool = False) -> Indices:
-    """D_f: a `rate` share of the corrupted samples, at least one, sorted.
+    """Draw D_f: a fraction `rate` of the corrupted samples, at least one, sorted.
 
-    The sets of one seed are nested: what is found at 10% is found at 20%. `independent` draws each rate anew, as
-    published code does.
+    Sets of the same seed are nested: the set at 20% contains the set at 10%. With `independent`, each rate is drawn
+    separately, as in the published code.
     """
     names = ("discovery", f"{rate:.4f}") if independent else ("discovery",)
     order = random_state(seed, *names).permutation(len(corrupted))

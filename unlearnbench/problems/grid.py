@@ -1,4 +1,4 @@
-"""The grid of a suite: the specification of each problem in it."""
+"""Expansion of a suite into the specifications of its problems."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unlearnbench.problems.suite import CorruptionName, Suite, seed_of
 
 @dataclass(frozen=True)
 class CaseSpec:
-    """One corrupted training set: which data are corrupted, and how. It decides every byte of it."""
+    """Specification of a corrupted training set. Determines every byte of it."""
 
     dataset: str
     data_fingerprint: str
@@ -36,7 +36,7 @@ class CaseSpec:
         return kind(self.class_pair, self.target_class, self.trigger_size, self.paper)
 
     def corrupted_set(self, dataset: Dataset) -> CorruptedSet:
-        """D_tr and the truth about it."""
+        """Corrupt the training set of this data set."""
         random = random_state(self.seed, "corruption", self.corruption)
         images, labels = dataset.train_images.numpy(), dataset.train_labels.numpy()
         return corrupt(self.rules, images, labels, len(dataset.classes), self.size, random)
@@ -44,23 +44,23 @@ class CaseSpec:
 
 @dataclass(frozen=True)
 class ProblemSpec:
-    """One problem: a corrupted training set, and how much of its corruption was discovered."""
+    """Specification of a problem: a case and a discovery rate."""
 
     case: CaseSpec
     discovery_rate: float
-    """0 for methods that use no forget set: theirs is empty."""
+    """0 for methods that use no forget set. They get an empty one."""
 
     def forget_positions(self, corrupted: Indices) -> Indices:
-        """D_f, sorted positions in D_tr; none at a discovery rate of 0."""
+        """D_f as sorted positions in D_tr. Empty at a discovery rate of 0."""
         if self.discovery_rate == 0:
             return corrupted[:0]
         return discover(corrupted, self.discovery_rate, self.case.seed, independent=self.case.paper)
 
 
 def problems(suite: Suite, dataset: Dataset) -> Iterator[tuple[ProblemSpec, Seeds]]:
-    """All problems of a suite with the seeds of their trials: corruptions, then seeds, then discovery rates.
+    """Yield all problems of a suite with the seeds of their trials, ordered by corruption, seed and discovery rate.
 
-    The rate 0 comes first: the problem of methods that use no forget set.
+    The first problem of each case has discovery rate 0. It is for methods that use no forget set.
     """
     settings, size = suite.corruption, _fitting_size(suite, dataset)
     for corruption, seed in itertools.product(suite.corruptions, map(seed_of, suite.seeds)):
@@ -80,10 +80,10 @@ def problems(suite: Suite, dataset: Dataset) -> Iterator[tuple[ProblemSpec, Seed
 
 
 def _fitting_size(suite: Suite, dataset: Dataset) -> int:
-    """How many samples are corrupted.
+    """Number of samples to corrupt, after checking the suite against its data set.
 
     Raises:
-        UsageError: the suite's settings and its data set do not fit.
+        UsageError: a setting of the suite does not fit the data set.
     """
     settings, side = suite.corruption, dataset.train_images.shape[-1]
     count, highest = len(dataset.train_labels), len(dataset.classes) - 1

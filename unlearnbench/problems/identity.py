@@ -1,4 +1,4 @@
-"""What of a specification decides a result: what keys are made of, and the conditions that records of a board share."""
+"""The part of a specification that keys are made from, and the conditions that the records of a board share."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from unlearnbench.problems.suite import Suite
 
 GRID = ("name", "title", "discovery_rates", "seeds", "corruptions", "variants", "methods", "tuning", "low_utility")
 ORIGINAL_AXES = ("capacities", "trainings")
-"""Names and axes of a grid: records that differ in nothing else are of one board."""
+"""Names and axes of the grid. Records of one board may differ in these and in nothing else."""
 
 
 def given(specification: Any) -> dict[str, Any]:
-    """The values of a dataclass that are not its defaults, and those of the dataclasses in it.
+    """The fields of a dataclass that differ from their defaults, recursively.
 
-    What is keyed by it stays as it is when a setting is added whose default is what was done before. A default that
-    changes must therefore raise PROTOCOL_VERSION.
+    Defaults are left out so that adding a setting, with the previous behaviour as its default, leaves existing keys
+    unchanged. Changing a default therefore requires a new PROTOCOL_VERSION.
     """
     values = {}
     for item in fields(specification):
@@ -29,9 +29,9 @@ def given(specification: Any) -> dict[str, Any]:
 
 
 def conditions(suite: Suite) -> dict[str, Any]:
-    """What all records of a suite that are ranked together share: all that is not an axis of its grid or a name.
+    """The settings that records must share to be ranked together: all except names and axes of the grid.
 
-    As `given`, by dotted keys.
+    Like `given`, but flattened to dotted keys.
     """
     originals = {name: value for name, value in given(suite.originals).items() if name not in ORIGINAL_AXES}
     values = {name: value for name, value in given(suite).items() if name not in (*GRID, "originals")}

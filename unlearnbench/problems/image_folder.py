@@ -1,4 +1,4 @@
-"""A folder of images, `train/CLASS/*` and `test/CLASS/*`: decoded once into a file of tensors that is verified."""
+"""Folders of images, `train/CLASS/*` and `test/CLASS/*`, decoded once and cached as a verified file of tensors."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from unlearnbench.problems.streams import random_state
 from unlearnbench.problems.tensors import Tensors, load_verified, lock, save, tensors_hash
 
 IGNORED = ("Thumbs.db", "desktop.ini")
-"""What systems leave in folders, beside names that begin with a dot."""
+"""Files that operating systems create. Names that begin with a dot are ignored too."""
 LARGEST_CLASS = 2**16
-"""Predictions are stored in 16 bits."""
+"""Largest number of classes: predictions are stored in 16 bits."""
 
 
 def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test") -> tuple[tuple[str, ...], Tensors]:
-    """The names of the classes; images uint8 [N, 3, S, S] and labels int64 [N], of training and test.
+    """Load the class names, and images uint8 [N, 3, S, S] and labels int64 [N] of the training and test sets.
 
-    Each part is in an order of its own: in the order of the files, which are sorted by class, the position of a sample
-    would tell a method its true label.
+    Samples are shuffled. Files are sorted by class, so in file order the position of a sample would reveal its true
+    label to a method.
 
     Args:
-        image_size: side to which images are resized, then cropped at the centre; None if they have one size.
-        cache: folder of the decoded files.
+        image_size: side in pixels to resize and centre-crop to. None if all images already have the same size.
+        cache: folder for decoded images.
         test: name of the folder of test images.
 
     Raises:
-        UsageError: naming the folder or file that is wrong, and what to do.
+        UsageError: a folder or file that cannot be used.
     """
     from torchvision.datasets import ImageFolder
 
@@ -62,7 +62,7 @@ def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test")
         for file, label in samples:
             status = os.stat(file)
             listing.update(os.fsencode(file) + f" {label} {status.st_size} {status.st_mtime_ns}\n".encode())
-    except (OSError, RuntimeError) as error:  # RuntimeError: a home folder of a user who is not there
+    except (OSError, RuntimeError) as error:  # expanduser raises RuntimeError for an unknown user
         raise UsageError(f"image folder {path} cannot be read: {error}") from error
     decoded = cache / f"{listing.hexdigest()[:32]}.safetensors"
     tensors = load_verified(decoded)
@@ -76,7 +76,7 @@ def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test")
 
 
 def _refuse_strangers(path: Path, folders: Iterable[Path], images: set[str]) -> None:
-    """Refuse files that would be left out in silence: in a format that is not read, or in no class."""
+    """Reject files that would otherwise be skipped silently: of an unsupported format, or outside a class folder."""
     for part in folders:
         for folder, _, names in sorted(os.walk(part, followlinks=True)):
             for name in sorted(names):
@@ -93,7 +93,7 @@ def _tensors(path: Path, parts: dict[str, Any], image_size: int | None) -> Tenso
     for name, part in parts.items():
         images = _decode([file for file, _ in part.samples], image_size)
         labels = torch.tensor([label for _, label in part.samples])
-        # Drawn by the hash of images and labels together, which a method cannot know: it sees some of them changed.
+        # Seeded with a hash of images and true labels. A method cannot compute it, because it sees corrupted ones.
         content = tensors_hash({"images": images, "labels": labels})
         order = torch.from_numpy(random_state(0, "image folder", content).permutation(len(labels)))
         tensors |= {f"{name}_images": images[order], f"{name}_labels": labels[order]}
@@ -103,14 +103,14 @@ def _tensors(path: Path, parts: dict[str, Any], image_size: int | None) -> Tenso
 
 
 def _decode(files: list[str], image_size: int | None) -> Tensor:
-    """RGB images uint8 [N, 3, S, S]; resized and centre-cropped to image_size when it is given."""
+    """RGB images uint8 [N, 3, S, S], resized and centre-cropped if `image_size` is given."""
     images: Tensor | None = None
     for position, file in enumerate(files):
         pixels = _pixels(file, image_size)
         if images is None:
             try:
                 images = torch.empty((len(files), *pixels.shape), dtype=torch.uint8)
-            except RuntimeError as error:  # torch's way to say that there is not so much memory
+            except RuntimeError as error:  # torch raises this when out of memory
                 side = pixels.shape[1]
                 raise UsageError(
                     f"{len(files)} images of {side}x{side} pixels do not fit into memory: set a smaller image_size in"
@@ -127,15 +127,15 @@ def _decode(files: list[str], image_size: int | None) -> Tensor:
 
 
 def _pixels(file: str, image_size: int | None) -> Tensor:
-    """One image as uint8 [3, H, W]; grey is spread over three channels, transparency is dropped."""
+    """One image as uint8 [3, H, W]. Grey images become RGB, and transparency is dropped."""
     from PIL import Image, ImageOps
 
     try:
         picture = Image.open(file)
         picture.load()
-    except Exception as error:  # Pillow's readers of damaged files fail in any way
+    except Exception as error:  # for damaged files Pillow raises many types
         raise UsageError(f"image {file} cannot be decoded ({error}): repair or remove it") from error
-    if picture.mode.startswith(("I", "F")):  # Pillow would cut the values off at 255
+    if picture.mode.startswith(("I", "F")):  # Pillow would clip values at 255
         raise UsageError(f"image {file} has more than 8 bits a channel: convert it to 8 bits")
     colour = picture.convert("RGB")
     if image_size is not None:

@@ -1,4 +1,4 @@
-"""The version of the protocol. A module of its own, for what reads a store without anything that runs trials."""
+"""The protocol version, in its own module so that code that only reads a store need not import what runs trials."""
 
 PROTOCOL_VERSION = 3
-"""Raised when the same specification is to give other numbers: stored records are then no longer taken for it."""
+"""Increased when the same specification gives different numbers. Records of earlier versions are then not reused."""

@@ -1,4 +1,4 @@
-"""Specifications as TOML files: read, then checked against frozen dataclasses; what is wrong is one sentence."""
+"""Read TOML files and validate them against frozen dataclasses, with one-sentence error messages."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ MISSING = ("missing", "missing_argument")
 
 
 def read(kind: type[Kind], file: Path) -> Kind:
-    """The content of a TOML file as that dataclass.
+    """Read a TOML file and validate it as a dataclass.
 
     Raises:
-        UsageError: naming the file, the key and what is allowed.
+        UsageError: the file is unreadable or invalid. The message names the file, the key and what is allowed.
     """
     return validated(kind, table(file), str(file))
 
 
 def table(file: Path) -> dict[str, Any]:
-    """The content of a TOML file, not checked yet.
+    """Read a TOML file without validating it.
 
     Raises:
-        UsageError: naming the file and what keeps it from being read.
+        UsageError: the file cannot be read or parsed.
     """
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors write a byte-order mark
@@ -43,18 +43,19 @@ def table(file: Path) -> dict[str, Any]:
 
 
 def validated(kind: type[Kind], table: dict[str, Any], source: str, *, beside: tuple[str, ...] = ()) -> Kind:
-    """The table as that dataclass: exact types (no `true` for 1, no "3" for 3), no key but its own.
+    """Validate a table as a dataclass. Types must match exactly (no `true` for 1, no "3" for 3).
 
     Args:
-        beside: keys that its source may have too, which the caller took out of the table.
+        source: name of the table in error messages.
+        beside: valid top-level keys that the caller has already removed from the table, for error messages.
 
     Raises:
-        UsageError: naming the source, the key and what is allowed.
+        UsageError: the table is invalid. The message names the source, the key and what is allowed.
     """
     try:
         for key, value in table.items():
             _plain(value, key)
-        # As JSON, because strict checking of Python values takes no list for a tuple and no table for a dataclass.
+        # Via JSON: in strict mode, pydantic accepts lists for tuples and dicts for dataclasses only from JSON.
         return TypeAdapter(kind).validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
         raise UsageError(f"{source}: {_sentence(error, kind, beside)}") from error
@@ -63,7 +64,7 @@ def validated(kind: type[Kind], table: dict[str, Any], source: str, *, beside: t
 
 
 def known(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a table that this dataclass, and the dataclasses in it, know."""
+    """The table without keys that the dataclass, or a dataclass nested in it, does not define."""
     hints = get_type_hints(kind)
     inner = {
         name: next((part for part in (hint, *_inside(hint)) if is_dataclass(part)), None)
@@ -77,7 +78,7 @@ def known(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any, key: str) -> None:
-    """Refuse what no key takes and what cannot be stored: dates, NaN, infinity, huge integers, NUL characters."""
+    """Reject values that no key accepts or that cannot be stored: dates, NaN, infinity, huge integers, NUL."""
     if isinstance(value, dict):
         for name, inner in value.items():
             _plain(name, key)
@@ -94,13 +95,13 @@ def _plain(value: Any, key: str) -> None:
     elif isinstance(value, int):
         if not -(2**63) <= value < 2**63:
             raise UsageError(f"key {key!r}: an integer must have at most 64 bits")
-    elif value is not None:  # a stored specification holds None where TOML has no key
+    elif value is not None:  # stored specifications have None where TOML omits the key
         raise UsageError(f"key {key!r}: no key takes a date or a time (got {value})")
 
 
 def _sentence(error: ValidationError, kind: Any, beside: tuple[str, ...]) -> str:
-    """The first problem as a sentence: the key, what is wrong with it, and what is allowed."""
-    # A misspelt key is also a missing one: the misspelling is what helps.
+    """Describe the first error in one sentence: the key, what is wrong, and what is allowed."""
+    # A misspelt required key is both unknown and missing. Report it as unknown, which suggests the right spelling.
     problem = min(error.errors(), key=lambda item: item["type"] not in UNKNOWN)
     path = [str(part) for part in problem["loc"]]
     key = ".".join(path)
@@ -120,7 +121,7 @@ def _sentence(error: ValidationError, kind: Any, beside: tuple[str, ...]) -> str
 
 
 def _table(kind: Any, path: list[str]) -> Any:
-    """The dataclass of the table at this path; parts that name no field are positions, names and alternatives."""
+    """The dataclass of the table at this path. Skips path parts that are not fields: indices, names, union members."""
     for part in path:
         hint = get_type_hints(kind).get(part)
         kind = next((found for found in (hint, *_inside(hint)) if is_dataclass(found)), kind)
@@ -128,5 +129,5 @@ def _table(kind: Any, path: list[str]) -> Any:
 
 
 def _inside(hint: Any) -> list[Any]:
-    """All types that a type is made of."""
+    """All type arguments of a type, recursively."""
     return [inner for part in get_args(hint) for inner in (part, *_inside(part))]

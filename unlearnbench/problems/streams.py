@@ -1,7 +1,7 @@
-"""Named random streams: every use of chance has its own, so changing one leaves the others alone.
+"""Named random streams. Each random choice uses its own stream, so that changing one does not affect the others.
 
-A stream is addressed by a seed and a path of names. `order` uses NumPy's legacy Mersenne Twister, whose sequences
-NumPy guarantees for ever (NEP 19), so that the same specification draws the same samples on every machine.
+A stream is identified by a seed and a path of names. `random_state` uses NumPy's legacy Mersenne Twister, whose output
+NumPy guarantees never to change (NEP 19), so a specification draws the same samples on every machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Seeds:
-    """The three seeds of a trial: which samples are corrupted and discovered, the original, the method's own."""
+    """The three seeds of a trial: for corruption and discovery, for training the original, and for the method."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
@@ -33,10 +33,10 @@ def _digest(seed: int, names: tuple[str, ...]) -> bytes:
 
 
 def stream(seed: int, *names: str) -> int:
-    """A 63-bit seed for a generator of the stream's own."""
+    """A 63-bit seed for a generator of this stream."""
     return int.from_bytes(_digest(seed, names)[:8], "big") >> 1
 
 
 def random_state(seed: int, *names: str) -> np.random.RandomState:
-    """The stream as a generator whose sequence is the same on every machine and NumPy version."""
+    """A generator for this stream whose output is the same on every machine and NumPy version."""
     return np.random.RandomState(np.frombuffer(_digest(seed, names), dtype=np.uint32))

@@ -1,4 +1,4 @@
-"""Suites: the settings of everything that is run (`suite_file` reads the files, `grid` lists the problems)."""
+"""The settings of a suite. `suite_file` reads them from TOML, and `grid` expands them into problems."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Rate = Annotated[float, Gt(0), Le(1)]
 
 @dataclass(frozen=True)
 class Model:
-    """The architecture of the originals; `width` is a factor on all channels."""
+    """The architecture of the originals. `width` multiplies the number of channels."""
 
     __pydantic_config__ = STRICT
 
@@ -32,12 +32,13 @@ Training = Literal["standard", "tied-dropout"]
 
 @dataclass(frozen=True)
 class Originals:
-    """Which original models the methods start from: every capacity with every kind of training.
+    """The original models that methods start from: one for each capacity and type of training.
 
-    capacities: active shares of the channels of the model's width.
-    shared: with tied dropout, the share of all channels that every sample sees (p_fix); the others are memorisation
-        channels, which stand beside those of the capacity.
-    memorisation: with tied dropout, the probability that a sample sees a memorisation channel (p_mem).
+    Attributes:
+        capacities: fractions of the model's channels that are active.
+        shared: with tied dropout, the fraction of all channels that every sample uses (p_fix). The others are
+            memorisation channels, which are added to those of the capacity.
+        memorisation: with tied dropout, the probability that a sample uses a given memorisation channel (p_mem).
     """
 
     __pydantic_config__ = STRICT
@@ -50,21 +51,21 @@ class Originals:
 
 @dataclass(frozen=True)
 class OriginalSpec:
-    """One kind of original model that methods start from."""
+    """A kind of original model: its capacity and its type of training."""
 
     capacity: float
     training: Training
 
     @property
     def label(self) -> str:
-        """How figures and tables call it."""
+        """Name in figures and tables."""
         capacity = f"{100 * self.capacity:g}% capacity"
         return capacity if self.training == "standard" else f"{capacity}, tied dropout"
 
 
 @dataclass(frozen=True)
 class CorruptionSettings:
-    """How much is corrupted (a number of samples, or a share of the training set) and by which labels."""
+    """Settings of the corruptions. `size` is a number of samples (int) or a fraction of the training set (float)."""
 
     __pydantic_config__ = STRICT
 
@@ -76,7 +77,7 @@ class CorruptionSettings:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one trial may take before it is stopped and recorded as failed."""
+    """Time and memory limits of a trial. A trial that exceeds them is stopped and recorded as failed."""
 
     __pydantic_config__ = STRICT
 
@@ -86,7 +87,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What every method may spend on its hyperparameters: `tries`, each on these seeds and discovery rates."""
+    """Tuning budget of each method: the number of tries, and the seeds and discovery rates that each try runs on."""
 
     __pydantic_config__ = STRICT
 
@@ -97,13 +98,15 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Suite:
-    """A grid: corruptions x discovery rates x seeds on one data set, one kind of original, one budget.
+    """A grid of corruptions x discovery rates x seeds x originals on one data set, with one recipe and one budget.
 
-    `paper` makes the published choices (independent discovery draws, label swaps that may hit the true label,
-    target-class samples among the poisoned and in the triggered test set, the first images of a class) so that
-    published tables can be compared.
-    `methods` are the submissions that are run, by name or as NAME/VARIANT; without it all but ablations. Of a name
-    those of `variants` are run that it has, and the first of them is the ranked one; without any the default variant.
+    Attributes:
+        variants: each method runs those of these variants that it has, and the first of them is the ranked one. A
+            method that has none of them runs its default variant.
+        methods: the submissions to run, as NAME or NAME/VARIANT. If empty, all except ablations.
+        paper: follow the published code, for comparison with published tables: independent discovery draws, label swaps
+            that may return the true label, target-class samples among the poisoned ones and in the triggered test set,
+            and the first images of a class instead of random ones.
     """
 
     __pydantic_config__ = STRICT
@@ -133,18 +136,19 @@ class Suite:
 
     @property
     def base(self) -> OriginalSpec:
-        """Its first kind of original: a method is called by its name alone on this one."""
+        """The first kind of original. Results on it are labelled with the name of the method alone."""
         return OriginalSpec(self.originals.capacities[0], self.originals.trainings[0])
 
     def part(
         self, seeds: Sequence[int] = (), discovery_rates: Sequence[float] = (), corruptions: Sequence[str] = ()
     ) -> Suite:
-        """The suite with a part of its grid; all of an axis that nothing is chosen of.
+        """The suite restricted to part of its grid. An empty selection keeps the whole axis.
 
-        A seed stands for all entries with this corruption seed.
+        Args:
+            seeds: corruption seeds. Each selects all entries with this corruption seed.
 
         Raises:
-            UsageError: something that is not in the grid.
+            UsageError: a value is not in the grid.
         """
         chosen: dict[str, Any] = {}
         for axis, wanted in (("seeds", seeds), ("discovery_rates", discovery_rates), ("corruptions", corruptions)):
@@ -158,12 +162,12 @@ class Suite:
         return replace(self, **chosen)
 
     def recipe_of(self, original: OriginalSpec) -> Recipe:
-        """The recipe that trains this kind of original."""
+        """The training recipe of this kind of original."""
         if original.training == "standard":
             return self.recipe
         return replace(self.recipe, tied_dropout=self.originals.memorisation, shared=self.originals.shared)
 
 
 def seed_of(item: int | Seeds) -> Seeds:
-    """The three seeds that an entry of a suite's `seeds` stands for."""
+    """The three seeds of an entry of `Suite.seeds`. An integer is used for all three."""
     return item if isinstance(item, Seeds) else Seeds.all(item)

@@ -1,4 +1,4 @@
-"""Suite files: found by name, read with what they take over from the suite that they extend, and checked."""
+"""Find, read and validate suite files, including settings inherited through `extends`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from unlearnbench.problems.suite import Suite
 
 
 def find(name: str, folder: Path) -> Path:
-    """The file of a suite given by name (in the folder of suites) or by path."""
+    """The file of a suite, given by name (in `folder`) or as the path of a .toml file.
+
+    Raises:
+        UsageError: there is no such suite.
+    """
     path = Path(name)
     if path.suffix == ".toml":
-        if os.path.isfile(path):  # unlike Path.is_file it knows that a name may be too long to be one
+        if os.path.isfile(path):  # Path.is_file raises if the name is too long
             return path
         raise UsageError(f"suite file {path} does not exist")
     path = folder / f"{name}.toml"
@@ -28,31 +32,31 @@ def find(name: str, folder: Path) -> Path:
 
 
 def find_if_any(name: str, folder: Path) -> Path | None:
-    """The file of a suite in the folder of suites, or None: a store may hold suites that have no file."""
+    """The file of a suite in `folder`, or None. A store may contain suites that have no file."""
     path = folder / f"{name}.toml"
     return path if os.path.isfile(path) else None
 
 
 def stored(table: dict[str, Any]) -> Suite:
-    """The suite that a run stored. What an older version stored and this one does not know is left out.
+    """Load a suite from the specification stored with a run. Ignores unknown keys, written by other versions.
 
     Raises:
-        UsageError: it has no suite's values.
+        UsageError: the table is not a valid suite.
     """
     return specification.validated(Suite, specification.known(Suite, table), "the stored suite")
 
 
 def parse(path: Path) -> Suite:
-    """Read and validate a suite file, with what it takes over from the suite that it extends.
+    """Read and validate a suite file, including the settings of the suite that it extends.
 
     Raises:
-        UsageError: naming the file, the key and what is allowed.
+        UsageError: the file is invalid. The message names the file, the key and what is allowed.
     """
     return _parse(path, ())[0]
 
 
 def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any]]:
-    """The suite in this file and all its keys; `extending` are the suites that extend it, the first one first."""
+    """The suite in this file and its merged table. `extending` is the chain of suites that led here."""
     table = specification.table(path)
     extending = (*extending, path.stem)
     if "extends" in table:
@@ -61,7 +65,7 @@ def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any
             raise UsageError(f"{path}: extends: {unknown('suite', base, known, f' in {path.parent}')}")
         if base in extending:
             raise UsageError(f"{path}: suites extend each other in a circle: {' -> '.join([*extending, base])}")
-        _, inherited = _parse(path.with_name(f"{base}.toml"), extending)  # what is wrong there is said of that file
+        _, inherited = _parse(path.with_name(f"{base}.toml"), extending)  # errors name the base file
         table = _merged({key: value for key, value in inherited.items() if key not in ("name", "title")}, table)
     suite = specification.validated(Suite, table, str(path), beside=("extends",))
     _check(suite, table, path)
@@ -69,7 +73,7 @@ def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The base with these changes: a table is changed key by key, anything else is replaced."""
+    """Apply changes to a table. Nested tables are merged, other values replaced."""
     tables = {
         key: _merged(base[key], value)
         for key, value in changes.items()
@@ -79,7 +83,7 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(suite: Suite, table: dict[str, Any], path: Path) -> None:
-    """Refuse values that are right alone and wrong together; `table` is what the suite was read from."""
+    """Reject combinations of values that are valid only individually. `table` is the merged table of the suite."""
     for key, values in (
         ("discovery_rates", suite.discovery_rates),
         ("seeds", suite.seeds),

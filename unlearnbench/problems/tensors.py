@@ -1,4 +1,4 @@
-"""Files of tensors that are kept: hashed, written under a temporary name, verified whenever they are read."""
+"""Cached files of tensors: written atomically with a hash, and verified on every read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Tensors = dict[str, Tensor]
 
 
 def tensors_hash(tensors: Tensors) -> str:
-    """SHA-256 of names, dtypes, shapes and bytes."""
+    """SHA-256 of the names, dtypes, shapes and bytes of all tensors."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -28,10 +28,10 @@ def tensors_hash(tensors: Tensors) -> str:
 
 
 def lock(path: Path) -> FileLock:
-    """The lock of a file that is made once and kept: who holds it makes the file. It falls with its holder's process.
+    """The lock of a cached file. Hold it to create the file. It is released when its process ends.
 
     Raises:
-        HarnessError: the folder cannot be made.
+        HarnessError: the folder cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def lock(path: Path) -> FileLock:
 
 
 def save(tensors: Tensors, path: Path) -> str:
-    """Write atomically; returns the hash, which the file also carries. The caller holds the lock of the path.
+    """Write a file atomically and return its hash, which is also stored in it. The caller must hold the lock.
 
     Raises:
         HarnessError: the file cannot be written.
@@ -54,17 +54,17 @@ def save(tensors: Tensors, path: Path) -> str:
 
 
 def part_of(path: Path) -> Path:
-    """The name under which this process writes the file before it is whole. The caller holds the lock of the path."""
-    for left in path.parent.glob(f"{path.name}.part-*"):  # of a harness that was killed: nobody else has the lock
+    """Temporary path for writing this file. Removes leftovers of killed processes. The caller must hold the lock."""
+    for left in path.parent.glob(f"{path.name}.part-*"):  # no live process writes here, because we hold the lock
         left.unlink(missing_ok=True)
     return path.with_name(f"{path.name}.part-{os.getpid()}")
 
 
 def write(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a file of tensors; what is left of one that cannot be written is removed.
+    """Write a file of tensors. Removes the incomplete file on failure.
 
     Raises:
-        HarnessError: no room, or no such folder.
+        HarnessError: the file cannot be written.
     """
     try:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
@@ -76,13 +76,13 @@ def write(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) 
 
 
 def load_verified(path: Path) -> Tensors | None:
-    """The tensors in this file, or None if there is no file or it is not what was written."""
+    """Read the tensors of a file. None if it does not exist, is damaged, or does not match its stored hash."""
     if not path.is_file():
         return None
     try:
         with safe_open(path, "pt") as file:
             expected = (file.metadata() or {}).get("weights_hash")
         tensors = load_file(path)
-    except Exception:  # a damaged header makes the reader fail in any way
+    except Exception:  # a damaged header can raise any type
         return None
     return tensors if tensors_hash(tensors) == expected else None

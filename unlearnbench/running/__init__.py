@@ -1,1 +1,1 @@
-"""From a suite to stored records."""
+"""Run suites: plan trials, train originals, run and evaluate trials, and store their records."""

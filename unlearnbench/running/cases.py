@@ -1,4 +1,4 @@
-"""The cases that trials on this machine need: built when one needs them, freed when none does."""
+"""Cases for the trials on this machine, built on demand and freed when no longer used."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ from unlearnbench.problems.grid import CaseSpec
 from unlearnbench.problems.tensors import write
 
 KEPT = 2
-"""Cases that are kept when no trial uses them: trials come case by case, so the next one is nearly always the last."""
+"""Number of cases to cache. Trials are ordered by case, so the next trial nearly always needs the latest one."""
 
 
 def cases(dataset: Dataset, folder: Path) -> Callable[[CaseSpec], Case]:
-    """Gives the case of a specification, its public part laid out in the folder; thread-safe."""
+    """A thread-safe function that builds, or takes from the cache, the case of a specification.
+
+    Args:
+        folder: where to write the public part of each case, for trials to read.
+    """
     lock = threading.Lock()
 
     @lru_cache(maxsize=KEPT)
@@ -31,14 +35,14 @@ def cases(dataset: Dataset, folder: Path) -> Callable[[CaseSpec], Case]:
         return _lay_out(build(spec, dataset), folder)
 
     def case(spec: CaseSpec) -> Case:
-        with lock:  # of two trials that are the first of a case, one builds it
+        with lock:  # so that concurrent trials do not build the same case twice
             return laid_out(spec)
 
     return case
 
 
 def _lay_out(case: Case, folder: Path) -> Case:
-    """The case with its public part in a read-only file, whose name says nothing and which goes with the case."""
+    """Write the public part of a case to a read-only file with a random name. It is deleted together with the case."""
     descriptor, name = tempfile.mkstemp(".safetensors", "training-set-", folder)
     os.close(descriptor)
     file = Path(name)

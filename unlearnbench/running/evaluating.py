@@ -1,4 +1,4 @@
-"""The evaluation of weights on a case, in the harness's own process."""
+"""Evaluation of weights on a case, in the harness's own process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unlearnbench.running.setup import Setup
 
 
 def predictions(weights: Weights, case: Case, original: OriginalSpec, setup: Setup) -> Predictions:
-    """Classes that a model with these weights gives to D_tr, the test set, and the triggered test set."""
+    """Predictions of a model with these weights on D_tr, the test set and the triggered test set."""
     model = _model(setup.model(case, original), setup)
     model.load_state_dict(weights)
     pipeline, triggered = case.pipeline(setup.suite.recipe), case.triggered_test()
@@ -34,13 +34,17 @@ def predictions(weights: Weights, case: Case, original: OriginalSpec, setup: Set
 
 
 def evaluated(found: Predictions, case: Case, forget: Indices, setup: Setup) -> Metrics:
-    """The metrics of these predictions where `forget` was discovered, positions in D_tr."""
+    """Metrics of predictions, for the discovered samples `forget` (positions in D_tr)."""
     gamma = setup.suite.budget.stop_accuracy
     return metrics(found, case.truth, forget, case.spec.rules, case.test_labels, gamma)
 
 
 def tied_predictions(expanded: Weights, case: Case, original: OriginalSpec, setup: Setup) -> Labels:
-    """Classes that the expansion trained with tied dropout gives to each corrupted sample through its own gates."""
+    """Predictions of a model trained with tied dropout on the corrupted samples, each with its own gates.
+
+    Args:
+        expanded: weights before the memorisation channels were dropped.
+    """
     recipe, truth = setup.suite.recipe_of(original), case.truth
     narrow = _model(setup.model(case, original), setup)
     wide = narrow.expanded(recipe.shared).eval()

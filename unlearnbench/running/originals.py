@@ -1,4 +1,4 @@
-"""Original models: trained once behind the boundary, cached by key, verified whenever they are read."""
+"""Original models: trained once behind the boundary, cached by key, and verified on every read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,12 @@ TRAINING_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True)
 class OriginalRecord:
-    """What an original learnt of its case. `absorbed` says whether a repair of it means anything."""
+    """What an original learnt of its corruption.
+
+    Attributes:
+        memorised: fraction of the corrupted samples that it gives their label of D_tr.
+        absorbed: whether it learnt the corruption. If not, trials that start from it measure nothing.
+    """
 
     model: ModelSpec
     weights_hash: str
@@ -41,19 +46,19 @@ class OriginalRecord:
 
 
 def obtain(original: PlannedOriginal, cache: Path, executor: Executor) -> tuple[OriginalRecord, float] | None:
-    """Train an original, or find it in the cache, and evaluate it. Its file is `path_of(cache, original.key)`.
+    """Load an original from the cache, or train it, and evaluate it. Its file is `path_of(cache, original.key)`.
 
-    A cached file that is not what was written (truncated, changed) is trained again.
+    A damaged file is replaced by training again.
 
     Returns:
-        What it learnt, and the seconds that its training took here; None if another harness is training it.
+        Its record and the seconds spent on training it here, or None if another harness is training it.
     """
     path = path_of(cache, original.key)
     weights, seconds = load_verified(path), 0.0
     if weights is None:
         try:
             with lock(path).acquire(blocking=False):
-                weights = load_verified(path)  # another harness may just have written it
+                weights = load_verified(path)  # another harness may have written it meanwhile
                 if weights is None:
                     weights, seconds = executor.train(original)
                     save(weights, path)
@@ -67,15 +72,15 @@ def path_of(cache: Path, key: str) -> Path:
 
 
 def train(original: PlannedOriginal, case: Case, setup: Setup, boundary: Boundary) -> tuple[Weights, float]:
-    """The weights of an original, and the seconds that its training took.
+    """Train an original. Returns its weights and the training time in seconds.
 
     Raises:
-        HarnessError: it could not be trained.
+        HarnessError: training failed.
     """
     seed, nothing = stream(original.seed, "original"), np.empty(0, dtype=np.int64)
     request = setup.request(case, original.kind, entry=ENTRY, seed=seed, forget=nothing)
     model = build(request.model)
-    if request.recipe.tied_dropout is not None:  # it comes with the expansion that it was cut from
+    if request.recipe.tied_dropout is not None:  # the trial also returns the expanded model
         expanded = model.widened(request.recipe.shared)
         reference = nn.ModuleDict({"dropped": model, "expanded": expanded}).state_dict()
     else:
@@ -87,14 +92,14 @@ def train(original: PlannedOriginal, case: Case, setup: Setup, boundary: Boundar
 
 
 def evaluate(original: PlannedOriginal, weights: Weights, case: Case, setup: Setup) -> OriginalRecord:
-    """What an original with these weights learnt of its case."""
+    """Evaluate the weights of an original on its case."""
     dropped, expanded = parts(weights)
     found, truth = predictions(dropped, case, original.kind, setup), case.truth
     measured = evaluated(found, case, truth.corrupted, setup)
     share = memorised(found, truth)
     if expanded is None:
         learnt = absorbed(share, measured, case.spec.rules)
-    else:  # what was dropped may have held it
+    else:  # the corruption may have been learnt by the dropped channels, so evaluate the expanded model
         tied = tied_predictions(expanded, case, original.kind, setup)
         learnt = bool((tied == truth.labels[truth.corrupted]).mean() >= MEMORISED)
     return OriginalRecord(setup.model(case, original.kind), weights_hash(weights), share, learnt, measured)

@@ -1,7 +1,7 @@
-"""Original models in a folder that can be published: whoever imports them runs methods on the very same weights.
+"""Export and import of original models, so that others can run methods on exactly the same weights.
 
-The folder holds one file of tensors for each original, named as in the cache, and the index `originals.json`. Nothing
-in it is unpickled, and nothing of it is used before its checksum and the hash of its weights are those of the index.
+An exported folder contains one file of tensors for each original, named as in the cache, and the index
+`originals.json`. Nothing is unpickled. A file is used only if its checksum and the hash of its weights match the index.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 @dataclass(frozen=True)
 class Entry:
-    """What the index says of one original."""
+    """The entry of an original in the index."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     key: Sha256
-    """Its file is the one that `path_of` names."""
+    """Determines the file name, as in `path_of`."""
     corruption: str
     seed: int
-    """The seed of its corruption."""
+    """The corruption seed."""
     capacity: float
     training: str
     weights_hash: Sha256
     sha256: Sha256
-    """Of the file."""
+    """Checksum of the file."""
     specification: dict[str, Any]
 
     @property
@@ -74,18 +74,17 @@ class Index:
 
 @dataclass(frozen=True)
 class Imported:
-    """Originals that were put into the cache, and those that it held already."""
+    """Number of originals added to the cache, and of those that it already had."""
 
     added: int
     known: int
 
 
 def export(engine: Engine, keys: AbstractSet[str], cache: Path, folder: Path) -> int:
-    """Write the originals with these keys to a new folder; returns how many.
+    """Write the originals with these keys to a new folder and return their number. Writes all of them or nothing.
 
     Raises:
-        UsageError: the store knows none of them, the cache does not hold the weights of one, or the folder is not new.
-            Then nothing was written.
+        UsageError: the store has none of them, the cache lacks the weights of one, or the folder is not empty.
     """
     folder = folder.resolve()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
@@ -103,14 +102,14 @@ def export(engine: Engine, keys: AbstractSet[str], cache: Path, folder: Path) ->
 
 
 def import_into(cache: Path, folder: Path, stored: Mapping[str, str]) -> Imported:
-    """Put the originals of an exported folder into the cache; those that it holds already stay.
+    """Add the originals of an exported folder to the cache. Imports all of them or nothing.
 
     Args:
-        stored: the hashes of weights that the store knows, by key: see `stored_hashes`.
+        stored: hashes of the weights in the store, by key, from `stored_hashes`.
 
     Raises:
-        UsageError: a folder that is not what was exported, or other weights under the same key in the store or the
-            cache. Then nothing was imported.
+        UsageError: the folder is damaged, another harness is training one of the originals, or the store or the cache
+            has different weights under the same key.
     """
     entries = read_index(folder)
     for entry in entries:
@@ -135,7 +134,7 @@ def import_into(cache: Path, folder: Path, stored: Mapping[str, str]) -> Importe
                 part = parts[path] = part_of(path)
                 held.callback(part.unlink, missing_ok=True)
                 _copy(source, part)
-                _verify(part, entry, source)  # the copy: what was read before may have changed meanwhile
+                _verify(part, entry, source)  # verify the copy, because the source may change
                 continue
             _verify(source, entry, source)
             if (found := weights_hash(cached)) != entry.weights_hash:
@@ -149,10 +148,10 @@ def import_into(cache: Path, folder: Path, stored: Mapping[str, str]) -> Importe
 
 
 def stored_hashes(path_or_url: str) -> dict[str, str]:
-    """The hash of the weights of every original that a store knows, by key; of none if there is no store yet.
+    """Hashes of the weights of all originals in a store, by key. Empty if the store does not exist.
 
     Raises:
-        UsageError: a store that cannot be read.
+        UsageError: the store cannot be read.
     """
     try:
         with Store(path_or_url, create=False) as store:
@@ -162,10 +161,10 @@ def stored_hashes(path_or_url: str) -> dict[str, str]:
 
 
 def read_index(folder: Path) -> tuple[Entry, ...]:
-    """What an exported folder says that it holds.
+    """Read the index of an exported folder.
 
     Raises:
-        UsageError: no index, or one that `export` does not write.
+        UsageError: the index is missing or invalid.
     """
     file = folder / INDEX
     try:
@@ -189,7 +188,7 @@ def _rows(engine: Engine, keys: AbstractSet[str]) -> Sequence[OriginalRow]:
 
 
 def _exported(row: OriginalRow, cache: Path, folder: Path) -> Entry:
-    """Copy the file of an original to the folder."""
+    """Copy the file of an original to the folder and return its index entry."""
     source, copy = path_of(cache, row.key), path_of(folder, row.key)
     corruption = str(row.specification["case"]["corruption"])
     label = _label(corruption, row.specification["case"]["seed"], row.key)
@@ -220,7 +219,7 @@ def _copy(source: Path, to: Path) -> None:
 
 
 def _verify(file: Path, entry: Entry, source: Path) -> None:
-    """Refuse a file that is not what the index says; `source` is what a person calls it."""
+    """Reject a file that does not match its index entry. `source` is the path to show in error messages."""
     if not file.is_file():
         raise UsageError(f"{source} is not there, though {INDEX} names it: fetch the whole folder again")
     if _sha256(file) != entry.sha256:

@@ -1,6 +1,6 @@
-"""The plan of a run: every trial of the grid with the key under which its record is stored.
+"""The plan of a run: all trials of the grid, with the keys of their records.
 
-A key is a hash of everything that can change the result. What is stored under it is not run again.
+A key is a hash of everything that can affect the result. A trial whose key is in the store is not run again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from unlearnbench.submissions.finding import Submission
 
 @dataclass(frozen=True)
 class PlannedOriginal:
-    """An original model: of this kind, trained with this seed on this case."""
+    """An original model, determined by case, kind and training seed."""
 
     case: CaseSpec
     kind: OriginalSpec
@@ -38,7 +38,7 @@ class PlannedOriginal:
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """One method on one problem from one original."""
+    """A trial: one method on one problem, starting from one original."""
 
     problem: ProblemSpec
     original: PlannedOriginal
@@ -55,20 +55,20 @@ def content_key(**content: Any) -> str:
 
 
 def needs_of(submission: Submission) -> dict[str, bool]:
-    """What a submission is given beyond, or without, what all are."""
+    """The needs of a submission that differ from the defaults."""
     needs = {"corrupted_indices": submission.needs_corrupted_indices, "forget_set": submission.needs_forget_set}
     return {name: value for name, value in needs.items() if value != (name == "forget_set")}
 
 
 def kinds_of(submission: Submission, originals: Originals) -> list[OriginalSpec]:
-    """The originals of a suite that this submission starts from; one that needs tied dropout brings its own kind."""
+    """The kinds of originals that a submission starts from: those of the suite, unless it needs tied dropout."""
     trainings = ("tied-dropout",) if submission.needs_tied_dropout else originals.trainings
     return [OriginalSpec(*pair) for pair in itertools.product(originals.capacities, trainings)]
 
 
 @cache
 def plan_original(setup: Setup, case: CaseSpec, kind: OriginalSpec, seed: int) -> PlannedOriginal:
-    """The original of this kind that this seed trains on a case."""
+    """Plan the original of this kind, case and training seed, including its key."""
     suite = setup.suite
     key = content_key(
         case=given(case),
@@ -86,9 +86,9 @@ def plan_original(setup: Setup, case: CaseSpec, kind: OriginalSpec, seed: int) -
 def plan(
     setup: Setup, dataset: Dataset, submissions: Sequence[Submission], part: Suite | None = None
 ) -> list[PlannedTrial]:
-    """All trials of the suite, or of a part of it: problem by problem, every submission from each of its originals.
+    """Plan all trials of a suite, or of a part of it, ordered by problem, submission and original.
 
-    One that uses no forget set is on a problem of discovery rate 0, once for each original.
+    Submissions that use no forget set get only the problems of discovery rate 0. Others get all other problems.
     """
     suite = setup.suite
     submission_keys = [
@@ -102,7 +102,7 @@ def plan(
         )
         for item in submissions
     ]
-    # What a lower level let a submission do is not known, so its records are not taken for those of a higher one.
+    # A submission may have cheated at a weaker isolation level, so its record must not stand in for one at a stronger.
     level = {} if setup.isolation == "process" else {"isolation": setup.isolation}
     trials = []
     for problem, seeds in problems(part or suite, dataset):

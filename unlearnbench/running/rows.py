@@ -1,4 +1,4 @@
-"""From what was planned and measured to the rows of the store."""
+"""Conversion of plans and records to rows of the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unlearnbench.submissions.finding import Submission
 
 
 def problem_rows(trials: Iterable[PlannedTrial], case: Case) -> list[ProblemRow]:
-    """The problems of these trials, all of one case."""
+    """Rows of the problems of these trials, which must all be of the given case."""
     corrupted = case.truth.corrupted
     return [
         ProblemRow(
@@ -69,7 +69,7 @@ def planned_row(trial: PlannedTrial, run_id: str) -> PlannedTrialRow:
 
 
 def original_row(original: PlannedOriginal, record: OriginalRecord, seconds: float, setup: Setup) -> OriginalRow:
-    """The row of an original whose training took so many seconds."""
+    """Row of an original. `seconds` is its training time."""
     kind, measured = original.kind, record.metrics
     return OriginalRow(
         key=original.key,
@@ -96,7 +96,7 @@ def original_row(original: PlannedOriginal, record: OriginalRecord, seconds: flo
 def trial_rows(
     trial: PlannedTrial, record: Record, run_id: str, original_weights_hash: str, created_at: datetime, setup: Setup
 ) -> tuple[TrialRow, PredictionRow | None]:
-    """The record as a row, and the row of its predictions if it finished."""
+    """Row of a record, and of its predictions if the trial finished."""
     result = record.result
     row = TrialRow(
         key=trial.key,

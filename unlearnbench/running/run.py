@@ -1,4 +1,4 @@
-"""Run a suite: plan it, see what is stored, train the originals that are missing, run the trials that are missing."""
+"""Run a suite: plan its trials, skip stored ones, train missing originals, and run missing trials."""
 
 from __future__ import annotations
 
@@ -38,7 +38,14 @@ from unlearnbench.system import machine
 
 @dataclass(frozen=True)
 class Progress:
-    """Trials done (failed ones among them) of those that were missing; `message` is a warning to show at once."""
+    """Progress of a run.
+
+    Attributes:
+        total: number of trials that the store did not have at the start.
+        done: those of them that have ended.
+        failed: those that ended with a failure here.
+        message: a warning to show immediately.
+    """
 
     total: int
     done: int
@@ -49,7 +56,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """`ran` counts the trials that this harness ran, not what was stored before or by another one meanwhile."""
+    """Summary of a run.
+
+    Attributes:
+        planned: number of trials in the plan.
+        ran: trials that this harness ran itself. Excludes trials stored earlier, or by another harness meanwhile.
+        failed: failed ones of these.
+        seconds: duration of the run.
+    """
 
     run_id: str
     planned: int
@@ -57,7 +71,7 @@ class RunSummary:
     failed: int
     seconds: float
     overhead: float
-    """Share of the workers' time that was neither training, unlearning nor evaluation."""
+    """Fraction of the workers' time not spent on training, unlearning or evaluation."""
     warnings: tuple[str, ...]
 
 
@@ -75,30 +89,32 @@ def run_suite(
     executor: Start = local,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> RunSummary:
-    """Run what the store does not hold of this suite for these submissions; each trial is committed as it ends.
+    """Run all trials of a suite that are not in the store. Each trial is committed as soon as it ends.
 
-    Several harnesses may do this at once on one store: each trial is run by one of them, and all return when all
-    trials are stored.
+    Several harnesses can share a store. Each trial is run by one of them, and each harness returns when all trials of
+    its plan are stored.
 
     Args:
-        data: where data sets and originals are kept.
-        part: the suite with the part of its grid that is run (`Suite.part`); all of it by default.
-        workers: trials at once; a trial's result does not depend on it. By default as many as the executor can.
-        originals: where originals are kept instead.
-        isolation: how trials are kept from the rest of the machine; results do not depend on it either, but what was
-            run at one level is not taken for a record of another.
-        executor: where trials run; results do not depend on that either.
+        data: folder of data sets and originals.
+        part: the suite restricted to the part of its grid to run, from `Suite.part`. Default: the whole suite.
+        workers: number of concurrent trials. Does not affect results. Default: as many as the executor supports.
+        originals: folder of originals, if not in `data`.
+        download: whether data sets may be downloaded.
+        isolation: isolation level of trials. Does not affect results, but records of different levels have different
+            keys.
+        executor: where trials run. Does not affect results.
+        watch: called with the progress of the run.
 
     Raises:
-        UsageError: a data set or suite that cannot be used, a level of isolation or a cluster that is not there, or an
-            original that came out with other weights than the stored trials of its seed started from.
-        HarnessError: the harness failed; what was stored before stays.
+        UsageError: the suite or data set is invalid, the isolation level or cluster is unavailable, or an original has
+            other weights than the one that stored trials started from.
+        HarnessError: the harness failed. Trials stored before remain.
     """
     begin = time.perf_counter()
     dataset = datasets.load_for(suite, data, download=download)
     now, run_id = _clock(store), uuid.uuid4().hex
     started_at = now()
-    cache = (originals or data / "originals").resolve()  # a trial has another working folder
+    cache = (originals or data / "originals").resolve()  # trials run in another working directory
     warnings: list[str] = []
     busy = 0.0
     ran = failed = 0
@@ -108,7 +124,7 @@ def run_suite(
             warnings.append(message)
         watch(Progress(len(missing), done, failed, stage, message))
 
-    # The executor is left first: it kills what still runs; then the claims on that end.
+    # On exit the executor kills running trials first, and only then their claims are released.
     with (
         _explained(),
         Claims(store, run_id) as claims,
@@ -139,7 +155,7 @@ def run_suite(
         store.describe(described)
 
         def attempt(trial: PlannedTrial) -> Record | Literal["stored"] | None:
-            """Its record; `stored` where another harness stored one, None while another one has claimed it."""
+            """Run a trial. `stored` if another harness has stored its record, None while another one has claimed it."""
             answer = claims.take(trial.key)
             if answer != "mine":
                 return "stored" if answer == "stored" else None
@@ -172,7 +188,7 @@ def run_suite(
 
 
 def _problem_rows(trials: Sequence[PlannedTrial], dataset: Dataset) -> Iterator[ProblemRow]:
-    """The problems of these trials; one case at a time is in memory."""
+    """Rows of the problems of these trials. Holds one case in memory at a time."""
     planned = {trial.problem_key: trial for trial in trials}.values()
     for spec, of_case in groupby(planned, lambda trial: trial.problem.case):
         yield from problem_rows(of_case, build(spec, dataset))
@@ -180,7 +196,7 @@ def _problem_rows(trials: Sequence[PlannedTrial], dataset: Dataset) -> Iterator[
 
 @contextmanager
 def _pool(workers: int, threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that each wait for a trial; on an error, those that have not begun are given up."""
+    """Threads that each wait for a trial. On an error, pending trials are cancelled."""
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,))
     try:
         yield pool
@@ -192,7 +208,7 @@ def _pool(workers: int, threads: int) -> Iterator[ThreadPoolExecutor]:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """What the system refuses (room on a disk, say) as a sentence."""
+    """Turn an OSError, such as a full disk, into a HarnessError."""
     try:
         yield
     except OSError as error:
@@ -202,16 +218,18 @@ def _explained() -> Iterator[None]:
 
 
 def _clock(store: Store) -> Callable[[], datetime]:
-    """The time of a run, UTC: the wall clock is asked once, so setting it neither bends durations nor orders runs."""
+    """A UTC clock for the run. It reads the wall clock only once, so that setting it changes neither durations nor the
+    order of runs.
+    """
     start, begin = store.after_all_runs(datetime.now(UTC).replace(tzinfo=None)), time.monotonic()
     return lambda: start + timedelta(seconds=time.monotonic() - begin)
 
 
 def _refuse_another(original: PlannedOriginal, learnt: OriginalRecord, stored: OriginalRow | None) -> None:
-    """A seed is whole on one machine: all its trials start from the same originals, or it is no seed.
+    """Check that all trials of a seed start from the same original, also across machines.
 
     Raises:
-        UsageError: the stored original of this key has other weights.
+        UsageError: the store has an original with this key but other weights.
     """
     if stored is not None and stored.weights_hash != learnt.weights_hash:
         raise UsageError(

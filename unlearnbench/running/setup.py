@@ -1,4 +1,4 @@
-"""How the trials of a run are run: a suite on one kind of machine, with all that is left open there decided."""
+"""A suite together with the device, precision and isolation level that its trials run with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unlearnbench.problems.suite import OriginalSpec, Suite
 
 @dataclass(frozen=True)
 class Setup:
-    """A suite, and where it runs. `precision` is never `auto`."""
+    """A suite and how it runs here. `precision` is already resolved, never `auto`."""
 
     suite: Suite
     device: str
@@ -35,7 +35,7 @@ class Setup:
         )
 
     def request(self, case: Case, original: OriginalSpec, *, entry: str, seed: int, forget: Indices) -> Request:
-        """A request to run `entry` on a case, from no original and within the limits of the suite."""
+        """A request to run `entry` on a case within the limits of the suite. It has no original."""
         suite = self.suite
         assert case.file is not None, "the case was laid out for trials"
         return Request(

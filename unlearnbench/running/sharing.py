@@ -1,4 +1,4 @@
-"""Work that several harnesses share: retry items that another one has claimed until their results are stored."""
+"""Sharing of work between harnesses: retry items that another harness has claimed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PAUSE = 1.0
-"""Seconds between two tries of a claimed item, and between two calls of `meanwhile`."""
+"""Seconds between retries, and between calls of `meanwhile`."""
 
 
 def attempt_all(
     pool: Executor, items: Sequence[Item], attempt: Callable[[Item], Result | None], meanwhile: Callable[[], None]
 ) -> Iterator[tuple[Item, Result]]:
-    """Every item with the result of `attempt`, as it comes; None means that another harness has claimed the item.
+    """Yield all items with their results, in order of completion.
 
-    `meanwhile` is called about once a second, in the caller's thread.
+    Args:
+        attempt: computes the result of an item, or returns None if another harness has claimed it. Such items are
+            retried.
+        meanwhile: called about once a second in the caller's thread.
     """
     waiting = list(items)
     while waiting:

@@ -1,4 +1,4 @@
-"""One trial: hand the public problem over, evaluate what comes back, make the record."""
+"""One trial: send the public problem across the boundary, evaluate the weights, make the record."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from unlearnbench.running.setup import Setup
 
 @dataclass(frozen=True)
 class Result:
-    """What the evaluation of a finished trial gave."""
+    """The evaluation of a finished trial."""
 
     predictions: Predictions
     metrics: Metrics
     weights_hash: str
     seconds: float
-    """What the evaluation took."""
+    """Duration of the evaluation."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What became of one trial: a result, or the reason why there is none.
+    """The outcome of a trial: a result, or the reason for its failure.
 
     Attributes:
-        detail: the end of a traceback, or of what the submission printed.
-        seconds: time in `unlearn`; None if it never began.
-        processor_seconds: of all processes of the trial; None where the system does not tell.
-        total_seconds: from the request for a process to this record.
+        detail: end of the traceback and of what the submission printed.
+        seconds: wall-clock time in `unlearn`. None if it was not called.
+        processor_seconds: processor time of all processes of the trial. None if unknown.
+        total_seconds: wall-clock time of the whole trial, including set-up and evaluation.
     """
 
     result: Result | None
@@ -51,7 +51,7 @@ class Record:
 
 
 def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, boundary: Boundary) -> Record:
-    """Run a trial from the original in this file."""
+    """Run a trial, starting from the original in the given file."""
     begin = time.perf_counter()
     submission, kind = trial.submission, trial.original.kind
     forget = trial.problem.forget_positions(case.truth.corrupted)

@@ -1,1 +1,1 @@
-"""Submissions as data: read without running any of their code."""
+"""Find and read submissions without running their code."""

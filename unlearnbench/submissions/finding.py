@@ -1,8 +1,8 @@
-"""Submissions as data: found and read without running any of their code.
+"""Find submissions, in folders and in installed packages, without running their code.
 
-A folder with submission.toml and its module is a submission; so is an installed package with an entry point in the
-group `unlearnbench.methods` whose name is the submission's and whose value is `package:Class`. A package may carry
-its submission.toml beside the module; without one, the entry point's name and the class's defaults are used.
+A submission is a folder with submission.toml and its module, or an installed package with an entry point in the group
+`unlearnbench.methods`. The entry point is named like the submission, and its value is `package:Class`. A package may
+include a submission.toml next to its `__init__.py`. Without one, it has only the default variant.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from unlearnbench.submissions.sources import check_package, check_sources, find_
 GROUP = "unlearnbench.methods"
 ABLATION = "ablation"
 ORACLE = "oracle"
-"""What a variant is called, or its name ends with, that was chosen with true labels."""
+"""Suffix of the names of variants whose hyperparameters were chosen with true labels."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Submission:
     """One variant of a submission.
 
     Attributes:
-        folder: holds the code, and is imported as a package of its own name; None for an installed package.
+        folder: folder of the code, imported as a package of the same name. None for an installed package.
     """
 
     name: str
@@ -55,10 +55,10 @@ class Submission:
 
 
 def read(folder: Path) -> list[Submission]:
-    """All variants of the submission in this folder, the default one first.
+    """Read all variants of the submission in this folder. The default variant comes first.
 
     Raises:
-        UsageError: naming the file, what is wrong with it and what to do.
+        UsageError: the submission is invalid. The message names the file and how to fix it.
     """
     file = folder / "submission.toml"
     if not file.is_file():
@@ -89,7 +89,7 @@ def _submissions(
             paper=manifest.paper,
             license=manifest.license,
             entry=manifest.entry,
-            # What was chosen with true labels is shown, but not ranked.
+            # Methods and variants that use true labels are shown but not ranked.
             role="reference" if manifest.needs.corrupted_indices or variant.endswith(ORACLE) else manifest.role,
             needs_corrupted_indices=manifest.needs.corrupted_indices,
             needs_tied_dropout=manifest.needs.tied_dropout,
@@ -119,10 +119,10 @@ def _read_installed(point: EntryPoint) -> list[Submission]:
 
 
 def discover(folder: Path) -> list[Submission]:
-    """All variants of all submissions: the sub-folders with a submission.toml, then installed packages.
+    """Read all variants of all submissions: subfolders with a submission.toml first, then installed packages.
 
     Raises:
-        UsageError: one that cannot be read, or two of one name.
+        UsageError: a submission is invalid, or two have the same name.
     """
     found = [item for file in sorted(folder.glob("*/submission.toml")) for item in read(file.parent)]
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
@@ -135,7 +135,7 @@ def discover(folder: Path) -> list[Submission]:
 
 
 def find_changed(now: Iterable[Submission], before: Iterable[Submission]) -> list[str]:
-    """Names of the submissions that are new, gone, or differ in their code or anything that submission.toml says."""
+    """Names of submissions that were added, removed, or changed in their code or submission.toml."""
     contents = [{(item.name, repr(replace(item, folder=None))) for item in items} for items in (now, before)]
     return sorted({name for name, _ in contents[0] ^ contents[1]})
 
@@ -143,12 +143,12 @@ def find_changed(now: Iterable[Submission], before: Iterable[Submission]) -> lis
 def choose(
     submissions: Sequence[Submission], names: Iterable[str], variants: Sequence[str] = ("default",)
 ) -> list[Submission]:
-    """The submissions with these names, or NAME/VARIANT; without names all but ablations.
+    """Select submissions by NAME or NAME/VARIANT. Without names, all except ablations.
 
-    A name stands for those of `variants` that it has, else for its default one.
+    NAME selects the variants of `variants` that the submission has, or its default variant if it has none of them.
 
     Raises:
-        UsageError: an unknown name, with the known ones.
+        UsageError: a name is unknown.
     """
     known: dict[str, set[str]] = {}
     for item in submissions:

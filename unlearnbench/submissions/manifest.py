@@ -1,8 +1,7 @@
-"""The content of submission.toml, and what its variants make of it.
+"""The content of submission.toml and of its variants.
 
-A variant is a table of hyperparameters that differ from the defaults of its class. The keys of `RESERVED` in it are no
-hyperparameters: those of the manifest replace what the manifest says, and `extends` lists variants above, whose tables
-this one's is added to.
+A variant is a table of hyperparameters that differ from the defaults of the class. Keys in `RESERVED` are not
+hyperparameters. Of these, `extends` lists earlier variants to inherit from, and the others override the manifest.
 """
 
 from __future__ import annotations
@@ -23,22 +22,23 @@ Name = Annotated[str, StringConstraints(pattern=rf"^{NAME}$", max_length=80)]
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method is given beyond, or without, what all are given."""
+    """Inputs of a method that differ from the defaults."""
 
     __pydantic_config__ = STRICT
 
     corrupted_indices: bool = False
+    """Whether the method gets the indices of all corrupted samples. It is then a reference, and not ranked."""
     tied_dropout: bool = False
-    """Whether it starts from originals trained with tied dropout, whatever the suite's other methods start from."""
+    """Whether the method starts from originals trained with tied dropout, whatever the suite sets for other methods."""
     forget_set: bool = True
-    """False for a method that looks at no forget set: it gets an empty one, and is run once on each original."""
+    """False for a method that uses no forget set. It gets an empty one and runs once for each original."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """What tuning may choose for a hyperparameter: one of `choices`, or a number from `low` to `high`.
+    """Search range of a hyperparameter: one of `choices`, or a number from `low` to `high`.
 
-    docs/protocol.md, section 5, says what tuning is.
+    Tuning is described in docs/protocol.md, section 5.
     """
 
     __pydantic_config__ = STRICT
@@ -62,7 +62,7 @@ class Manifest:
     license: Annotated[str, Len(1, 100)]
     entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
     code: Annotated[str, StringConstraints(pattern=rf"^{NAME}$")] | None = None
-    """The submission beside this one whose folder holds the code."""
+    """Another submission, in the same parent folder, that contains the code."""
     role: Literal["ranked", "reference", "ablation"] = "ranked"
     needs: Needs = field(default_factory=Needs)
     variants: dict[Name, dict[str, Any]] = field(default_factory=dict)
@@ -70,16 +70,16 @@ class Manifest:
 
 
 def read_variants(table: dict[str, Any], source: str) -> dict[str, tuple[Manifest, dict[str, Any]]]:
-    """What holds for each variant, by its name: the manifest as it changes it, and its hyperparameters.
+    """The effective manifest and hyperparameters of each variant, by name.
 
-    The first one is `default`, which has the defaults of the class.
+    The first variant is `default`, without hyperparameters: it uses the defaults of the class.
 
     Args:
         table: the content of submission.toml.
-        source: what errors call it.
+        source: name of the table in error messages.
 
     Raises:
-        UsageError: naming the source, the key and what is allowed.
+        UsageError: the table is invalid. The message names the source, the key and what is allowed.
     """
     manifest = _validated(table, source)
     tables: dict[str, dict[str, Any]] = {"default": {}}
@@ -110,7 +110,7 @@ def _validated(table: dict[str, Any], source: str) -> Manifest:
 
 
 def _check_search(search: dict[str, Range], source: str) -> None:
-    """Refuse values that are right alone and wrong together."""
+    """Reject combinations of values that are valid only individually."""
     for key, values in search.items():
         ends = (values.low, values.high)
         if key in RESERVED:

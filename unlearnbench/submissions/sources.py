@@ -1,4 +1,4 @@
-"""The files that a submission consists of: which they are, and their hash."""
+"""The source files of a submission, and their hash."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 from unlearnbench.errors import UsageError
 
 LARGEST = 2**18
-"""Bytes of all files of a submission: enough for code, little for data that a method should not carry."""
+"""Maximum total size of a submission in bytes: enough for code, too small to carry data."""
 
 
 def find_sources(folder: Path) -> list[Path]:
-    """The files of a submission that are hashed, sorted; a trial gets to see these and no others."""
+    """The files of a submission that are hashed, sorted. A trial gets no other files of the folder."""
     files = (file for file in sorted(folder.rglob("*")) if file.is_file())
     return [file for file in files if file.suffix not in (".pyc", ".md") and file.name != "submission.toml"]
 
 
 def hash_sources(folder: Path) -> str:
-    """SHA-256 of every source file's name and content; submission.toml is data and stored by itself.
+    """SHA-256 of the names and contents of all source files. Excludes submission.toml, which is stored separately.
 
     Raises:
-        UsageError: a file that cannot be read.
+        UsageError: a file cannot be read.
     """
     digest = hashlib.sha256()
     for file in find_sources(folder):
@@ -36,10 +36,10 @@ def hash_sources(folder: Path) -> str:
 
 
 def check_sources(folder: Path) -> None:
-    """Refuse links, by which a submission could have files of others copied to it, and more than code takes.
+    """Reject symbolic links, which could make the harness copy other files to a trial, and oversized submissions.
 
     Raises:
-        UsageError: naming the link, or the size.
+        UsageError: the folder contains a symbolic link, or is larger than `LARGEST`.
     """
     for file in folder.rglob("*"):
         if file.is_symlink():
@@ -53,10 +53,10 @@ def check_sources(folder: Path) -> None:
 
 
 def check_package(folder: Path) -> None:
-    """Refuse a folder that cannot be imported as a package of its own name, because another package has it.
+    """Reject a folder with the name of another Python package, under which it could not be imported.
 
     Raises:
-        UsageError: naming the folder.
+        UsageError: another package has this name.
     """
     name = folder.name
     spec = None if name in sys.stdlib_module_names else importlib.util.find_spec(name)
@@ -66,9 +66,9 @@ def check_package(folder: Path) -> None:
 
 
 def find_package(entry: str) -> tuple[Path, str] | None:
-    """The first file of the installed package that an entry names, and the hash of its sources; None without one."""
+    """The first file of the installed package of an entry point, and the hash of its sources. None if not installed."""
     package = entry.split(":")[0].split(".")[0]
-    spec = importlib.util.find_spec(package)  # finds the files of a top-level package without running it
+    spec = importlib.util.find_spec(package)  # does not run the code of a top-level package
     if spec is None or spec.origin is None:
         return None
     origin = Path(spec.origin)

@@ -1,1 +1,1 @@
-"""This machine and its processes: what the harness asks of the operating system."""
+"""Interfaces to the operating system: hardware, processes, temporary folders."""

@@ -1,4 +1,4 @@
-"""What a run ran on: device, precision, versions, source revision."""
+"""Properties of this machine that are recorded with a run: device, precision, versions, source revision."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-_MALLOC = {  # glibc's name in the environment: number in mallopt(3), value
+_MALLOC = {  # environment variable of glibc: (parameter of mallopt(3), value)
     "MALLOC_MMAP_MAX_": (-4, 0),
     "MALLOC_TRIM_THRESHOLD_": (-1, 2**31 - 1),
     "MALLOC_TOP_PAD_": (-2, 2**26),
 }
 
 KEEP_MEMORY = {name: str(value) for name, (_, value) in _MALLOC.items()}
-"""Environment of a process that keeps the memory it frees: see `keep_memory`."""
+"""Environment variables with the same effect as `keep_memory`, for child processes."""
 
 
 def device() -> str:
@@ -27,9 +27,9 @@ def device() -> str:
 
 
 def native_bfloat16(device: str) -> bool:
-    """Whether the processor or GPU has units that multiply bfloat16 matrices (AMX; Ampere and later).
+    """Whether the processor (AMX) or GPU (Ampere or later) has bfloat16 matrix multiplication in hardware.
 
-    AVX-512 BF16 alone is not enough: with it trials took 1.6 to 1.9 times as long (docs/performance.md).
+    AVX-512 BF16 alone is not enough: it made trials 1.6 to 1.9 times slower (docs/performance.md).
     """
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -37,9 +37,10 @@ def native_bfloat16(device: str) -> bool:
 
 
 def keep_memory() -> None:
-    """Have this process keep the memory that it frees, for the next batch; with glibc, elsewhere nothing changes.
+    """Keep freed memory in this process for the next batch. Has an effect with glibc only.
 
-    By default glibc gives every large tensor back to the system, and each new one costs a page fault every 4 KiB.
+    By default glibc returns large blocks to the system when they are freed. Each new large tensor then costs one page
+    fault per 4 KiB.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -48,14 +49,14 @@ def keep_memory() -> None:
 
 
 def precision(wanted: str, device: str) -> str:
-    """The suite's precision with `auto` decided for this machine: bfloat16 autocast where it is native."""
+    """The precision to use on this machine. `auto` means bfloat16 if it is native, else float32."""
     if wanted != "auto":
         return wanted
     return "bfloat16" if native_bfloat16(device) else "float32"
 
 
 def _processor_field(name: str) -> str:
-    """What Linux says of the processor, which psutil does not; empty elsewhere."""
+    """A field of /proc/cpuinfo, which psutil does not expose. Empty on systems other than Linux."""
     information = Path("/proc/cpuinfo")
     if not information.exists():
         return ""
@@ -81,7 +82,7 @@ def versions() -> dict[str, str]:
 
 
 def revision() -> str | None:
-    """The harness's git revision, with `+` if its tree has changes; None outside a checkout or without git."""
+    """Git revision of the package, with `+` for uncommitted changes. None outside a checkout or without git."""
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],

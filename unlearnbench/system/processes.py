@@ -1,4 +1,4 @@
-"""Which process of which machine, so that what outlives a killed harness is known; and the cores of this one."""
+"""Process identities that are unique across machines, to find what a killed process left behind, and CPU cores."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 @cache
 def _machine() -> str:
-    """This boot of this machine and this space of process numbers; unique where the system does not say."""
+    """Identifies the current boot of this machine and the PID namespace. Random if the system has no boot id."""
     if not _BOOT.exists():
         return uuid.uuid4().hex
     return f"{_BOOT.read_text().strip()}/{os.stat('/proc/self/ns/pid').st_ino}"
 
 
 def _start(pid: int) -> str | None:
-    """When the process started, in ticks since boot, no clock that anybody sets; None if it is no more.
+    """Start time of a process in ticks since boot, or None if it has ended.
 
-    psutil's `create_time` is moved when the clock is set, and would take a process that runs for one that ended.
+    psutil's `create_time` changes when the system clock is set, so a running process would seem to have ended.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -31,12 +31,12 @@ def _start(pid: int) -> str | None:
 
 
 def identity() -> str:
-    """This process, in one line that is true of no other process on any machine."""
+    """One line that identifies this process uniquely across machines."""
     return f"{_machine()} {os.getpid()} {_start(os.getpid())}"
 
 
 def alive(owner: str) -> bool | None:
-    """Whether the process with this identity runs; None where that cannot be known from here (another machine)."""
+    """Whether the process with this identity is running. None if unknown, because it is on another machine."""
     machine, _, process = owner.partition(" ")
     pid, _, start = process.partition(" ")
     if machine != _machine() or not pid.isdigit() or not start:
@@ -45,5 +45,5 @@ def alive(owner: str) -> bool | None:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Temporary folders of harnesses: one that was killed could not remove its own, so the next one does."""
+"""Removal of temporary folders that killed processes left behind."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ OWNER = "owner"
 
 
 def own(folder: Path) -> None:
-    """Say whose this folder is: it may be removed when this process is no more."""
+    """Mark the folder as owned by this process. `sweep` may remove it after this process has ended."""
     (folder / OWNER).write_text(identity())
 
 
 def sweep() -> None:
-    """Remove the temporary folders of harnesses that are no more.
+    """Remove temporary folders of processes that have ended.
 
-    A folder goes only if it names its owner, the owner was a process of this machine, and is gone. Folders of other
-    users, which cannot be read or removed, stay.
+    Removes a folder only if its owner was a process of this machine. Keeps folders of other users.
     """
     for note in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
         try:
             owner = note.read_text()
-        except OSError:  # it is another user's, or another harness has just removed it
+        except OSError:  # belongs to another user, or another harness has just removed it
             continue
         if alive(owner) is False:
             shutil.rmtree(note.parent, ignore_errors=True)

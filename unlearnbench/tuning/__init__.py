@@ -1,1 +1,1 @@
-"""The search for hyperparameters by a rule that uses no clean data."""
+"""Hyperparameter search with a criterion that uses no clean data."""

@@ -1,4 +1,4 @@
-"""Stages of a try, and when it is given up: by Optuna's Wilcoxon pruner, problem against problem of the best try."""
+"""Stages of a try, and pruning after each stage with Optuna's Wilcoxon pruner."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from optuna.exceptions import ExperimentalWarning
 from unlearnbench.problems.suite import Suite
 
 P_THRESHOLD = 0.05
-"""A try is given up when a test this sure says that it is worse than the best one."""
+"""Prune a try if a Wilcoxon signed-rank test finds it worse than the best one at this significance level."""
 
 Cell = tuple[str, float, int, float, str]
-"""A problem and an original on it: corruption, discovery rate, seed, capacity, training."""
+"""A problem and an original: corruption, discovery rate, corruption seed, capacity, training."""
 
 
 def stages(grid: Suite) -> list[Suite]:
-    """The grid in parts of one seed and one discovery rate, in the order in which a try is run on them.
+    """Split the grid into stages of one seed and one discovery rate, in the order to run them.
 
-    All parts cost about the same, so the most telling ones come first. The middle rate stands best for the mean over
-    rates. Seeds change before rates do: the test takes problems for independent, those of one seed at two rates share
-    their corruption and their original, and after the first two stages it decides for the first time.
+    All stages cost about the same, so the most informative ones come first. The middle rate is closest to the mean over
+    all rates. Seeds vary before rates, because the test assumes independent problems, and problems of one seed share
+    their corruption and original. The test can first prune a try after two stages.
     """
     rates = sorted(grid.discovery_rates)
     middle = (len(rates) - 1) / 2
@@ -33,7 +33,12 @@ def stages(grid: Suite) -> list[Suite]:
 
 
 def hopeless(best: Mapping[Cell, float], current: Mapping[Cell, float]) -> bool:
-    """Whether the pruner gives up a try with these scores so far, beside the best try that had all problems."""
+    """Whether to prune a try.
+
+    Args:
+        best: scores of the best try that ran on all problems.
+        current: scores of the try so far.
+    """
     steps = {cell: step for step, cell in enumerate(best)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -48,6 +53,6 @@ def hopeless(best: Mapping[Cell, float], current: Mapping[Cell, float]) -> bool:
 
 
 def reason(best: Mapping[Cell, float], current: Mapping[Cell, float]) -> str:
-    """Why it was given up, in words."""
+    """Why the try was pruned, for display."""
     below = sum(score < best[cell] for cell, score in current.items())
     return f"below the best try on {below} of {len(current)} problems"

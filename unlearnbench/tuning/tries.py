@@ -1,4 +1,4 @@
-"""Tries of a tuning: what each one measured, which one is chosen, and what choosing without true labels costs."""
+"""Tries of a tuning, the selection of the best one, and the cost of selecting without true labels."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any, Literal, Protocol
 from unlearnbench.problems.suite import Suite
 
 Rule = Literal["blind", "oracle"]
-"""What a try is judged by: `selection_score`, or the aggregate, which takes true labels and is never ranked."""
+"""Score to select by: `blind` is `selection_score`. `oracle` is the aggregate, from true labels (never ranked)."""
 
 DEFAULT, TRY = "default", "try"
-"""What the variants of the first try and of the others are called."""
+"""Names of variants: the first try, and all others."""
 
 
 def variant_of_try(start: str, kind: str, digest: str) -> str:
-    """What the variant of a try is called whose tuning starts from the variant `start`."""
+    """Name of the variant of a try, in a tuning that starts from variant `start`."""
     return "_".join([*([] if start == "default" else [start]), kind, digest])
 
 
 def start_of_try(variant: str) -> tuple[str, bool]:
-    """The variant that a tuning started from, and whether the try is the first one, which has its hyperparameters."""
+    """Parse `variant_of_try`: the variant that the tuning started from, and whether this is the first (default) try."""
     match = re.fullmatch(rf"(?:(.+)_)?({DEFAULT}|{TRY})_[0-9a-f]{{8}}", variant)
     return (match[1] or "default", match[2] == DEFAULT) if match else (variant, False)
 
 
 class Record(Protocol):
-    """What a tuning takes from the record of a trial."""
+    """The fields of a trial's record that tuning uses."""
 
     @property
     def state(self) -> str: ...
@@ -46,7 +46,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class Try:
-    """One setting; scores are means over the trials that it was given, a failed trial counts 0."""
+    """One setting of the hyperparameters. Scores are means over its trials, where failed trials count as 0."""
 
     hyperparameters: dict[str, Any]
     selection_score: float
@@ -54,14 +54,15 @@ class Try:
     trials: int
     failed: int = 0
     seconds: float | None = None
-    """Mean time in `unlearn` of the trials that finished; None if none did."""
+    """Mean time in `unlearn` of finished trials. None if no trial finished."""
     pruned: str | None = None
-    """Why it was given up before it had all trials; None if it had them."""
+    """Why it was pruned. None if it completed all stages."""
     default: bool = False
+    """Whether this is the setting that the tuning started from."""
 
     @property
     def eligible(self) -> bool:
-        """Whether it may be chosen: it had all trials, and not all of them failed."""
+        """Whether it may be selected: it was not pruned, and at least one trial finished."""
         return self.pruned is None and self.failed < self.trials
 
     def score(self, rule: Rule) -> float:
@@ -69,7 +70,7 @@ class Try:
 
 
 def summarised(hyperparameters: dict[str, Any], records: Sequence[Record], *, pruned: str | None, default: bool) -> Try:
-    """The try with these records."""
+    """Summarise the records of a try."""
     times = [record.seconds for record in records if record.state == "finished" and record.seconds is not None]
     return Try(
         hyperparameters,
@@ -85,7 +86,7 @@ def summarised(hyperparameters: dict[str, Any], records: Sequence[Record], *, pr
 
 @dataclass(frozen=True)
 class Choices:
-    """Mean aggregate, as a share, of what each rule chooses among the same tries; None where there is nothing."""
+    """Mean aggregate, in [0, 1], of the default and of the try that each rule selects. None if there is none."""
 
     default: float | None
     blind: float | None
@@ -93,17 +94,17 @@ class Choices:
 
     @property
     def cost(self) -> float | None:
-        """What the blind choice costs, in percentage points."""
+        """Aggregate lost by selecting with the blind rule, in percentage points."""
         return None if self.blind is None or self.oracle is None else 100 * (self.oracle - self.blind)
 
 
 def best_first(tries: Sequence[Try], rule: Rule) -> list[Try]:
-    """Those that may be chosen first, those that were pruned last; of equals the earlier one."""
+    """Sort tries by score: eligible ones first, pruned ones last. Ties keep their order."""
     return sorted(tries, key=lambda item: (not item.eligible, item.pruned is not None, -item.score(rule)))
 
 
 def choices(tries: Sequence[Try]) -> Choices:
-    """What the blind rule and the oracle choose among the tries that had all trials, beside the default."""
+    """Compare the eligible tries that the two rules select with the default."""
     eligible = [item for item in tries if item.eligible]
     default = next((item.aggregate for item in tries if item.default), None)
     if not eligible:
@@ -113,11 +114,11 @@ def choices(tries: Sequence[Try]) -> Choices:
 
 
 def name_of(suite: str, rule: Rule = "blind") -> str:
-    """The suite under whose name the trials of a tuning are stored."""
+    """Name of the suite under which the trials of a tuning are stored."""
     return f"{suite}-tune" + ("-oracle" if rule == "oracle" else "")
 
 
 def whole_grid(suite: Suite, rule: Rule) -> Suite:
-    """The problems that a try is run on: those of the suite, with the seeds and discovery rates of its tuning."""
+    """The suite with the seeds and discovery rates of its tuning: the problems that tries run on."""
     tuning = suite.tuning
     return replace(suite, name=name_of(suite.name, rule), seeds=tuning.seeds, discovery_rates=tuning.discovery_rates)

@@ -1,11 +1,11 @@
-"""Tuning: search a method's hyperparameters on problems of its own, by a rule that uses no clean data.
+"""Tuning: search the hyperparameters of a method on separate problems (docs/protocol.md, section 5).
 
-The rules are those of docs/protocol.md, section 5. A try is a variant of the submission, run like any other on the
-suite's grid with the seeds and discovery rates of its `tuning`, stage by stage, until a pruner gives it up. The first
-try is the variant that is tuned, in general the default one; it has all stages.
+A try is a variant of the submission. It runs on the grid of the suite with the seeds and discovery rates of its
+`tuning`, stage by stage until it is pruned. The first try is the variant to tune, usually the default one. It is never
+pruned.
 
-Every trial is stored, and what is stored is not run again. Which tries there are follows from scores alone: a search
-that was interrupted asks for the same ones, and finds them in the store.
+Trials are stored like any others and not run again. The search depends only on scores, so an interrupted search, when
+restarted, repeats the same tries and finds them in the store.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from unlearnbench.tuning.tries import DEFAULT, TRY, Rule, Try, best_first, summa
 Sampler = Literal["tpe", "grid"]
 
 AT_ONCE = 4
-"""Tries asked for together: they share the runs of their stages, and so keep all workers busy."""
+"""Number of tries that run together, to keep all workers busy."""
 SPREAD = 5
-"""Points of a Sobol sequence that a search begins with; then Optuna's estimator has something to go by."""
+"""Number of initial points, from a Sobol sequence, before Optuna's sampler takes over."""
 
 
 Setting = dict[str, Any]
@@ -46,14 +46,14 @@ Records = Mapping[Cell, TrialRow]
 
 @dataclass(frozen=True)
 class _Judged:
-    """A try, and its score on each problem that it had."""
+    """A try, and its score on each problem that it ran on."""
 
     summary: Try
     scores: Mapping[Cell, float]
 
 
 Run = Callable[[Suite, Mapping[str, Setting]], dict[str, Records]]
-"""Runs settings, by their digests, on a part of the grid."""
+"""Runs settings, given by digest, on a part of the grid. Returns their records by digest."""
 
 
 def tune(
@@ -68,10 +68,12 @@ def tune(
     download: bool = True,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Try]:
-    """All tries of the suite's tuning budget, best first; of equals the earlier one. Workers do not change them.
+    """Tune a submission with the tuning budget of the suite. Returns all tries, best first.
+
+    The result does not depend on `workers`.
 
     Raises:
-        UsageError: the submission has no search space, or no trial of any try that may be chosen finished.
+        UsageError: the submission has no search space, or no try is eligible.
     """
     if not submission.search:
         raise UsageError(f"'{submission.label}' has nothing to tune: its submission.toml has no [search]")
@@ -82,7 +84,7 @@ def tune(
 
     def run(part: Suite, settings: Mapping[str, Setting]) -> dict[str, Records]:
         names = {variant_of_try(submission.variant, DEFAULT if key == first else TRY, key): key for key in settings}
-        # One that uses no forget set is given one all the same: without it there is no score to judge a try by.
+        # Methods that use no forget set get one here too, because the selection score needs it.
         asked = [
             replace(submission, variant=name, hyperparameters=settings[key], role="reference", needs_forget_set=True)
             for name, key in names.items()
@@ -95,7 +97,7 @@ def tune(
     space = {name: distribution(values) for name, values in submission.search.items()}
     points = spread(space, SPREAD) if sampler == "tpe" else grid(space)
     study = _study(points)
-    for _ in range(4 * budget):  # a small space has no more settings, however often it is asked
+    for _ in range(4 * budget):  # bounded, because a small space may have fewer settings than the budget
         size = min(len(points), SPREAD) or (AT_ONCE if sampler == "tpe" else 0)
         asked = [study.ask(space) for _ in range(min(size, budget - len(tries)))]
         del points[: len(asked)]
@@ -115,7 +117,7 @@ def tune(
 
 
 def _study(points: Iterable[Point]) -> optuna.Study:
-    """What is asked for settings: these points, then Optuna's tree-structured Parzen estimator."""
+    """An Optuna study that suggests these points first, and then samples with TPE."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -127,7 +129,7 @@ def _study(points: Iterable[Point]) -> optuna.Study:
 
 
 def _tell(study: optuna.Study, trial: optuna.Trial, judged: Try, rule: Rule) -> None:
-    """A pruned try counts as worse than all others; among the pruned ones those that came farther are better."""
+    """Report a try to Optuna. TPE ranks pruned tries below all others, and among them prefers those pruned later."""
     if judged.pruned is None:
         study.tell(trial, judged.score(rule))
     else:
@@ -136,16 +138,16 @@ def _tell(study: optuna.Study, trial: optuna.Trial, judged: Try, rule: Rule) -> 
 
 
 def _best(tries: Iterable[_Judged], rule: Rule) -> _Judged:
-    """The best try that had all problems."""
+    """The best try that was not pruned."""
     return max((item for item in tries if item.summary.pruned is None), key=lambda item: item.summary.score(rule))
 
 
 def _raced(
     settings: Mapping[str, Setting], best: _Judged, parts: list[Suite], run: Run, rule: Rule
 ) -> dict[str, _Judged]:
-    """Run the settings stage by stage; after each stage but the last the pruner gives up those that are hopeless.
+    """Run settings stage by stage, pruning after each stage except the last.
 
-    They are compared with the best try before them, not with each other: no order among them matters.
+    Settings are compared with the best earlier try and not with each other, so their order does not matter.
     """
     records: dict[str, dict[Cell, TrialRow]] = {key: {} for key in settings}
     reasons: dict[str, str] = {}
@@ -175,7 +177,7 @@ def _judged(
 
 
 def _recorded(store: Store, run_id: str) -> dict[str, Records]:
-    """The records of all trials that a run planned, by variant and problem."""
+    """Records of all planned trials of a run, by variant and problem."""
     found: dict[str, dict[Cell, TrialRow]] = {}
     for trial in planned_trials(store.engine, [run_id]):
         if trial.record is not None:
@@ -184,7 +186,7 @@ def _recorded(store: Store, run_id: str) -> dict[str, Records]:
 
 
 def as_variant(suite: str, start: str, rule: Rule, best: Try) -> str:
-    """The winner of a tuning that started from this variant, as a table of submission.toml, to paste."""
+    """The best try as a variant to paste into submission.toml. `start` is the variant that the tuning started from."""
     name = "oracle" if rule == "oracle" else suite.replace("-", "_")
     lines = ["# chosen with true labels: shown as a reference, never ranked"] if rule == "oracle" else []
     lines += [f"[variants.{name}]"] if start == "default" else [f"[variants.{start}_{name}]", f'extends = ["{start}"]']

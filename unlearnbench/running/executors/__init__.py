@@ -1,6 +1,6 @@
-"""Where trials run: on this machine (`local`) or as tasks of a Ray cluster (`ray`). Their results do not depend on it.
+"""Executors, which run trials on this machine (`local`) or on a Ray cluster (`ray`) with the same results.
 
-An executor decides nothing: what runs, in which order, and what is stored is up to `running.run`.
+An executor only executes. `running.run` decides what runs, in which order, and what is stored.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from unlearnbench.running.trial import Record
 
 
 class Executor(Protocol):
-    """What a run asks of the place where its trials run. The calls block, and come from many threads."""
+    """Interface of executors. Calls block and may come from several threads."""
 
     @property
     def workers(self) -> int:
-        """How many calls at a time are of use."""
+        """Maximum number of useful concurrent calls."""
         ...
 
     @property
@@ -35,17 +35,17 @@ class Executor(Protocol):
     def hardware(self) -> dict[str, Any]: ...
 
     def train(self, original: PlannedOriginal) -> tuple[Weights, float]:
-        """The weights of an original, and the seconds that its training took."""
+        """Train an original. Returns its weights and the training time in seconds."""
         ...
 
     def evaluate(self, original: PlannedOriginal, weights: Weights) -> OriginalRecord: ...
 
     def trial(self, trial: PlannedTrial, original: Path) -> Record:
-        """The record of a trial that starts from the original in this file."""
+        """Run a trial, starting from the original in the given file."""
         ...
 
 
 Start = Callable[[Suite, Dataset, Isolation, int | None], AbstractContextManager[Executor]]
-"""Gives the executor of one run of a suite on its data, at a level of isolation, with so many workers, or as many as
-fit. On leaving, what it still runs is ended.
+"""Creates the executor of a run from its suite, data set, isolation level and number of workers. None uses as many
+workers as fit. Leaving the context kills everything that still runs.
 """

@@ -1,4 +1,4 @@
-"""Trials on this machine, each in a process behind one boundary."""
+"""Run trials on this machine, each in its own process behind the boundary."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Local:
 
 @contextmanager
 def local(suite: Suite, dataset: Dataset, isolation: Isolation, workers: int | None) -> Iterator[Local]:
-    """Without `workers`, as many as the cores have threads of a trial for.
+    """The local executor. The default for `workers` is the number of cores divided by the threads of a trial.
 
     Raises:
-        UsageError: on entering, this machine cannot isolate as asked.
+        UsageError: on entry, if this machine does not support the isolation level.
     """
     device = machine.device()
     setup = Setup(suite, device, machine.precision(suite.precision, device), isolation)

@@ -1,7 +1,7 @@
-"""What a Ray worker does: it is a local executor that gets its files by mail.
+"""Tasks of Ray workers. Each worker wraps a local executor and receives its files through Ray.
 
-Between tasks the process keeps its executor, with the last cases. It refuses where it would compute other numbers than
-the run says.
+A worker process keeps its executor, and so its cached cases, between tasks. It refuses to run if its software or device
+differs from that of the run, because results could differ too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from unlearnbench.system import machine
 KEPT_ORIGINALS = 8
 
 Content = NDArray[np.uint8]
-"""The bytes of a file; as an array, the workers of a node share one copy of them."""
+"""The bytes of a file, as an array so that the workers of a node share one copy."""
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -46,7 +46,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Run:
-    """What every task of a run is told. What a process keeps is of use as long as it is told the same."""
+    """Settings passed to every task of a run. A process keeps its executor as long as they are equal."""
 
     suite: Suite
     isolation: Isolation
@@ -56,7 +56,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a node says of itself."""
+    """Properties of a node."""
 
     node: str
     precision: str
@@ -74,19 +74,21 @@ _kept: _Kept | None = None
 
 
 def software() -> dict[str, str]:
-    """What decides numbers, the files of this package among it: its version does not change with every line."""
+    """Versions of all software that can affect results. Includes a hash of this package's files, because not every
+    change has its own version.
+    """
     package = Path(unlearnbench.__file__).parent
     return {**machine.versions(), "unlearnbench's files": hash_sources(package)[:12]}
 
 
 def packed(dataset: Dataset) -> dict[str, Any]:
-    """The data set as arrays, which the workers of a node share."""
+    """The fields of a data set, with tensors as arrays, which the workers of a node share."""
     values = {item.name: getattr(dataset, item.name) for item in fields(dataset)}
     return {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in values.items()}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The files of a submission that are hashed, by their path in its folder."""
+    """Contents of the hashed files of a submission, by relative path."""
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in find_sources(folder)}
 
 
@@ -95,7 +97,7 @@ def name() -> str:
 
 
 def _named(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Errors as sentences that say where."""
+    """Add the name of the node to error messages."""
 
     @wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -130,7 +132,7 @@ def evaluate(run: Run, dataset: dict[str, Any], original: PlannedOriginal, weigh
 def trial(
     run: Run, dataset: dict[str, Any], trial: PlannedTrial, original: Content, files: dict[str, bytes] | None
 ) -> Record:
-    """The record of one trial. `files` are those of the submission; None if it is an installed package."""
+    """Run a trial. `files` are the files of the submission, or None for an installed package."""
     place = _here(run, dataset)
     path = path_of(place.boundary.folder, trial.original.key)
     if not path.exists():
@@ -151,7 +153,7 @@ def trial(
 
 
 def _here(run: Run, dataset: dict[str, Any]) -> Local:
-    """The executor of this process for this run."""
+    """The executor of this process for the run. Creates it if the previous task belonged to another run."""
     global _kept
     if _kept is not None and _kept.run == run:
         return _kept.place
@@ -170,14 +172,16 @@ def _here(run: Run, dataset: dict[str, Any]) -> Local:
 
 
 def _forget_originals(newest: Path) -> None:
-    """Keep the `KEPT_ORIGINALS` that arrived last: trials come case by case, so others are seldom asked for again."""
+    """Keep the latest `KEPT_ORIGINALS` files. Trials are ordered by case, so older ones are rarely needed again."""
     files = sorted(newest.parent.glob(f"*{newest.suffix}"), key=lambda file: file.stat().st_mtime_ns)
     for file in files[:-KEPT_ORIGINALS]:
         file.unlink()
 
 
 def _removed_after_us(folder: Path) -> None:
-    """Ray ends its workers by a signal, so who removes the folder must be another process, and no child of this one."""
+    """Start a detached process that removes the folder after this one has ended. Ray kills its workers by a signal, so
+    this process cannot clean up itself.
+    """
     command = 'exec 3<&0 >/dev/null 2>&1; (read _ <&3; sleep 1; chmod -R u+rwX "$0"; rm -rf "$0") &'
     process = subprocess.Popen(["sh", "-c", command, folder], stdin=subprocess.PIPE, start_new_session=True)
     assert process.stdin is not None
@@ -198,7 +202,7 @@ def _same(wanted: Mapping[str, str], here: Mapping[str, str]) -> None:
 
 
 def _submission(folder: Path, files: dict[str, bytes]) -> Path:
-    """The submission's folder, in one whose name is the hash of its files."""
+    """Write the files of a submission to `folder`, whose parent is named after their hash."""
     if folder.exists():
         return folder
     temporary = folder.with_suffix(".part")

@@ -1,7 +1,7 @@
-"""Trials as tasks of a Ray cluster. Ray decides where they run, and runs those of lost workers again.
+"""Run trials as tasks of a Ray cluster. Ray schedules them and retries those whose worker died.
 
-No file is shared: data set, originals and submissions go through the object store, each of them once. This process
-holds the cache of originals and is the only one that sees the store.
+No shared file system is needed. The data set, originals and submissions are put into Ray's object store, each of them
+once. Only this process accesses the cache of originals and the database.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ except ModuleNotFoundError as error:
     raise UsageError(f"--executor ray needs Ray ({error}): pip install 'unlearnbench[ray]'") from error
 
 LOSSES = 3
-"""How many workers a task may lose before the run ends."""
+"""Maximum number of retries of a task whose worker died."""
 
 PATIENCE = 10.0
-"""Seconds for the cluster to answer at its address."""
+"""Timeout in seconds for connecting to the cluster, and for cancelled tasks to end."""
 
 
 class _Lost(HarnessError):
-    """A task's workers died, one after the other."""
+    """The workers of a task died repeatedly."""
 
 
 @dataclass
@@ -65,9 +65,9 @@ class Cluster:
     setup: Setup
     hardware: dict[str, Any]
     tasks: dict[Callable[..., Any], Any]
-    """What a node can be asked, as remote functions."""
+    """The functions of `node` as remote functions."""
     common: tuple[Any, Any]
-    """Run and data set in Ray's store: every task is told them."""
+    """References to the run and the data set in Ray's object store, passed to every task."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _shared: dict[Path, Any] = field(default_factory=dict)
     _running: set[Any] = field(default_factory=set)
@@ -89,7 +89,7 @@ class Cluster:
         return record
 
     def _share(self, key: Path, make: Callable[[], Any]) -> Any:
-        """The object in Ray's store; it is put there once."""
+        """Reference to an object in Ray's object store. Puts it there on first use."""
         with self._lock:
             if key not in self._shared:
                 self._shared[key] = ray.put(make())
@@ -108,7 +108,7 @@ class Cluster:
                 self._running.discard(task)
 
     def close(self) -> None:
-        """End what still runs; the threads that wait for it go on."""
+        """Cancel all running tasks, and wait briefly for the calling threads to notice."""
         with self._lock:
             self._closed = True
             running = list(self._running)
@@ -123,16 +123,16 @@ class Cluster:
 def cluster(
     suite: Suite, dataset: Dataset, isolation: Isolation, workers: int | None, *, gpus_per_trial: float | None = None
 ) -> Iterator[Cluster]:
-    """The Ray cluster that RAY_ADDRESS names, or the one that runs on this machine.
+    """Executor on the Ray cluster at RAY_ADDRESS, or on the one running on this machine.
 
     Args:
-        workers: trials at a time; by default as many as the cluster has room for now. If it has less room, trials
-            wait in Ray's queue.
-        gpus_per_trial: share of a GPU, or number of GPUs; by default 1 if the cluster has any, else 0.
+        workers: number of concurrent trials. Default: as many as fit on the cluster now. Trials that do not fit wait in
+            Ray's queue.
+        gpus_per_trial: GPUs for each trial, which may be a fraction. Default: 1 if the cluster has GPUs, else 0.
 
     Raises:
-        UsageError: no cluster, or none of its nodes has room for a trial.
-        HarnessError: a node would compute other numbers than this machine or the other nodes.
+        UsageError: there is no cluster, or no node is large enough for a trial.
+        HarnessError: the software, device or precision of a node differs from this machine or the other nodes.
     """
     joined = not ray.is_initialized()
     if joined:
@@ -171,7 +171,7 @@ def _join() -> None:
     try:
         address: str = canonicalize_bootstrap_address_or_die("auto")
         host, _, port = address.rpartition(":")
-        # Ray itself tries for minutes, and says so in many lines.
+        # Fail fast: Ray retries for minutes and logs every attempt.
         socket.create_connection((host, int(port)), PATIENCE).close()
     except (OSError, ValueError) as error:
         raise UsageError(
@@ -180,21 +180,21 @@ def _join() -> None:
         ) from error
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # other versions of Ray or Python, a node that has just left
+    except Exception as error:  # e.g. other versions of Ray or Python, or a node that has just left
         raise UsageError(f"the Ray cluster at {address} cannot be used: {' '.join(str(error).split())}") from error
 
 
 def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
-    """How many trials a node can run at once."""
+    """Number of trials that a node can run at once."""
     room = resources.get("CPU", 0.0) // cpus
     if gpus:
         available = resources.get("GPU", 0.0)
-        room = min(room, available * (1 // gpus) if gpus < 1 else available // gpus)  # none stands on two halves
+        room = min(room, available * (1 // gpus) if gpus < 1 else available // gpus)  # fractions are of one GPU
     return int(room)
 
 
 def _facts(ask: Any, common: tuple[Any, Any], nodes: list[str]) -> dict[str, node.Facts]:
-    """What each node says, if it is still there. One that would compute other numbers ends the run before it begins."""
+    """Properties of the nodes that answer. Fails if the software or device of a node differs from that of the run."""
     strategies = {key: NodeAffinitySchedulingStrategy(key, soft=False) for key in nodes}
     tasks = {key: ask.options(scheduling_strategy=strategy).remote(*common) for key, strategy in strategies.items()}
     facts = {}
@@ -215,14 +215,14 @@ def _precision(facts: list[node.Facts]) -> str:
 
 
 def _hardware(facts: list[node.Facts]) -> dict[str, Any]:
-    """As for one machine, where the nodes are alike; else all that there is, beside the number of nodes."""
+    """Hardware of all nodes in the format of a single machine, plus the number of nodes. Lists differing values."""
     values = {key: list(dict.fromkeys(item.hardware[key] for item in facts)) for key in facts[0].hardware}
     alike = {key: found[0] if len(found) == 1 else ", ".join(map(str, found)) for key, found in values.items()}
     return {**alike, "nodes": len(facts)}
 
 
 def _answer(task: Any) -> Any:
-    """What the task gives, or its error as a sentence."""
+    """Wait for the result of a task. Turns errors of Ray into HarnessError."""
     try:
         return ray.get(task)
     except TaskCancelledError as error:
