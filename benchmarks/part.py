@@ -74,8 +74,9 @@ def main() -> None:
 
 
 def planned(suite: Suite, submissions: Sequence[Submission], data: Path) -> list[PlannedTrial]:
-    sizes = {"image_size": suite.image_size, "train_size": suite.train_size, "test_size": suite.test_size}
-    dataset = datasets.load(suite.dataset, data, **sizes)
+    dataset = datasets.load(
+        suite.dataset, data, image_size=suite.image_size, train_size=suite.train_size, test_size=suite.test_size
+    )
     device = machine.device()
     return plan(suite, dataset, submissions, precision=machine.precision(suite.precision, device), device=device)
 

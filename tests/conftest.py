@@ -1,44 +1,28 @@
-"""A suite that trains in a second and submissions written on the spot."""
+"""A suite that trains in a second, submissions written on the spot, and databases to store their trials in."""
 
 from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 
-from unlearnbench import Budget, Recipe
-from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
+from tests.postgresql import program, server
+from tests.small_store import small, small_of_module, stored  # noqa: F401  fixtures
+from tests.tiny import tiny
+from unlearnbench.problems.suite import Suite
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission, read
-
-sys.path.insert(0, str(Path(__file__).parent))  # for `commands`, `postgresql` and `small_store`
-from small_store import small, small_of_module, stored  # noqa: F401  fixtures
 
 HEADER = "import os, signal, sys, time\nimport torch\nfrom unlearnbench import UnlearningMethod\n\n"
 
 
 @pytest.fixture
 def tiny_suite() -> Suite:
-    return Suite(
-        name="tiny",
-        title="Tiny",
-        dataset="digits",
-        corruptions=("poison-trigger",),
-        discovery_rates=(0.5,),
-        seeds=(0,),
-        train_size=200,
-        test_size=60,
-        corruption=CorruptionSettings(size=20),
-        model=Model(width=0.05),
-        recipe=Recipe(steps=6, batch_size=50, peak_learning_rate=0.05, crop_padding=1, flip=False),
-        budget=Budget(steps=4, batch_size=50, learning_rate=0.01),
-        limits=Limits(seconds=60, memory_gib=4),
-    )
+    return tiny()
 
 
 @pytest.fixture
@@ -68,8 +52,6 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """The URL of a PostgreSQL server that was started for these tests."""
-    from postgresql import program, server
-
     if program("initdb") is None:
         reason = "PostgreSQL's server is not installed (Debian: postgresql)"
         if "CI" in os.environ:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from commands import COMMANDS
 
+from tests.commands import COMMANDS
 from unlearnbench import cli
 from unlearnbench.boundary.isolation import LEVELS
 from unlearnbench.cli.common import Level

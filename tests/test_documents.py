@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from commands import COMMANDS
 
+from tests.commands import COMMANDS
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.problems.corruption import CORRUPTIONS, Corruption
 from unlearnbench.problems.datasets import NAMES

@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.main import get_command
 
-from unlearnbench import cli
+from tests.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 MAKEFILE = (ROOT / "Makefile").read_text()
-COMMANDS: dict[str, Any] = getattr(get_command(cli.app), "commands")  # noqa: B009
 
 
 def parsed(file: Path) -> dict[Any, Any]:

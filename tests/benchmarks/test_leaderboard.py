@@ -47,7 +47,7 @@ def by_hand(frame: pd.DataFrame) -> pd.DataFrame:
         for metric in ("aggregate", "healed_train", "utility", "attack_success"):
             zero = metric == "aggregate"
             means = [100 * (seed[metric].fillna(0) if zero else seed[metric]).mean() for seed in seeds]
-            row[metric] = np.mean(means)
+            row[metric] = float(np.mean(means))
             row[f"{metric}_low"], row[f"{metric}_high"] = stats.t.interval(
                 0.95, len(means) - 1, row[metric], stats.sem(means)
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -14,30 +13,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.boundary import hostile
 from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import Suite
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.submissions.finding import Submission
-
-FILE = Path(__file__).parents[2] / "benchmarks" / "hostile.py"
-SPECIFICATION = importlib.util.spec_from_file_location("hostile", FILE)
-assert SPECIFICATION is not None
-assert SPECIFICATION.loader is not None
-hostile: Any = importlib.util.module_from_spec(SPECIFICATION)
-sys.modules["hostile"] = hostile
-SPECIFICATION.loader.exec_module(hostile)
 
 MEASURED = ("weights_hash", "healed_train", "healed_test", "utility", "utility_train", "aggregate", "selection_score")
 
 
 @dataclass(frozen=True)
 class Campaign:
-    level: str
+    level: Isolation
     folder: Path
     results: dict[str, TrialRow]
     outcomes: dict[str, str]
@@ -143,13 +135,14 @@ def test_what_it_says_is_cut_and_can_be_shown(campaign: Campaign) -> None:
 def test_a_killed_harness_keeps_what_it_stored(tmp_path: Path) -> None:
     """What the level `process` cannot prevent; `kills_the_harness` above shows that `strict` does."""
     code = (
-        f"import os, sys\nfrom pathlib import Path\nsys.path.insert(0, {str(FILE.parent)!r})\nimport hostile\n"
-        "from dataclasses import replace\n"
-        "killer, = hostile.choose(hostile.discover(hostile.HOSTILE), ['kills_the_harness'])\n"
+        "import os\nfrom dataclasses import replace\nfrom pathlib import Path\nfrom tests.boundary import hostile\n"
+        "from unlearnbench.submissions.finding import read\n"
+        "killer, = read(hostile.HOSTILE / 'kills_the_harness')\n"
         "killer = replace(killer, hyperparameters={'target': os.getpid()})\n"
         f"hostile.run('process', [*hostile.honest()[:1], killer], Path({str(tmp_path)!r}), 1)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], timeout=120, env={**os.environ, "TMPDIR": str(tmp_path)})
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", code], timeout=120, env=environment, cwd=hostile.ROOT)
     assert ended.returncode == -signal.SIGKILL
     with sqlite3.connect(tmp_path / "results.db") as connection:
         assert connection.execute("SELECT state FROM trials").fetchall() == [("finished",)]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,14 @@ from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.tensors import write
 from unlearnbench.submissions.finding import Submission
 
-MODEL = {"architecture": "resnet9", "classes": 2, "channels": 1, "image_size": 8, "width": 0.05, "capacity": 1.0}
+MODEL: dict[str, Any] = {
+    "architecture": "resnet9",
+    "classes": 2,
+    "channels": 1,
+    "image_size": 8,
+    "width": 0.05,
+    "capacity": 1.0,
+}
 BURN = """
 import threading
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,13 @@ from typing import Any
 import pytest
 import torch
 
+from tests import rows
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.tensors import load_verified, lock, save
 from unlearnbench.running import originals_files as module
 from unlearnbench.running.originals import path_of
 from unlearnbench.running.originals_files import Imported, export, import_into, stored_hashes
 from unlearnbench.store.store import Store
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "store"))
-import rows
 
 KEYS = ("a" * 64, "b" * 64)
 

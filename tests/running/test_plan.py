@@ -93,7 +93,7 @@ def test_keys_survive_the_growth_of_settings(tiny_suite: Suite, tmp_path: Path, 
     dataset = load("digits", tmp_path, train_size=200, test_size=60)
     changes = CHANGES.get(name, {}).copy()
     isolation: Isolation = changes.pop("isolation", "process")
-    suite = replace(tiny_suite, **changes)
+    suite = replace(tiny_suite, limits=Limits(seconds=60, memory_gib=4), **changes)  # integers, as they were hashed
     (trial,) = plan(suite, dataset, [submission], precision="float32", device="cpu", isolation=isolation)
     assert trial.key == GOLDEN[name]
 

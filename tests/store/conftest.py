@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from sqlalchemy import MetaData, create_engine, insert, select
 from unlearnbench.store.migrations import migrate
 from unlearnbench.store.store import Store
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `rows`
 V1 = Path(__file__).parent / "v1.sql"
 
 

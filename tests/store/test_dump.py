@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import rows
 from sqlalchemy import delete, select, update
 
+from tests import rows
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.predictions import pack
 from unlearnbench.report.numbers.board import read_board

@@ -19,7 +19,6 @@ from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.training import train
 
 FOLDER = Path(__file__).parents[2] / "submissions"
-sys.path.insert(0, str(Path(__file__).parent))  # for `arrays`, `proof`, `references`
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +54,7 @@ class Linear(Classifier):
         logits: Tensor = self.linear(images.flatten(1))
         return logits
 
-    def widened(self) -> Linear:
+    def widened(self, shared: float = 0.5) -> Linear:
         raise NotImplementedError
 
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 import torch
-from problems import small
-from proof import FAULTS, Proof, Trace, assert_agree, places
-from references import etd, sap, ssd
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tests.submissions.problems import small
+from tests.submissions.proof import FAULTS, Proof, Trace, assert_agree, places
+from tests.submissions.references import etd, sap, ssd
 from unlearnbench import Batch, ImageSet, Problem, UnlearningMethod
 from unlearnbench.models.training import Original
 

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests import rows
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import Suite, Tuning
 from unlearnbench.problems.suite_file import parse
@@ -62,7 +63,8 @@ def landscape(patch: pytest.MonkeyPatch) -> Landscape:
         def trial(planned: PlannedTrial, world: Any, original: Path, run_id: str, boundary: Any) -> list[Base]:
             ran.append(planned.key)
             value = function(planned)
-            row = TrialRow(
+            made = rows.failed if value is None else rows.trial
+            row = made(
                 key=planned.key,
                 run_id=run_id,
                 problem_key=planned.problem_key,
@@ -70,16 +72,9 @@ def landscape(patch: pytest.MonkeyPatch) -> Landscape:
                 submission_key=planned.submission_key,
                 training_seed=planned.seeds.training,
                 unlearning_seed=planned.seeds.unlearning,
-                state="failed" if value is None else "finished",
-                reason="lost" if value is None else None,
+                reason=None if value is not None else "lost",
                 selection_score=value,
                 aggregate=None if value is None else 1 - value,
-                total_seconds=0.0,
-                device="cpu",
-                precision="float32",
-                threads=1,
-                isolation="process",
-                protocol_version=2,
             )
             return [row]
 
@@ -206,9 +201,8 @@ SIX = Tuning(seeds=(100, 101), discovery_rates=(0.1, 0.5, 1.0))
 
 def goal(trial: PlannedTrial) -> float:
     """Highest at other = 0.5 and level 8, and easier at a higher rate; the default is in the middle."""
-    other, level = (
-        trial.submission.hyperparameters.get(name, value) for name, value in (("other", 0.02), ("level", 4))
-    )
+    other = float(trial.submission.hyperparameters.get("other", 0.02))
+    level = int(trial.submission.hyperparameters.get("level", 4))
     near = 1 - 0.1 * abs(math.log(other / 0.5)) - 0.02 * (8 - level)
     return max(0.0, near * (0.5 + 0.3 * trial.problem.discovery_rate))
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from looks import ALL, cells, grid, labels, legend, mesh, numbers, panels, spoiled, top
 
+from tests.report.figures.looks import ALL, cells, grid, labels, legend, mesh, numbers, panels, spoiled, top
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import choose_pairs, detail, map_figure, maps, tied_dropout
 from unlearnbench.report.numbers.frames import map_of

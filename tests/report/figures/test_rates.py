@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from looks import ALL, grid, labels, legend, spoiled
 from matplotlib.container import ErrorbarContainer
 from scipy import stats
 
+from tests.report.figures.looks import ALL, grid, labels, legend, spoiled
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import best_lines, rates
 

@@ -1,7 +1,6 @@
 import re
 
-from looks import labels
-
+from tests.report.figures.looks import labels
 from unlearnbench.report.figures import regions
 from unlearnbench.report.figures.regions import PRIOR_WORK, TITLE
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from looks import cells, grid, legend, mesh, numbers, panels, spoiled
 from matplotlib.colors import to_hex
 
+from tests.report.figures.looks import cells, grid, legend, mesh, numbers, panels, spoiled
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import choose_pairs, ranked_pairs, tied_dropout
 from unlearnbench.report.figures.tied_dropout import MINUS, differences, signed

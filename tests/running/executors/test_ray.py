@@ -129,8 +129,12 @@ def worker_of(trial: int) -> int:
     return parent(parent(parent(trial)))
 
 
+def vanished(path: Path) -> bool:
+    return not path.exists()
+
+
 def gone(pid: int) -> bool:
-    return not Path(f"/proc/{pid}").exists()
+    return vanished(Path(f"/proc/{pid}"))
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -175,6 +179,7 @@ def test_all_records_equal_those_of_this_machine_and_only_this_process_opens_the
         (row,) = session.scalars(select(RunRow))
         assert (row.workers, row.hardware["nodes"]) == (2, 2)
         assert row.hardware.items() >= machine.hardware("cpu").items()
+        assert row.finished_at is not None
         assert all(row.started_at < trial.created_at < row.finished_at for trial in session.scalars(select(TrialRow)))
 
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "ray" / "originals").glob("*.safetensors")}
@@ -266,9 +271,9 @@ def test_a_killed_harness_takes_its_trials_and_their_folders_with_it(
     harness.wait()
     for line in note.read_text().splitlines():
         pid, _, folder = line.partition(" ")
-        until(lambda pid=pid: gone(int(pid)))
+        until(partial(gone, int(pid)))
         kept = next(path for path in Path(folder).parents if path.name.startswith("unlearnbench-"))
-        until(lambda kept=kept: not kept.exists())
+        until(partial(vanished, kept))
 
 
 def test_a_node_with_other_software_is_refused(
