@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,11 @@ from sqlalchemy import create_engine
 
 from tests.postgresql import program, server
 from tests.small_store import small, small_of_module, stored  # noqa: F401  fixtures
+from tests.submission import written
 from tests.tiny import tiny
 from unlearnbench.problems.suite import Suite
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission, read
-
-HEADER = "import os, signal, sys, time\nimport torch\nfrom unlearnbench import UnlearningMethod\n\n"
+from unlearnbench.submissions.finding import Submission
 
 
 @pytest.fixture
@@ -28,20 +28,7 @@ def tiny_suite() -> Suite:
 @pytest.fixture
 def make_submission(tmp_path: Path) -> Callable[..., Submission]:
     """Write a submission whose `unlearn` has this body."""
-
-    def make(name: str, body: str, *, needs: bool = False, before: str = "") -> Submission:
-        folder = tmp_path / "submissions" / name
-        folder.mkdir(parents=True)
-        (folder / "submission.toml").write_text(
-            f'name = "{name}"\ntitle = "{name}"\nauthors = ["A"]\npaper = ""\nlicense = "Apache-2.0"\n'
-            f'entry = "method:Method"\n[needs]\ncorrupted_indices = {str(needs).lower()}\n[variants.default]\n'
-        )
-        lines = "\n".join(f"        {line}" for line in body.splitlines())
-        method = f"class Method(UnlearningMethod):\n    def unlearn(self, problem):\n{lines}\n"
-        (folder / "method.py").write_text(f"{HEADER}{before}\n{method}")
-        return read(folder)[0]
-
-    return make
+    return partial(written, tmp_path / "submissions")
 
 
 @pytest.fixture

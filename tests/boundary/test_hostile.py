@@ -61,6 +61,12 @@ def processes(words: bytes) -> list[str]:
     return found
 
 
+def remains(temporary: Path) -> list[str]:
+    """Files in a temporary folder, processes that were started there, and what `forks` leaves behind."""
+    files = [str(file) for file in temporary.rglob("*")]
+    return files + processes(str(temporary).encode()) + processes(b"sleep\x0086399")
+
+
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrialRow]:
     """The honest submissions without any other."""
@@ -77,9 +83,9 @@ def campaign(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(temporary))
         results = hostile.campaign(level, folder, 2)
-    time.sleep(0.1)
-    left = [str(file) for file in temporary.rglob("*")]
-    left += processes(str(temporary).encode()) + processes(b"sleep\x0086399")
+    deadline = time.monotonic() + 10  # what was killed may take a moment to go
+    while (left := remains(temporary)) and time.monotonic() < deadline:
+        time.sleep(0.05)
     rows = {result.label: result.trial for result in results}
     return Campaign(level, folder, rows, {result.label: result.outcome for result in results}, left)
 
@@ -178,7 +184,7 @@ def test_namespaces_that_are_not_permitted_are_a_refusal(monkeypatch: pytest.Mon
     real = shutil.which("bwrap", path=os.environ["PATH"].partition(":")[2])
     if real is None:
         need_strict()
-    script = f'case "$*" in *forkserver*) exec {real} "$@";; *) {refuse};; esac'
+    script = f'case "$*" in *unlearnbench.boundary.server*) exec {real} "$@";; *) {refuse};; esac'
     monkeypatch.setenv("PATH", fake(tmp_path, script))
     with pytest.raises(UsageError, match=words), Boundary("strict"):
         pass

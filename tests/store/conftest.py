@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import MetaData, create_engine, insert, select
 
+from tests.store.boards import small
+from unlearnbench.store.dump import dump
 from unlearnbench.store.migrations import migrate
 from unlearnbench.store.store import Store
 
@@ -41,3 +43,18 @@ def first(database: str, tmp_path: Path) -> str:
     source.dispose()
     target.dispose()
     return database
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Iterator[Store]:
+    with Store(str(tmp_path / "new.db")) as store:
+        yield store
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The file of a small board."""
+    with Store(str(tmp_path / "small.db")) as store:
+        store.add(small())
+        (path,) = dump(store.engine, "small", tmp_path / "board")
+    return path

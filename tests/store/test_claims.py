@@ -68,6 +68,15 @@ def test_leaving_ends_all_claims(store: Store) -> None:
     assert held(store) == {}
 
 
+def test_who_has_left_takes_nothing(store: Store) -> None:
+    """A thread of an interrupted run may still ask: its claim would stay as long as the process lives."""
+    store.add([rows.run(id="a")])
+    with Claims(store, "a") as claims:
+        pass
+    assert claims.take("t") == "elsewhere"
+    assert held(store) == {}
+
+
 def identity_of_a_dead_process() -> str:
     code = "from unlearnbench.system.processes import identity; print(identity())"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

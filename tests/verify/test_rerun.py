@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from tests.tiny import tiny
 from unlearnbench.errors import UsageError
+from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import Suite
-from unlearnbench.problems.suite_file import parse
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.schema import Base, OriginalRow, PlannedTrialRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
@@ -37,20 +38,6 @@ class Method(UnlearningMethod):
         for parameter in model.parameters():
             parameter.data += self.scale * torch.randn(parameter.shape)
         return model
-"""
-SUITE = """name = "tiny"
-title = "Tiny"
-dataset = "digits"
-corruptions = ["random-swap"]
-discovery_rates = [0.5]
-seeds = [{ corruption = 3, training = 4, unlearning = 5 }]
-train_size = 200
-test_size = 60
-corruption.size = 20
-model.width = 0.05
-recipe = { steps = 6, batch_size = 50, peak_learning_rate = 0.05, crop_padding = 1, flip = false }
-budget = { steps = 4, batch_size = 50, learning_rate = 0.01 }
-limits = { seconds = 60, memory_gib = 4 }
 """
 
 
@@ -89,10 +76,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
         'name = "random"\ntitle = "Random"\nauthors = ["A"]\npaper = ""\nlicense = "MIT"\nentry = "method:Method"\n'
     )
     (place / "method.py").write_text(METHOD)
-    (folder / "tiny.toml").write_text(SUITE)
     submission = replace(read(place)[0], variant="try_1", hyperparameters={"scale": 0.02})
     with Store(str(folder / "results.db")) as store:
-        run_suite(parse(folder / "tiny.toml"), [submission], store, folder / "data", workers=1)
+        suite = replace(tiny(), corruptions=("random-swap",), seeds=(Seeds(3, 4, 5),))
+        run_suite(suite, [submission], store, folder / "data", workers=1)
     return folder
 
 

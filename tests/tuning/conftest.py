@@ -1,0 +1,81 @@
+"""A method with four settings, and scores that a test makes up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import rows
+from unlearnbench.problems.suite import Suite, Tuning
+from unlearnbench.running.plan import PlannedTrial
+from unlearnbench.store.schema import Base
+from unlearnbench.submissions.finding import Range, Submission
+
+Make = Callable[..., Submission]
+Landscape = Callable[[Callable[[PlannedTrial], float | None]], list[str]]
+FIELDS = "from dataclasses import dataclass\n@dataclass(frozen=True)"
+# At level 0 the original goes back; from 1 on the model answers class `level`, and 9 fails.
+BODY = """model = problem.original()
+if self.level == 9:
+    raise ValueError("nine")
+if self.level:
+    with torch.no_grad():
+        model.linear.weight.zero_()
+        model.linear.weight[self.level] = 1.0
+return model"""
+
+
+@pytest.fixture
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as context:
+        yield context
+
+
+@pytest.fixture
+def landscape(patch: pytest.MonkeyPatch) -> Landscape:
+    """Let every trial have the selection score that a function gives it, or fail; gives the keys of those that ran."""
+
+    def score(function: Callable[[PlannedTrial], float | None]) -> list[str]:
+        ran: list[str] = []
+
+        def trial(planned: PlannedTrial, world: Any, original: Path, run_id: str, boundary: Any) -> list[Base]:
+            ran.append(planned.key)
+            value = function(planned)
+            made = rows.failed if value is None else rows.trial
+            row = made(
+                key=planned.key,
+                run_id=run_id,
+                problem_key=planned.problem_key,
+                original_key=planned.original_key,
+                submission_key=planned.submission_key,
+                training_seed=planned.seeds.training,
+                unlearning_seed=planned.seeds.unlearning,
+                reason=None if value is not None else "lost",
+                selection_score=value,
+                aggregate=None if value is None else 1 - value,
+            )
+            return [row]
+
+        patch.setattr("unlearnbench.running.executors.local.run_trial", trial)
+        return ran
+
+    return score
+
+
+@pytest.fixture
+def suite(tiny_suite: Suite) -> Suite:
+    return replace(tiny_suite, tuning=Tuning(seeds=(100,), discovery_rates=(0.5, 1.0), tries=6))
+
+
+@pytest.fixture
+def submission(make_submission: Make) -> Submission:
+    made = make_submission("levels", BODY, before=FIELDS)
+    assert made.folder is not None
+    file = made.folder / "method.py"
+    field = "class Method(UnlearningMethod):\n    level: int = 0\n    other: float = 0.5\n"
+    file.write_text(file.read_text().replace("class Method(UnlearningMethod):\n", field))
+    return replace(made, hyperparameters={"level": 0}, search={"level": Range(choices=(0, 3, 5, 9))})
