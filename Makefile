@@ -29,7 +29,7 @@ test: setup
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	for folder in $$(dirname $$(ls submissions/*/*.py) | sort -u); do MYPYPATH=$$folder $(BIN)/python -m mypy $$folder/*.py || exit 1; done
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 slow: setup
 	$(BIN)/python -m pytest -m slow

@@ -19,6 +19,16 @@ from unlearnbench.problems.suite import Suite
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
 
+TESTS = Path(__file__).parent
+SLOW = ("faults", "running", "tuning", "boundary", "verify", "cli", "benchmarks")
+"""The folders whose tests run trials, the slowest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that several workers end together."""
+    place = {name: index for index, name in enumerate(SLOW)}
+    items.sort(key=lambda item: place.get(item.path.relative_to(TESTS).parts[0], len(SLOW)))
+
 
 @pytest.fixture
 def tiny_suite() -> Suite:

@@ -241,7 +241,7 @@ def test_a_killed_run_loses_nothing_and_doubles_nothing(make_submission: Make, t
             return {}
 
     process = subprocess.Popen(command)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while len(stored()) < 2 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
