@@ -77,7 +77,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     }
     submissions = [written(folder / "submissions", name, body) for name, body in bodies.items()]
     submissions.append(written(folder / "submissions", "broken", NOTHING, before="import nowhere"))
-    submissions.append(written(folder / "submissions", "slow", f"time.sleep(0.2)\n{NOTHING}", before="time.sleep(3.1)"))
+    submissions.append(written(folder / "submissions", "slow", f"time.sleep(1.5)\n{NOTHING}", before="time.sleep(2)"))
     with Store(str(folder / "results.db")) as store:
         suite = replace(tiny(), limits=Limits(seconds=3, memory_gib=4))
         summary = run_suite(suite, submissions, store, folder, workers=2)
@@ -122,9 +122,9 @@ def test_output_of_a_failed_trial_is_kept(ran: Ran) -> None:
 
 
 def test_the_clock_starts_at_the_first_line_of_unlearn(ran: Ran) -> None:
-    """Importing the submission alone takes longer than a trial may."""
+    """Its import and `unlearn` together take longer than a trial may."""
     assert ran.trials["slow"].state == "finished", ran.trials["slow"].reason
-    assert (ran.trials["slow"].seconds or 0) >= 0.2
+    assert (ran.trials["slow"].seconds or 0) >= 1.5
 
 
 def test_costs_are_counted(ran: Ran) -> None:
