@@ -17,7 +17,7 @@ import resource, sys, torch
 from unlearnbench.system import machine
 if sys.argv[1] == "keep":
     machine.keep_memory()
-for _ in range(5):  # until its heap has found its size
+for _ in range(10):  # until its heap has found its size
     torch.ones(2**24)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5):
