@@ -188,9 +188,8 @@ def main() -> None:
     verbs.add_parser("plants")
     verbs.add_parser("honest").add_argument("--times", type=int, default=10)
     arguments = vars(parser.parse_args())
-    known = {"plants": plants, "honest": honest}
-    verb: Callable[..., None] = known[arguments.pop("verb")]
-    verb(**arguments)
+    known: dict[str, Callable[..., None]] = {"plants": plants, "honest": honest}
+    known[arguments.pop("verb")](**arguments)
 
 
 if __name__ == "__main__":

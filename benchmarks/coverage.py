@@ -29,7 +29,7 @@ LOW, HIGH = 5.0, 90.0
 def normal(random: Generator, shape: tuple[int, ...], factors: tuple[float, ...] = (1, 1, 1)) -> Boards:
     """Half of the variance is the seed's, the same for both methods."""
     shared, own = random.normal(size=(1, *shape[1:])), random.normal(size=shape)
-    return np.array(MEANS) + SPREAD * np.array(factors) * (shared + own) / np.sqrt(2)
+    return np.asarray(np.array(MEANS) + SPREAD * np.array(factors) * (shared + own) / np.sqrt(2))
 
 
 def unequal(random: Generator, shape: tuple[int, ...]) -> Boards:

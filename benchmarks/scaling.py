@@ -3,7 +3,7 @@
     local    no-op trials, two at a time: what a trial costs, and what of it the harness's own process
     ray      the same on a Ray cluster of two nodes on this machine
     nodes    trials that sleep, on 1, 2, 4, 8 Ray nodes of one core on this machine; and the memory of a worker
-    store    trials that one harness, or several at once, can store in a second, on SQLite and PostgreSQL
+    store    trials that one harness, or several at once, can store in a second, on SQLite and on a PostgreSQL
     plan     what a run costs before its first trial, by the number of trials
 
 Each part prints one table in Markdown. docs/cluster.md holds what came out, and what follows from it.
@@ -12,9 +12,9 @@ Each part prints one table in Markdown. docs/cluster.md holds what came out, and
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import resource
-import sys
 import tempfile
 import time
 import uuid
@@ -52,7 +52,6 @@ from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission, read
 from unlearnbench.verify.validate import TINY
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # for `postgresql`
 STORE_BYTES = 80 * 2**20
 SECONDS = 2.0
 """What a trial of the part `nodes` sleeps."""
@@ -146,7 +145,8 @@ def nodes(sizes: Sequence[int]) -> None:
         with ray_nodes(count) as cluster, tempfile.TemporaryDirectory() as path:
             import ray
 
-            ray.init(address="auto", log_to_driver=False, logging_level="ERROR")  # workers stay for the second run
+            # Workers stay for the second run.
+            ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
             try:
                 folder, suite = Path(path), grid(10 * count)
                 timed(suite, sleeping(folder, "nothing", 0), folder, cluster, count)  # starts what there is to start
@@ -177,15 +177,13 @@ def memory() -> str:
     return f"{workers} + {servers} MB"
 
 
-def store(count: int) -> None:
-    import postgresql
-
-    postgresql.OPTIONS = ("listen_addresses=",)  # what is committed is on the disk, unlike in the tests
+def store(count: int, postgresql: str | None) -> None:
     print(
         "| store | harnesses | trials stored per second | milliseconds of one |\n| :-- | --: | --: | --: |", flush=True
     )
-    with tempfile.TemporaryDirectory() as folder, postgresql.server() as server:
-        for name, url in {"SQLite": f"sqlite:///{folder}/results.db", "PostgreSQL": server}.items():
+    with tempfile.TemporaryDirectory() as folder:
+        stores = {"SQLite": f"sqlite:///{folder}/results.db"} | ({"PostgreSQL": postgresql} if postgresql else {})
+        for name, url in stores.items():
             for harnesses in (1, 2, 4):
                 with ProcessPoolExecutor(harnesses, mp_context=get_context("spawn")) as pool:
                     list(pool.map(store_trials, [url] * harnesses, [1] * harnesses))  # imports
@@ -281,6 +279,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="+", choices=["local", "ray", "nodes", "store", "plan"])
     parser.add_argument("--trials", nargs="+", type=int, default=[30, 300, 1000])
     parser.add_argument("--nodes", nargs="+", type=int, default=[1, 2, 4, 8])
+    parser.add_argument("--postgresql", metavar="URL", help="an empty database, for the part `store`")
     parser.add_argument("--stored", type=int, default=1000, help="trials that each harness stores")
     parser.add_argument("--planned", nargs="+", type=int, default=[1_000, 10_000, 100_000])
     options = parser.parse_args()
@@ -289,7 +288,7 @@ def main() -> None:
             "local": lambda: trials("local", local, options.trials),
             "ray": lambda: on_ray(options.trials),
             "nodes": lambda: nodes(options.nodes),
-            "store": lambda: store(options.stored),
+            "store": lambda: store(options.stored, options.postgresql),
             "plan": lambda: before(options.planned),
         }[part]()
         print()

@@ -6,14 +6,14 @@ from typing import Any
 
 from typer.main import get_command
 
-from unlearnbench import cli
+from unlearnbench.cli.common import app
 
 
 def _commands(group: Any, before: str = "") -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name, command in group.commands.items():
         found |= _commands(command, f"{name} ") if hasattr(command, "commands") else {before + name: command}
     return found
 
 
-COMMANDS = _commands(get_command(cli.app))
+COMMANDS = _commands(get_command(app))

@@ -1,64 +1,45 @@
-"""A suite that trains in a second and submissions written on the spot."""
+"""A suite that trains in a second, submissions written on the spot, and databases to store their trials in."""
 
 from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 
-from unlearnbench import Budget, Recipe
-from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
+from tests.next_revision import next_version  # noqa: F401  a fixture
+from tests.postgresql import program, server
+from tests.small_store import small, small_of_module, stored  # noqa: F401  fixtures
+from tests.submission import written
+from tests.tiny import tiny
+from unlearnbench.problems.suite import Suite
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission, read
+from unlearnbench.submissions.finding import Submission
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `commands`, `postgresql` and others
-from next_revision import next_version  # noqa: F401
-from small_store import small, small_of_module, stored  # noqa: F401  fixtures
+TESTS = Path(__file__).parent
+SLOW = ("faults", "running", "tuning", "boundary", "verify", "cli", "benchmarks")
+"""The folders whose tests run trials, the slowest first."""
 
-HEADER = "import os, signal, sys, time\nimport torch\nfrom unlearnbench import UnlearningMethod\n\n"
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that several workers end together."""
+    place = {name: index for index, name in enumerate(SLOW)}
+    items.sort(key=lambda item: place.get(item.path.relative_to(TESTS).parts[0], len(SLOW)))
 
 
 @pytest.fixture
 def tiny_suite() -> Suite:
-    return Suite(
-        name="tiny",
-        title="Tiny",
-        dataset="digits",
-        corruptions=("poison-trigger",),
-        discovery_rates=(0.5,),
-        seeds=(0,),
-        train_size=200,
-        test_size=60,
-        corruption=CorruptionSettings(size=20),
-        model=Model(width=0.05),
-        recipe=Recipe(steps=6, batch_size=50, peak_learning_rate=0.05, crop_padding=1, flip=False),
-        budget=Budget(steps=4, batch_size=50, learning_rate=0.01),
-        limits=Limits(seconds=60, memory_gib=4),
-    )
+    return tiny()
 
 
 @pytest.fixture
 def make_submission(tmp_path: Path) -> Callable[..., Submission]:
     """Write a submission whose `unlearn` has this body."""
-
-    def make(name: str, body: str, *, needs: bool = False, before: str = "") -> Submission:
-        folder = tmp_path / "submissions" / name
-        folder.mkdir(parents=True)
-        (folder / "submission.toml").write_text(
-            f'name = "{name}"\ntitle = "{name}"\nauthors = ["A"]\npaper = ""\nlicense = "Apache-2.0"\n'
-            f'entry = "method:Method"\n[needs]\ncorrupted_indices = {str(needs).lower()}\n'
-        )
-        lines = "\n".join(f"        {line}" for line in body.splitlines())
-        method = f"class Method(UnlearningMethod):\n    def unlearn(self, problem):\n{lines}\n"
-        (folder / "method.py").write_text(f"{HEADER}{before}\n{method}")
-        return read(folder)[0]
-
-    return make
+    return partial(written, tmp_path / "submissions")
 
 
 @pytest.fixture
@@ -69,8 +50,6 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """The URL of a PostgreSQL server that was started for these tests."""
-    from postgresql import program, server
-
     if program("initdb") is None:
         reason = "PostgreSQL's server is not installed (Debian: postgresql)"
         if "CI" in os.environ:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=")
 
@@ -29,7 +30,7 @@ def server() -> Iterator[str]:
     assert initdb is not None
     assert postgres is not None
     folder = Path(tempfile.mkdtemp(prefix="unlearnbench-postgresql-"))
-    other: dict[str, object] = {}
+    other: dict[str, Any] = {}
     if os.getuid() == 0:
         names = {user.pw_name for user in pwd.getpwall()}
         user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")

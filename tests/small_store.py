@@ -10,19 +10,12 @@ import pytest
 from sqlalchemy import Engine, create_engine, inspect
 from sqlalchemy.orm import Session
 
+from tests import rows
 from unlearnbench import Budget, Recipe
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import Suite
 from unlearnbench.report.numbers.board import Board, read_board
-from unlearnbench.store.schema import (
-    Base,
-    OriginalRow,
-    PlannedTrialRow,
-    ProblemRow,
-    RunRow,
-    SubmissionRow,
-    TrialRow,
-)
+from unlearnbench.store.schema import Base
 
 START = datetime(2026, 1, 1, 12, 0)
 CORRUPTIONS = {"low": "random-swap", "medium": "class-swap", "high": "poison-trigger"}
@@ -34,7 +27,7 @@ SUFFIX |= {"float32": "", "bfloat16": " bfloat16"}
 
 def specification(name: str = "small", **changes: Any) -> dict[str, Any]:
     """What a run stores of its suite: 2 discovery rates x 2 seeds."""
-    values = {
+    values: dict[str, Any] = {
         "name": name,
         "title": "A small suite",
         "dataset": "digits",
@@ -65,35 +58,29 @@ class Stored:
     ) -> None:
         """A run of a suite, whose specification may be changed."""
         self._add(
-            RunRow(
+            rows.run(
                 id=key,
                 suite=suite,
                 suite_specification=specification(suite, **changes),
                 data_fingerprint=data,
                 protocol_version=protocol,
                 started_at=START + timedelta(days=day),
-                finished_at=None,
-                versions={"torch": "2.7"},
                 hardware={"processor": "two cores"},
-                precision="float32",
                 isolation=isolation,
-                workers=2,
                 revision="abc123",
             )
         )
 
     def submission(self, key: str, name: str, variant: str = "default", role: str = "ranked") -> None:
         self._add(
-            SubmissionRow(
+            rows.submission(
                 key=key,
                 name=name,
                 variant=variant,
                 title=name.title(),
                 authors=[],
-                paper="",
                 license="",
                 role=role,
-                needs_corrupted_indices=False,
                 hyperparameters={"steps": 2, "rate": 0.1},
                 source_hash=f"source of {key}",
             )
@@ -102,35 +89,26 @@ class Stored:
     def problems(self, absorbed: bool = True, cells: Sequence[Cell] = tuple(CELLS)) -> None:
         for regularity, rate, seed in cells:
             self._add(
-                ProblemRow(
+                rows.problem(
                     key=f"{regularity} {rate} {seed}",
                     specification={},
-                    dataset="digits",
                     corruption=CORRUPTIONS[regularity],
                     regularity=regularity,
                     discovery_rate=rate,
                     corruption_seed=seed,
-                    corrupted=10,
                     discovered=round(10 * rate),
-                    training_fingerprint="",
                 )
             )
             for training in ("standard", "tied-dropout"):
                 self._add(
-                    OriginalRow(
+                    rows.original(
                         key=f"{regularity} {seed}{SUFFIX[training]}",
                         specification={},
-                        capacity=0.5,
                         training=training,
                         training_seed=10 + seed,
-                        precision="float32",
                         weights_hash=f"weights of {regularity} {seed}{SUFFIX[training]}",
-                        seconds=1.0,
-                        memorised=0.9,
                         absorbed=absorbed or regularity != "low",
                         healed_train=0.1 * (seed + 1),
-                        healed_test=0.2,
-                        utility=0.9,
                         utility_train=0.9,
                     )
                 )
@@ -160,67 +138,55 @@ class Stored:
         suffix = f"{SUFFIX[training]}{SUFFIX[precision]}"
         problem, original = f"{regularity} {rate} {seed}", f"{regularity} {seed}{suffix}"
         key = f"{submission} {problem}{suffix}{SUFFIX[isolation]}"
-        self._add(
-            PlannedTrialRow(
-                run_id=run,
-                trial_key=key,
-                problem_key=problem,
-                submission_key=submission,
-                original_key=original,
-                training_seed=10 + seed,
-                unlearning_seed=20 + seed,
-                capacity=0.5,
-                training=training,
-            )
-        )
-        if state == "missing":
-            return
-        finished = state == "finished"
-        self._add(
-            TrialRow(
-                key=key,
-                run_id=run,
-                problem_key=problem,
-                original_key=original,
-                original_weights_hash=f"{weights} of {original}",
-                submission_key=submission,
-                training_seed=10 + seed,
-                unlearning_seed=20 + seed,
-                state=state,
-                reason=None if finished else reason,
-                detail=None,
-                healed_train=healed if finished else None,
-                healed_discovered=healed if finished else None,
-                healed_undiscovered=healed / 2 if finished and rate < 1 else None,
-                misled_discovered=0.1 if finished else None,
-                misled_undiscovered=0.3 if finished and rate < 1 else None,
-                attack_success=0.25 if finished and regularity != "low" else None,
-                healed_test=healed_test if finished else None,
-                utility=utility if finished else None,
-                utility_train=utility if finished else None,
-                aggregate=healed * utility if finished else None,
-                selection_score=0.3 if finished else None,
-                seconds=seconds if finished else None,
-                processor_seconds=seconds if finished else None,
-                forward_samples=100 if finished else None,
-                backward_samples=50 if finished else None,
-                evaluation_seconds=0.1 if finished else None,
-                total_seconds=3.0,
-                weights_hash=None,
-                device="cpu",
-                precision=precision,
-                threads=1,
-                isolation=isolation,
-                protocol_version=1,
-                created_at=START,
-            )
-        )
+        common = {
+            "run_id": run,
+            "problem_key": problem,
+            "submission_key": submission,
+            "original_key": original,
+            "training_seed": 10 + seed,
+            "unlearning_seed": 20 + seed,
+        }
+        self._add(rows.planned(trial_key=key, training=training, **common))
+        record = {
+            "key": key,
+            "original_weights_hash": f"{weights} of {original}",
+            "precision": precision,
+            "isolation": isolation,
+            "created_at": START,
+        }
+        if state == "failed":
+            unmeasured = dict.fromkeys(("seconds", "processor_seconds", "forward_samples", "backward_samples"))
+            self._add(rows.failed(reason=reason, detail=None, **common, **record, **unmeasured))
+        if state == "finished":
+            measured = {
+                "healed_train": healed,
+                "healed_discovered": healed,
+                "healed_undiscovered": healed / 2 if rate < 1 else None,
+                "misled_discovered": 0.1,
+                "misled_undiscovered": 0.3 if rate < 1 else None,
+                "attack_success": 0.25 if regularity != "low" else None,
+                "healed_test": healed_test,
+                "utility": utility,
+                "utility_train": utility,
+                "aggregate": healed * utility,
+                "seconds": seconds,
+                "processor_seconds": seconds,
+                "forward_samples": 100,
+                "weights_hash": None,
+            }
+            self._add(rows.trial(**common, **record, **measured))
 
     def column(self, run: str = "first", seeds: int = 8, day: int = 0, protocol: int = 1) -> None:
         """A run of a suite of one cell, `high` at 100%, and of so many seeds."""
         numbers = tuple(Seeds(seed, 10 + seed, 20 + seed) for seed in range(seeds))
-        grid = {"seeds": numbers, "corruptions": (CORRUPTIONS["high"],), "discovery_rates": (1.0,)}
-        self.run(run, day=day, protocol=protocol, **grid)
+        self.run(
+            run,
+            day=day,
+            protocol=protocol,
+            seeds=numbers,
+            corruptions=(CORRUPTIONS["high"],),
+            discovery_rates=(1.0,),
+        )
         self.problems(cells=[("high", 1.0, seed) for seed in range(seeds)])
 
     def scored(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unlearnbench"
-ROOMS = re.findall(r"^\| `([\w.]+)` \|", (ROOT / "docs/architecture.md").read_text(), flags=re.MULTILINE)
+ROOMS: list[str] = re.findall(r"^\| `([\w.]+)` \|", (ROOT / "docs/architecture.md").read_text(), flags=re.MULTILINE)
 
 
 def room_of(module: str) -> str:

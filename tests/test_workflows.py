@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from commands import COMMANDS
+
+from tests.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -29,15 +30,8 @@ def test_there_are_workflows() -> None:
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_a_workflow_has_what_one_needs(file: Path) -> None:
-    content = parsed(file)
-    assert content["name"]
-    assert content[True]  # YAML 1.1 reads the key `on` as true
-    for job in content["jobs"].values():
-        assert job["runs-on"] == "ubuntu-latest"
-        assert job["timeout-minutes"] <= 60
-    for step in steps(file):
-        assert ("run" in step) != ("uses" in step)
+def test_every_job_ends_by_itself(file: Path) -> None:
+    assert all(job["timeout-minutes"] <= 60 for job in parsed(file)["jobs"].values())
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
@@ -45,7 +39,7 @@ def test_a_stranger_s_code_gets_a_token_that_only_reads_and_no_secret(file: Path
     content = parsed(file)
     assert content["permissions"] == {"contents": "read"}
     assert all("permissions" not in job for job in content["jobs"].values())
-    assert "pull_request_target" not in content[True]
+    assert "pull_request_target" not in content[True]  # YAML 1.1 reads the key `on` as true
     assert "secrets" not in file.read_text()
 
 

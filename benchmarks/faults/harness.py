@@ -201,4 +201,5 @@ def intact(place: Place) -> bool:
     if not place.file.exists():
         return True
     with closing(sqlite3.connect(place.file)) as connection:
-        return connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        (found,) = connection.execute("PRAGMA integrity_check").fetchone()
+        return bool(found == "ok")

@@ -210,8 +210,7 @@ def _fill_and_run(place: Place, mounted: Path, room: int, report: Path) -> None:
         os.dup2(log, 2)
         ballast = mounted / "ballast"
         free = os.statvfs(mounted)
-        with ballast.open("wb") as file:
-            file.write(bytes(free.f_bavail * free.f_frsize - room * 1024))
+        ballast.write_bytes(bytes(free.f_bavail * free.f_frsize - room * 1024))
         first = wait(start(place, shipped()))
         said = place.says if first else "it fitted"
         ballast.unlink()

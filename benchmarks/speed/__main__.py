@@ -6,7 +6,6 @@ python -m benchmarks.speed [training | trial | suite]
 from __future__ import annotations
 
 import argparse
-import sys
 
 from benchmarks.speed import suite, training, trial
 from unlearnbench.system import machine
@@ -67,4 +66,4 @@ def print_suite() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 
 import torch
@@ -60,7 +61,7 @@ def flops(case: Case) -> float:
     """Floating-point operations of one image forward; training takes three times as many."""
     with FlopCounterMode(display=False) as counter:
         case.model()(torch.zeros(2, case.channels, case.size, case.size))
-    return counter.get_total_flops() / 2
+    return float(counter.get_total_flops()) / 2
 
 
 def alone(function: Callable[..., float], *arguments: object) -> float:
@@ -128,7 +129,7 @@ def plain_training(case: Case, threads: int) -> float:
 
     for _ in range(2):
         step()
-    return case.steps * case.batch_size / _timed(lambda: [step() for _ in range(case.steps)])
+    return case.steps * case.batch_size / _timed(partial(_repeat, step, case.steps))
 
 
 def plain_evaluation(case: Case, threads: int) -> float:
@@ -143,7 +144,7 @@ def plain_evaluation(case: Case, threads: int) -> float:
         (model(images.to(device)).argmax(1) == labels.to(device)).sum().item()
 
     step()
-    return case.steps * case.batch_size / _timed(lambda: [step() for _ in range(case.steps)])
+    return case.steps * case.batch_size / _timed(partial(_repeat, step, case.steps))
 
 
 class _Plain(Dataset[tuple[Tensor, int]]):
@@ -185,13 +186,18 @@ def _prepared(case: Case, threads: int) -> tuple[Classifier, ImageSet, Callable[
     return model, image_set, lambda steps: Recipe(steps=steps, batch_size=case.batch_size, peak_learning_rate=0.01)
 
 
+def _repeat(step: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        step()
+
+
 def _wait(barrier: object) -> None:
     if barrier is not None:
         barrier.wait()  # type: ignore[attr-defined]
 
 
 def _timed(function: Callable[[], object]) -> float:
-    synchronise = torch.cuda.synchronize if machine.device() == "cuda" else lambda: None
+    synchronise: Callable[[], None] = torch.cuda.synchronize if machine.device() == "cuda" else lambda: None
     synchronise()
     begin = time.perf_counter()
     function()

@@ -7,32 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-SUITE = """
-name = "tiny"
-title = "Tiny"
-dataset = "digits"
-corruptions = ["random-swap"]
-discovery_rates = [0.1, 0.5, 1.0]
-seeds = [0, 1]
-train_size = 200
-test_size = 60
-[corruption]
-size = 20
-[model]
-width = 0.05
-[recipe]
-steps = 6
-batch_size = 50
-peak_learning_rate = 0.05
-[budget]
-steps = 4
-batch_size = 50
-learning_rate = 0.01
-"""
+from tests.tiny import tiny_toml
 
 
 def test_one_column_is_run_and_the_whole_is_forecast(tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(SUITE)
+    suite = tiny_toml(corruptions=["random-swap"], discovery_rates=[0.1, 0.5, 1.0], seeds=[0, 1])
+    (tmp_path / "tiny.toml").write_text(suite)
     command = [sys.executable, "benchmarks/part.py", str(tmp_path / "tiny.toml"), "--rate", "0.5"]
     command += ["--data", str(tmp_path), "--method", "original", "--method", "finetune"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout

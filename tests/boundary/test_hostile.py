@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -14,30 +13,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.boundary import hostile
 from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import Suite
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.submissions.finding import Submission
-
-FILE = Path(__file__).parents[2] / "benchmarks" / "hostile.py"
-SPECIFICATION = importlib.util.spec_from_file_location("hostile", FILE)
-assert SPECIFICATION is not None
-assert SPECIFICATION.loader is not None
-hostile: Any = importlib.util.module_from_spec(SPECIFICATION)
-sys.modules["hostile"] = hostile
-SPECIFICATION.loader.exec_module(hostile)
 
 MEASURED = ("weights_hash", "healed_train", "healed_test", "utility", "utility_train", "aggregate", "selection_score")
 
 
 @dataclass(frozen=True)
 class Campaign:
-    level: str
+    level: Isolation
     folder: Path
     results: dict[str, TrialRow]
     outcomes: dict[str, str]
@@ -69,6 +61,12 @@ def processes(words: bytes) -> list[str]:
     return found
 
 
+def remains(temporary: Path) -> list[str]:
+    """Files in a temporary folder, processes that were started there, and what `forks` leaves behind."""
+    files = [str(file) for file in temporary.rglob("*")]
+    return files + processes(str(temporary).encode()) + processes(b"sleep\x0086399")
+
+
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrialRow]:
     """The honest submissions without any other."""
@@ -85,9 +83,9 @@ def campaign(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(temporary))
         results = hostile.campaign(level, folder, 2)
-    time.sleep(0.1)
-    left = [str(file) for file in temporary.rglob("*")]
-    left += processes(str(temporary).encode()) + processes(b"sleep\x0086399")
+    deadline = time.monotonic() + 10  # what was killed may take a moment to go
+    while (left := remains(temporary)) and time.monotonic() < deadline:
+        time.sleep(0.05)
     rows = {result.label: result.trial for result in results}
     return Campaign(level, folder, rows, {result.label: result.outcome for result in results}, left)
 
@@ -143,13 +141,14 @@ def test_what_it_says_is_cut_and_can_be_shown(campaign: Campaign) -> None:
 def test_a_killed_harness_keeps_what_it_stored(tmp_path: Path) -> None:
     """What the level `process` cannot prevent; `kills_the_harness` above shows that `strict` does."""
     code = (
-        f"import os, sys\nfrom pathlib import Path\nsys.path.insert(0, {str(FILE.parent)!r})\nimport hostile\n"
-        "from dataclasses import replace\n"
-        "killer, = hostile.choose(hostile.discover(hostile.HOSTILE), ['kills_the_harness'])\n"
+        "import os\nfrom dataclasses import replace\nfrom pathlib import Path\nfrom tests.boundary import hostile\n"
+        "from unlearnbench.submissions.finding import read\n"
+        "killer, = read(hostile.HOSTILE / 'kills_the_harness')\n"
         "killer = replace(killer, hyperparameters={'target': os.getpid()})\n"
         f"hostile.run('process', [*hostile.honest()[:1], killer], Path({str(tmp_path)!r}), 1)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], timeout=120, env={**os.environ, "TMPDIR": str(tmp_path)})
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", code], timeout=120, env=environment, cwd=hostile.ROOT)
     assert ended.returncode == -signal.SIGKILL
     with sqlite3.connect(tmp_path / "results.db") as connection:
         assert connection.execute("SELECT state FROM trials").fetchall() == [("finished",)]
@@ -185,7 +184,7 @@ def test_namespaces_that_are_not_permitted_are_a_refusal(monkeypatch: pytest.Mon
     real = shutil.which("bwrap", path=os.environ["PATH"].partition(":")[2])
     if real is None:
         need_strict()
-    script = f'case "$*" in *forkserver*) exec {real} "$@";; *) {refuse};; esac'
+    script = f'case "$*" in *unlearnbench.boundary.server*) exec {real} "$@";; *) {refuse};; esac'
     monkeypatch.setenv("PATH", fake(tmp_path, script))
     with pytest.raises(UsageError, match=words), Boundary("strict"):
         pass

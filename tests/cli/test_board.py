@@ -3,54 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import pytest
+from tests.cli.conftest import Call, one_sentence
+from tests.tiny import tiny_toml
 
-from unlearnbench import cli
-
-TINY = """
-name = "tiny"
-title = "Tiny"
-dataset = "digits"
-corruptions = ["poison-trigger"]
-discovery_rates = [0.5, 1.0]
-seeds = [0]
-train_size = 200
-test_size = 60
-[corruption]
-size = 20
-[model]
-width = 0.05
-[recipe]
-steps = 6
-batch_size = 50
-peak_learning_rate = 0.05
-[budget]
-steps = 2
-batch_size = 50
-learning_rate = 0.01
-"""
+SUITE = tiny_toml(discovery_rates=[0.5, 1.0])
 
 
-@pytest.fixture
-def call(capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Call the program in an empty folder; how it ended, and what it printed."""
-    monkeypatch.chdir(tmp_path)
-
-    def call_with(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main(list(arguments))
-        printed = capsys.readouterr()
-        return int(end.value.code or 0), printed.out, printed.err
-
-    return call_with
-
-
-def test_a_method_added_elsewhere_starts_from_the_same_weights(call: Any) -> None:
+def test_a_method_added_elsewhere_starts_from_the_same_weights(call: Call) -> None:
     call("new", "mine")
     call("new", "yours")
-    Path("tiny.toml").write_text(TINY)
+    Path("tiny.toml").write_text(SUITE)
     assert call("run", "tiny.toml", "--method", "mine")[0] == 0
     assert call("originals", "export", "tiny", "--out", "originals") == (0, "1 originals written to originals\n", "")
     assert call("store", "dump", "tiny", "--out", "board") == (0, "board/seed-0.jsonl written\n", "")
@@ -76,9 +39,9 @@ def test_a_method_added_elsewhere_starts_from_the_same_weights(call: Any) -> Non
     assert call("store", "recompute")[1] == "4 finished trials recomputed\n"
 
 
-def test_a_damaged_file_exits_2_and_a_conflict_1(call: Any) -> None:
+def test_a_damaged_file_exits_2_and_a_conflict_1(call: Call) -> None:
     call("new", "mine")
-    Path("tiny.toml").write_text(TINY)
+    Path("tiny.toml").write_text(SUITE)
     assert call("run", "tiny.toml", "--method", "mine")[0] == 0
     call("store", "dump", "tiny", "--out", "board")
     file = Path("board/seed-0.jsonl")
@@ -92,12 +55,6 @@ def test_a_damaged_file_exits_2_and_a_conflict_1(call: Any) -> None:
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("unlearnbench: board/seed-0.jsonl, line ")
     assert not Path("new.db").exists()
-    code, out, err = call("originals", "import", "board")
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "board/originals.json is not a readable index" in err
-    code, out, err = call("originals", "export", "tiny", "--out", "some", "--seed", "7")
-    assert (code, out, err) == (
-        2,
-        "",
-        "unlearnbench: unknown seed 7 in suite 'tiny' (all: 0)\n",
-    )
+    one_sentence(call("originals", "import", "board"), 2, "board/originals.json is not a readable index")
+    export = call("originals", "export", "tiny", "--out", "some", "--seed", "7")
+    one_sentence(export, 2, "unknown seed 7 in suite 'tiny' (all: 0)")

@@ -1,80 +1,43 @@
-"""`baseline` and `check` from the outside: what is run, what is found, and how the program ends."""
+"""`baseline`, `check` and `rerun` from the outside: what is run, what is found, and how the program ends."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from unlearnbench import cli
+from tests.cli.conftest import Call, called, one_sentence
+from tests.tiny import tiny_toml
 from unlearnbench.problems.streams import stream
 from unlearnbench.running import originals, trial
+from unlearnbench.store.store import Store
+from unlearnbench.verify import rerun
 
-TINY = """
-name = "tiny"
-title = "Tiny"
-dataset = "digits"
-corruptions = ["poison-trigger"]
-discovery_rates = [0.5, 1.0]
-seeds = [0]
-train_size = 200
-test_size = 60
-[corruption]
-size = 20
-[model]
-width = 0.05
-[recipe]
-steps = 6
-batch_size = 50
-peak_learning_rate = 0.05
-[budget]
-steps = 2
-batch_size = 50
-learning_rate = 0.01
-"""
+SUITE = tiny_toml(discovery_rates=[0.5, 1.0])
 FIRST_LINE = "        model = problem.original()\n"
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a suite, a submission, a store that it was run into, and the baseline of it."""
-    folder = tmp_path_factory.mktemp("measured")
-    (folder / "tiny.toml").write_text(TINY)
+    folder = tmp_path_factory.mktemp("checked")
+    (folder / "tiny.toml").write_text(SUITE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for arguments in (
-            ("new", "mine"),
-            ("run", "tiny.toml"),
-            ("baseline", "tiny", "--out", "baseline.csv"),
-        ):
-            with pytest.raises(SystemExit) as end:
-                cli.main(list(arguments))
-            assert not end.value.code
+        assert called("new", "mine") == 0
+        assert called("run", "tiny.toml") == 0
+        assert called("baseline", "tiny", "--out", "baseline.csv") == 0
     return folder
 
 
 @pytest.fixture
-def place(measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(checked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it to change, and to be in."""
-    shutil.copytree(measured, tmp_path / "here")
+    shutil.copytree(checked, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "here"
-
-
-@pytest.fixture
-def call(place: Path, capsys: Any) -> Callable[..., tuple[int, str, str]]:
-    """Call the program there: exit code, output, errors."""
-
-    def call_with(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main(list(arguments))
-        printed = capsys.readouterr()
-        return int(end.value.code or 0), printed.out, printed.err
-
-    return call_with
 
 
 CHECK = ("check", "tiny.toml", "--against", "baseline.csv")
@@ -88,7 +51,7 @@ def change(place: Path, more: str) -> None:
     file.write_text(text.replace(FIRST_LINE, more + FIRST_LINE))
 
 
-def test_the_same_code_run_anew_is_fine_and_leaves_only_what_was_asked_for(place: Path, call: Any) -> None:
+def test_the_same_code_run_anew_is_fine_and_leaves_only_what_was_asked_for(place: Path, call: Call) -> None:
     before = {path for path in place.rglob("*") if path.is_file()}
     code, out, err = call(*CHECK, "--summary", "s/summary.md", "--junit", "s/junit.xml")
     assert (code, out.splitlines()[-1]) == (0, "1 method compared with the baseline of tiny: no regression."), err
@@ -100,7 +63,7 @@ def test_the_same_code_run_anew_is_fine_and_leaves_only_what_was_asked_for(place
     assert 'failures="0"' in (place / "s/junit.xml").read_text()
 
 
-def test_a_harness_that_names_its_streams_otherwise_is_found(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_harness_that_names_its_streams_otherwise_is_found(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (originals, trial):
         monkeypatch.setattr(module, "stream", lambda seed, *names: stream(seed, "renamed", *names))
     code, out, _ = call(*CHECK)
@@ -108,14 +71,14 @@ def test_a_harness_that_names_its_streams_otherwise_is_found(call: Any, monkeypa
     assert "regression: mine: same numbers: the method's code is unchanged, but 2 of 2 trials give other numbers" in out
 
 
-def test_a_trial_that_newly_fails_is_found(place: Path, call: Any) -> None:
+def test_a_trial_that_newly_fails_is_found(place: Path, call: Call) -> None:
     change(place, "        assert len(problem.forget) < 20, 'too many'\n")
     code, out, _ = call(*CHECK)
     assert code == 1
     assert "regression: mine: finishes: 1 of 2 trials newly fail: raised: AssertionError: too many" in out
 
 
-def test_a_method_that_is_gone_is_found_and_a_new_one_is_not_judged(place: Path, call: Any) -> None:
+def test_a_method_that_is_gone_is_found_and_a_new_one_is_not_judged(place: Path, call: Call) -> None:
     shutil.rmtree(place / "submissions/mine")
     call("new", "yours")
     code, out, _ = call(*CHECK)
@@ -127,21 +90,19 @@ def test_a_method_that_is_gone_is_found_and_a_new_one_is_not_judged(place: Path,
     assert "yours" not in out
 
 
-def test_no_run_judges_what_is_stored(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_run_judges_what_is_stored(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unlearnbench.running.run.run_suite", None)
     code, out, _ = call("check", "--against", "baseline.csv", "--no-run")
     assert (code, out.splitlines()[-1]) == (0, "1 method compared with the baseline of tiny: no regression.")
 
 
-def test_what_a_given_database_holds_is_not_run_again_and_the_check_says_so(call: Any) -> None:
+def test_what_a_given_database_holds_is_not_run_again_and_the_check_says_so(call: Call) -> None:
     code, out, _ = call(*CHECK, "--database", "data/unlearnbench.db")
     assert code == 0
     assert "note: 2 of 2 trials were stored already: they say nothing of today's harness" in out
 
 
-def test_a_baseline_names_what_it_lacks(place: Path, call: Any) -> None:
-    import sqlite3
-
+def test_a_baseline_names_what_it_lacks(place: Path, call: Call) -> None:
     with sqlite3.connect("data/unlearnbench.db") as store:
         store.execute("delete from predictions where trial_key in (select key from trials limit 1)")
         store.execute("delete from trials where key in (select key from trials limit 1)")
@@ -169,23 +130,18 @@ def test_a_baseline_names_what_it_lacks(place: Path, call: Any) -> None:
         (("baseline", "other", "--out", "b.csv"), ("unknown suite 'other' in the store",)),
     ],
 )
-def test_mistakes_are_one_sentence(arguments: tuple[str, ...], words: tuple[str, ...], place: Path, call: Any) -> None:
-    (place / "other.toml").write_text(TINY.replace('"tiny"', '"other"'))
-    code, _, err = call(*arguments)
-    assert code == 2
-    assert err.startswith("unlearnbench: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert word in err
+def test_mistakes_are_one_sentence(arguments: tuple[str, ...], words: tuple[str, ...], place: Path, call: Call) -> None:
+    (place / "other.toml").write_text(tiny_toml(name="other"))
+    one_sentence(call(*arguments), 2, *words)
 
 
-def test_no_workers_are_not_the_default_number_of_them(call: Any) -> None:
+def test_no_workers_are_not_the_default_number_of_them(call: Call) -> None:
     code, out, err = call(*CHECK, "--workers", "0")
     assert (code, out) == (2, "")
     assert "--workers" in err
 
 
-def test_only_what_differs_from_other_submissions_is_listed(place: Path, call: Any) -> None:
+def test_only_what_differs_from_other_submissions_is_listed(place: Path, call: Call) -> None:
     for name in ("same", "edited", "retuned", "gone", "documented"):
         call("new", name)
     shutil.copytree("submissions", "old")
@@ -196,3 +152,24 @@ def test_only_what_differs_from_other_submissions_is_listed(place: Path, call: A
     call("new", "added")
     assert call("methods", "--changed-from", "old")[1].split() == ["added", "edited", "gone", "retuned"]
     assert call("methods", "--changed-from", "submissions")[1] == ""
+
+
+def test_rerun_needs_a_trial(call: Call) -> None:
+    one_sentence(call("rerun", "abc", "--database", "none.db"), 2, "no results database at none.db")
+    assert not Path("none.db").exists()
+    Store("empty.db").engine.dispose()
+    one_sentence(call("rerun", "abc", "--database", "empty.db"), 2, "the store has no trial 'abc'")
+    one_sentence(call("rerun", "../x", "--database", "empty.db"), 2, "'../x' is not a trial")
+
+
+@pytest.mark.parametrize(("different", "code"), [(False, 0), (True, 1)])
+def test_rerun_exits_1_when_a_result_differs(
+    different: bool, code: int, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store("empty.db").engine.dispose()
+    found = [rerun.Comparison("utility", 0.5, 0.4 if different else 0.5, not different)]
+    found.append(rerun.Comparison("seconds", 1.0, 2.0, None))
+    monkeypatch.setattr(rerun, "rerun", lambda *arguments, **options: found)
+    result = call("rerun", "abc", "--database", "empty.db")
+    assert result.code == code
+    assert ("Not the same: utility." if different else "The same results.") in result.out

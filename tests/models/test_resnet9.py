@@ -7,6 +7,7 @@ import itertools
 import pytest
 import torch
 from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
 
 from unlearnbench.models import ModelSpec, build
 from unlearnbench.models.resnet9 import ResNet9
@@ -28,6 +29,12 @@ def narrow(images: torch.Tensor) -> ResNet9:
 @pytest.mark.parametrize(("capacity", "parameters"), [(1.0, 2_276_224), (0.5, 940_032)])
 def test_the_published_number_of_parameters(capacity: float, parameters: int) -> None:
     assert sum(parameter.numel() for parameter in ResNet9(10, capacity=capacity).parameters()) == parameters
+
+
+def test_the_published_number_of_operations() -> None:
+    with FlopCounterMode(display=False) as counter:
+        ResNet9(10)(torch.zeros(2, 3, 32, 32))
+    assert counter.get_total_flops() / 2 == pytest.approx(2 * 0.29e9, rel=0.02)  # a multiplication and an addition
 
 
 def test_half_capacity_has_half_of_the_channels() -> None:

@@ -85,7 +85,8 @@ def attended(tokens: list[Tensor], weights: dict[str, Tensor], name: str) -> lis
             keys = [other[dim + first : dim + first + head] for other in others]
             values = [other[2 * dim + first : 2 * dim + first + head] for other in others]
             scores = [math.exp(float(query @ key) * temperature) for key in keys]
-            parts.append(sum((score * value for score, value in zip(scores, values, strict=True))) / sum(scores))
+            weighted = [score * value for score, value in zip(scores, values, strict=True)]
+            parts.append(torch.stack(weighted).sum(dim=0) / sum(scores))
         results.append(linear(torch.cat(parts), weights, f"{name}.merge"))
     return results
 

@@ -125,6 +125,6 @@ def test_at_least_one_sample_is_discovered() -> None:
 
 def test_streams_are_apart_and_pinned() -> None:
     assert stream(0, "unlearning") == 9107910188794259102
-    names = [(0, "a"), (0, "b"), (1, "a"), (0, "a", "b"), (0, "a/b")]
-    assert len({stream(seed, *path) for seed, *path in names}) == 4  # "a/b" is the path of "a" and "b"
+    names = [(0, ["a"]), (0, ["b"]), (1, ["a"]), (0, ["a", "b"]), (0, ["a/b"])]
+    assert len({stream(seed, *path) for seed, path in names}) == 4  # "a/b" is the path of "a" and "b"
     assert random_state(0, "a").permutation(10).tolist() == [2, 1, 3, 9, 6, 8, 7, 5, 0, 4]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,7 @@ def too_many(case: Case, paper: bool) -> bool:
         halves = (case.count - case.count // 2, case.count // 2)
         return any(half > (case.labels == cls).sum() for half, cls in zip(halves, case.pair, strict=True))
     if case.name == "poison-trigger" and not paper:
-        return case.count > (case.labels != case.target).sum()
+        return bool(case.count > (case.labels != case.target).sum())
     return False
 
 
@@ -125,7 +126,7 @@ def test_discovery_is_nested_exact_and_in_order(count: int, rates: list[float], 
 @given(SEEDS, SEEDS, st.sampled_from(sorted(CORRUPTIONS)))
 def test_streams_are_disjoint(one: int, other: int, name: str) -> None:
     """Each use of chance has a stream that depends on its own seed alone."""
-    uses = {
+    uses: dict[str, Callable[[Seeds], object]] = {
         "corruption": lambda seeds: random_state(seeds.corruption, "corruption", name).randint(2**31, size=4).tolist(),
         "discovery": lambda seeds: random_state(seeds.corruption, "discovery").randint(2**31, size=4).tolist(),
         "original": lambda seeds: stream(seeds.training, "original"),

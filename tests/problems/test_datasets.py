@@ -188,7 +188,7 @@ def write_folder(root: Path, size: int = 16, mode: str = "RGB", train: int = 3, 
             folder = root / part / name
             folder.mkdir(parents=True)
             for position in range(count):
-                colour = {"RGB": (200, 10 * number, position), "L": 77, "RGBA": (1, 2, 3, 128)}[mode]
+                colour: Any = {"RGB": (200, 10 * number, position), "L": 77, "RGBA": (1, 2, 3, 128)}[mode]
                 Image.new(mode, (size, size), colour).save(folder / f"{position}.png")
     return root
 

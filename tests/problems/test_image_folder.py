@@ -34,6 +34,11 @@ def remove_class(root: Path) -> None:
         (root / part / "dog").rmdir()
 
 
+def replace_by_a_file(root: Path) -> None:
+    (root / "train").rename(root / "x")
+    (root / "train").touch()
+
+
 def deep(root: Path) -> None:
     Image.fromarray(np.full((16, 16), 40000, np.uint16)).save(root / "train" / "cat" / "0.png")
 
@@ -52,7 +57,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "one class": (remove_class, "has 1 class (cat)"),
     "sixteen bits": (deep, "more than 8 bits"),
     "rectangle": (lambda root: Image.new("RGB", (16, 18)).save(root / "train/cat/0.png"), "is 16x18"),
-    "train a file": (lambda root: (root / "train").rename(root / "x") or (root / "train").touch(), "has no folder"),
+    "train a file": (replace_by_a_file, "has no folder"),
 }
 
 
@@ -88,6 +93,6 @@ def test_a_damaged_cache_is_decoded_again(root: Path, tmp_path: Path, damage: st
     (file,) = (tmp_path / "cache").glob("*.safetensors")
     content = bytearray(file.read_bytes())
     content[-1] ^= 4
-    file.write_bytes({"cut": content[:-9], "flipped": content, "empty": b""}[damage])
+    file.write_bytes(bytes({"cut": content[:-9], "flipped": content, "empty": b""}[damage]))
     _, after = load(root, None, tmp_path / "cache")
     assert all(torch.equal(before[name], after[name]) for name in before)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.tiny import toml
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.datasets import digits
 from unlearnbench.problems.grid import problems
@@ -77,21 +78,6 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-
-
-def toml(value: Any) -> str:
-    """A value as inline TOML."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return "nan" if math.isnan(value) else str(value)  # inf, -inf, 1e+308 are TOML
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{toml(str(key))} = {toml(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(toml(inner) for inner in value) + "]"
-    if isinstance(value, str):
-        return json.dumps(value.encode("utf-8", "replace").decode()).replace("\x7f", "\\u007F")
-    return value.isoformat() if isinstance(value, datetime.date) else str(value)
 
 
 def places(table: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -1,9 +1,18 @@
 import itertools
 
 import pandas as pd
+import pytest
 
 from unlearnbench.report.leaderboard import write_leaderboard
 from unlearnbench.report.wording import demonstration
+
+
+@pytest.fixture(scope="module")
+def written(small_of_module, tmp_path_factory):
+    """The folder of a leaderboard: drawing it takes seconds."""
+    folder = tmp_path_factory.mktemp("leaderboard")
+    write_leaderboard(small_of_module.engine, small_of_module.board(), folder)
+    return folder
 
 
 def test_files_are_written(small, tmp_path):
@@ -19,9 +28,8 @@ def test_files_are_written(small, tmp_path):
     assert all(path.stat().st_size > 0 for path in written)
 
 
-def test_page_says_where_the_numbers_come_from_and_what_failed(small, tmp_path):
-    write_leaderboard(small.engine, small.board(), tmp_path)
-    page = (tmp_path / "ranking.md").read_text()
+def test_page_says_where_the_numbers_come_from_and_what_failed(written):
+    page = (written / "ranking.md").read_text()
     assert page.startswith("# A small suite\n\nSuite `small`. Two seeds: a demonstration, not a ranking.\n")
     assert "2026-01-01 12:00 UTC; revision abc123; precision float32; isolation process; 2 workers; torch 2.7" in page
     assert "- `flaky`: timeout (3: random-swap at 10%, 100%)" in page
@@ -33,11 +41,10 @@ def test_page_says_where_the_numbers_come_from_and_what_failed(small, tmp_path):
     assert "## Beyond the oracle" not in page
 
 
-def test_fewer_than_three_seeds_are_a_demonstration(small, tmp_path):
+def test_fewer_than_three_seeds_are_a_demonstration(written):
     assert demonstration(1) == "One seed: a demonstration, not a ranking."
     assert demonstration(3) == ""
-    write_leaderboard(small.engine, small.board(), tmp_path)
-    for page in (tmp_path / "ranking.md", tmp_path / "site" / "index.html"):
+    for page in (written / "ranking.md", written / "site" / "index.html"):
         assert "Two seeds: a demonstration, not a ranking." in page.read_text()
 
 
@@ -79,17 +86,18 @@ def test_originals_that_learnt_nothing_are_noted(stored, tmp_path):
     assert "random-swap, seed 0/10/20, 50% capacity, memorised only 90%" in page
 
 
-def test_every_trial_is_in_the_table(small, tmp_path):
-    write_leaderboard(small.engine, small.board(), tmp_path)
-    rows = pd.read_csv(tmp_path / "trials.csv")
+def test_every_trial_is_in_the_table(written):
+    rows = pd.read_csv(written / "trials.csv")
     assert len(rows) == 48
     assert rows["state"].value_counts().to_dict() == {"finished": 42, "failed": 3, "missing": 3}
 
 
-def test_same_store_gives_the_same_bytes(small, tmp_path):
-    first = write_leaderboard(small.engine, small.board(), tmp_path / "a")
-    second = write_leaderboard(small.engine, small.board(), tmp_path / "b")
-    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+def test_same_store_gives_the_same_bytes(small, written, tmp_path):
+    again = {
+        path.relative_to(tmp_path): path.read_bytes()
+        for path in write_leaderboard(small.engine, small.board(), tmp_path)
+    }
+    assert again == {path.relative_to(written): path.read_bytes() for path in written.rglob("*") if path.is_file()}
 
 
 def test_only_figures_of_vanished_methods_are_removed(small, tmp_path):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,12 @@ from typing import Any
 import pytest
 import torch
 
+from tests import rows
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.tensors import load_verified, lock, save
-from unlearnbench.running import originals_files as module
 from unlearnbench.running.originals import path_of
 from unlearnbench.running.originals_files import Imported, export, import_into, stored_hashes
 from unlearnbench.store.store import Store
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "store"))
-import rows
 
 KEYS = ("a" * 64, "b" * 64)
 
@@ -140,7 +137,7 @@ def another_with_its_checksum(path: Path) -> None:
     replace(path)
     index = path.parent / "originals.json"
     content = json.loads(index.read_text())
-    content["originals"][1]["sha256"] = module._sha256(path)
+    content["originals"][1]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     index.write_text(json.dumps(content))
 
 
@@ -149,7 +146,7 @@ def pickled_with_its_checksum(path: Path) -> None:
     path.write_bytes(pickle.dumps(Bomb()))
     index = path.parent / "originals.json"
     content = json.loads(index.read_text())
-    content["originals"][1]["sha256"] = module._sha256(path)
+    content["originals"][1]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     index.write_text(json.dumps(content))
 
 

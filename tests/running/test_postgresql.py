@@ -51,7 +51,7 @@ def test_two_harnesses_share_a_database(
         assert (again.planned, again.ran) == (4, 0)
         frame = read_board(store.engine, "tiny").frame
         table = ranking(frame).set_index("method")
-        assert table.loc["bad", ["aggregate", "failed"]].tolist() == [0, 2]
+        assert table.loc[["bad"], ["aggregate", "failed"]].to_numpy().tolist() == [[0, 2]]
         with Store(str(tmp_path / "merged.db")) as file:
             assert merge(store, file).added["trials"] == 4
             assert_frame_equal(read_board(file.engine, "tiny").frame, frame)

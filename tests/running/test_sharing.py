@@ -48,7 +48,7 @@ def test_two_harnesses_run_each_trial_once_and_both_return_when_all_are_stored(
         counted = [session.scalar(select(func.count()).select_from(kind)) for kind in (TrialRow, PlannedTrialRow)]
         assert counted == [5, 10]
         assert session.scalar(select(func.count()).select_from(ClaimRow)) == 0
-        assert all(row.finished_at > row.started_at for row in session.scalars(select(RunRow)))
+        assert all(row.finished_at and row.finished_at > row.started_at for row in session.scalars(select(RunRow)))
 
 
 def test_an_item_that_another_harness_has_claimed_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:

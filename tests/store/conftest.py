@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import MetaData, create_engine, insert, select
 
+from tests.store.boards import small
+from unlearnbench.store.dump import dump
 from unlearnbench.store.migrations import FIRST_VERSION, migrate
 from unlearnbench.store.store import Store
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `rows`
 V6 = Path(__file__).parent / "v6.sql"
 
 
@@ -43,3 +43,18 @@ def first(database: str, tmp_path: Path) -> str:
     source.dispose()
     target.dispose()
     return database
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Iterator[Store]:
+    with Store(str(tmp_path / "new.db")) as store:
+        yield store
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The file of a small board."""
+    with Store(str(tmp_path / "small.db")) as store:
+        store.add(small())
+        (path,) = dump(store.engine, "small", tmp_path / "board")
+    return path

@@ -15,35 +15,18 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests import rows
 from unlearnbench.errors import HarnessError
 from unlearnbench.store import claims as module
 from unlearnbench.store.claims import Claims
-from unlearnbench.store.schema import ClaimRow, RunRow
+from unlearnbench.store.schema import ClaimRow
 from unlearnbench.store.store import Store
-
-
-def run_row(name: str) -> RunRow:
-    return RunRow(
-        id=name,
-        suite="tiny",
-        suite_specification={},
-        data_fingerprint="",
-        protocol_version=1,
-        started_at=datetime(2026, 1, 1),
-        finished_at=None,
-        versions={},
-        hardware={},
-        precision="float32",
-        isolation="process",
-        workers=1,
-        revision=None,
-    )
 
 
 @pytest.fixture
 def two(store: Store) -> Iterator[tuple[Claims, Claims]]:
     """The claims of two runs on one store."""
-    store.add([run_row("a"), run_row("b")])
+    store.add([rows.run(id="a"), rows.run(id="b")])
     with Claims(store, "a") as a, Claims(store, "b") as b:
         yield a, b
 
@@ -73,7 +56,7 @@ def test_of_many_at_once_one_gets_it(store: Store, two: tuple[Claims, Claims]) -
 
 
 def test_leaving_ends_all_claims(store: Store) -> None:
-    store.add([run_row("a")])
+    store.add([rows.run(id="a")])
 
     def stopped() -> NoReturn:
         with Claims(store, "a") as claims:
@@ -82,6 +65,15 @@ def test_leaving_ends_all_claims(store: Store) -> None:
 
     with pytest.raises(HarnessError, match="stopped"):
         stopped()
+    assert held(store) == {}
+
+
+def test_who_has_left_takes_nothing(store: Store) -> None:
+    """A thread of an interrupted run may still ask: its claim would stay as long as the process lives."""
+    store.add([rows.run(id="a")])
+    with Claims(store, "a") as claims:
+        pass
+    assert claims.take("t") == "elsewhere"
     assert held(store) == {}
 
 
@@ -107,7 +99,7 @@ def test_on_another_machine_a_claim_lapses_when_it_stops_beating(
     a, b = two
     now = [time.monotonic()]
     monkeypatch.setattr(module, "identity", lambda: "elsewhere 1 1")
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     assert (a.take("t"), b.take("t")) == ("mine", "elsewhere")
     for _ in range(5):
         now[0] += module.LAPSE - 1
@@ -119,7 +111,7 @@ def test_on_another_machine_a_claim_lapses_when_it_stops_beating(
 
 
 def test_a_run_starts_after_all_that_are_stored(store: Store) -> None:
-    store.add([run_row("a")])
+    store.add([rows.run(id="a")])
     early, late = datetime(2025, 1, 1), datetime(2027, 1, 1)
     assert store.after_all_runs(late) == late
     assert store.after_all_runs(early) > datetime(2026, 1, 1)

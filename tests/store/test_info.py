@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import rows
-
+from tests import rows
 from unlearnbench.store.info import SuiteInfo, info
 from unlearnbench.store.schema import SCHEMA_VERSION
 from unlearnbench.store.store import Store

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rows
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
+from tests import rows
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.predictions import pack
 from unlearnbench.store import merge as module
 from unlearnbench.store.merge import Conflict, merge
 from unlearnbench.store.schema import Base, OriginalRow, PlannedTrialRow, PredictionRow, RunRow, TrialRow
-from unlearnbench.store.store import Store
+from unlearnbench.store.store import Store, insert_new
 
 LATER = rows.NOW + timedelta(hours=1)
 
@@ -213,10 +213,9 @@ def test_a_merge_that_fails_adds_nothing(store: Store, other: Any, monkeypatch: 
 def test_the_source_is_read_as_of_one_moment(store: Store, other: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that goes on in the source while it is merged adds rows that refer to others that were not read."""
     source = other()
-    merge_table = module.insert_new
 
     def insert_and_meanwhile(connection: Any, table: Any, new: Any) -> None:
-        merge_table(connection, table, new)
+        insert_new(connection, table, new)
         if table.name == "runs":
             late = rows.run(id="late")
             source.add([late, rows.planned(run_id="late"), rows.trial(key="late", run_id="late")])

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import rows
 from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from tests import rows
 from unlearnbench.errors import UsageError
 from unlearnbench.store.migrations import upgrade
 from unlearnbench.store.schema import OriginalRow, RunRow, SubmissionRow, TrialRow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.training import train
 
 FOLDER = Path(__file__).parents[2] / "submissions"
-sys.path[:0] = [str(Path(__file__).parent), str(FOLDER)]  # for `arrays`, `proof`, `references`, and submissions
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +43,7 @@ class Linear(Classifier):
         logits: Tensor = self.linear(images.flatten(1))
         return logits
 
-    def widened(self) -> Linear:
+    def widened(self, shared: float = 0.5) -> Linear:
         raise NotImplementedError
 
 

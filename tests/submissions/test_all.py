@@ -1,9 +1,7 @@
-"""What holds for every submission: determinism, cost, what its docstring says."""
+"""What holds for every submission: determinism, cost, what it imports."""
 
 from __future__ import annotations
 
-import ast
-import importlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -101,17 +99,6 @@ def test_cuts_evaluates_as_many_models_as_its_search_takes(
     assert 1 <= (forward - backward) // 8 <= 81
 
 
-@pytest.mark.parametrize("label", [label for label in UNTUNED if label != "original"])
-def test_the_docstring_says_what_batchnorm_sees_and_how_many_optimizers_there_are(label: str) -> None:
-    submission = SUBMISSIONS[label]
-    assert submission.folder is not None
-    text = ast.get_docstring(ast.parse((submission.folder / f"{submission.entry.split(':')[0]}.py").read_text()))
-    trains = any("problem.optimizer(" in file.read_text() for file in submission.folder.glob("*.py"))
-    assert text is not None
-    for word in ("BatchNorm", "optimizer", "rate") if trains else ("BatchNorm",):
-        assert word.lower() in text.lower(), word
-
-
 def test_importing_a_submission_imports_no_harness_but_the_contract() -> None:
     for submission in SUBMISSIONS.values():
         assert submission.folder is not None
@@ -120,4 +107,3 @@ def test_importing_a_submission_imports_no_harness_but_the_contract() -> None:
                 line for line in file.read_text().splitlines() if line.startswith(("import unlearn", "from unlearn"))
             ]
             assert all(line.startswith("from unlearnbench import") for line in lines), file
-    assert importlib.import_module("unlearnbench.contract.method").Problem is Problem

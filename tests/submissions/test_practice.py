@@ -13,10 +13,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from arrays import SGD, accuracy, ce_gradient, inputs, original
-from references import confident_learning, detection
 from torch import Tensor
 
+from tests.submissions.arrays import SGD, accuracy, ce_gradient, inputs, original
+from tests.submissions.references import confident_learning, detection
 from unlearnbench import Classifier, ImageSet, Problem, Recipe
 from unlearnbench.models import ModelSpec, build
 

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from proof import FAULTS, Proof, Trace, assert_agree, places
-from references import (
+from torch import nn
+
+from tests.submissions.proof import FAULTS, Proof, Trace, assert_agree, places
+from tests.submissions.references import (
     bad_teacher,
     confident_learning,
     cuts,
@@ -35,9 +37,7 @@ from references import (
     scrub,
     scrub_goel,
 )
-from references.plain import forget_and_retain
-from torch import nn
-
+from tests.submissions.references.plain import forget_and_retain
 from unlearnbench import Problem, UnlearningMethod
 from unlearnbench.submissions.finding import discover
 
@@ -306,7 +306,10 @@ def test_cuts_searches_as_its_authors_do(module: Modules, residual: Problems, mo
 
 
 def test_every_submission_is_proven() -> None:
-    tests = [importlib.import_module(file.stem) for file in Path(__file__).parent.glob("test_proofs*.py")]
+    tests = [
+        importlib.import_module(f"tests.submissions.{file.stem}")
+        for file in Path(__file__).parent.glob("test_proofs*.py")
+    ]
     tables = [table for test in tests for table in vars(test).values() if isinstance(table, dict)]
     proven = {label.split(",")[0] for table in tables for label, row in table.items() if isinstance(row, Proof)}
     shipped = {item.label for item in discover(Path(__file__).parents[2] / "submissions") if item.folder}

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 import torch
-from problems import small
-from proof import FAULTS, Proof, Trace, assert_agree, places
-from references import etd, sap, ssd
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tests.submissions.problems import small
+from tests.submissions.proof import FAULTS, Proof, Trace, assert_agree, places
+from tests.submissions.references import etd, sap, ssd
 from unlearnbench import Batch, ImageSet, Problem, UnlearningMethod
-from unlearnbench.models.training import Original
+from unlearnbench.models.training import TrainOriginal
 
 Problems = Callable[..., Problem]
 Modules = Callable[..., ModuleType]
@@ -141,9 +141,9 @@ def to_train(problems: Problems, corrupted: int | None = None, **recipe: Any) ->
 
 
 TRAINED = {
-    "training of an original": Proof(lambda _: Original(), etd.trained, to_train, {}),
+    "training of an original": Proof(lambda _: TrainOriginal(), etd.trained, to_train, {}),
     "training with tied dropout": Proof(
-        lambda _: Original(), etd.trained, partial(to_train, tied_dropout=0.4, shared=1 / 3), {}
+        lambda _: TrainOriginal(), etd.trained, partial(to_train, tied_dropout=0.4, shared=1 / 3), {}
     ),
     "oracle": proof(etd.oracle, {}, "oracle:Oracle", partial(to_train, corrupted=24)),
 }

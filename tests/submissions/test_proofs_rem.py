@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 import torch
-from problems import small
-from proof import FAULTS, Proof, Trace, assert_agree, places, state
-from references import rem
 from torch import Tensor
 
+from tests.submissions.problems import small
+from tests.submissions.proof import FAULTS, Proof, Trace, assert_agree, places, state
+from tests.submissions.references import rem
 from unlearnbench import Classifier, Problem, UnlearningMethod
 from unlearnbench.models.training import train
 from unlearnbench.models.vit_small import ViTSmall

@@ -2,97 +2,28 @@
 
 from __future__ import annotations
 
-import math
-import operator
 import statistics
-import threading
-import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests.tuning.conftest import Landscape
+from tests.tuning.landscape import SIX, WIDE, goal
 from unlearnbench.errors import UsageError
-from unlearnbench.evaluation.metrics import Metrics
-from unlearnbench.evaluation.predictions import Predictions
 from unlearnbench.problems.suite import Suite, Tuning
 from unlearnbench.problems.suite_file import parse
-from unlearnbench.report.numbers.tunings import read_tunings
-from unlearnbench.report.text.rendering import tunings_as
-from unlearnbench.report.text.tables import cost_line, tries_table
 from unlearnbench.running.plan import PlannedTrial
-from unlearnbench.running.run import Progress
-from unlearnbench.running.trial import Record, Result
 from unlearnbench.store.schema import ProblemRow, RunRow, TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
 from unlearnbench.submissions.manifest import Range
-from unlearnbench.tuning.pruning import Cell, hopeless, stages
-from unlearnbench.tuning.tries import Choices, Try, choices
-from unlearnbench.tuning.tune import SPREAD, as_variant, tune
-
-Make = Callable[..., Submission]
-Landscape = Callable[[Callable[[PlannedTrial], float | None]], list[str]]
-FIELDS = "from dataclasses import dataclass\n@dataclass(frozen=True)"
-# At level 0 the original goes back; from 1 on the model answers class `level`, and 9 fails.
-BODY = """model = problem.original()
-if self.level == 9:
-    raise ValueError("nine")
-if self.level:
-    with torch.no_grad():
-        model.linear.weight.zero_()
-        model.linear.weight[self.level] = 1.0
-return model"""
-
-
-@pytest.fixture
-def patch() -> Iterator[pytest.MonkeyPatch]:
-    with pytest.MonkeyPatch.context() as context:
-        yield context
-
-
-@pytest.fixture
-def landscape(patch: pytest.MonkeyPatch) -> Landscape:
-    """Let every trial have the selection score that a function gives it, or fail; gives the keys of those that ran."""
-
-    def score(function: Callable[[PlannedTrial], float | None]) -> list[str]:
-        ran: list[str] = []
-
-        def trial(planned: PlannedTrial, *_: object) -> Record:
-            ran.append(planned.key)
-            value = function(planned)
-            result = None
-            if value is not None:
-                some = np.zeros(1, dtype=np.int64)
-                measured = Metrics(1 - value, None, None, None, None, None, 0.0, 1.0, 1.0, value)
-                result = Result(Predictions(some, some, None), measured, "0" * 64, 0.0)
-            return Record(result, None if result else "lost", None, None, None, None, None, 0.0)
-
-        patch.setattr("unlearnbench.running.executors.local.run_trial", trial)
-        return ran
-
-    return score
-
-
-@pytest.fixture
-def suite(tiny_suite: Suite) -> Suite:
-    return replace(tiny_suite, tuning=Tuning(seeds=(100,), discovery_rates=(0.5, 1.0), tries=6))
-
-
-@pytest.fixture
-def submission(make_submission: Make) -> Submission:
-    made = make_submission("levels", BODY, before=FIELDS)
-    assert made.folder is not None
-    file = made.folder / "method.py"
-    field = "class Method(UnlearningMethod):\n    level: int = 0\n    other: float = 0.5\n"
-    file.write_text(file.read_text().replace("class Method(UnlearningMethod):\n", field))
-    return replace(made, hyperparameters={"level": 0}, search={"level": Range(choices=(0, 3, 5, 9))})
+from unlearnbench.tuning.tune import SPREAD, tune
 
 
 def test_every_try_is_run_on_the_tuning_seeds_stored_and_judged(
@@ -170,18 +101,6 @@ def test_tuning_on_a_seed_of_the_suite_is_refused(tmp_path: Path) -> None:
         parse(file)
 
 
-def test_the_winner_is_a_table_to_paste() -> None:
-    best = Try({"rate": 1e-05, "passes": 3, "name": "a", "all": True, "nothing": None}, 0.5, 0.5, 3)
-    assert tomllib.loads(as_variant("digits-quick", "default", "blind", best)) == {
-        "variants": {"digits_quick": {"rate": 1e-05, "passes": 3, "name": "a", "all": True}}
-    }
-    assert tomllib.loads(as_variant("digits-quick", "less", "blind", replace(best, hyperparameters={"rate": 0.1}))) == {
-        "variants": {"less_digits_quick": {"extends": ["less"], "rate": 0.1}}
-    }
-    assert "never ranked" in as_variant("digits", "default", "oracle", best)
-    assert "oracle" in tomllib.loads(as_variant("digits", "default", "oracle", best))["variants"]
-
-
 def test_the_first_tries_are_spread_over_the_space(
     suite: Suite, submission: Submission, store: Store, tmp_path: Path, landscape: Landscape
 ) -> None:
@@ -192,24 +111,6 @@ def test_the_first_tries_are_spread_over_the_space(
     others = sorted(item.hyperparameters["other"] for item in tries if "other" in item.hyperparameters)
     assert others == [float(f"{1e-3 * 100**share:.3g}") for share in (0.25, 0.375, 0.5, 0.75, 0.875)]
     assert {item.hyperparameters["level"] for item in tries} == {0, 3}
-
-
-WIDE = {"other": Range(low=0.001, high=1.0, log=True), "level": Range(low=0, high=8)}
-SIX = Tuning(seeds=(100, 101), discovery_rates=(0.1, 0.5, 1.0))
-
-
-def goal(trial: PlannedTrial) -> float:
-    """Highest at other = 0.5 and level 8, and easier at a higher rate; the default is in the middle."""
-    other, level = (
-        trial.submission.hyperparameters.get(name, value) for name, value in (("other", 0.02), ("level", 4))
-    )
-    near = 1 - 0.1 * abs(math.log(other / 0.5)) - 0.02 * (8 - level)
-    return max(0.0, near * (0.5 + 0.3 * trial.problem.discovery_rate))
-
-
-def outcome(tries: list[Try]) -> list[Try]:
-    """Without what a clock measured."""
-    return [replace(item, seconds=None) for item in tries]
 
 
 def test_all_but_the_first_tries_are_asked_of_the_estimator(
@@ -236,89 +137,6 @@ def test_all_but_the_first_tries_are_asked_of_the_estimator(
     assert statistics.median(later[0]) > 3 * statistics.median(later[1])
 
 
-def test_hopeless_tries_are_pruned_and_cannot_win(
-    suite: Suite, submission: Submission, store: Store, tmp_path: Path, landscape: Landscape
-) -> None:
-    landscape(goal)
-    tries = tune(replace(suite, tuning=SIX), replace(submission, search=WIDE), store, tmp_path)
-    pruned = [item for item in tries if item.pruned]
-    assert pruned
-    assert tries[-len(pruned) :] == pruned, "they stand last"
-    default = next(item for item in tries if item.default)
-    assert default.trials == 6
-    for item in pruned:
-        assert 2 < item.trials < 6
-        assert item.pruned == f"below the best try on {item.trials} of {item.trials} problems"
-        assert not item.eligible
-    assert all(item.trials == 6 for item in tries if not item.pruned)
-    table = tries_table(tries, "blind")
-    assert [cell for cell in table.columns[-1].cells if cell] == [item.pruned for item in pruned]
-    with Session(store.engine) as session:
-        assert len(session.scalars(select(TrialRow)).all()) == sum(item.trials for item in tries)
-    (row,) = read_tunings(store.engine, "tiny")
-    key = operator.attrgetter("selection_score", "aggregate", "trials")
-    assert sorted(map(key, row.tries)) == sorted(map(key, tries))
-    assert [key(item) for item in row.tries if item.default] == [key(default)]
-    assert sum(item.pruned is not None for item in row.tries) == len(pruned)
-    assert row.unfinished == 0
-    assert choices(row.tries) == choices(tries)
-    text = tunings_as("markdown", store.engine, "tiny")
-    assert isinstance(text, str)
-    assert f"| levels | {len(tries)} | {len(pruned)} | {100 * default.aggregate:.1f} |" in text
-
-
-def test_stages_begin_with_the_middle_rate(suite: Suite) -> None:
-    grid = replace(suite, seeds=(7, 8), discovery_rates=(0.1, 0.5, 1.0))
-    places = [(part.discovery_rates, part.seeds) for part in stages(grid)]
-    assert places == [((rate,), (seed,)) for rate in (0.5, 1.0, 0.1) for seed in (7, 8)]
-
-
-def test_the_pruner_gives_up_only_what_is_surely_worse() -> None:
-    best: dict[Cell, float] = {("a", 0.5, seed, 0.5, "standard"): 0.5 + 0.01 * seed for seed in range(18)}
-    cells = list(best)
-
-    def part(count: int, change: float) -> dict[Cell, float]:
-        return {cell: best[cell] + change * (1 + 0.01 * place) for place, cell in enumerate(cells[:count])}
-
-    assert hopeless(best, part(6, -0.1))
-    assert not hopeless(best, part(3, -0.1)), "three problems say little"
-    assert not hopeless(best, part(6, 0.1))
-    assert not hopeless(best, part(6, 0.0))
-    mixed = part(6, -0.1) | part(3, 0.1)
-    assert not hopeless(best, mixed)
-
-
-@pytest.mark.parametrize(("after", "workers"), [(1, 1), (9, 1), (25, 3)])
-def test_an_interrupted_search_goes_on_and_ends_the_same(
-    suite: Suite, submission: Submission, tmp_path: Path, landscape: Landscape, after: int, workers: int
-) -> None:
-    ran = landscape(goal)
-    six, wide = replace(suite, tuning=SIX), replace(submission, search=WIDE)
-    with Store(str(tmp_path / "whole.db")) as store:
-        whole = tune(six, wide, store, tmp_path, workers=2)
-    uninterrupted, stop = sorted(ran), after
-    ran.clear()
-
-    def watch(progress: Progress) -> None:
-        if len(ran) >= stop and progress.done:
-            raise KeyboardInterrupt
-
-    with Store(str(tmp_path / "parts.db")) as store:
-        before = set(threading.enumerate())
-        with pytest.raises(KeyboardInterrupt):
-            tune(six, wide, store, tmp_path, workers=workers, watch=watch)
-        for thread in set(threading.enumerate()) - before:
-            thread.join()  # what was at a trial may only now have noted it as run
-        with Session(store.engine) as session:
-            stored = set(session.scalars(select(TrialRow.key)))
-        assert 0 < len(stored) < len(uninterrupted)
-        ran.clear()
-        assert outcome(tune(six, wide, store, tmp_path, workers=workers)) == outcome(whole)
-        assert sorted(stored | set(ran)) == uninterrupted
-        assert not stored & set(ran), "nothing was run again"
-        assert len(ran) == len(set(ran))
-
-
 def test_a_search_in_which_nothing_finished_has_no_winner(
     suite: Suite, submission: Submission, store: Store, tmp_path: Path, landscape: Landscape
 ) -> None:
@@ -335,21 +153,3 @@ def test_a_try_that_always_failed_stands_below_one_of_score_zero(
     landscape(lambda trial: 0.0 if trial.submission.hyperparameters["level"] == 5 else None)
     best = tune(suite, submission, store, tmp_path)[0]
     assert (best.hyperparameters, best.failed) == ({"level": 5}, 0)
-
-
-def test_what_the_blind_choice_costs() -> None:
-    tries = [
-        Try({"a": 0}, 0.3, 0.40, 6, default=True),
-        Try({"a": 1}, 0.5, 0.55, 6),
-        Try({"a": 2}, 0.4, 0.70, 6, failed=2),
-        Try({"a": 3}, 0.9, 0.99, 3, pruned="below the best try on 3 of 3 problems"),
-        Try({"a": 4}, 0.0, 0.0, 6, failed=6),
-    ]
-    found = choices(tries)
-    assert (found.default, found.blind, found.oracle) == (0.4, 0.55, 0.7)
-    assert found.cost == pytest.approx(15)
-    assert choices(tries[3:]) == Choices(None, None, None)
-    assert choices(tries[3:]).cost is None
-    assert "default 40.0%, blind choice 55.0%, oracle's choice 70.0%; the blind choice costs 15.0 points" in cost_line(
-        found
-    )

@@ -41,8 +41,8 @@ def test_it_has_a_row_for_each_record_and_says_what_is_missing(small, written):
 
 def test_it_says_where_and_by_what_code_it_was_measured(written):
     row = read(written).iloc[0]
-    expected = {"processor": "two cores", "torch": "2.7", "numpy": "", "device": "cpu", "precision": "float32"}
-    expected |= {"threads": 1, "protocol": 1, "revision": "abc123", "suite": "small"}
+    expected: dict[str, object] = {"processor": "two cores", "torch": "2.7", "numpy": "", "revision": "abc123"}
+    expected |= {"device": "cpu", "precision": "float32", "threads": 1, "protocol": 1, "suite": "small"}
     assert {column: row[column] for column in expected} == expected
     assert row["hyperparameters"] == '{"rate": 0.1, "steps": 2}'
     assert row["source_hash"] == "source of flaky"

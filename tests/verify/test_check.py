@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ CORRUPTIONS = {"low": "random-swap", "medium": "class-swap", "high": "poison-tri
 CELLS = [(regularity, rate) for regularity in CORRUPTIONS for rate in (0.1, 0.5, 1.0)]
 
 
-def trials(method: str, cells: list[tuple[str, float]] = CELLS, **changes: object) -> pd.DataFrame:
+def trials(method: str, cells: list[tuple[str, float]] = CELLS, **changes: Any) -> pd.DataFrame:
     """The rows of a method in a baseline, one a cell."""
     rows = [
         {
@@ -69,7 +71,7 @@ def verdicts(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, str]:
     return {rule: finding.verdict for rule, finding in findings(before, after).items()}
 
 
-def with_seeds(frame: pd.DataFrame, *aggregates: float, **changes: object) -> pd.DataFrame:
+def with_seeds(frame: pd.DataFrame, *aggregates: float, **changes: Any) -> pd.DataFrame:
     """The frame once for each of these numbers, a seed each, from originals of its own."""
     seeds = [
         frame.assign(

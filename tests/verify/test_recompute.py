@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
@@ -113,7 +113,7 @@ def test_predictions_that_cannot_be_used_are_named(stored: Store, tmp_path: Path
         assert (difference.trial, difference.metric, difference.recomputed) == (trial.key, "predictions", None)
         assert str(difference.stored).startswith(said)
     with stored.engine.begin() as connection:
-        connection.execute(PredictionRow.__table__.delete().where(PredictionRow.trial_key == trial.key))
+        connection.execute(delete(PredictionRow).where(PredictionRow.trial_key == trial.key))
     (difference,) = recompute(stored, tmp_path).differences
     assert (difference.metric, difference.stored) == ("predictions", "missing")
 

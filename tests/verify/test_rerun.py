@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from tests.tiny import tiny
 from unlearnbench.errors import UsageError
+from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import Suite
-from unlearnbench.problems.suite_file import parse
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.schema import Base, OriginalRow, PlannedTrialRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
@@ -23,6 +24,7 @@ from unlearnbench.verify.rerun import rerun
 
 SHIPPED = Path(__file__).parents[2] / "submissions"
 OF_TIME = {"run_id", "created_at", "seconds", "processor_seconds", "evaluation_seconds", "total_seconds"}
+SUITE = replace(tiny(), corruptions=("random-swap",), seeds=(Seeds(3, 4, 5),))
 METHOD = """from dataclasses import dataclass, replace
 import torch
 from unlearnbench import UnlearningMethod
@@ -42,20 +44,6 @@ class Method(UnlearningMethod):
 class Twice(Method):
     def unlearn(self, problem):
         return super().unlearn(replace(problem, original_weights=super().unlearn(problem).state_dict()))
-"""
-SUITE = """name = "tiny"
-title = "Tiny"
-dataset = "digits"
-corruptions = ["random-swap"]
-discovery_rates = [0.5]
-seeds = [{ corruption = 3, training = 4, unlearning = 5 }]
-train_size = 200
-test_size = 60
-corruption.size = 20
-model.width = 0.05
-recipe = { steps = 6, batch_size = 50, peak_learning_rate = 0.05, crop_padding = 1, flip = false }
-budget = { steps = 4, batch_size = 50, learning_rate = 0.01 }
-limits = { seconds = 60, memory_gib = 4 }
 """
 
 
@@ -95,10 +83,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
         '[variants.twice]\nentry = "method:Twice"\n'
     )
     (place / "method.py").write_text(METHOD)
-    (folder / "tiny.toml").write_text(SUITE)
     submission = replace(read(place)[0], variant="try_1", hyperparameters={"scale": 0.02})
     with Store(str(folder / "results.db")) as store:
-        run_suite(parse(folder / "tiny.toml"), [submission], store, folder / "data", workers=1)
+        run_suite(SUITE, [submission], store, folder / "data", workers=1)
     return folder
 
 
@@ -143,7 +130,7 @@ def test_a_record_is_repeated_and_nothing_is_stored(store: Store, stored: str, f
 
 def test_a_record_of_a_variant_with_another_class_is_repeated(store: Store, folder: Path) -> None:
     twice = read(folder / "submissions" / "noisy")[1]
-    run_suite(parse(folder / "tiny.toml"), [twice], store, folder / "data", workers=1)
+    run_suite(SUITE, [twice], store, folder / "data", workers=1)
     with Session(store.engine) as session:
         query = select(TrialRow.key).join(SubmissionRow, SubmissionRow.key == TrialRow.submission_key)
         key = session.scalars(query.where(SubmissionRow.variant == "twice")).one()

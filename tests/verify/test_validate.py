@@ -17,7 +17,7 @@ def test_the_template_passes_unchanged(tmp_path: Path) -> None:
     (check,) = validate(folder)
     assert check.ok, check.reason
     assert check.label == "my_method"
-    assert 0 < check.seconds < 30
+    assert check.seconds > 0
     assert sorted(file.name for file in folder.iterdir()) == ["method.py", "submission.toml"]
 
 

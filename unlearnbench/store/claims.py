@@ -8,6 +8,7 @@ that time does the trial a second time for nothing; the store keeps the first re
 
 from __future__ import annotations
 
+import threading
 import time
 from types import TracebackType
 from typing import Literal, Self
@@ -29,13 +30,15 @@ Answer = Literal["mine", "stored", "elsewhere"]
 
 
 class Claims:
-    """The claims of one run; on leaving, all of them end. `take` is thread-safe."""
+    """The claims of one run; on leaving, all of them end and no more are taken. `take` is thread-safe."""
 
     def __init__(self, store: Store, run_id: str):
         self._store, self._run_id = store, run_id
         self._seen: dict[str, tuple[str, int, float]] = {}
         """By trial: whose claim, its beat, and since when it has been seen at that beat."""
         self._last_beat = time.monotonic()
+        self._left = False
+        self._lock = threading.Lock()  # a thread that outlives the run must not take a claim that nobody ends
 
     def __enter__(self) -> Self:
         with Session(self._store.engine) as session:
@@ -49,7 +52,8 @@ class Claims:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with writing(self._store.engine) as connection:
+            with self._lock, writing(self._store.engine) as connection:
+                self._left = True
                 connection.execute(delete(ClaimRow).where(ClaimRow.run_id == self._run_id))
         except HarnessError:
             if error is None:
@@ -61,7 +65,9 @@ class Claims:
         claim = {"trial_key": key, "run_id": self._run_id, "process": identity(), "beat": 0}
         for _ in range(2):
             try:
-                with writing(self._store.engine) as connection:
+                with self._lock, writing(self._store.engine) as connection:
+                    if self._left:
+                        return "elsewhere"
                     connection.execute(insert(ClaimRow).values(claim))
                     # Asked with the claim in: who stores a record ends its claim after that, so none can slip between.
                     if connection.scalar(select(TrialRow.key).where(TrialRow.key == key)) is None:

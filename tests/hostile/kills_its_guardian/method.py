@@ -13,7 +13,7 @@ from unlearnbench import Problem, UnlearningMethod
 def parent(of: int | str = "self") -> int:
     """The number of a process's parent; only those of the harness are touched."""
     found = int(Path(f"/proc/{of}/stat").read_text().rpartition(")")[2].split()[1])
-    if found == 0 or b"forkserver" not in Path(f"/proc/{found}/cmdline").read_bytes():
+    if found == 0 or b"unlearnbench.boundary.server" not in Path(f"/proc/{found}/cmdline").read_bytes():
         raise ProcessLookupError("no process of the harness in sight")
     return found
 

@@ -1,11 +1,6 @@
-import sys
-from pathlib import Path
-
 import pytest
 
 from unlearnbench.report.numbers.board import read_board
-
-sys.path.insert(0, str(Path(__file__).parent))  # for `looks`
 
 
 @pytest.fixture

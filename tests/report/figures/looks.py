@@ -9,8 +9,10 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -29,6 +31,11 @@ def mesh(axis: Axes) -> QuadMesh:
 def cells(axis: Axes) -> np.ndarray:
     """The numbers behind the colours; nan where there is no colour."""
     return np.ma.filled(np.ma.asarray(mesh(axis).get_array(), dtype=float), np.nan)
+
+
+def hatched(axis: Axes) -> set[tuple[float, float]]:
+    """The corners of the cells that are hatched: column and row."""
+    return {patch.get_xy() for patch in axis.patches if isinstance(patch, Rectangle) and patch.get_hatch()}
 
 
 def numbers(axis: Axes) -> list[str]:
@@ -50,9 +57,9 @@ def drawn_texts(figure: Figure) -> list[tuple[str, float, Bbox]]:
     found: dict[int, tuple[str, float, Bbox]] = {}
     draw = Text.draw
 
-    def recorded(self: Text, renderer: object) -> None:
+    def recorded(self: Text, renderer: RendererBase) -> None:
         if self.get_visible() and self.get_text().strip():
-            found[id(self)] = (self.get_text(), self.get_fontsize(), self.get_window_extent(renderer))
+            found[id(self)] = (self.get_text(), float(self.get_fontsize()), self.get_window_extent(renderer))
         draw(self, renderer)
 
     with patch.object(Text, "draw", recorded):

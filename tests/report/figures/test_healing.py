@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from looks import grid, legend
 from scipy import stats
 
+from tests.report.figures.looks import grid, legend
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import healing_scatter
 

@@ -1,8 +1,8 @@
 """How figures look: one font size, nothing covered, nothing cut off, whatever there is to show."""
 
 import pytest
-from looks import ALL, drawn_texts, grid, overlaps, spoiled
 
+from tests.report.figures.looks import ALL, drawn_texts, grid, overlaps, spoiled
 from unlearnbench.report.figures import (
     FONT_SIZE,
     best_lines,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from looks import ALL, cells, grid, labels, legend, mesh, numbers, panels, spoiled, top
 
+from tests.report.figures.looks import ALL, cells, grid, hatched, labels, legend, mesh, numbers, panels, spoiled, top
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import choose_pairs, detail, map_figure, maps, tied_dropout
 from unlearnbench.report.numbers.frames import map_of
@@ -55,7 +55,7 @@ def test_marks_are_explained_where_they_occur(frame):
     axis = panels(map_figure(frame, "flaky"))[0]
     assert numbers(axis) == ["30", "30", "30", "15"]
     assert len([line for line in axis.lines if line.get_markersize() == 7]) == 1  # low at 100%
-    assert [patch.get_xy() for patch in axis.patches if patch.get_hatch()] == [(0, 0)]  # high at 10%
+    assert hatched(axis) == {(0, 0)}  # high at 10%
 
 
 def test_detail_has_five_metrics_beside_the_original(frame):
@@ -83,11 +83,10 @@ def test_where_all_is_discovered_nothing_is_undiscovered_and_that_is_not_a_missi
     # Of an original nothing is discovered: it is as healed there as anywhere.
     assert numbers(undiscovered) == ["15.0", "40.0", "15.0", "30.0", "15.0", "20.0"]
     assert np.isnan(cells(undiscovered)[:, 2]).all()
-    assert not [patch for patch in undiscovered.patches if patch.get_hatch()]
+    assert hatched(undiscovered) == set()
     assert legend(figure) == []
     spoilt = panels(detail(spoiled(grid()), "good"))[1]
-    hatched = {patch.get_xy() for patch in spoilt.patches if patch.get_hatch()}
-    assert hatched == {(3, 0), (3, 1), (3, 2)}  # what was not run stays hatched
+    assert hatched(spoilt) == {(3, 0), (3, 1), (3, 2)}  # what was not run stays hatched
 
 
 def test_a_figure_of_fewer_than_three_seeds_says_that_it_is_a_demonstration(both):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from looks import ALL, grid, labels, legend, spoiled
 from matplotlib.container import ErrorbarContainer
 from scipy import stats
 
+from tests.report.figures.looks import ALL, grid, labels, legend, spoiled
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import best_lines, rates
 
@@ -27,7 +27,7 @@ def dots(axis, index=0):
         for line in axis.lines
         if line.get_marker() == "." and line.get_color() == curves(axis)[index].lines[0].get_color()
     ]
-    found = {}
+    found: dict[float, list[float]] = {}
     for x, y in zip(line.get_xdata().round(), line.get_ydata(), strict=True):
         found.setdefault(x, []).append(y)
     return found
@@ -78,7 +78,8 @@ def test_the_seeds_stand_beside_every_interval():
     axis = rates(frame, ["a", "b"]).axes[0]
     for index, method in enumerate(("a", "b")):
         own = frame[(frame["method"] == method) & (frame["corruption"] == "poison-trigger")]
-        expected = {round(100 * rate): 100 * cell["aggregate"] for rate, cell in own.groupby("discovery_rate")}
+        points = own.assign(rate=(100 * own["discovery_rate"]).round(), points=100 * own["aggregate"])
+        expected = points.groupby("rate")["points"].agg(list).to_dict()
         found = dots(axis, index)
         assert found.keys() == expected.keys()
         assert all(sorted(found[rate]) == pytest.approx(sorted(expected[rate])) for rate in expected)
@@ -125,7 +126,7 @@ def test_failed_trials_count_as_zero_and_all_that_is_not_whole_is_marked():
     marked = {
         line.get_marker() if line.get_marker() == "x" else "hollow": line.get_xdata().round().tolist()
         for line in axis.lines
-        if len(line.get_xdata()) and (line.get_marker() == "x" or line.get_markerfacecolor() == "white")
+        if np.size(line.get_xdata()) and (line.get_marker() == "x" or line.get_markerfacecolor() == "white")
     }
     assert marked == {"x": [70.0, 90.0], "hollow": [50.0]}
     assert legend(figure)[2:] == ["with failed trials (= 0)", "some not run"]

@@ -1,7 +1,8 @@
 import re
 
-from looks import labels
+from matplotlib.colors import to_rgba
 
+from tests.report.figures.looks import labels
 from unlearnbench.report.figures import regions
 from unlearnbench.report.figures.regions import PRIOR_WORK, TITLE
 
@@ -24,7 +25,7 @@ def test_every_region_covers_its_cells_and_no_other():
             for regularity, row in rows.items()
             for rate in range(10, 101, 10)
             if patch.get_path().contains_point(
-                patch.get_patch_transform().inverted().transform((rate / 10 - 0.5, row + 0.5))
+                tuple(patch.get_patch_transform().inverted().transform((rate / 10 - 0.5, row + 0.5)))
             )
         }
         lowest, highest = region.rates
@@ -49,8 +50,8 @@ def test_regions_differ_without_colour_and_are_explained():
 def test_hatches_are_opaque_and_solid_in_every_format():
     for patch in regions().axes[0].patches:
         if patch.get_hatch():
-            assert patch.get_edgecolor()[3] == 1.0
-            assert (patch.get_facecolor()[3], patch.get_alpha(), patch.get_linestyle()) == (0.0, None, "solid")
+            assert to_rgba(patch.get_edgecolor())[3] == 1.0
+            assert (to_rgba(patch.get_facecolor())[3], patch.get_alpha(), patch.get_linestyle()) == (0.0, None, "solid")
 
 
 def test_every_source_can_be_found():

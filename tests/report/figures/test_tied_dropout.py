@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from looks import cells, grid, legend, mesh, numbers, panels, spoiled
 from matplotlib.colors import to_hex
 
+from tests.report.figures.looks import cells, grid, hatched, legend, mesh, numbers, panels, spoiled
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import choose_pairs, ranked_pairs, tied_dropout
 from unlearnbench.report.figures.tied_dropout import MINUS, differences, signed
@@ -37,7 +37,7 @@ def test_failures_on_one_side_mark_the_difference(both):
 def test_missing_cells_have_no_difference():
     frame = spoiled(grid(kinds=KINDS), "good on tied dropout")
     *_, difference = panels(tied_dropout(frame, choose_pairs(frame)))
-    assert {patch.get_xy() for patch in difference.patches if patch.get_hatch()} == {(2, 0), (2, 1), (2, 2)}
+    assert hatched(difference) == {(2, 0), (2, 1), (2, 2)}
     values = cells(difference)
     assert np.isnan(values[:, 2]).all()
     assert len(numbers(difference)) == 3 * 9

@@ -9,7 +9,8 @@ import pytest
 from unlearnbench import Budget, Recipe
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Originals, Tuning
-from unlearnbench.report.numbers.board import Part, Stale, counted, incomplete, runs_of, shown
+from unlearnbench.report.numbers.board import Part, counted, incomplete, runs_of, shown
+from unlearnbench.report.numbers.current import Stale
 
 CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
 RECIPE = Recipe(steps=10, batch_size=10, peak_learning_rate=0.1)

@@ -1,11 +1,9 @@
-import io
-
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 from scipy import stats
 
+from tests.report.terminal import printed
 from unlearnbench.errors import UsageError
 from unlearnbench.report.numbers.comparison import comparison
 from unlearnbench.report.text.compared import difference_map, map_sheet, overview_sheet, signed
@@ -31,12 +29,6 @@ def four(stored):
 def part(table: pd.DataFrame, corruption: str, rate: float | None = None) -> pd.Series:
     rates = table["discovery_rate"].isna() if rate is None else table["discovery_rate"] == rate
     return table[(table["corruption"] == corruption) & rates].iloc[0]
-
-
-def printed(table) -> str:
-    console = Console(width=80, file=io.StringIO())
-    console.print(table)
-    return console.file.getvalue()
 
 
 def test_differences_by_hand(frame):

@@ -11,7 +11,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.numbers.table import JSON_COLUMNS, table_of, write
+from unlearnbench.report.numbers.table import JSON_COLUMNS
 
 
 @pytest.fixture

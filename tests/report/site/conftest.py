@@ -1,8 +1,14 @@
-"""Sites of two small suites: one with everything that a submission could write to do harm, one with ranks."""
+"""Sites of two small suites: one with everything that a submission could write to do harm, one with ranks.
+
+And a browser to see them: headless Chromium with a profile of its own, one session for all tests.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +17,7 @@ import pytest
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.orm import Session
 
+from tests.report.site.browsing import media, screen
 from unlearnbench import Recipe
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.report.numbers.board import Board, read_board
@@ -105,3 +112,46 @@ def add_seeds(stored: Any, seeds: range) -> None:
                 else:
                     changed |= {"training_seed": 10 + new, "weights_hash": f"weights of {changed['key']}"}
                 session.add(type(row)(**values | changed))
+
+
+FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--disable-quic", "--disable-dev-shm-usage"),
+)
+
+
+@pytest.fixture(scope="session")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromedriver = shutil.which("chromedriver")
+    if chromium is None or chromedriver is None:
+        message = "chromium and chromedriver are not installed"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(session: Any, sites: Path) -> Iterator[Any]:
+    """The browser on a light desktop screen; after each test nothing was complained of and no request had left."""
+    session.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    screen(session, 1280, 900)
+    media(session)
+    session.get_log("performance")
+    yield session
+    assert session.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in session.get_log("performance")]
+    requests = [item["params"]["request"]["url"] for item in messages if item["method"] == "Network.requestWillBeSent"]
+    assert requests
+    assert [url for url in requests if not url.startswith((sites.as_uri() + "/", "data:"))] == []

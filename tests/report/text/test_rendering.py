@@ -3,8 +3,8 @@ import io
 
 import numpy as np
 import pytest
-from rich.console import Console
 
+from tests.report.terminal import printed
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.report.text.rendering import comparison_as, ranking_as, write
@@ -25,11 +25,7 @@ def board(stored):
 
 
 def text_of(content) -> str:
-    if isinstance(content, str):
-        return content
-    console = Console(width=80, file=io.StringIO())
-    console.print(*content, sep="\n")
-    return console.file.getvalue()
+    return content if isinstance(content, str) else printed(*content)
 
 
 # Eight values 2 points apart: the standard deviation is sqrt(24), times 0.8 of utility 3.92; t is 2.36, so +- 3.3.

@@ -21,13 +21,14 @@ from ray.cluster_utils import Cluster
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
+from tests.submission import NOTHING, TUNE
+from tests.tiny import tiny_toml
 from unlearnbench.cli import main
 from unlearnbench.errors import HarnessError, UsageError
-from unlearnbench.problems.datasets import digits
 from unlearnbench.problems.suite import Limits, Originals, Suite
 from unlearnbench.running.executors import Start, node
 from unlearnbench.running.executors.local import local
-from unlearnbench.running.executors.ray import _hardware, _precision, _room, cluster
+from unlearnbench.running.executors.ray import cluster
 from unlearnbench.running.run import Progress, RunSummary, run_suite
 from unlearnbench.store.schema import Base, OriginalRow, PredictionRow, ProblemRow, RunRow, TrialRow
 from unlearnbench.store.store import Store
@@ -35,41 +36,10 @@ from unlearnbench.submissions.finding import Submission
 from unlearnbench.system import machine
 
 Make = Callable[..., Submission]
-NOTHING = "return problem.original()"
-TUNE = """model = problem.original()
-optimizer = problem.optimizer(model)
-for batch in problem.retain.batches(problem.budget.steps):
-    loss = torch.nn.functional.cross_entropy(model(batch.images), batch.labels)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-return model"""
 MEASURED = {
     # times; paths in tracebacks
     *("run_id", "created_at", "seconds", "processor_seconds", "total_seconds", "evaluation_seconds", "detail"),
 }
-TINY = """
-name = "tiny"
-title = "Tiny"
-dataset = "digits"
-corruptions = ["random-swap"]
-discovery_rates = [0.5]
-seeds = [0]
-train_size = 200
-test_size = 60
-[corruption]
-size = 20
-[model]
-width = 0.05
-[recipe]
-steps = 6
-batch_size = 50
-peak_learning_rate = 0.05
-[budget]
-steps = 4
-batch_size = 50
-learning_rate = 0.01
-"""
 STORE_BYTES = 80 * 2**20  # the least that Ray takes
 PATIENCE = 120.0
 
@@ -130,8 +100,12 @@ def worker_of(trial: int) -> int:
     return parent(parent(parent(trial)))
 
 
+def vanished(path: Path) -> bool:
+    return not path.exists()
+
+
 def gone(pid: int) -> bool:
-    return not Path(f"/proc/{pid}").exists()
+    return vanished(Path(f"/proc/{pid}"))
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -176,6 +150,7 @@ def test_all_records_equal_those_of_this_machine_and_only_this_process_opens_the
         (row,) = session.scalars(select(RunRow))
         assert (row.workers, row.hardware["nodes"]) == (2, 2)
         assert row.hardware.items() >= machine.hardware("cpu").items()
+        assert row.finished_at is not None
         assert all(row.started_at < trial.created_at < row.finished_at for trial in session.scalars(select(TrialRow)))
 
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "ray" / "originals").glob("*.safetensors")}
@@ -267,9 +242,9 @@ def test_a_killed_harness_takes_its_trials_and_their_folders_with_it(
     harness.wait()
     for line in note.read_text().splitlines():
         pid, _, folder = line.partition(" ")
-        until(lambda pid=pid: gone(int(pid)))
+        until(partial(gone, int(pid)))
         kept = next(path for path in Path(folder).parents if path.name.startswith("unlearnbench-"))
-        until(lambda kept=kept: not kept.exists())
+        until(partial(vanished, kept))
 
 
 def test_a_node_with_other_software_is_refused(
@@ -299,7 +274,7 @@ def test_the_command_line_runs_strict_trials_there(
     nodes: Cluster, make_submission: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_submission("looks", f"assert not os.path.exists({str(tmp_path)!r}), 'seen'\n{NOTHING}")
-    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "tiny.toml").write_text(tiny_toml())
     folders = [f"--{name}={tmp_path / name}" for name in ("database", "data", "submissions")]
     with pytest.raises(SystemExit) as ended:
         main(["run", str(tmp_path / "tiny.toml"), "--executor", "ray", "--isolation", "strict", *folders])
@@ -320,64 +295,9 @@ def test_a_cluster_without_room_for_a_trial_is_refused(
         run(tiny_suite, submissions, tmp_path, partial(cluster, gpus_per_trial=0.25))
 
 
-def test_a_submission_that_changed_meanwhile_is_refused(make_submission: Make, tmp_path: Path) -> None:
-    submission = make_submission("nothing", NOTHING)
-    assert submission.folder is not None
-    files = node.contents(submission.folder)
-    assert node.contents(node._submission(tmp_path / submission.source_hash / submission.name, files)) == files
-    with pytest.raises(HarnessError, match="the files of a submission have changed since the run began: start it"):
-        node._submission(tmp_path / ("f" * 64), files)
-
-
 def test_an_installed_method_that_a_node_does_not_have_is_refused(
     nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path
 ) -> None:
     absent = replace(make_submission("absent", NOTHING), folder=None, entry="nowhere:Method")
     with pytest.raises(HarnessError, match=r"on node .+: the installed method 'absent' is not here, or another"):
         run(tiny_suite, [absent], tmp_path, cluster)
-
-
-def test_no_cluster_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:
-    for address in ("127.0.0.1:1", "ray://head:10001", "nowhere"):
-        monkeypatch.setenv("RAY_ADDRESS", address)
-        monkeypatch.setattr(ray, "is_initialized", lambda: False)
-        with (
-            pytest.raises(UsageError, match=r"no Ray cluster was found \(.+\): start one \(`ray start --head`\), or"),
-            cluster(tiny_suite, digits(), "process", None),
-        ):
-            pass
-
-
-def test_without_ray_it_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "unlearnbench.running.executors.ray")
-    with pytest.raises(SystemExit) as ended:
-        main(["run", "digits", "--executor", "ray"])
-    assert ended.value.code == 2
-    errors = capsys.readouterr().err
-    assert "--executor ray needs Ray" in errors
-    assert "pip install 'unlearnbench[ray]'" in errors
-    assert len(errors.strip().splitlines()) == 1
-
-
-def test_the_room_of_a_node() -> None:
-    assert _room({"CPU": 8.0}, 1, 0) == 8
-    assert _room({"CPU": 8.0}, 3, 0) == 2
-    assert _room({"CPU": 8.0, "GPU": 2.0}, 1, 0.25) == 8
-    assert _room({"CPU": 8.0, "GPU": 2.0}, 1, 0.4) == 4
-    assert _room({"CPU": 8.0, "GPU": 4.0}, 1, 2) == 2
-    assert _room({"CPU": 8.0}, 1, 1) == 0
-    assert _room({}, 1, 0) == 0
-
-
-def test_what_nodes_say_is_put_together() -> None:
-    facts = [
-        node.Facts("a (1)", "bfloat16", {"processor": "new", "cores": 4}),
-        node.Facts("b (2)", "bfloat16", {"processor": "old", "cores": 4}),
-    ]
-    assert _precision(facts) == "bfloat16"
-    assert _hardware(facts) == {"processor": "new, old", "cores": 4, "nodes": 2}
-    with pytest.raises(HarnessError, match=r"\(bfloat16 on node a \(1\), float32 on node b \(2\)\): set `precision`"):
-        _precision([facts[0], replace(facts[1], precision="float32")])

@@ -6,9 +6,9 @@ With `decay` the rate is Goel et al.'s.
 from __future__ import annotations
 
 import torch
-from proof import Trace, state
 
-from references.plain import SGD, Samples, everything, is_found, one_pass, original
+from tests.submissions.proof import Trace, state
+from tests.submissions.references.plain import SGD, Samples, everything, is_found, one_pass, original
 from unlearnbench import Problem
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from proof import Trace
 
-from references import retrain
-from references.detect_retrain import without
-from references.plain import everything, is_found
+from tests.submissions.proof import Trace
+from tests.submissions.references import retrain
+from tests.submissions.references.detect_retrain import without
+from tests.submissions.references.plain import everything, is_found
 from unlearnbench import Problem
 
 

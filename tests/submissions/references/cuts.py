@@ -11,11 +11,11 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from proof import State, Trace, state
 from torch import Tensor, nn
 from torch.nn import functional
 
-from references.plain import SGD, accuracy, forget_and_retain, one_pass, original
+from tests.submissions.proof import State, Trace, state
+from tests.submissions.references.plain import SGD, accuracy, forget_and_retain, one_pass, original
 from unlearnbench import Problem
 
 Array = NDArray[np.float64]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from proof import Trace
-
-from references import detection, finetune
-from references.detect_retrain import without
+from tests.submissions.proof import Trace
+from tests.submissions.references import detection, finetune
+from tests.submissions.references.detect_retrain import without
 from unlearnbench import Problem
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from proof import Trace
 
-from references import detection, retrain
+from tests.submissions.proof import Trace
+from tests.submissions.references import detection, retrain
 from unlearnbench import Problem
 
 

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from torch import nn
 from torch.nn import functional
 
-from references.plain import everything, is_found, original
+from tests.submissions.references.plain import everything, is_found, original
 from unlearnbench import Problem
 
 Array = NDArray[np.float64]

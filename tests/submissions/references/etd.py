@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from proof import State, Trace, state
 from torch import Tensor, nn
 from torch.nn import functional
 
-from references.plain import SGD, everything, original
+from tests.submissions.proof import State, Trace, state
+from tests.submissions.references.plain import SGD, everything, original
 from unlearnbench import Classifier, Problem, tied_gates
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from proof import Trace, state
 from torch.nn import functional
 
-from references.plain import SGD, Samples, accuracy, forget_and_retain, one_pass, original
+from tests.submissions.proof import Trace, state
+from tests.submissions.references.plain import SGD, Samples, accuracy, forget_and_retain, one_pass, original
 from unlearnbench import Problem
 
 

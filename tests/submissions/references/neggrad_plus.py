@@ -5,10 +5,10 @@ Epochs are passes over D_r. The forget batches go round and round; each epoch be
 
 from __future__ import annotations
 
-from proof import Trace, state
 from torch.nn import functional
 
-from references.plain import SGD, forget_and_retain, one_pass, original
+from tests.submissions.proof import Trace, state
+from tests.submissions.references.plain import SGD, forget_and_retain, one_pass, original
 from unlearnbench import Problem
 
 

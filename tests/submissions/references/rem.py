@@ -10,11 +10,11 @@ from copy import deepcopy
 from typing import Literal
 
 import torch
-from proof import State, Trace, state
 from torch import Tensor
 from torch.nn import functional
 
-from references.plain import SGD, Samples, everything, is_found
+from tests.submissions.proof import State, Trace, state
+from tests.submissions.references.plain import SGD, Samples, everything, is_found
 from unlearnbench import Problem, tied_gates
 
 Name = Literal["REM", "NPOREMMOD", "NPORT", "REMGEN", "REMIDEAL", "REMMOD"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from proof import Trace, state
 from torch.nn import functional
 
-from references.plain import SGD, forget_and_retain, one_pass
+from tests.submissions.proof import Trace, state
+from tests.submissions.references.plain import SGD, forget_and_retain, one_pass
 from unlearnbench import Problem
 
 

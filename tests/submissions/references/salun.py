@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from proof import Trace, state
 from torch.nn import functional
 
-from references.plain import SGD, Samples, forget_and_retain, one_pass, original
+from tests.submissions.proof import Trace, state
+from tests.submissions.references.plain import SGD, Samples, forget_and_retain, one_pass, original
 from unlearnbench import Problem
 
 

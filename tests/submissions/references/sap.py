@@ -6,11 +6,11 @@ The released formulas, on the samples that the project trusts: those of D_tr wit
 from __future__ import annotations
 
 import torch
-from proof import Trace, state
 from torch import Tensor, nn
 from torch.nn import functional
 
-from references.plain import everything, original
+from tests.submissions.proof import Trace, state
+from tests.submissions.references.plain import everything, original
 from unlearnbench import Problem
 
 

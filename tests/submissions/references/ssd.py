@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from proof import Trace, state
 from torch import Tensor, nn
 
-from references.plain import Samples, accuracy, everything, forget_and_retain, one_pass, original
+from tests.submissions.proof import Trace, state
+from tests.submissions.references.plain import Samples, accuracy, everything, forget_and_retain, one_pass, original
 from unlearnbench import Problem
 
 Array = NDArray[np.float64]

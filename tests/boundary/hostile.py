@@ -1,4 +1,4 @@
-"""Run all hostile submissions of tests/hostile and print what became of them: python benchmarks/hostile.py"""
+"""All submissions of tests/hostile and what they end with: `python -m tests.boundary.hostile` prints a table."""
 
 from __future__ import annotations
 
@@ -18,33 +18,19 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from unlearnbench import Budget, Recipe
+from tests.tiny import tiny
 from unlearnbench.boundary.isolation import LEVELS, Isolation
-from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
+from unlearnbench.problems.suite import Limits
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.schema import SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission, choose, discover
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HOSTILE = ROOT / "tests" / "hostile"
 HONEST = ("original", "finetune", "retrain")
 
-SUITE = Suite(
-    name="hostile",
-    title="Hostile submissions",
-    dataset="digits",
-    corruptions=("poison-trigger",),
-    discovery_rates=(0.5,),
-    seeds=(0,),
-    train_size=200,
-    test_size=60,
-    corruption=CorruptionSettings(size=20),
-    model=Model(width=0.05),
-    recipe=Recipe(steps=6, batch_size=50, peak_learning_rate=0.05, crop_padding=1, flip=False),
-    budget=Budget(steps=4, batch_size=50, learning_rate=0.01),
-    limits=Limits(seconds=8, memory_gib=2),
-)
+SUITE = replace(tiny(), name="hostile", title="Hostile submissions", limits=Limits(seconds=8, memory_gib=2))
 
 FINISHED = "finished"
 TIMEOUT = "timeout: over 8 s"

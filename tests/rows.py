@@ -19,6 +19,12 @@ from unlearnbench.store.schema import (
     TrialRow,
 )
 
+MEASURED = (
+    *("healed_train", "healed_discovered", "healed_undiscovered", "healed_test", "utility", "utility_train"),
+    *("misled_discovered", "misled_undiscovered", "attack_success"),
+    *("aggregate", "selection_score", "evaluation_seconds", "weights_hash"),
+)
+"""What only a finished trial has."""
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901)
 
 
@@ -150,12 +156,8 @@ def trial(**changes: Any) -> TrialRow:
 
 def failed(**changes: Any) -> TrialRow:
     """A trial that ended with an error: it has no metrics."""
-    measured = ("healed_train", "healed_discovered", "healed_undiscovered", "healed_test", "utility", "utility_train")
-    measured = (*measured, "misled_discovered", "misled_undiscovered", "attack_success")
-    nothing = dict.fromkeys((*measured, "aggregate", "selection_score", "evaluation_seconds", "weights_hash"))
-    return trial(
-        **nothing | {"state": "failed", "reason": "raised: ValueError: no", "detail": "Traceback ..."} | changes
-    )
+    ended = {"state": "failed", "reason": "raised: ValueError: no", "detail": "Traceback ..."}
+    return trial(**dict.fromkeys(MEASURED) | ended | changes)
 
 
 def prediction(classes: list[int] | None = None, **changes: Any) -> PredictionRow:

@@ -1,0 +1,55 @@
+"""The verbs of authors: new, validate, methods, suites."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Call, one_sentence
+from tests.tiny import tiny_toml
+from unlearnbench.verify import validate
+
+
+@pytest.mark.parametrize("name", ["Mine", "1st", "my-method", "../mine", "", "mine\n"])
+def test_bad_name(name: str, call: Call) -> None:
+    result = call("new", name)
+    assert result.code == 2
+    assert "is not a name of a method" in result.err
+    assert not Path("submissions").exists()
+
+
+def test_a_taken_name_is_refused(call: Call) -> None:
+    assert call("new", "mine").code == 0
+    Path("submissions/mine/method.py").write_text("my work")
+    one_sentence(call("new", "mine"), 2, "submissions/mine exists already")
+    assert Path("submissions/mine/method.py").read_text() == "my work"
+
+
+def test_validate_needs_a_submission(call: Call) -> None:
+    one_sentence(call("validate", "nothing"), 2, "nothing holds no submission.toml")
+
+
+def test_validate_exits_1_when_a_variant_fails(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = [validate.Check("mine", 0.5, None), validate.Check("mine/slow", 60.0, "timeout: over 60 s")]
+    monkeypatch.setattr(validate, "validate", lambda path: checks)
+    result = call("validate", "mine")
+    assert result.code == 1
+    assert result.out == "mine: ok, 0.5 s\nmine/slow: failed: timeout: over 60 s\n"
+
+
+def test_methods_and_suites_are_listed(call: Call) -> None:
+    call("new", "mine")
+    Path("suites").mkdir()
+    Path("suites/tiny.toml").write_text(tiny_toml(discovery_rates=[0.3, 0.5, 0.9]))
+    assert "mine" in call("methods").out
+    (line,) = (line for line in call("suites").out.splitlines() if "tiny" in line)
+    assert "3" in re.findall(r"\d+", line)
+
+
+def test_brackets_in_a_title_are_no_markup(call: Call) -> None:
+    call("new", "mine")
+    manifest = Path("submissions/mine/submission.toml")
+    manifest.write_text(re.sub('title = ".*"', 'title = "a [/red] title"', manifest.read_text()))
+    assert "a [/red] title" in call("methods").out

@@ -1,0 +1,76 @@
+"""What `store` does with what is stored."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Call, one_sentence
+from tests.tiny import tiny_toml
+
+V1 = Path(__file__).parents[1] / "store" / "v1.sql"
+
+
+def test_what_is_stored_is_looked_at_checked_exported_and_merged(call: Call) -> None:
+    """run on two machines, then all that `store` does with what they stored."""
+    call("new", "mine")
+    Path("tiny.toml").write_text(tiny_toml(corruptions=["random-swap", "poison-trigger"], discovery_rates=[0.5, 1.0]))
+    for machine in ("a.db", "b.db"):
+        assert call("run", "tiny.toml", "--method", "mine", "--database", machine).code == 0
+    looked = call("store", "info", "a.db")
+    assert looked.code == 0, looked.err
+    for line in ("schema version: ", "runs: 1\n", "trials: 4\n", "methods: mine\n", "torch "):
+        assert line in looked.out
+    checked = call("store", "recompute", "a.db")
+    assert (checked.code, checked.out) == (0, "4 finished trials recomputed\n"), checked.err
+    for form in ("csv", "jsonl", "parquet"):
+        written = call("store", "export", "a.db", "--format", form, "--out", f"out/trials.{form}", "--suite", "tiny")
+        assert (written.code, written.out) == (0, f"4 trials written to out/trials.{form}\n"), written.err
+        assert Path(f"out/trials.{form}").stat().st_size > 1000
+    merged = call("store", "merge", "a.db", "b.db", "--into", "all.db")
+    assert merged.code == 0, merged.err
+    assert merged.out == "a.db: 4 trials added, 0 known already\nb.db: 0 trials added, 4 known already\n"
+    assert "runs: 2\n" in call("store", "info", "all.db").out
+    assert call("store", "upgrade", "all.db").out.startswith("schema version ")
+
+    with sqlite3.connect("b.db") as connection:
+        connection.execute("UPDATE trials SET utility = utility + 0.25 WHERE key = (SELECT min(key) FROM trials)")
+    connection.close()
+    checked = call("store", "recompute", "b.db")
+    assert checked.code == 1
+    assert "mine" in checked.out
+    assert "utility" in checked.out
+    assert checked.err == "stored values that are not what the stored predictions say: 1\n"
+    broken = call("store", "merge", "b.db", "none.db", "--into", "all.db")
+    assert broken.code == 2
+    assert "utility" in broken.out, "what was found before something else went wrong is shown"
+    merged = call("store", "merge", "b.db", "--into", "all.db")
+    assert merged.code == 1
+    assert "utility" in merged.out
+    assert merged.err == "1 conflict: all.db keeps what it said; all else was merged\n"
+    assert call("store", "recompute", "all.db").code == 0, "the planted error was not taken over"
+
+
+def test_an_old_store_is_upgraded_when_it_is_told_to(call: Call) -> None:
+    with sqlite3.connect("old.db") as connection:
+        connection.executescript(V1.read_text())
+    connection.close()
+    remedy = "run `unlearnbench store upgrade sqlite:///old.db`"
+    one_sentence(call("store", "info", "old.db"), 2, "schema version 1", remedy)
+    one_sentence(call("store", "merge", "old.db", "--into", "new.db"), 2, remedy)
+    assert call("store", "upgrade", "sqlite:///old.db").out.startswith("upgraded from schema version 1 to ")
+    assert "13 trials added" in call("store", "merge", "old.db", "--into", "new.db").out
+    checked = call("store", "recompute", "new.db", "--suite", "tiny")
+    assert (checked.code, checked.out) == (
+        0,
+        "8 finished trials recomputed; 8 were recorded without a selection score\n",
+    )
+
+
+@pytest.mark.parametrize("verb", ["info", "export", "recompute", "upgrade", "merge"])
+def test_there_must_be_a_store(verb: str, call: Call) -> None:
+    options = {"export": ("--out", "x.csv"), "merge": ("--into", "all.db")}.get(verb, ())
+    one_sentence(call("store", verb, "none.db", *options), 2, "no results database at none.db")
+    assert not Path("none.db").exists()

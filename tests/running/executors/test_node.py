@@ -1,0 +1,77 @@
+"""What an executor on Ray decides without a cluster, and what it says where there is none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import ray
+
+from tests.submission import NOTHING
+from unlearnbench.cli import main
+from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.problems.datasets import digits
+from unlearnbench.problems.suite import Suite
+from unlearnbench.running.executors import node
+from unlearnbench.running.executors.ray import _hardware, _precision, _room, cluster
+from unlearnbench.submissions.finding import Submission
+
+Make = Callable[..., Submission]
+
+
+def test_a_submission_that_changed_meanwhile_is_refused(make_submission: Make, tmp_path: Path) -> None:
+    submission = make_submission("nothing", NOTHING)
+    assert submission.folder is not None
+    files = node.contents(submission.folder)
+    assert node.contents(node._submission(tmp_path / submission.source_hash / submission.name, files)) == files
+    with pytest.raises(HarnessError, match="the files of a submission have changed since the run began: start it"):
+        node._submission(tmp_path / ("f" * 64), files)
+
+
+def test_no_cluster_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:
+    for address in ("127.0.0.1:1", "ray://head:10001", "nowhere"):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        with (
+            pytest.raises(UsageError, match=r"no Ray cluster was found \(.+\): start one \(`ray start --head`\), or"),
+            cluster(tiny_suite, digits(), "process", None),
+        ):
+            pass
+
+
+def test_without_ray_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "unlearnbench.running.executors.ray")
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "digits", "--executor", "ray"])
+    assert ended.value.code == 2
+    errors = capsys.readouterr().err
+    assert "--executor ray needs Ray" in errors
+    assert "pip install 'unlearnbench[ray]'" in errors
+    assert len(errors.strip().splitlines()) == 1
+
+
+def test_the_room_of_a_node() -> None:
+    assert _room({"CPU": 8.0}, 1, 0) == 8
+    assert _room({"CPU": 8.0}, 3, 0) == 2
+    assert _room({"CPU": 8.0, "GPU": 2.0}, 1, 0.25) == 8
+    assert _room({"CPU": 8.0, "GPU": 2.0}, 1, 0.4) == 4
+    assert _room({"CPU": 8.0, "GPU": 4.0}, 1, 2) == 2
+    assert _room({"CPU": 8.0}, 1, 1) == 0
+    assert _room({}, 1, 0) == 0
+
+
+def test_what_nodes_say_is_put_together() -> None:
+    facts = [
+        node.Facts("a (1)", "bfloat16", {"processor": "new", "cores": 4}),
+        node.Facts("b (2)", "bfloat16", {"processor": "old", "cores": 4}),
+    ]
+    assert _precision(facts) == "bfloat16"
+    assert _hardware(facts) == {"processor": "new, old", "cores": 4, "nodes": 2}
+    with pytest.raises(HarnessError, match=r"\(bfloat16 on node a \(1\), float32 on node b \(2\)\): set `precision`"):
+        _precision([facts[0], replace(facts[1], precision="float32")])
