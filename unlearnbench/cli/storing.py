@@ -11,7 +11,6 @@ import typer
 from rich.table import Column, Table
 
 from unlearnbench.cli.common import DATABASE, Data, OnlySeeds, StoredSuite, Suites, app, board_of, err, out
-from unlearnbench.errors import UsageError
 
 if TYPE_CHECKING:
     from unlearnbench.store.merge import Merged
@@ -119,18 +118,11 @@ def export(
     suite: OneSuite = None,
 ) -> None:
     """Write the boards of suites to a file: every planned trial with its context, the table of trials.csv."""
-    from unlearnbench.report.numbers.board import read_board
-    from unlearnbench.report.numbers.table import table_of, write
-    from unlearnbench.store.results import suites
+    from unlearnbench.report.numbers.table import export as write
     from unlearnbench.store.store import Store
 
     with Store(url, create=False) as store:
-        names = suites(store.engine) if suite is None else [suite]
-        if not names:
-            raise UsageError(f"{store.engine.url} holds no runs: there is nothing to export")
-        tables = [table_of(store.engine, read_board(store.engine, name)) for name in names]
-    write(tables, out_file, form.value)
-    count = sum(int((~table["again"]).sum()) for table in tables)
+        count = write(store.engine, out_file, form.value, suite)
     _say(f"{count} trials written to {out_file}")
 
 
