@@ -157,8 +157,6 @@ def test_a_broken_shape_is_named(written):
     assert f"line 1, column {last}: '' instead of 'hardware'" in message_of(text.replace(",hardware\n", "\n", 1))
     longer = text.replace(",hardware\n", ",hardware,more\n", 1)
     assert f"line 1, column {last + 1}: 'more' instead of ''" in message_of(longer)
-        text.replace(",hardware\n", ",hardware,more\n", 1)
-    )
     assert f"line 3: {last + 1} cells instead of {last}" in message_of("\n".join([*lines[:2], lines[2] + ",more"]))
     assert "line 4: the same trial as line 2" in message_of("\n".join([*lines[:3], lines[1]]))
     assert "rows of several suites (small, other)" in message_of("\n".join([*lines[:2], "other" + lines[2][5:]]))

@@ -170,9 +170,8 @@ def test_markdown_ranking_has_numbers_failures_and_the_rule(small):
 
 
 def test_sheets_by_corruption(frame):
-    titles = [
-        sheet.title.partition(".")[0] for sheet in ranking_sheets(ranking_by_corruption(totals_of(frame)), "Small")
-    ]
+    sheets = ranking_sheets(ranking_by_corruption(totals_of(frame)), "Small")
+    titles = [sheet.title.partition(".")[0] for sheet in sheets]
     assert titles == ["Small, High (poison-trigger)", "Small, Med", "Small, Low (random-swap)"]
 
 
