@@ -48,9 +48,9 @@ BATCH = 10_000
 MOST_SECONDS, MOST_MEGABYTES = 3.0, 300.0
 """What the table of 1,000,000 trials may cost: processor time, user and system, and peak memory.
 
-Of it, importing pandas, SciPy and SQLAlchemy takes 1 s and 150 MB; the sums of the database 1.1 s. Slower, and read trial
-by trial: a store in which trials were run at two levels of isolation, or on two original models under one corruption and
-seed. Slower by a scan: one with many trials that are beyond the oracle, or recorded by runs of another suite.
+Of it, importing pandas, SciPy and SQLAlchemy takes 1 s and 150 MB; the sums of the database 1.1 s. Slower, and read
+trial by trial: a store in which trials were run at two levels of isolation, or on two original models under one
+corruption and seed. Slower by a scan: one with many trials beyond the oracle, or recorded by runs of another suite.
 """
 
 Row = dict[str, Any]

@@ -137,8 +137,8 @@ def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> 
 
     Columns: `submission_key`, `original_key`, `started`, the checksum of its weights, `unlearning_seed`;
     `problem_key`, of one of the problems; `recorded`, `failed`, the number of records; `best`, the largest
-    `healed_train`; `NAME` and `NAME_count` for each of `SCORES`, the sum of what was measured, and of how many trials. A
-    failed trial counts in `aggregate`.
+    `healed_train`; `NAME` and `NAME_count` for each of `SCORES`, the sum of what was measured, and of how many trials.
+    A failed trial counts in `aggregate`.
     """
     group = [getattr(TrialRow, name) for name in _GROUP]
     query = (
