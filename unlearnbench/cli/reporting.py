@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +20,6 @@ from unlearnbench.cli.common import (
     Suites,
     app,
     board_of,
-    err,
     out,
     standings_of,
 )
@@ -87,13 +87,17 @@ def table(
     suites: Suites = Path("suites"),
 ) -> None:
     """Rank the methods of a suite, with intervals over seeds."""
-    from unlearnbench.report.text.rendering import ranking_as
-    from unlearnbench.store.store import Store
+    gc.disable()  # to look for cycles among fresh values takes a seventh of the time of a large table
+    try:
+        from unlearnbench.report.text.rendering import ranking_as
+        from unlearnbench.store.store import Store
 
-    with Store(database, create=False) as store:
-        standings = standings_of(store, suite, suites, seed, rate, corruption)
-    _show(ranking_as(form.value, standings, by=by.value), out_file)
-    _say_what_is_out(standings)
+        with Store(database, create=False) as store:
+            standings = standings_of(store, suite, suites, seed, rate, corruption)
+        _show(ranking_as(form.value, standings, by=by.value), out_file)
+        _say_what_is_out(standings)
+    finally:
+        gc.enable()
 
 
 @app.command()
@@ -186,7 +190,7 @@ def _say_what_is_out(board: Board | Standings) -> None:
     ]
     lines += [f"not on the board: {item.words} of {item.method}, {item.reason}: {item.command}" for item in board.stale]
     for line in lines:
-        err.print(line, markup=False, highlight=False, soft_wrap=True)
+        typer.echo(line, err=True)
 
 
 def _show(content: str | list[Table], file: Path | None) -> None:
