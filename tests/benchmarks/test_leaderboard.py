@@ -12,6 +12,7 @@ from scipy import stats
 
 from unlearnbench.report.numbers.board import read_board
 from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption
+from unlearnbench.report.numbers.totals import totals_of
 from unlearnbench.store.store import Store
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "leaderboard.py"
@@ -52,7 +53,7 @@ def test_the_ranking_is_that_of_every_trial(database: str) -> None:
     with Store(database, create=False) as store:
         board = read_board(store.engine, "synthetic")
     frame = board.frame
-    assert frame["stands_on"].nunique() == 2
+    assert frame["training"].nunique() == 2
     assert {"failed", "missing", "finished"} == set(frame["state"])
     assert not frame["whole"].all()
     assert [item.method for item in board.stale] == ["method_000"], "one method was changed and planned again"
@@ -60,7 +61,7 @@ def test_the_ranking_is_that_of_every_trial(database: str) -> None:
     assert (table["best"].notna() == (table["ranked"] & (table["seeds"] >= 8))).all()
     assert table["best"].notna().any()
     check(table, frame)
-    for corruption, part in ranking_by_corruption(frame).groupby("corruption"):
+    for corruption, part in ranking_by_corruption(totals_of(frame)).groupby("corruption"):
         check(part, frame[frame["corruption"] == corruption], whole_of=frame)
 
 

@@ -85,7 +85,7 @@ def test_reports_read_an_upgraded_store(first: str) -> None:
     assert table.index[0] == "finetune"
     assert table.loc[["leaves"], ["aggregate", "failed"]].to_numpy().tolist() == [[0, 4]]
     assert sorted(interrupted["state"]) == ["finished", "missing", "missing", "missing"]
-    assert set(interrupted["stands_on"]) == {"25% capacity"}
+    assert set(interrupted["capacity"]) == {0.25}
 
 
 def test_upgrading_twice_changes_nothing(first: str, next_version: int) -> None:

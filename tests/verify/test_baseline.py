@@ -6,13 +6,15 @@ import pandas as pd
 import pytest
 
 from unlearnbench.errors import UsageError
-from unlearnbench.verify.baseline import COLUMNS, METRICS, not_recorded, read, records, select_methods, write
+from unlearnbench.report.numbers.table import export
+from unlearnbench.store.columns import COLUMNS
+from unlearnbench.verify.baseline import METRICS, not_recorded, read, records, select_methods
 
 
 @pytest.fixture
 def written(small, tmp_path) -> Path:
     path = tmp_path / "new/baseline.csv"
-    write(records(small.engine, "small"), path)
+    export(small.engine, path)
     return path
 
 
@@ -31,9 +33,9 @@ def test_it_reads_back_as_it_was_written(small, written):
 
 def test_it_has_a_row_for_each_record_and_says_what_is_missing(small, written):
     frame = read(written)
-    assert list(frame.columns) == list(COLUMNS)
+    assert set(METRICS) <= set(frame.columns)
     assert frame.groupby("method").size().to_dict() == {"flaky": 9, "good": 12, "oracle": 12, "retrain": 12}
-    assert not_recorded(small.engine, "small") == {"flaky": 3}
+    assert not_recorded(small.board()) == {"flaky": 3}
     failed = frame[frame["state"] == "failed"]
     assert set(failed["reason"]) == {"timeout"}
     assert failed[list(METRICS)].isna().all(axis=None)
@@ -60,7 +62,7 @@ def test_metrics_keep_all_digits(stored, tmp_path):
     stored.problems()
     stored.submission("good", "good")
     stored.trial("first", "good", ("low", 0.1, 0), healed=1 / 3, utility=0.1 + 0.2)
-    write(records(stored.engine, "small"), tmp_path / "baseline.csv")
+    export(stored.engine, tmp_path / "baseline.csv")
     assert read(tmp_path / "baseline.csv")["aggregate"].item() == 1 / 3 * (0.1 + 0.2)
 
 
@@ -94,7 +96,7 @@ def test_a_method_without_a_forget_set_has_one_row(small, tmp_path):
     small.problems(cells=[("low", 0.0, 0)])
     small.submission("blind", "blind")
     small.trial("first", "blind", ("low", 0.0, 0))
-    write(records(small.engine, "small"), tmp_path / "baseline.csv")
+    export(small.engine, tmp_path / "baseline.csv")
     blind = read(tmp_path / "baseline.csv")[lambda frame: frame["method"] == "blind"]
     assert blind[["discovery_rate", "cost"]].to_numpy().tolist() == [[0.1, 0.25]]
 
@@ -121,7 +123,7 @@ def test_methods_are_chosen_by_submission_variant_or_name_in_the_ranking(small):
         ("utility", "nan", ("'nan'",)),
         ("utility", "", ("a finished trial has a number here",)),
         ("aggregate", "high", ("'high'",)),
-        ("state", "missing", ("'missing'", "neither 'finished' nor 'failed'")),
+        ("state", "lost", ("'lost'", "none of finished, failed, missing")),
         ("corruption_seed", "0.5", ("'0.5'",)),
         ("hyperparameters", "{", ("'{'",)),
         ("hyperparameters", "[1]", ("'[1]'", "not a JSON object")),
@@ -143,7 +145,7 @@ def test_a_broken_cell_is_named(column, value, words, written):
 
 def test_a_broken_shape_is_named(written):
     text = written.read_text()
-    lines = text.splitlines()
+    lines, last = text.splitlines(), len(COLUMNS)
 
     def message_of(content: str | bytes) -> str:
         written.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -152,9 +154,10 @@ def test_a_broken_shape_is_named(written):
         return str(error.value)
 
     assert "line 1, column 2: 'methods' instead of 'method'" in message_of(text.replace("method", "methods", 1))
-    assert "line 1, column 35: '' instead of 'revision'" in message_of(text.replace(",revision\n", "\n", 1))
-    assert "line 1, column 36: 'more' instead of ''" in message_of(text.replace(",revision\n", ",revision,more\n", 1))
-    assert "line 3: 34 cells instead of 35" in message_of("\n".join([*lines[:2], lines[2].rpartition(",")[0]]))
+    assert f"line 1, column {last}: '' instead of 'hardware'" in message_of(text.replace(",hardware\n", "\n", 1))
+    longer = text.replace(",hardware\n", ",hardware,more\n", 1)
+    assert f"line 1, column {last + 1}: 'more' instead of ''" in message_of(longer)
+    assert f"line 3: {last + 1} cells instead of {last}" in message_of("\n".join([*lines[:2], lines[2] + ",more"]))
     assert "line 4: the same trial as line 2" in message_of("\n".join([*lines[:3], lines[1]]))
     assert "rows of several suites (small, other)" in message_of("\n".join([*lines[:2], "other" + lines[2][5:]]))
     assert "no trials" in message_of(lines[0] + "\n")

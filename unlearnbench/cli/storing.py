@@ -11,7 +11,6 @@ import typer
 from rich.table import Column, Table
 
 from unlearnbench.cli.common import STORE, Data, OnlySeeds, StoredSuite, Suites, app, err, out
-from unlearnbench.errors import UsageError
 from unlearnbench.library import DATABASE
 
 if TYPE_CHECKING:
@@ -129,18 +128,11 @@ def export(
 
     Writes one row per trial, with its problem, original, method, metrics, times and run.
     """
-    from unlearnbench.report.numbers.board import read_board
-    from unlearnbench.report.numbers.table import table_of, write
-    from unlearnbench.store.results import suites
+    from unlearnbench.report.numbers.table import export as write
     from unlearnbench.store.store import Store
 
     with Store(url, create=False) as store:
-        names = suites(store.engine) if suite is None else [suite]
-        if not names:
-            raise UsageError(f"{store.engine.url} holds no runs: there is nothing to export")
-        tables = [table_of(store.engine, read_board(store.engine, name)) for name in names]
-    write(tables, out_file, form.value)
-    count = sum(int((~table["again"]).sum()) for table in tables)
+        count = write(store.engine, out_file, form.value, suite)
     _say(f"{count} trials written to {out_file}")
 
 

@@ -115,8 +115,11 @@ class Context:
     originals: pd.DataFrame
 
     def beside(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with what its problems and originals are."""
-        return frame.join(self.problems, on="problem_key").join(self.originals, on="original_key")
+        """The frame with what its problems and originals are, instead of their keys."""
+        for name, table in (("problem_key", self.problems), ("original_key", self.originals)):
+            keys = pd.Categorical(frame[name])
+            frame = frame.drop(columns=name).join(table.reindex(keys.categories).take(keys.codes).set_axis(frame.index))
+        return frame
 
 
 def read_context(engine: Engine) -> Context:
@@ -132,9 +135,10 @@ def read_context(engine: Engine) -> Context:
 def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> pd.DataFrame:
     """The recorded trials on a grid, of each submission on each original by each unlearning seed, as one row.
 
-    Columns: `submission_key`, `original_key`, `original_weights_hash`, `unlearning_seed`; `problem_key`, of one of the
-    problems; `recorded`, `failed`, the number of records; `best`, the largest `healed_train`; `NAME` and `NAME_count`
-    for each of `SCORES`, the sum of what was measured, and of how many trials. A failed trial counts in `aggregate`.
+    Columns: `submission_key`, `original_key`, `started`, the checksum of its weights, `unlearning_seed`;
+    `problem_key`, of one of the problems; `recorded`, `failed`, the number of records; `best`, the largest
+    `healed_train`; `NAME` and `NAME_count` for each of `SCORES`, the sum of what was measured, and of how many trials.
+    A failed trial counts in `aggregate`.
     """
     group = [getattr(TrialRow, name) for name in _GROUP]
     query = (
@@ -168,29 +172,37 @@ def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> 
         frame = _frame(connection.execute(query))
     # Of each finished trial this is measured, and a failed one counts as 0 in the aggregate.
     frame = frame.assign(aggregate_count=frame["recorded"], **{f"{name}_count": frame["finished"] for name in _ALWAYS})
-    return frame.assign(failed=frame["recorded"] - frame.pop("finished"))
+    frame = frame.assign(failed=frame["recorded"] - frame["finished"])
+    return frame.drop(columns="finished").rename(columns={"original_weights_hash": "started"})
 
 
 def _frame(result: CursorResult[Any]) -> pd.DataFrame:
-    """The rows of a result: text as one object however often it occurs, numbers as float64 (nan where there is none).
+    """The rows of a result: keys and hashes as categories, numbers as float64 (nan where there is none).
 
     Rows are taken from the driver as they are: SQLAlchemy's take as long again as all sums.
     """
-    known: dict[str, str] = {}
-    names, chunks = list(result.keys()), []
+    names, known, chunks = list(result.keys()), dict[str, int](), []
     while rows := result.cursor.fetchmany(_CHUNK):
-        columns = {}
-        for name, column in zip(names, zip(*rows, strict=True), strict=True):
-            is_text = name.endswith(("_key", "_hash"))
-            columns[name] = [known.setdefault(text, text) for text in column] if is_text else np.array(column, float)
-        chunks.append(pd.DataFrame(columns))
-    return pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame(columns=names)
+        chunks.append(
+            [
+                np.array([known.setdefault(text, len(known)) for text in column], dtype=np.int32)
+                if name.endswith(("_key", "_hash"))
+                else np.array(column, dtype=np.float64)
+                for name, column in zip(names, zip(*rows, strict=True), strict=True)
+            ]
+        )
+    if not chunks:
+        return pd.DataFrame(columns=names)
+    columns = dict(zip(names, map(np.concatenate, zip(*chunks, strict=True)), strict=True))
+    texts = pd.Index(known, dtype=object)
+    keys = {name: pd.Categorical.from_codes(codes, texts) for name, codes in columns.items() if codes.dtype == np.int32}
+    return pd.DataFrame(columns | keys, copy=False)
 
 
 _ALWAYS = ("healed_train", "healed_test", "utility")
 """What every finished trial has, beside the aggregate."""
 _GROUP = ("submission_key", "original_key", "original_weights_hash", "unlearning_seed")
-_CHUNK = 5000
+_CHUNK = 2000
 """Rows in memory as Python objects at a time."""
 
 
@@ -215,7 +227,7 @@ def read_healed(engine: Engine, wanted: Wanted, above: float) -> Iterator[pd.Dat
         _recorded(wanted), TrialRow.healed_train > above
     )
     with engine.connect() as connection:
-        yield from pd.read_sql(query, connection, chunksize=_CHUNK)
+        yield from pd.read_sql(query, connection, chunksize=50_000)
 
 
 def planned_kinds(engine: Engine, wanted: Wanted, kinds: Iterable[OriginalSpec]) -> list[tuple[str, OriginalSpec]]:

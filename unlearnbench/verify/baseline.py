@@ -23,13 +23,17 @@ MACHINE = ("processor", "device", "precision", "threads", "torch", "numpy", "pro
 """Where any of these differs, the same seed need not give the same numbers."""
 OF_RUN = {"processor": "hardware", "torch": "versions", "numpy": "versions"}
 """What of `MACHINE` is taken from which column of the table."""
+COMPARED = (
+    *("suite", "method", "submission", "variant", *CODE, *PROBLEM, "state", "reason", *METRICS, "processor_seconds"),
+    *("cost", "weights_hash", "original_weights_hash", *MACHINE, "revision", "trial"),
+)
 
 
 def compared(rows: pd.DataFrame) -> pd.DataFrame:
-    """The recorded trials of a table, each once, in an order that does not depend on the store.
+    """The recorded trials of a table, each once, in an order that does not depend on the store; `COMPARED` columns.
 
-    Beside the columns of the table there are those of `MACHINE`, and `cost`, the processor time of a trial as a share of
-    retraining's on the same problem and original. A text that is unknown is empty.
+    `cost` is the processor time of a trial as a share of retraining's on the same problem and original. A text that is
+    unknown is empty.
     """
     frame = table.recorded(rows).sort_values(["method", *PROBLEM], kind="stable", ignore_index=True)
     texts = [name for name, column in COLUMNS.items() if column.kind in ("text", "json")]
@@ -38,7 +42,7 @@ def compared(rows: pd.DataFrame) -> pd.DataFrame:
         known = {text: str(json.loads(text or "{}").get(name, "")) for text in frame[source].unique()}
         frame[name] = frame[source].map(known)
     frame["reason"] = [" ".join(reason.split()) for reason in frame["reason"]]
-    return frame.assign(protocol=frame["protocol_version"], cost=_costs(frame))
+    return frame.assign(protocol=frame["protocol_version"], cost=_costs(frame))[list(COMPARED)]
 
 
 def records(engine: Engine, suite: str, run: str | None = None) -> pd.DataFrame:

@@ -102,7 +102,6 @@ def grid(
                 "variant": "default",
                 "title": name.title(),
                 "role": "reference" if name in references else "ranked",
-                "stands_on": f"{capacity} {training}",
                 "capacity": capacity,
                 "training": training,
                 "corruption": corruption,

@@ -9,8 +9,9 @@ import pytest
 from unlearnbench import Budget, Recipe
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Originals, Tuning
-from unlearnbench.report.numbers.board import Part, counted, incomplete, runs_of, shown
+from unlearnbench.report.numbers.board import Part, counted, runs_of, shown
 from unlearnbench.report.numbers.current import Stale
+from unlearnbench.report.numbers.totals import incomplete
 
 CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
 RECIPE = Recipe(steps=10, batch_size=10, peak_learning_rate=0.1)
@@ -93,7 +94,7 @@ def test_a_seed_that_is_not_whole_does_not_count_and_is_listed(small):
     assert len(of(board, "new")) == 12, "what nobody planned is a row as well"
     assert seeds_of(board, "new") == ["0/10/20"], "a failed trial is a record"
     assert seeds_of(board, "flaky") == []
-    assert incomplete(board.frame).to_numpy().tolist() == [
+    assert incomplete(board.totals).to_numpy().tolist() == [
         ["flaky", "0/10/20", 5, 6],
         ["flaky", "1/11/21", 4, 6],
         ["new", "1/11/21", 4, 6],
@@ -156,7 +157,7 @@ def test_a_record_that_a_current_run_planned_as_well_is_not_stale(two):
 
 
 def test_the_conditions_are_those_of_the_suites_file_if_there_is_one(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("unlearnbench.report.numbers.board.PROTOCOL_VERSION", 1)
+    monkeypatch.setattr("unlearnbench.report.numbers.current.PROTOCOL_VERSION", 1)
     small.run("with other settings", day=1, recipe=replace(RECIPE, steps=20))
     small.submission("good, again", "good")
     small.trial("with other settings", "good, again", ("low", 0.1, 0))
@@ -169,7 +170,7 @@ def test_the_conditions_are_those_of_the_suites_file_if_there_is_one(small, tmp_
 
 
 def test_the_grid_is_that_of_the_suites_file(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("unlearnbench.report.numbers.board.PROTOCOL_VERSION", 1)
+    monkeypatch.setattr("unlearnbench.report.numbers.current.PROTOCOL_VERSION", 1)
     (tmp_path / "small.toml").write_text(FILE.replace("[0.1, 1.0]", "[0.1, 0.5]"))
     frame = small.board(suites=tmp_path).frame
     assert sorted(frame["discovery_rate"].unique()) == [0.1, 0.5]

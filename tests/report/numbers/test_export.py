@@ -11,7 +11,13 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.numbers.table import JSON_COLUMNS
+from unlearnbench.report.numbers.table import JSON_COLUMNS, export, read, table_of
+
+
+def exported(stored: Any, *suites: str) -> pd.DataFrame:
+    return pd.concat(
+        [table_of(stored.engine, stored.board(name)) for name in suites or ("other", "small")]
+    ).reset_index(drop=True)
 
 
 @pytest.fixture
@@ -27,10 +33,10 @@ def two(small: Any) -> Any:
 
 
 def test_one_row_for_each_place_on_the_board_with_its_context(two: Any) -> None:
-    frame = exported(two.engine)
+    frame = exported(two)
     small, other = two.board("small").frame, two.board("other").frame
     assert frame["suite"].tolist() == ["other"] * len(other) + ["small"] * len(small)
-    alone = exported(two.engine, "small")
+    alone = exported(two, "small")
     assert alone["trial"].tolist() == small["trial"].tolist()
     for name in ("healed_train", "aggregate", "original_utility", "seconds"):
         assert alone[name].tolist() == pytest.approx(small[name].tolist(), nan_ok=True, abs=0)
@@ -47,15 +53,17 @@ def test_one_row_for_each_place_on_the_board_with_its_context(two: Any) -> None:
 
 
 def test_csv_round_trip(two: Any, tmp_path: Path) -> None:
-    frame, file = exported(two.engine), tmp_path / "new" / "trials.csv"
+    frame, file = exported(two), tmp_path / "new" / "trials.csv"
     assert export(two.engine, file, "csv") == len(frame)
-    read = pd.read_csv(file, dtype=frame.dtypes.drop(["created_at", "run_started_at"]).to_dict())
-    read = read.astype({"created_at": "datetime64[us]", "run_started_at": "datetime64[us]"})
-    assert_frame_equal(read, frame, check_exact=True)
+    again = pd.read_csv(file, dtype=frame.dtypes.drop(["created_at", "run_started_at"]).to_dict())
+    again = again.astype({"created_at": "datetime64[us]", "run_started_at": "datetime64[us]"})
+    assert_frame_equal(again, frame, check_exact=True)
+    export(two.engine, file, "csv", "other")
+    assert_frame_equal(read(file), exported(two, "other"), check_exact=True)
 
 
 def test_json_lines_round_trip(two: Any, tmp_path: Path) -> None:
-    frame, file = exported(two.engine), tmp_path / "trials.jsonl"
+    frame, file = exported(two), tmp_path / "trials.jsonl"
     export(two.engine, file, "jsonl")
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     assert [list(row) for row in rows] == [frame.columns.tolist()] * len(frame)
@@ -70,14 +78,14 @@ def test_json_lines_round_trip(two: Any, tmp_path: Path) -> None:
 
 
 def test_parquet_round_trip(two: Any, tmp_path: Path) -> None:
-    frame, file = exported(two.engine), tmp_path / "trials.parquet"
+    frame, file = exported(two), tmp_path / "trials.parquet"
     export(two.engine, file, "parquet")
     assert_frame_equal(pd.read_parquet(file), frame, check_exact=True)
 
 
 def test_types_do_not_depend_on_what_is_stored(two: Any) -> None:
     """Files of several stores can be read as one table."""
-    everything, other = exported(two.engine), exported(two.engine, "other")
+    everything, other = exported(two), exported(two, "other")
     assert other["attack_success"].isna().all()
     assert everything["attack_success"].notna().any()
     assert everything.dtypes.to_dict() == other.dtypes.to_dict()
@@ -100,7 +108,7 @@ def test_a_store_without_runs_has_nothing_to_export(stored: Any, tmp_path: Path)
 
 
 def test_parquet_without_pyarrow_is_one_sentence(two: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unlearnbench.report.numbers.export.find_spec", lambda name: None)
+    monkeypatch.setattr("unlearnbench.report.numbers.table.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"install unlearnbench\[parquet\]"):
         export(two.engine, tmp_path / "trials.parquet", "parquet")
     assert export(two.engine, tmp_path / "trials.csv", "csv") > 0

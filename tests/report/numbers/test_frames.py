@@ -5,15 +5,8 @@ from scipy import stats
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.corruption import CORRUPTIONS
-from unlearnbench.report.numbers.frames import (
-    beyond_oracle,
-    healing_correlation,
-    map_of,
-    original_column,
-    scored,
-    states_of,
-    thirds,
-)
+from unlearnbench.report.numbers.frames import healing_correlation, map_of, original_column, states_of, thirds
+from unlearnbench.report.numbers.totals import beyond_oracle, scored
 from unlearnbench.report.wording import row_labels
 
 HIGH, MEDIUM, LOW = "poison-trigger", "class-swap", "random-swap"

@@ -4,6 +4,7 @@ import pytest
 from scipy import stats
 
 from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption
+from unlearnbench.report.numbers.totals import totals_of
 from unlearnbench.report.text.tables import ranking_sheets
 
 CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
@@ -134,7 +135,7 @@ def test_methods_are_ranked_among_those_on_the_same_kind_of_original(eight):
     table = ranking(frame).set_index("method")
     tied = ["far on tied dropout", "good on tied dropout", "retrain on tied dropout"]
     assert table.index.tolist() == ["good", "close", "far", "retrain", *tied], "the suite's first kind comes first"
-    assert set(table.loc[tied, "stands_on"]) == {"50% capacity, tied dropout"}
+    assert set(table.loc[tied, "starts_from"]) == {"50% capacity, tied dropout"}
     assert table.loc["good on tied dropout", "cost"] == pytest.approx(3.0 / 6.0)
     assert table.loc["good", "cost"] == pytest.approx(2.0 / 8.0)
     standard = ranking(frame[frame["training"] == "standard"]).set_index("method")
@@ -149,7 +150,7 @@ def test_trials_beyond_the_oracle_are_counted(eight):
 
 
 def test_each_corruption_has_a_ranking_of_its_own(frame):
-    table = ranking_by_corruption(frame)
+    table = ranking_by_corruption(totals_of(frame))
     assert table["corruption"].unique().tolist() == ["poison-trigger", "class-swap", "random-swap"]
     for corruption, part in table.groupby("corruption"):
         expected = ranking(frame[frame["corruption"] == corruption])
@@ -167,7 +168,7 @@ def test_a_board_without_a_record_can_be_ranked(stored):
     table = ranking(frame)
     assert table["best"].isna().all()
     assert table[["method", "seeds", "trials", "missing"]].to_numpy().tolist() == [["good", 0, 0, 6]]
-    assert ranking_by_corruption(frame)["method"].tolist() == ["good"] * 3
+    assert ranking_by_corruption(totals_of(frame))["method"].tolist() == ["good"] * 3
 
 
 def test_who_started_from_other_originals_is_compared_unpaired_and_named(eight):

@@ -7,6 +7,7 @@ from tests.report import terminal
 from unlearnbench.report.figures import cell_colours
 from unlearnbench.report.numbers.frames import healing_correlation
 from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption
+from unlearnbench.report.numbers.totals import totals_of
 from unlearnbench.report.text.tables import (
     BESIDE_TITLE,
     CLIPPED_NOTE,
@@ -167,7 +168,8 @@ def test_markdown_ranking_has_numbers_failures_and_the_rule(small):
 
 
 def test_sheets_by_corruption(frame):
-    titles = [sheet.title.partition(".")[0] for sheet in ranking_sheets(ranking_by_corruption(frame), "Small")]
+    sheets = ranking_sheets(ranking_by_corruption(totals_of(frame)), "Small")
+    titles = [sheet.title.partition(".")[0] for sheet in sheets]
     assert titles == ["Small, High (poison-trigger)", "Small, Med", "Small, Low (random-swap)"]
 
 

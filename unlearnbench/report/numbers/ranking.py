@@ -45,7 +45,9 @@ def ranking_of(
     facts = _methods(totals)
     numbers = pd.DataFrame([_row(scores, method) for method in scores.methods], index=scores.methods)
     table = (
-        facts.assign(starts_from=original_names(facts)).join([numbers, counts]).assign(cost=costs_of(totals, baseline))
+        facts.assign(starts_from=original_names(facts))
+        .join([numbers, counts])
+        .assign(cost=_costs(facts, scores, baseline))
     )
     table = table.rename_axis("method").reset_index()
     table["ranked"] = _competing(table, variants)
@@ -65,11 +67,12 @@ def _methods(totals: pd.DataFrame) -> pd.DataFrame:
 
 def costs_of(totals: pd.DataFrame, baseline: str = RETRAIN) -> pd.Series[float]:
     """The mean processor time of each method as a share of the `baseline` method's on the same kind of original."""
-    scores = scores_of(totals)
-    table = _methods(totals).assign(
-        seconds=[scores.estimate("processor_seconds", method).value for method in scores.methods]
-    )
-    kind = ["capacity", "training"]
+    return _costs(_methods(totals), scores_of(totals), baseline)
+
+
+def _costs(methods: pd.DataFrame, scores: Scores, baseline: str) -> pd.Series[float]:
+    seconds = [scores.estimate("processor_seconds", method).value for method in scores.methods]
+    table, kind = methods.assign(seconds=seconds), ["capacity", "training"]
     units = table[table["submission"] == baseline].groupby(kind)["seconds"].first().rename("unit")
     costs: pd.Series[float] = table["seconds"] / table.join(units, on=kind)["unit"].astype("float64")
     return costs
@@ -117,7 +120,6 @@ def _with_ranks(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
         rows = [scores.methods.index(name) for name in group["method"]]
         found = rank_intervals(scores.values["aggregate"][rows], scores.originals[rows])
         best[group.index], worst[group.index] = zip(*found, strict=True)
-        names = group["method"].tolist()
-        unpaired |= {one: sum(not scores.is_pair(one, other) for other in names if other != one) for one in names}
+        unpaired |= dict(zip(group["method"], scores.unpaired(group["method"].tolist()), strict=True))
     counts = [unpaired.get(name, 0) for name in table["method"]]
     return table.assign(best=best, worst=worst, unpaired=counts)

@@ -42,9 +42,12 @@ class Scores:
         values = self.values[metric]
         return difference(values[one], values[other], self.same_original(first, second))
 
-    def is_pair(self, first: str, second: str) -> bool:
-        """Whether a difference of these two is paired: they share the originals of enough seeds."""
-        return int(self.same_original(first, second).sum()) >= FEWEST_SEEDS
+    def unpaired(self, methods: Sequence[str]) -> list[int]:
+        """With how many of the others each of these shares the originals of too few seeds for a paired difference."""
+        own = self.originals[[self.methods.index(name) for name in methods]]
+        shared = ((own[:, None] == own[None, :]) & (own[:, None] >= 0)).sum(axis=2)
+        np.fill_diagonal(shared, FEWEST_SEEDS)
+        return [int(count) for count in (shared < FEWEST_SEEDS).sum(axis=1)]
 
     def same_original(self, first: str, second: str) -> Mask:
         """bool [seeds]: in which seeds both are whole and started from the same originals."""
@@ -56,7 +59,8 @@ class Scores:
 def scores_of(totals: pd.DataFrame, methods: Sequence[str] = ()) -> Scores:
     """The scores of these methods, of all by default, from the totals of a board, or of a part of one."""
     names = list(methods) or sorted(totals["method"].unique())
-    seeds = list(dict.fromkeys(totals.sort_values(["corruption_seed", "training_seed"], kind="stable")["seed"]))
+    order = totals.drop_duplicates("seed").sort_values(["corruption_seed", "training_seed"], kind="stable")
+    seeds = order["seed"].tolist()
     rows = totals[totals["whole"] & totals["method"].isin(names)]
     place = ["method", "seed"]
     sums = rows.groupby(place)[[*METRICS, *(f"{metric}_count" for metric in METRICS)]].sum()

@@ -74,18 +74,17 @@ def _summed(engine: Engine, found: Current, grid: Suite) -> pd.DataFrame | None:
     place = [*OF_SEED, "corruption"]
     if sums["capacity"].isna().any() or sums.duplicated(place).any():
         return None
-    seeds = _planned(engine, found, grid, sums)
+    seeds = _planned(engine, found, grid, sums).join(context.submissions, on="submission_key")
+    seeds = labelled(seeds, found.suite.base).sort_values(["method", *SEEDS], kind="stable")
     rows = seeds.merge(pd.DataFrame({"corruption": grid.corruptions}), how="cross")
-    values = [*COUNTS[1:3], "best", *SCORES, *(f"{name}_count" for name in SCORES)]
-    sums = sums.rename(columns={"original_weights_hash": "started"})
-    totals = rows.merge(sums[[*place, "started", *values]], how="left", on=place)
-    totals = totals.fillna({"started": "", **dict.fromkeys(values, 0)})
+    values = ["recorded", "failed", "best", *SCORES, *(f"{name}_count" for name in SCORES)]
+    sums = sums[[*place, "started", *values]]
+    totals = rows.merge(sums, how="left", on=place).fillna({"started": "", **dict.fromkeys(values, 0)})
     totals["trials"] = totals.pop("blind").map({True: 1, False: len(grid.discovery_rates)})
     whole = (totals["recorded"] == totals["trials"]).to_numpy().reshape(-1, len(grid.corruptions)).all(axis=1)
     totals["whole"] = whole.repeat(len(grid.corruptions))
-    totals = labelled(totals.join(context.submissions, on="submission_key"), found.suite.base)
     totals["beyond"] = _beyond(engine, found, grid, totals, context)
-    return totals.sort_values(GROUP, kind="stable", ignore_index=True).astype(dict.fromkeys(COUNTS, "int64"))
+    return totals.astype(dict.fromkeys(COUNTS, "int64"))
 
 
 def _planned(engine: Engine, found: Current, grid: Suite, sums: pd.DataFrame) -> pd.DataFrame:
@@ -114,16 +113,17 @@ def _beyond(engine: Engine, found: Current, grid: Suite, totals: pd.DataFrame, c
             yield in_every_column(labelled(frame, found.suite.base), grid.discovery_rates).assign(state="finished")
 
     units = {key for key, (submission, _) in found.submissions.items() if submission == ORACLE}
-    tables = [bars(part) for part in read(units, -1.0)]
-    counts = pd.Series(0, index=pd.MultiIndex.from_frame(totals[GROUP]))
-    if not tables:
-        return pd.Series(counts.to_numpy(), index=totals.index)
-    place = ["corruption", "seed", "capacity"]
-    table = pd.concat(tables).groupby([*place, "discovery_rate"], as_index=False).max()
+    oracle = list(read(units, -1.0))
+    counts = pd.Series(0, index=totals.index)
+    if not oracle:
+        return counts
+    place, table = ["corruption", "seed", "capacity"], bars(pd.concat(oracle))
     lowest = table.groupby(place)["bar"].min().rename("lowest")
-    over = totals[totals["role"] != REFERENCE].join(lowest, on=place)
+    over = totals.loc[totals["role"] != REFERENCE, ["submission_key", "best", *place]].join(lowest, on=place)
     over = over[over["best"] > over["lowest"]]
-    if len(over):  # the exception, so that no trial is read
-        for part in read(set(over["submission_key"]), over["lowest"].min()):
-            counts = counts.add(beyond(part, table).groupby(GROUP).size(), fill_value=0)
-    return pd.Series(counts.reindex(pd.MultiIndex.from_frame(totals[GROUP])).to_numpy(), index=totals.index)
+    if over.empty:
+        return counts
+    # The exception: only here trials are read, as far as they may be beyond.
+    parts = [beyond(part, table)[GROUP] for part in read(set(over["submission_key"]), over["lowest"].min())]
+    sizes = pd.concat(parts).groupby(GROUP).size().rename("beyond")
+    return totals[GROUP].join(sizes, on=GROUP)["beyond"].fillna(0)

@@ -13,8 +13,9 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.numbers.board import PLACE, Board, runs_of
+from unlearnbench.report.numbers.board import PLACE, Board, read_board, runs_of
 from unlearnbench.store.columns import COLUMNS, DTYPES, Column
+from unlearnbench.store.results import suites
 
 Format = Literal["csv", "jsonl", "parquet"]
 
@@ -45,6 +46,20 @@ def table_of(engine: Engine, board: Board) -> pd.DataFrame:
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """A column has the same type whether or not it is empty, and whatever else the store holds."""
     return frame[list(COLUMNS)].astype({name: DTYPES[column.kind] for name, column in COLUMNS.items()})
+
+
+def export(engine: Engine, file: Path, form: Format = "csv", suite: str | None = None) -> int:
+    """Write the table of a suite, or of all suites below each other; returns how many trials are in it.
+
+    Raises:
+        UsageError: no run to export, or what `write` refuses.
+    """
+    names = suites(engine) if suite is None else [suite]
+    if not names:
+        raise UsageError(f"{engine.url} holds no runs: there is nothing to export")
+    tables = [table_of(engine, read_board(engine, name)) for name in names]
+    write(tables, file, form)
+    return sum(int((~table["again"]).sum()) for table in tables)
 
 
 def recorded(table: pd.DataFrame) -> pd.DataFrame:
@@ -164,9 +179,9 @@ def _is_object(text: str) -> bool:
 
 def _check_rows(file: Path, lines: list[int], table: pd.DataFrame) -> None:
     """What no column says alone: one suite, no place twice, and metrics of finished trials."""
-    suites = table["suite"].unique()
-    if len(suites) > 1:
-        raise UsageError(f"{file}: rows of several suites ({', '.join(suites)}): a baseline is of one; {AGAIN}")
+    names = table["suite"].unique()
+    if len(names) > 1:
+        raise UsageError(f"{file}: rows of several suites ({', '.join(names)}): a baseline is of one; {AGAIN}")
     for name in MEASURED:
         absent = (table["state"] == "finished") & table[name].isna()
         if absent.any():
