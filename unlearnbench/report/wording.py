@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_SEEDS
 from unlearnbench.problems.corruption import CORRUPTIONS, REGULARITIES
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap, Normalize
 
 REGULARITY_LABELS = {"high": "High", "medium": "Med.", "low": "Low"}
 LONG_LABELS = {"high": "High", "medium": "Medium", "low": "Low"}
@@ -59,6 +63,23 @@ def standing(seeds: int) -> str:
     if seeds < FEWEST_FOR_RANKS:
         return f"{seeds} seeds: means and intervals; ranks need {FEWEST_FOR_RANKS}."
     return f"{seeds} seeds."
+
+
+def scale() -> tuple[Colormap, Normalize]:
+    """The colours of a map, and the percentages from end to end: darker is better, and monotone in lightness."""
+    import seaborn as sns
+    from matplotlib.colors import Normalize
+
+    return sns.color_palette("mako_r", as_cmap=True), Normalize(0, 100, clip=True)
+
+
+def cell_colours(percent: float) -> tuple[str, str]:
+    """Background of a cell and the colour of a text that can be read on it, as #rrggbb."""
+    from matplotlib.colors import to_hex
+
+    colours, percentages = scale()
+    background = colours(percentages(percent))
+    return to_hex(background), ink_on(background[:3])
 
 
 def ink_on(background: Colour) -> str:

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib
-import seaborn as sns
-from matplotlib.colors import Colormap, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.wording import ink_on
 
 Arguments = ParamSpec("Arguments")
 
@@ -47,18 +44,6 @@ UNDATED: dict[str, dict[str, Any]] = {
 
 GREY = "#767676"
 """Of what is beside the data: hatches, a diagonal, references. It can be told from white."""
-SCALE = Normalize(0, 100, clip=True)
-
-
-def colours() -> Colormap:
-    """Sequential, darker is better, monotone in lightness: it reads the same in grey."""
-    return sns.color_palette("mako_r", as_cmap=True)
-
-
-def cell_colours(percent: float) -> tuple[str, str]:
-    """Background of a cell and the colour of a text that can be read on it, as #rrggbb."""
-    background = colours()(SCALE(percent))
-    return to_hex(background), ink_on(background[:3])
 
 
 def text_width(text: str) -> float:

@@ -117,16 +117,3 @@ def tunings_frame(tunings: Sequence[Tuned]) -> pd.DataFrame:
 
 def _percent(share: float | None) -> float:
     return float("nan") if share is None else 100 * share
-
-
-def tunings_sheet(frame: pd.DataFrame, title: str) -> Sheet:
-    """The table of `tunings_frame`, as text; a column without a value is left out."""
-    rows = [
-        [
-            row["method"],
-            *(str(row["tries"]), str(row["pruned"]), str(row["unfinished"] or "")),
-            *("-" if pd.isna(row[name]) else f"{row[name]:.1f}" for name in ("default", "blind", "oracle", "cost")),
-        ]
-        for row in frame.to_dict("records")
-    ]
-    return Sheet(title, HEADER, [rows], NOTE).without()

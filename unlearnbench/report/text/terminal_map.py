@@ -48,7 +48,5 @@ def _cell(percent: Any, state: Any) -> Text:
     mark = _CELL_MARKS.get(state, "")
     if pd.isna(percent) or state == "failed":
         return Text(f" {mark} ")
-    from unlearnbench.report.figures import cell_colours  # the scale of the figures; slow to import
-
     background, ink = cell_colours(float(percent))
     return Text(f" {percent:.0f}{mark} ", style=Style(color=ink, bgcolor=background))
