@@ -193,7 +193,7 @@ def _frame(result: CursorResult[Any]) -> pd.DataFrame:
         )
     if not chunks:
         return pd.DataFrame(columns=names)
-    columns = dict(zip(names, map(np.concatenate, zip(*chunks, strict=True)), strict=True))
+    columns = {name: np.concatenate([chunk.pop(0) for chunk in chunks]) for name in names}  # freed one by one
     texts = pd.Index(known, dtype=object)
     keys = {name: pd.Categorical.from_codes(codes, texts) for name, codes in columns.items() if codes.dtype == np.int32}
     return pd.DataFrame(columns | keys, copy=False)
@@ -227,7 +227,7 @@ def read_healed(engine: Engine, wanted: Wanted, above: float) -> Iterator[pd.Dat
         _recorded(wanted), TrialRow.healed_train > above
     )
     with engine.connect() as connection:
-        yield from pd.read_sql(query, connection, chunksize=50_000)
+        yield from pd.read_sql(query, connection, chunksize=5 * _CHUNK)
 
 
 def planned_kinds(engine: Engine, wanted: Wanted, kinds: Iterable[OriginalSpec]) -> list[tuple[str, OriginalSpec]]:
