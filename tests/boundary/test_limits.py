@@ -12,17 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from unlearnbench.boundary import limits as usage
+from unlearnbench.boundary import limits
 
 
 def test_files_and_bytes_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "file").write_bytes(b"x" * 100_000)
-    assert usage.disk(str(tmp_path)) is None
+    assert limits.disk(str(tmp_path)) is None
     monkeypatch.setattr(usage, "DISK_BYTES", 50_000)
-    assert str(usage.disk(str(tmp_path))).startswith("disk: over ")
+    assert str(limits.disk(str(tmp_path))).startswith("disk: over ")
     monkeypatch.setattr(usage, "MOST_FILES", 1)
-    assert usage.disk(str(tmp_path)) == "disk: over 1 files"
+    assert limits.disk(str(tmp_path)) == "disk: over 1 files"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount without a name space of its own")
@@ -30,8 +30,8 @@ def test_what_is_mounted_inside_does_not_count(tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     code = (
-        "import pathlib; from unlearnbench.boundary import limits as usage; usage.MOST_FILES = 5;"
-        f" [pathlib.Path({str(inner)!r}, str(n)).touch() for n in range(20)]; print(usage.disk({str(tmp_path)!r}))"
+        "import pathlib; from unlearnbench.boundary import limits; limits.MOST_FILES = 5;"
+        f" [pathlib.Path({str(inner)!r}, str(n)).touch() for n in range(20)]; print(limits.disk({str(tmp_path)!r}))"
     )
     for mount, answer in ((f"mount -t tmpfs none {inner} && ", "None"), ("", "disk: over 5 files")):
         command = ["unshare", "--mount", "sh", "-c", f'{mount}exec {sys.executable} -c "$0"', code]
@@ -65,13 +65,13 @@ def test_children_are_found_and_their_memory_is_limited(
 ) -> None:
     """By what Linux tells, and by what psutil tells everywhere."""
     monkeypatch.setattr(psutil, "LINUX", linux and psutil.LINUX)
-    (child,) = usage.children(family.pid)
+    (child,) = limits.children(family.pid)
     assert psutil.Process(child).ppid() == family.pid
-    assert family.pid in usage.children(os.getpid())
-    assert {family.pid, child} <= set(usage.descendants())
-    assert usage.processes([family.pid, child], 2**30) is None
-    assert usage.processes([family.pid, child], 2**26) == "memory: over 0.0625 GiB"
+    assert family.pid in limits.children(os.getpid())
+    assert {family.pid, child} <= set(limits.descendants())
+    assert limits.processes([family.pid, child], 2**30) is None
+    assert limits.processes([family.pid, child], 2**26) == "memory: over 0.0625 GiB"
     if linux:  # a page that both have counts once
-        assert usage.processes([family.pid, child], 2**26 + 2**25) is None
-    assert usage.processes([family.pid] * (usage.MOST_PROCESSES + 1), 0) == "processes: over 128"
-    assert usage.children(2**22 + 1) == []
+        assert limits.processes([family.pid, child], 2**26 + 2**25) is None
+    assert limits.processes([family.pid] * (limits.MOST_PROCESSES + 1), 0) == "processes: over 128"
+    assert limits.children(2**22 + 1) == []

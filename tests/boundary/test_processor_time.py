@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from unlearnbench import Pipeline
-from unlearnbench.boundary import limits as usage
+from unlearnbench.boundary import limits
 from unlearnbench.boundary.boundary import Boundary, Outcome
 from unlearnbench.boundary.request import Request
 from unlearnbench.errors import UsageError
@@ -186,11 +186,11 @@ def test_time_that_moves_to_who_waits_counts_once_and_time_that_vanishes_counts_
     sleeping: list[psutil.Process],
 ) -> None:
     parent, child, other = sleeping
-    before: usage.Times = {None: (0.0, 0.0), parent: (2.0, 1.0), child: (3.0, 0.5)}
-    waited: usage.Times = {
+    before: limits.Times = {None: (0.0, 0.0), parent: (2.0, 1.0), child: (3.0, 0.5)}
+    waited: limits.Times = {
         None: (0.0, 0.0),
         parent: (2.5, 5.0),
     }  # the child used another half second, then was waited for
-    assert usage.used(before, waited) == 0.5 + 0.5
-    vanished: usage.Times = {None: (0.0, 0.0), parent: (2.5, 1.0), other: (0.25, 0.125)}
-    assert usage.used(before, vanished) == 0.5 + 0.25
+    assert limits.used(before, waited) == 0.5 + 0.5
+    vanished: limits.Times = {None: (0.0, 0.0), parent: (2.5, 1.0), other: (0.25, 0.125)}
+    assert limits.used(before, vanished) == 0.5 + 0.25

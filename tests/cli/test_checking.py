@@ -167,8 +167,8 @@ def test_rerun_exits_1_when_a_result_differs(
     different: bool, code: int, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Store("empty.db").engine.dispose()
-    found = [rerun.Comparison("utility", 0.5, 0.4 if different else 0.5, not different)]
-    found.append(rerun.Comparison("seconds", 1.0, 2.0, None))
+    found = [rerun.Field("utility", 0.5, 0.4 if different else 0.5, not different)]
+    found.append(rerun.Field("seconds", 1.0, 2.0, None))
     monkeypatch.setattr(rerun, "rerun", lambda *arguments, **options: found)
     result = call("rerun", "abc", "--database", "empty.db")
     assert result.code == code

@@ -219,9 +219,9 @@ def test_the_shipped_suites_parse(file: Path) -> None:
 
 def test_a_part_of_the_grid(tmp_path: Path) -> None:
     suite = parse(write(tmp_path, GOOD))
-    part = suite.part(seeds=[0], discovery_rates=[1.0], corruptions=["class-swap", "random-swap"])
+    part = suite.select(seeds=[0], discovery_rates=[1.0], corruptions=["class-swap", "random-swap"])
     assert part == replace(suite, discovery_rates=(1.0,), corruptions=("random-swap", "class-swap"))
-    assert suite.part() == suite
+    assert suite.select() == suite
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_part_of_the_grid(tmp_path: Path) -> None:
 )
 def test_what_is_not_in_the_grid_is_refused(tmp_path: Path, chosen: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        parse(write(tmp_path, GOOD)).part(**chosen)
+        parse(write(tmp_path, GOOD)).select(**chosen)
 
 
 def test_what_is_given_leaves_defaults_out(tmp_path: Path) -> None:

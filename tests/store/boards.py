@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import rows
-from unlearnbench.store.load import load, parts
+from unlearnbench.store.load import load, read_files
 from unlearnbench.store.merge import Merged
 from unlearnbench.store.schema import Base
 from unlearnbench.store.store import Store
@@ -28,4 +28,4 @@ def small() -> list[Base]:
 
 
 def loaded(files: list[Path], store: Store) -> list[Merged]:
-    return [merged for _, merged in load(parts(files), store)]
+    return [merged for _, merged in load(read_files(files), store)]

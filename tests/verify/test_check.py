@@ -68,7 +68,7 @@ def findings(before: pd.DataFrame, after: pd.DataFrame, cost_factor: float = 2.0
 
 
 def verdicts(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, str]:
-    return {rule: finding.verdict for rule, finding in findings(before, after).items()}
+    return {rule: finding.status for rule, finding in findings(before, after).items()}
 
 
 def with_seeds(frame: pd.DataFrame, *aggregates: float, **changes: Any) -> pd.DataFrame:
@@ -99,7 +99,7 @@ def test_from_three_seeds_on_the_interval_over_seeds_judges():
     before = with_seeds(MINE, 0.25, 0.35, 0.45)
     # Differences -4, -5, -6: the mean's standard error is 1 / sqrt(3), and t of two degrees 4.30, so +- 2.5.
     said = findings(before, with_seeds(MINE, 0.21, 0.30, 0.39, **CHANGED))
-    assert said["score"].verdict == "regression"
+    assert said["score"].status == "regression"
     assert said["score"].message == (
         "dropped: 35.0 -> 30.0, -5.0 [-7.5, -2.5] over 3 seeds; poison-trigger -5.0; class-swap -5.0; random-swap -5.0"
     )
@@ -110,7 +110,7 @@ def test_a_rise_and_a_drop_within_the_interval_are_fine():
     before = with_seeds(MINE, 0.25, 0.35, 0.45)
     assert verdicts(before, with_seeds(MINE, 0.30, 0.41, 0.52, **CHANGED))["score"] == "fine"
     fell = findings(before, with_seeds(MINE, 0.05, 0.34, 0.46, **CHANGED))["score"]  # by 20, by 1, and a rise
-    assert fell.verdict == "fine"
+    assert fell.status == "fine"
     assert fell.message.startswith("fell, but by no more than its interval explains: 35.0 -> 28.3, -6.7 [")
 
 
@@ -123,10 +123,10 @@ def test_seeds_on_other_originals_are_compared_unpaired():
     assert verdicts(before, two_pairs)["score"] == "fine"
     elsewhere = after.assign(original_weights_hash="of another machine")
     said = findings(before, elsewhere)["score"]
-    assert said.verdict == "fine"
+    assert said.status == "fine"
     assert "over 4 seeds" in said.message
     gone = findings(before, elsewhere.assign(aggregate=elsewhere["aggregate"] / 20))["score"]
-    assert gone.verdict == "regression"
+    assert gone.status == "regression"
 
 
 @pytest.mark.parametrize(
@@ -142,16 +142,16 @@ def test_seeds_on_other_originals_are_compared_unpaired():
 )
 def test_one_seed_on_the_same_originals_may_lose_fixed_points(rows, drop, found):
     said = findings(MINE, at(MINE.assign(**CHANGED), list(rows), aggregate=0.25 - drop))["score"]
-    assert said.verdict == ("regression" if found else "fine")
+    assert said.status == ("regression" if found else "fine")
     assert said.message.startswith(found or "25.0 -> ")
 
 
 def test_one_seed_on_other_originals_is_not_comparable_and_no_regression():
-    for original, verdict in (("as before", "regression"), ("other", "not checked")):
+    for original, status in (("as before", "regression"), ("other", "not checked")):
         after = MINE.assign(**CHANGED, aggregate=0.0)
         after = at(after, [4], original_weights_hash="other") if original == "other" else after
         said = findings(MINE, after)["score"]
-        assert said.verdict == verdict
+        assert said.status == status
         assert (NOT_COMPARABLE in said.message) == (original == "other")
     assert not compare(MINE, after, cost_factor=2.0).having("regression")
 
@@ -165,14 +165,14 @@ def test_two_seeds_are_judged_like_one():
 def test_a_failed_trial_counts_as_zero_in_the_score():
     failed = {"state": "failed", "aggregate": np.nan, "reason": "timeout: over 3 s"}
     said = findings(MINE, at(MINE, [0, 1, 2, 3], **failed))
-    assert said["score"].verdict == "regression"
+    assert said["score"].status == "regression"
     assert "25.0 -> 13.9" in said["score"].message
 
 
 def test_other_weights_of_unchanged_code_are_a_regression():
     after = at(MINE, [3], weights_hash="other", aggregate=0.26)
     said = findings(MINE, after)["same numbers"]
-    assert said.verdict == "regression"
+    assert said.status == "regression"
     assert "1 of 9 trials give other numbers; they start from equal originals" in said.message
     assert "class-swap at 10%, seed 0" in said.message
 
@@ -184,7 +184,7 @@ def test_other_originals_are_named_as_the_cause():
 
 def test_other_metrics_of_equal_weights_are_a_change_of_the_evaluation():
     said = findings(MINE, at(MINE, [0], healed_test=0.51))["same numbers"]
-    assert said.verdict == "regression"
+    assert said.status == "regression"
     assert "the weights are equal: the evaluation changed" in said.message
 
 
@@ -204,8 +204,8 @@ def test_other_metrics_of_equal_weights_are_a_change_of_the_evaluation():
 def test_equality_is_not_expected_elsewhere_and_the_reason_is_given(column, value, reason):
     after = MINE.assign(weights_hash="other", aggregate=0.24, **{column: value})
     said = findings(MINE, after)
-    assert (said["same numbers"].verdict, said["same numbers"].message) == ("not checked", reason)
-    assert said["score"].verdict == "fine"  # there, the points judge
+    assert (said["same numbers"].status, said["same numbers"].message) == ("not checked", reason)
+    assert said["score"].status == "fine"  # there, the points judge
 
 
 def test_equality_is_not_expected_of_a_gpu():
@@ -221,14 +221,14 @@ def test_another_revision_of_the_harness_and_another_time_excuse_nothing():
 def test_what_is_equal_somewhere_is_checked_there():
     mixed = at(MINE, [0, 1, 2], processor="Q")
     said = findings(MINE, mixed)["same numbers"]
-    assert said.verdict == "fine"
+    assert said.status == "fine"
     assert "6 of 9 trials checked; not checked: processor Q instead of P (3)" in said.message
 
 
 def test_a_trial_that_newly_fails_is_named_with_its_reason():
     failed = {"state": "failed", "aggregate": np.nan, "reason": "raised: ValueError: no"}
     said = findings(MINE, at(MINE, [0, 6], **failed))["finishes"]
-    assert said.verdict == "regression"
+    assert said.status == "regression"
     expected = (
         "2 of 9 trials newly fail: raised: ValueError: no (random-swap at 10%, seed 0, poison-trigger at 10%, seed 0)"
     )
@@ -252,9 +252,9 @@ def test_a_method_that_vanished_is_a_regression():
 
 def test_a_trial_that_vanished_is_a_regression():
     said = findings(MINE, MINE.drop(index=[4]))
-    assert said["present"].verdict == "regression"
+    assert said["present"].status == "regression"
     assert said["present"].message == "1 of 9 trials are missing: class-swap at 50%, seed 0"
-    assert {finding.verdict for rule, finding in said.items() if rule != "present"} == {"fine"}
+    assert {finding.status for rule, finding in said.items() if rule != "present"} == {"fine"}
 
 
 def test_a_method_on_another_original_is_another_method():
@@ -270,14 +270,14 @@ def test_a_new_method_is_named_and_not_judged():
 
 def test_only_new_methods_are_nothing_to_judge():
     found = compare(MINE.iloc[:0], trials("new"), cost_factor=2.0)
-    assert (found.suite, [finding.verdict for finding in found.findings]) == ("small", ["new"])
+    assert (found.suite, [finding.status for finding in found.findings]) == ("small", ["new"])
 
 
 def test_cost_may_grow_up_to_the_factor_in_the_median_of_pairs():
     assert verdicts(MINE, MINE.assign(cost=0.51))["cost"] == "regression"
     assert verdicts(MINE, at(MINE, [0, 1, 2, 3], cost=9.0))["cost"] == "fine"
     said = findings(MINE, MINE.assign(cost=0.51), cost_factor=2.5)["cost"]
-    assert said.verdict == "fine"
+    assert said.status == "fine"
     assert said.message == "2.04 times what it was, median over 9 problems (25.0% of retraining, now 51.0%)"
     varied = MINE.assign(cost=[0.1, 0.1, 0.1, 0.1, 0.1, 5.0, 5.0, 5.0, 5.0])
     assert verdicts(varied, at(varied, [4], cost=5.0))["cost"] == "fine"  # the median of the costs is another
@@ -295,10 +295,10 @@ def test_a_negligible_cost_may_grow_until_it_is_not():
 
 def test_without_retraining_cost_is_not_checked():
     said = findings(MINE, MINE.assign(cost=np.nan))["cost"]
-    assert said.verdict == "not checked"
+    assert said.status == "not checked"
     assert "`retrain`" in said.message
 
 
 def test_retraining_is_the_unit_of_cost():
     unit = MINE.assign(submission="retrain")
-    assert findings(unit, unit)["cost"].verdict == "not checked"
+    assert findings(unit, unit)["cost"].status == "not checked"

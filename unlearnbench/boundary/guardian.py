@@ -20,8 +20,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from unlearnbench.boundary import child, sandbox
-from unlearnbench.boundary import limits as usage
+from unlearnbench.boundary import child, limits, sandbox
 from unlearnbench.boundary.isolation import DISK_BYTES
 from unlearnbench.boundary.request import Order, read_order
 
@@ -119,7 +118,7 @@ class Trial:
     at: dict[str, float] = field(default_factory=dict)
     report: dict[str, Any] | None = None
     processor: float | None = None
-    times: usage.Times = field(default_factory=dict)
+    times: limits.Times = field(default_factory=dict)
     output: bytes = b""
     ended: bool = False
     _unread: bytes = b""
@@ -159,17 +158,17 @@ class Trial:
 
     def _too_much(self) -> str | None:
         if self.own is not None:
-            return usage.disk(".", "/dev/shm") or usage.processes(usage.inside(), self.memory_bytes)
-        return usage.disk(".") or usage.processes(usage.descendants(), self.memory_bytes)
+            return limits.disk(".", "/dev/shm") or limits.processes(limits.inside(), self.memory_bytes)
+        return limits.disk(".") or limits.processes(limits.descendants(), self.memory_bytes)
 
     def _count_processor(self) -> None:
         if self.processor is not None:
             now = self._look()
-            self.processor += usage.used(self.times, now)
+            self.processor += limits.used(self.times, now)
             self.times = now
 
-    def _look(self) -> usage.Times:
-        return usage.times(usage.descendants() if self.own is None else usage.sandboxed(), self.times)
+    def _look(self) -> limits.Times:
+        return limits.times(limits.descendants() if self.own is None else limits.sandboxed(), self.times)
 
     def _end(self, reason: str | None, code: int, now: float) -> dict[str, Any]:
         report = self.report or {}
@@ -236,7 +235,7 @@ class Trial:
 def end_children() -> None:
     """Kill all children of this process, including orphans that it adopts meanwhile."""
     for _ in range(1000):  # more rounds would not stop a trial that forks faster than this
-        orphans = usage.children(os.getpid())
+        orphans = limits.children(os.getpid())
         if not orphans:
             return
         for orphan in orphans:

@@ -23,8 +23,7 @@ from typing import Any
 import torch._dynamo  # noqa: F401  the first optimizer of each trial would import it, which takes over a second
 import torchvision.models  # noqa: F401  the small ViT would import it
 
-from unlearnbench.boundary import limits as usage
-from unlearnbench.boundary import sandbox
+from unlearnbench.boundary import limits, sandbox
 from unlearnbench.boundary.guardian import guard
 
 LOOK_SECONDS = 1.0
@@ -43,7 +42,7 @@ def serve(path: str) -> None:
         watched: list[Any] = [listener, 0]
         readable, _, _ = select.select(watched, [], [], LOOK_SECONDS)
         guardians -= _ended()
-        for orphan in set(usage.children(os.getpid())) - guardians:
+        for orphan in set(limits.children(os.getpid())) - guardians:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGKILL)
         if 0 in readable and not os.read(0, 1):

@@ -77,7 +77,7 @@ def validate(
 
     checks = run_checks(path)
     for check in checks:
-        verdict = f"ok, {check.seconds:.1f} s" if check.ok else f"failed: {check.reason}"
-        out.print(f"{check.label}: {verdict}", soft_wrap=True, markup=False, highlight=False)
+        status = f"ok, {check.seconds:.1f} s" if check.ok else f"failed: {check.reason}"
+        out.print(f"{check.label}: {status}", soft_wrap=True, markup=False, highlight=False)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

@@ -83,7 +83,7 @@ def check(
     Runs the suite again and compares the results. Exits with 1 if anything got worse.
     """
     from unlearnbench import library
-    from unlearnbench.report.text import verdict
+    from unlearnbench.report.text import check_report
 
     bar = Bar()
     try:
@@ -105,7 +105,7 @@ def check(
     except KeyboardInterrupt:
         err.print("Stopped. With --database, every finished trial is stored and the same command continues from there.")
         raise typer.Exit(130) from None
-    verdict.write(comparison, notes, summary, junit)
-    verdict.show(comparison, notes, out)
+    check_report.write(comparison, notes, summary, junit)
+    check_report.show(comparison, notes, out)
     if comparison.having("regression"):
         raise typer.Exit(1)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from unlearnbench.report.numbers.standings import Standings
 
 
-class Format(StrEnum):
+class TextFormat(StrEnum):
     terminal = "terminal"
     markdown = "markdown"
     csv = "csv"
@@ -42,7 +42,7 @@ class By(StrEnum):
     corruption = "corruption"
 
 
-Formats = Annotated[Format, typer.Option("--format", help="Output format.")]
+Formats = Annotated[TextFormat, typer.Option("--format", help="Output format.")]
 OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="File to write; default: the terminal.")]
 
 
@@ -87,7 +87,7 @@ def leaderboard(
 def table(
     suite: StoredSuite,
     by: Annotated[By, typer.Option(help="One table over all problems, or one per corruption.")] = By.overall,
-    form: Formats = Format.terminal,
+    form: Formats = TextFormat.terminal,
     out_file: OutFile = None,
     seed: OnlySeeds = None,
     rate: OnlyRates = None,
@@ -118,7 +118,7 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="Method, as `name` or `name/variant`.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Method to compare A with.")],
     suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite in the store.")] = "digits",
-    form: Formats = Format.terminal,
+    form: Formats = TextFormat.terminal,
     out_file: OutFile = None,
     database: Database = DATABASE,
     suites: Suites = Path("suites"),
@@ -137,7 +137,7 @@ def compare(
 @app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench tunings digits`")
 def tunings(
     suite: StoredSuite,
-    form: Formats = Format.terminal,
+    form: Formats = TextFormat.terminal,
     out_file: OutFile = None,
     database: Database = DATABASE,
 ) -> None:

@@ -192,10 +192,10 @@ def rerun(
     Stores nothing. Exits with 1 if a weight, a prediction or a metric differs.
     """
     from unlearnbench import library
-    from unlearnbench.report.text.tables import comparison_table
+    from unlearnbench.report.text.tables import rerun_table
 
     comparisons = library.rerun(trial, database=database, data=data, submissions=submissions, download=not no_download)
-    out.print(comparison_table(comparisons))
+    out.print(rerun_table(comparisons))
     if different := [item.name for item in comparisons if item.equal is False]:
         out.print(f"Not the same: {', '.join(different)}.", soft_wrap=True)
         raise typer.Exit(1)

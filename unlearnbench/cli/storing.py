@@ -23,7 +23,7 @@ Url = Annotated[str, typer.Argument(metavar="URL", help="Store: a SQLAlchemy URL
 OneSuite = Annotated[str | None, typer.Option(metavar="NAME", help="Only this suite; default: all.")]
 
 
-class Format(StrEnum):
+class FileFormat(StrEnum):
     csv = "csv"
     jsonl = "jsonl"
     parquet = "parquet"
@@ -106,11 +106,11 @@ def load(
     Where a file and the store disagree, the store keeps its row, the conflict is shown, and the exit code is 1.
     """
     from unlearnbench.store.load import load as add
-    from unlearnbench.store.load import parts
+    from unlearnbench.store.load import read_files
     from unlearnbench.store.store import Store
 
     conflicts = 0
-    found = parts(files)  # before the target is opened: a damaged file leaves no trace
+    found = read_files(files)  # before the target is opened: a damaged file leaves no trace
     with Store(into) as target:
         for file, merged in add(found, target):
             conflicts += _merged(str(file), merged)
@@ -121,7 +121,7 @@ def load(
 def export(
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
     url: Url = DATABASE,
-    form: Annotated[Format, typer.Option("--format", help="File format.")] = Format.csv,
+    form: Annotated[FileFormat, typer.Option("--format", help="File format.")] = FileFormat.csv,
     suite: OneSuite = None,
 ) -> None:
     """Write every planned trial to a file.

@@ -33,10 +33,10 @@ def board(
         methods: only these, as they are called in the ranking, and retraining; all by default.
         isolation: records of a lower level count as missing.
     """
-    from unlearnbench.report.numbers.board import Part, read_board
+    from unlearnbench.report.numbers.board import Selection, read_board
     from unlearnbench.store.store import Store
 
-    part = Part(tuple(seeds), tuple(rates), tuple(corruptions))
+    part = Selection(tuple(seeds), tuple(rates), tuple(corruptions))
     with Store(str(database), create=False) as store:
         return read_board(
             store.engine, suite, suites=Path(suites), part=part, isolation=isolation, methods=tuple(methods)
@@ -53,11 +53,11 @@ def standings(
     suites: Where = "suites",
 ) -> Standings:
     """A board without its single trials: what a ranking is made from, also of a store of millions of them."""
-    from unlearnbench.report.numbers.board import Part
+    from unlearnbench.report.numbers.board import Selection
     from unlearnbench.report.numbers.standings import read_standings
     from unlearnbench.store.store import Store
 
-    part = Part(tuple(seeds), tuple(rates), tuple(corruptions))
+    part = Selection(tuple(seeds), tuple(rates), tuple(corruptions))
     with Store(str(database), create=False) as store:
         return read_standings(store.engine, suite, suites=Path(suites), part=part)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from unlearnbench.running.run import Progress, RunSummary
     from unlearnbench.tuning.tries import Rule, Try
     from unlearnbench.tuning.tune import Sampler
-    from unlearnbench.verify.check import Comparison as Check
-    from unlearnbench.verify.rerun import Comparison
+    from unlearnbench.verify.check import Check
+    from unlearnbench.verify.rerun import Field
 
 
 def _ignore(progress: Progress) -> None:
@@ -69,7 +69,7 @@ def run(
             chosen,
             store,
             Path(data),
-            part=grid.part(seeds, rates, corruptions),
+            part=grid.select(seeds, rates, corruptions),
             workers=workers,
             download=download,
             isolation=isolation,
@@ -113,7 +113,7 @@ def problem(
     dataset = load_for(grid, Path(data), download=download)
     kinds = grid.originals
     kind = OriginalSpec(capacity or kinds.capacities[0], training or kinds.trainings[0])
-    spec, seeds = list(problems(grid.part([seed], [rate], [corruption]), dataset))[-1]  # the first is of rate 0
+    spec, seeds = list(problems(grid.select([seed], [rate], [corruption]), dataset))[-1]  # the first is of rate 0
     cache = (Path(data) / "originals").resolve()
     with local(grid, dataset, "process", 1) as executor:
         original = plan_original(executor.setup, spec.case, kind, seeds.training)
@@ -165,7 +165,7 @@ def rerun(
     data: Where = "data",
     submissions: Where = "submissions",
     download: bool = True,
-) -> list[Comparison]:
+) -> list[Field]:
     """Run the stored trial with this key, or the only one whose key begins so, again; its fields, stored and now."""
     from unlearnbench.store.store import Store
     from unlearnbench.verify.rerun import rerun as run_again

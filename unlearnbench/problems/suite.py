@@ -139,7 +139,7 @@ class Suite:
         """The first kind of original. Results on it are labelled with the name of the method alone."""
         return OriginalSpec(self.originals.capacities[0], self.originals.trainings[0])
 
-    def part(
+    def select(
         self, seeds: Sequence[int] = (), discovery_rates: Sequence[float] = (), corruptions: Sequence[str] = ()
     ) -> Suite:
         """The suite restricted to part of its grid. An empty selection keeps the whole axis.

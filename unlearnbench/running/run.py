@@ -96,7 +96,7 @@ def run_suite(
 
     Args:
         data: folder of data sets and originals.
-        part: the suite restricted to the part of its grid to run, from `Suite.part`. Default: the whole suite.
+        part: the suite restricted to the part of its grid to run, from `Suite.select`. Default: the whole suite.
         workers: number of concurrent trials. Does not affect results. Default: as many as the executor supports.
         originals: folder of originals, if not in `data`.
         download: whether data sets may be downloaded.

@@ -49,7 +49,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Part:
+class BoardFile:
     """A file that was read."""
 
     path: Path
@@ -75,7 +75,7 @@ def text_of(suite: str, seed: Seeds, rows: Mapping[str, Mapping[Key, Values]]) -
     return "".join(f"{line}\n" for line in [header, *lines])
 
 
-def read(path: Path) -> Part:
+def read(path: Path) -> BoardFile:
     """The content of a file, every row with all that it refers to, as this version's tables hold it.
 
     Raises:
@@ -112,7 +112,7 @@ def read(path: Path) -> Part:
         says = f"{sum(header.rows.values())} rows were written, {counts.total()} whole ones of them are there"
         end = len(lines) + (lines[-1:] != [""])
         raise UsageError(f"{path}, line {end}: {says}: the file is damaged")
-    return Part(path, header, upgraded(rows, header.schema) if old else rows)
+    return BoardFile(path, header, upgraded(rows, header.schema) if old else rows)
 
 
 def _header(path: Path, line: str) -> Header:

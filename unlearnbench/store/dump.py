@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, Select, Table, select, tuple_
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.streams import Seeds
-from unlearnbench.store.board_file import Part, read, text_of
+from unlearnbench.store.board_file import BoardFile, read, text_of
 from unlearnbench.store.connection import begin_snapshot
 from unlearnbench.store.merge import CHUNK, differing, unequal
 from unlearnbench.store.schema import TABLES, Base
@@ -66,7 +66,7 @@ def dump(engine: Engine, suite: str, folder: Path, keep: AbstractSet[str] | None
     return _write(texts)
 
 
-def _parts(folder: Path, suite: str) -> list[Part]:
+def _parts(folder: Path, suite: str) -> list[BoardFile]:
     parts = [read(file) for file in sorted(folder.glob("seed-*.jsonl"))]
     for part in parts:
         if part.header.suite != suite:
@@ -74,7 +74,7 @@ def _parts(folder: Path, suite: str) -> list[Part]:
     return parts
 
 
-def _held(parts: Iterable[Part]) -> dict[str, dict[Key, tuple[Path, Values]]]:
+def _held(parts: Iterable[BoardFile]) -> dict[str, dict[Key, tuple[Path, Values]]]:
     """The rows of all files, by table and key, with the file that said so first."""
     held: dict[str, dict[Key, tuple[Path, Values]]] = {table.name: {} for table in TABLES}
     for part in parts:
@@ -168,7 +168,7 @@ def _stem(seed: Seeds) -> str:
     return f"seed-{'-'.join(map(str, numbers[:1] if len(set(numbers)) == 1 else numbers))}"
 
 
-def _next_name(seed: Seeds, parts: Iterable[Part]) -> str:
+def _next_name(seed: Seeds, parts: Iterable[BoardFile]) -> str:
     """The name after the last one of this seed."""
     stem = _stem(seed)
     pattern = re.compile(re.escape(stem) + r"(?:\.part(\d+))?\.jsonl")

@@ -6,14 +6,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from unlearnbench.store.board_file import Part, read
+from unlearnbench.store.board_file import BoardFile, read
 from unlearnbench.store.connection import writing
 from unlearnbench.store.merge import Merged, merge
 from unlearnbench.store.schema import TABLES
 from unlearnbench.store.store import Store, insert_new
 
 
-def parts(files: Sequence[Path]) -> list[Part]:
+def read_files(files: Sequence[Path]) -> list[BoardFile]:
     """What these files hold.
 
     Raises:
@@ -22,7 +22,7 @@ def parts(files: Sequence[Path]) -> list[Part]:
     return [read(file) for file in files]
 
 
-def load(read_parts: Sequence[Part], target: Store) -> Iterator[tuple[Path, Merged]]:
+def load(read_parts: Sequence[BoardFile], target: Store) -> Iterator[tuple[Path, Merged]]:
     """Add the rows of files to a store, as those of other stores are: file by file, each in one transaction.
 
     Raises:

@@ -19,7 +19,7 @@ from unlearnbench.report.wording import in_order
 from unlearnbench.verify.baseline import CODE, MACHINE, METRICS, PROBLEM
 
 Rule = Literal["present", "finishes", "score", "same numbers", "cost"]
-Verdict = Literal["fine", "regression", "not checked", "new"]
+Status = Literal["fine", "regression", "not checked", "new"]
 
 NEGLIGIBLE_COST = 0.02
 """Shares of retraining under this are taken for it: they are milliseconds, and twice as many are nobody's loss."""
@@ -38,7 +38,7 @@ class Finding:
 
     method: str
     rule: Rule
-    verdict: Verdict
+    status: Status
     message: str
 
 
@@ -59,7 +59,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Check:
     """Findings method by method, and the numbers behind them. `pairs` has one row a trial that both have."""
 
     suite: str
@@ -69,11 +69,11 @@ class Comparison:
     baseline: pd.DataFrame
     current: pd.DataFrame
 
-    def having(self, verdict: Verdict) -> list[Finding]:
-        return [finding for finding in self.findings if finding.verdict == verdict]
+    def having(self, status: Status) -> list[Finding]:
+        return [finding for finding in self.findings if finding.status == status]
 
 
-def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float) -> Comparison:
+def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float) -> Check:
     """Ask every rule of every method of the baseline; methods that only `current` has are named, not judged.
 
     At least one of the frames has a row.
@@ -94,7 +94,7 @@ def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float
     for name in sorted(set(current["method"]) - set(baseline["method"])):
         findings.append(Finding(name, "present", "new", "not in the baseline: shown, not judged"))
     suite = str(pd.concat([baseline["suite"], current["suite"]]).iloc[0])
-    return Comparison(suite, tuple(findings), tuple(changes), pairs, baseline, current)
+    return Check(suite, tuple(findings), tuple(changes), pairs, baseline, current)
 
 
 def _change(pairs: pd.DataFrame, method: str, corruption: str) -> Change:

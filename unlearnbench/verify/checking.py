@@ -16,7 +16,7 @@ from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission, choose, discover
 from unlearnbench.verify.baseline import read, records, select_methods
-from unlearnbench.verify.check import Comparison, compare
+from unlearnbench.verify.check import Check, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def check_stored(
     against: Path, methods: Sequence[str], database: str, *, suite: str | None, suites: Path, cost_factor: float
-) -> Comparison:
+) -> Check:
     """Compare what a store holds with a baseline; nothing is run.
 
     Raises:
@@ -53,7 +53,7 @@ def check_by_running(
     workers: int | None,
     download: bool,
     watch: Callable[[Progress], None],
-) -> tuple[Comparison, list[str]]:
+) -> tuple[Check, list[str]]:
     """Run the seeds of a baseline and compare; also what a reader must know of the run.
 
     Args:
@@ -69,7 +69,7 @@ def check_by_running(
     if not available:
         raise UsageError(f"no submissions in {submissions}: give --submissions")
     chosen = _to_run(available, before, methods, grid.variants)
-    part = grid.part(seeds=sorted(set(before["corruption_seed"])))
+    part = grid.select(seeds=sorted(set(before["corruption_seed"])))
     after, notes = before.iloc[:0], list[str]()  # a method that is gone has no records
     with _store(database) as (store, originals):
         if chosen:

@@ -36,7 +36,7 @@ RESULTS = (
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Field:
     """One field of a record. `equal` is None where the two may differ: a time, the machine."""
 
     name: str
@@ -45,7 +45,7 @@ class Comparison:
     equal: bool | None
 
 
-def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: bool = True) -> list[Comparison]:
+def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: bool = True) -> list[Field]:
     """Run the trial with this key, or the only one whose key begins so, as its record says.
 
     The original comes from the cache if it is there, else it is trained again for this alone.
@@ -127,7 +127,7 @@ def _planned(record: Recorded, setup: Setup, dataset: datasets.Dataset, submissi
 
 def _comparisons(
     record: Recorded, fingerprint: str, again: TrialRow, predictions: PredictionRow | None
-) -> Iterator[Comparison]:
+) -> Iterator[Field]:
     pairs = {
         "training_fingerprint": (record.problem.training_fingerprint, fingerprint),
         "original weights_hash": (record.trial.original_weights_hash, again.original_weights_hash),
@@ -135,12 +135,12 @@ def _comparisons(
         "predictions": (_content(record.predictions), _content(predictions)),
     }
     for name, (stored, now) in pairs.items():
-        yield Comparison(name, stored, now, stored == now)
-    yield Comparison("seconds", record.trial.seconds, again.seconds, None)
+        yield Field(name, stored, now, stored == now)
+    yield Field("seconds", record.trial.seconds, again.seconds, None)
     here = machine.versions() | {"processor": machine.hardware(again.device)["processor"]}
     there = record.run.versions | {"processor": record.run.hardware["processor"]}
     for name in here:
-        yield Comparison(name, there.get(name), here[name], None)
+        yield Field(name, there.get(name), here[name], None)
 
 
 def _content(row: PredictionRow | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Check a submission: every variant on a tiny problem of each corruption, through the same path as a real run."""
+"""Validation a submission: every variant on a tiny problem of each corruption, through the same path as a real run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TINY = Suite(
 
 
 @dataclass(frozen=True)
-class Check:
+class Validation:
     """One variant: `reason` is None when all of its trials finished; `seconds` were spent in `unlearn`."""
 
     label: str
@@ -43,7 +43,7 @@ class Check:
         return self.reason is None
 
 
-def validate(folder: Path, *, workers: int | None = None) -> list[Check]:
+def validate(folder: Path, *, workers: int | None = None) -> list[Validation]:
     """Read a submission and run each of its variants; nothing is left behind.
 
     Raises:
@@ -66,5 +66,5 @@ def validate(folder: Path, *, workers: int | None = None) -> list[Check]:
             seconds += record.seconds or 0.0
             if record.state == "failed" and reason is None:
                 reason = f"{record.reason} (on {corruption})" + (f"\n{record.detail}" if record.detail else "")
-        checks.append(Check(submission.label, seconds, reason))
+        checks.append(Validation(submission.label, seconds, reason))
     return checks

@@ -9,7 +9,6 @@ import pytest
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import (
     best_lines,
-    cell_colours,
     choose_pairs,
     detail,
     map_figure,
@@ -19,6 +18,7 @@ from unlearnbench.report.figures import (
     tied_dropout,
 )
 from unlearnbench.report.figures.style import text_width, wrapped
+from unlearnbench.report.wording import cell_colours
 
 SUFFIXES = {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}
 

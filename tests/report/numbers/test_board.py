@@ -9,7 +9,7 @@ import pytest
 from unlearnbench import Budget, Recipe
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Originals, Tuning
-from unlearnbench.report.numbers.board import Part, counted, runs_of, shown
+from unlearnbench.report.numbers.board import Selection, counted, runs_of, shown
 from unlearnbench.report.numbers.current import Stale
 from unlearnbench.report.numbers.totals import incomplete
 
@@ -227,13 +227,13 @@ def test_a_method_without_a_forget_set_is_in_all_columns(small):
     healed = blind.groupby(["corruption", "seed"])["healed_train"].agg(list).tolist()
     assert healed == [[0.2, 0.2], [0.4, 0.4]] * 3
     assert sorted(board.frame["discovery_rate"].unique()) == [0.1, 1.0]
-    one = of(small.board(part=Part(discovery_rates=(0.1,))), "blind")
+    one = of(small.board(part=Selection(discovery_rates=(0.1,))), "blind")
     assert (len(one), one["whole"].all()) == (6, True)
 
 
 def test_a_part_of_the_grid_is_shown_and_whole_is_meant_of_it(small):
     assert seeds_of(small.board(), "flaky") == []
-    board = small.board(part=Part(seeds=(0,), discovery_rates=(1.0,), corruptions=("class-swap", "random-swap")))
+    board = small.board(part=Selection(seeds=(0,), discovery_rates=(1.0,), corruptions=("class-swap", "random-swap")))
     assert set(board.frame["seed"]) == {"0/10/20"}
     assert set(board.frame["discovery_rate"]) == {1.0}
     assert set(board.frame["corruption"]) == {"class-swap", "random-swap"}
@@ -244,9 +244,9 @@ def test_a_part_of_the_grid_is_shown_and_whole_is_meant_of_it(small):
 @pytest.mark.parametrize(
     ("part", "words"),
     [
-        (Part(seeds=(0, 7)), "has no 7 among its seeds; there are: 0, 1"),
-        (Part(discovery_rates=(0.5,)), "has no 0.5 among its discovery_rates; there are: 0.1, 1.0"),
-        (Part(corruptions=("noise",)), "has no noise among its corruptions; there are: random-swap, class-swap"),
+        (Selection(seeds=(0, 7)), "has no 7 among its seeds; there are: 0, 1"),
+        (Selection(discovery_rates=(0.5,)), "has no 0.5 among its discovery_rates; there are: 0.1, 1.0"),
+        (Selection(corruptions=("noise",)), "has no noise among its corruptions; there are: random-swap, class-swap"),
     ],
 )
 def test_what_is_not_in_the_grid_is_refused(small, part, words):
@@ -256,7 +256,7 @@ def test_what_is_not_in_the_grid_is_refused(small, part, words):
 
 def test_a_part_of_which_nothing_was_planned_is_refused(two):
     with pytest.raises(UsageError, match="no trial of suite 'small' was planned in this part"):
-        two.board(part=Part(seeds=(2,)))
+        two.board(part=Selection(seeds=(2,)))
 
 
 def test_a_higher_level_of_isolation_can_be_demanded(stored):

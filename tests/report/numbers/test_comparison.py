@@ -6,7 +6,7 @@ from scipy import stats
 from tests.report.terminal import printed
 from unlearnbench.errors import UsageError
 from unlearnbench.report.numbers.comparison import comparison
-from unlearnbench.report.text.compared import difference_map, map_sheet, overview_sheet, signed
+from unlearnbench.report.text.differences import difference_map, map_sheet, overview_sheet, signed
 from unlearnbench.report.wording import difference_colours
 
 MINE, THEIRS = [0.5, 0.6, 0.8, 0.32], [0.4, 0.4, 0.5, 0.4]

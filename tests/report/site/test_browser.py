@@ -17,8 +17,7 @@ from tests.report.site.browsing import (
     tip,
     visit,
 )
-from unlearnbench.report.figures import cell_colours
-from unlearnbench.report.wording import PRODUCT
+from unlearnbench.report.wording import PRODUCT, cell_colours
 
 
 def test_every_column_sorts_both_ways_and_the_maps_follow(browser: Any, folder: Path) -> None:

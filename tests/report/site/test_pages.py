@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from unlearnbench.report.figures import cell_colours
 from unlearnbench.report.numbers.board import read_board
 from unlearnbench.report.numbers.ranking import ranking
 from unlearnbench.report.site import write_site
 from unlearnbench.report.site.gather import content_of
 from unlearnbench.report.site.pages import NO_VALUE, cell_data, render, scale, shade, web
+from unlearnbench.report.wording import cell_colours
 
 
 def write(stored, folder, suite="small"):

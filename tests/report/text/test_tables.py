@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.report import terminal
-from unlearnbench.report.figures import cell_colours
 from unlearnbench.report.numbers.frames import healing_correlation
 from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption
 from unlearnbench.report.numbers.totals import totals_of
@@ -19,6 +18,7 @@ from unlearnbench.report.text.tables import (
     ranking_sheets,
 )
 from unlearnbench.report.text.terminal_map import heatmap_table
+from unlearnbench.report.wording import cell_colours
 
 WOBBLE = np.array([0.04, -0.03, 0.02, -0.01, 0.05, -0.04, 0.01, -0.04])
 

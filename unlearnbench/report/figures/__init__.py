@@ -5,14 +5,13 @@ from unlearnbench.report.figures.kinds import KINDS, plot
 from unlearnbench.report.figures.maps import detail, map_figure, maps
 from unlearnbench.report.figures.rates import best_lines, rates
 from unlearnbench.report.figures.regions import regions
-from unlearnbench.report.figures.style import FONT_SIZE, cell_colours, save
+from unlearnbench.report.figures.style import FONT_SIZE, save
 from unlearnbench.report.figures.tied_dropout import choose_pairs, ranked_pairs, tied_dropout
 
 __all__ = [
     "FONT_SIZE",
     "KINDS",
     "best_lines",
-    "cell_colours",
     "choose_pairs",
     "detail",
     "healing_scatter",

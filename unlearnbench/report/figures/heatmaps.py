@@ -19,9 +19,9 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.transforms import ScaledTranslation
 
-from unlearnbench.report.figures.style import FONT_SIZE, GREY, SCALE, colours, wrapped
+from unlearnbench.report.figures.style import FONT_SIZE, GREY, wrapped
 from unlearnbench.report.numbers.board import counted
-from unlearnbench.report.wording import PRODUCT, RATE_LABEL, demonstration, ink_on, row_labels
+from unlearnbench.report.wording import PRODUCT, RATE_LABEL, demonstration, ink_on, row_labels, scale
 
 CELL = (0.29, 0.29)
 """Width and height of a cell in inches: three digits fit."""
@@ -43,7 +43,7 @@ class Scale:
 
 def percentages(decimals: int = 0) -> Scale:
     """The scale of all maps: 0 to 100."""
-    return Scale(colours(), SCALE, lambda percent: f"{percent:.{decimals}f}")
+    return Scale(*scale(), lambda percent: f"{percent:.{decimals}f}")
 
 
 @dataclass(frozen=True)

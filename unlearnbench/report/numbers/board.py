@@ -32,7 +32,7 @@ PLACE = [*METHOD, *SEEDS, *CELL]
 
 
 @dataclass(frozen=True)
-class Part:
+class Selection:
     """The part of a suite's grid that is looked at; all of an axis that nothing is chosen of."""
 
     seeds: tuple[int, ...] = ()
@@ -40,10 +40,10 @@ class Part:
     corruptions: tuple[str, ...] = ()
 
     def of(self, suite: Suite) -> Suite:
-        return suite.part(self.seeds, self.discovery_rates, self.corruptions)
+        return suite.select(self.seeds, self.discovery_rates, self.corruptions)
 
 
-WHOLE = Part()
+WHOLE = Selection()
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def read_board(
     name: str,
     *,
     suites: Path | None = None,
-    part: Part = WHOLE,
+    part: Selection = WHOLE,
     isolation: Isolation = "process",
     methods: Sequence[str] = (),
 ) -> Board:

@@ -13,7 +13,7 @@ from unlearnbench.problems.suite import Suite
 from unlearnbench.report.numbers.board import (
     SEEDS,
     WHOLE,
-    Part,
+    Selection,
     in_every_column,
     known_kinds,
     labelled,
@@ -50,7 +50,7 @@ class Standings:
         return most_seeds(self.totals)
 
 
-def read_standings(engine: Engine, name: str, *, suites: Path | None = None, part: Part = WHOLE) -> Standings:
+def read_standings(engine: Engine, name: str, *, suites: Path | None = None, part: Selection = WHOLE) -> Standings:
     """The standings of a suite in a store, of the same records as `read_board`.
 
     Raises:

@@ -17,7 +17,7 @@ from unlearnbench.report.numbers.board import PLACE, Board, read_board, runs_of
 from unlearnbench.store.columns import COLUMNS, DTYPES, Column
 from unlearnbench.store.results import suites
 
-Format = Literal["csv", "jsonl", "parquet"]
+FileFormat = Literal["csv", "jsonl", "parquet"]
 
 JSON_COLUMNS = tuple(name for name, column in COLUMNS.items() if column.kind == "json")
 """Text in CSV and Parquet, objects in JSON lines."""
@@ -48,7 +48,7 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[list(COLUMNS)].astype({name: DTYPES[column.kind] for name, column in COLUMNS.items()})
 
 
-def export(engine: Engine, file: Path, form: Format = "csv", suite: str | None = None) -> int:
+def export(engine: Engine, file: Path, form: FileFormat = "csv", suite: str | None = None) -> int:
     """Write the table of a suite, or of all suites below each other; returns how many trials are in it.
 
     Raises:
@@ -67,7 +67,7 @@ def recorded(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table["state"] != "missing") & ~table["again"].astype(bool)]
 
 
-def write(tables: Iterable[pd.DataFrame], file: Path, form: Format = "csv") -> None:
+def write(tables: Iterable[pd.DataFrame], file: Path, form: FileFormat = "csv") -> None:
     """Write tables below each other: the same rows give the same bytes, and numbers are read back to the last bit.
 
     Raises:

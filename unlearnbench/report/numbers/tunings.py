@@ -12,18 +12,9 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from unlearnbench.errors import UsageError
-from unlearnbench.report.text.formats import Sheet
 from unlearnbench.store.labels import method_label
 from unlearnbench.store.results import Planned, planned_trials, runs_of_suite, suites
 from unlearnbench.tuning.tries import Try, choices, name_of, start_of_try, summarised
-
-HEADER = ("Method", "Tries", "Pruned", "Unfinished", "Default", "Blind choice", "Oracle's choice", "Blind cost")
-NOTE = (
-    "Percent: mean utility x healed over the problems of the tuning, a failed trial 0. The blind choice is the try with"
-    " the highest selection score, the oracle's the one with the highest utility x healed, both among the tries that"
-    " had all problems; the blind cost is the difference, in percentage points. Tries were pruned by selection score,"
-    " so an oracle from the beginning might have found more."
-)
 
 _OF_A_STAGE = ("seeds", "discovery_rates")
 """In these keys of a suite's specification the runs of one tuning differ."""

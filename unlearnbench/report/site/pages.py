@@ -11,10 +11,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from unlearnbench.report.figures import cell_colours
 from unlearnbench.report.site.content import METRICS, Cell, Content, Method, Trial
 from unlearnbench.report.text.tables import clipped, correlation_text, rank_text, seeds_text
-from unlearnbench.report.wording import PRODUCT
+from unlearnbench.report.wording import PRODUCT, cell_colours
 
 PANELS = {
     "healed_train": "Healed (train)",

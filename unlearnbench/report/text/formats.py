@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-Format = Literal["terminal", "markdown", "csv", "latex"]
+TextFormat = Literal["terminal", "markdown", "csv", "latex"]
 
 LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity", "On", "Rule", "What was found"}
 """Columns of words; all others hold numbers."""

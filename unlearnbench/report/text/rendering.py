@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
@@ -16,19 +17,27 @@ from unlearnbench.report.numbers.board import Board
 from unlearnbench.report.numbers.comparison import comparison
 from unlearnbench.report.numbers.ranking import ranking_by_corruption, ranking_of
 from unlearnbench.report.numbers.standings import Standings
-from unlearnbench.report.numbers.tunings import read_tunings, tunings_frame, tunings_sheet
-from unlearnbench.report.text.compared import difference_map, map_sheet, overview_sheet
-from unlearnbench.report.text.formats import Format, Sheet, csv, latex, markdown
+from unlearnbench.report.numbers.tunings import read_tunings, tunings_frame
+from unlearnbench.report.text.differences import difference_map, map_sheet, overview_sheet
+from unlearnbench.report.text.formats import Sheet, TextFormat, csv, latex, markdown
 from unlearnbench.report.text.tables import ranked_tables, ranking_sheets, terminal_table
 from unlearnbench.report.wording import row_labels
 
 By = Literal["overall", "corruption"]
 
+TUNINGS_HEADER = ("Method", "Tries", "Pruned", "Unfinished", "Default", "Blind choice", "Oracle's choice", "Blind cost")
+TUNINGS_NOTE = (
+    "Percent: mean utility x healed over the problems of the tuning, a failed trial 0. The blind choice is the try with"
+    " the highest selection score, the oracle's the one with the highest utility x healed, both among the tries that"
+    " had all problems; the blind cost is the difference, in percentage points. Tries were pruned by selection score,"
+    " so an oracle from the beginning might have found more."
+)
+
 _WIDTH = 100
 """Columns of a table for the terminal that goes into a file."""
 
 
-def ranking_as(form: Format, board: Board | Standings, *, by: By = "overall") -> str | list[Table]:
+def ranking_as(form: TextFormat, board: Board | Standings, *, by: By = "overall") -> str | list[Table]:
     """The ranking of a board as text, or as tables for the terminal."""
     make = ranking_of if by == "overall" else ranking_by_corruption
     table = make(board.totals, board.suite.variants)
@@ -48,7 +57,7 @@ def ranking_as(form: Format, board: Board | Standings, *, by: By = "overall") ->
     ]
 
 
-def comparison_as(form: Format, board: Board, first: str, second: str) -> str | list[Table]:
+def comparison_as(form: TextFormat, board: Board, first: str, second: str) -> str | list[Table]:
     """The first method of a board minus the second, as text, or as tables for the terminal.
 
     Raises:
@@ -64,7 +73,7 @@ def comparison_as(form: Format, board: Board, first: str, second: str) -> str | 
     return _text(form, [overview, map_sheet(table, first, second)])
 
 
-def tunings_as(form: Format, engine: Engine, suite: str) -> str | list[Table]:
+def tunings_as(form: TextFormat, engine: Engine, suite: str) -> str | list[Table]:
     """The tunings of a suite as text, or as a table for the terminal.
 
     Raises:
@@ -77,7 +86,20 @@ def tunings_as(form: Format, engine: Engine, suite: str) -> str | list[Table]:
     return [terminal_table(sheet)] if form == "terminal" else _text(form, [sheet])
 
 
-def _text(form: Format, sheets: list[Sheet]) -> str:
+def tunings_sheet(frame: pd.DataFrame, title: str) -> Sheet:
+    """The table of `tunings_frame`, as text; a column without a value is left out."""
+    rows = [
+        [
+            row["method"],
+            *(str(row["tries"]), str(row["pruned"]), str(row["unfinished"] or "")),
+            *("-" if pd.isna(row[name]) else f"{row[name]:.1f}" for name in ("default", "blind", "oracle", "cost")),
+        ]
+        for row in frame.to_dict("records")
+    ]
+    return Sheet(title, TUNINGS_HEADER, [rows], TUNINGS_NOTE).without()
+
+
+def _text(form: TextFormat, sheets: list[Sheet]) -> str:
     if form == "markdown":
         return markdown(sheets)
     return latex([sheet.without("Title", "Seconds") for sheet in sheets])

@@ -19,7 +19,7 @@ from unlearnbench.report.wording import PRODUCT, in_order, row_labels, standing,
 
 if TYPE_CHECKING:
     from unlearnbench.tuning.tries import Choices, Rule, Try
-    from unlearnbench.verify.rerun import Comparison
+    from unlearnbench.verify.rerun import Field
 
 NO_VALUE = "-"
 HEALED_UNDISCOVERED = "Healed, undiscovered"
@@ -274,7 +274,7 @@ def cost_line(found: Choices) -> str:
     )
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+def rerun_table(comparisons: Sequence[Field]) -> Table:
     """Each field of a record beside what running the trial again gave."""
     table = Table("field", "stored", "again", "equal", box=SIMPLE_HEAD, pad_edge=False)
     for item in comparisons:

@@ -12,7 +12,7 @@ from rich.text import Text
 from unlearnbench.report.numbers.board import counted
 from unlearnbench.report.numbers.frames import map_of, original_column, states_of, trials_of
 from unlearnbench.report.text.tables import NO_VALUE
-from unlearnbench.report.wording import PRODUCT, RATE_LABEL, row_labels, titled
+from unlearnbench.report.wording import PRODUCT, RATE_LABEL, cell_colours, row_labels, titled
 
 _CELL_MARKS = {"failed": "x", "partly failed": "!", "missing": NO_VALUE, "partly missing": "?"}
 _CELL_NOTES = {

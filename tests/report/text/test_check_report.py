@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from unlearnbench.report.text.verdict import headline, junit, moved, show, summary, write
+from unlearnbench.report.text.check_report import headline, junit, moved, show, summary, write
 from unlearnbench.verify.baseline import records
-from unlearnbench.verify.check import Comparison, compare
+from unlearnbench.verify.check import Check, compare
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def before(small) -> pd.DataFrame:
 
 
 @pytest.fixture
-def worse(before) -> Comparison:
+def worse(before) -> Check:
     """`good` fails twice with a nasty reason and falls, `oracle` is gone, `new` is new, `flaky` fell a little."""
     after = before[before["method"] != "oracle"].copy()
     good = after.index[after["method"] == "good"][:2]
@@ -35,7 +35,7 @@ def worse(before) -> Comparison:
 
 
 @pytest.fixture
-def equal(before) -> Comparison:
+def equal(before) -> Check:
     return compare(before, before, cost_factor=2.0)
 
 

@@ -18,14 +18,14 @@ from unlearnbench.report.text.formats import markdown_table
 from unlearnbench.report.text.tables import NO_VALUE, number
 from unlearnbench.report.wording import PRODUCT, in_order, row_labels
 from unlearnbench.verify.baseline import MACHINE
-from unlearnbench.verify.check import ALL, NOT_COMPARABLE, Change, Comparison, Finding
+from unlearnbench.verify.check import ALL, NOT_COMPARABLE, Change, Check, Finding
 
 FINDINGS_HEADER = ("Method", "Rule", "What was found")
 ARROW = "\N{RIGHTWARDS ARROW}"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def show(comparison: Comparison, notes: Sequence[str], console: Console) -> None:
+def show(comparison: Check, notes: Sequence[str], console: Console) -> None:
     """Print what moved, what could not be checked, and what got worse, the most important last."""
     if moved(comparison):
         console.print(moved_table(comparison))
@@ -40,7 +40,7 @@ def show(comparison: Comparison, notes: Sequence[str], console: Console) -> None
     console.print(Text(headline(comparison)), soft_wrap=True)
 
 
-def write(comparison: Comparison, notes: Sequence[str], markdown: Path | None, xml: Path | None) -> None:
+def write(comparison: Check, notes: Sequence[str], markdown: Path | None, xml: Path | None) -> None:
     """Write the summary and the JUnit file, where they are asked for."""
     for path, text in ((markdown, summary(comparison, notes)), (xml, junit(comparison))):
         if path is not None:
@@ -48,7 +48,7 @@ def write(comparison: Comparison, notes: Sequence[str], markdown: Path | None, x
             path.write_text(text, encoding="utf-8")
 
 
-def headline(comparison: Comparison) -> str:
+def headline(comparison: Check) -> str:
     """The result in one sentence."""
     bad = comparison.having("regression")
     judged = {change.method for change in comparison.changes}
@@ -59,7 +59,7 @@ def headline(comparison: Comparison) -> str:
     return f"{what}: {found}." + (f" {_counted(len(apart), 'score')} {NOT_COMPARABLE}." if apart else "")
 
 
-def provenance(comparison: Comparison) -> list[str]:
+def provenance(comparison: Check) -> list[str]:
     """Where the numbers of either side come from."""
     return [
         f"{side}: {', '.join(f'{column} {value or NO_VALUE}' for column, value in place.items())}"
@@ -68,7 +68,7 @@ def provenance(comparison: Comparison) -> list[str]:
     ]
 
 
-def moved(comparison: Comparison) -> list[str]:
+def moved(comparison: Check) -> list[str]:
     """The methods with another score on any problem, the largest drop first."""
     whole = [change for change in comparison.changes if change.corruption == ALL]
     pairs = comparison.pairs
@@ -79,7 +79,7 @@ def moved(comparison: Comparison) -> list[str]:
     return [c.method for c in sorted(whole, key=lambda c: c.difference.value) if c.method in names]
 
 
-def moved_table(comparison: Comparison) -> Table:
+def moved_table(comparison: Check) -> Table:
     """What moved, for the terminal."""
     table = Table(title=f"What moved: {PRODUCT.lower()} (%)", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.caption, table.caption_justify = _note(comparison), "left"
@@ -91,7 +91,7 @@ def moved_table(comparison: Comparison) -> Table:
     return table
 
 
-def summary(comparison: Comparison, notes: Sequence[str] = ()) -> str:
+def summary(comparison: Check, notes: Sequence[str] = ()) -> str:
     """The whole check as Markdown: what is wrong first, then what moved, what was not checked, and maps."""
     names = moved(comparison)
     new = list(dict.fromkeys(finding.method for finding in comparison.having("new")))
@@ -113,9 +113,9 @@ def summary(comparison: Comparison, notes: Sequence[str] = ()) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def junit(comparison: Comparison) -> str:
+def junit(comparison: Check) -> str:
     """JUnit XML: a test suite, a test case for each method and rule; what was not checked is skipped."""
-    failures, skipped = (len(comparison.having(verdict)) for verdict in ("regression", "not checked"))
+    failures, skipped = (len(comparison.having(status)) for status in ("regression", "not checked"))
     counts = {"tests": str(len(comparison.findings)), "failures": str(failures), "errors": "0"}
     root = ElementTree.Element("testsuites", counts)
     name = f"unlearnbench check {comparison.suite}"
@@ -124,9 +124,9 @@ def junit(comparison: Comparison) -> str:
         attributes = {"classname": f"{comparison.suite}.{finding.method}", "name": finding.rule, "time": "0"}
         case = ElementTree.SubElement(suite, "testcase", {key: _printable(value) for key, value in attributes.items()})
         message = _printable(finding.message)
-        if finding.verdict == "regression":
+        if finding.status == "regression":
             ElementTree.SubElement(case, "failure", {"message": message, "type": "regression"}).text = message
-        elif finding.verdict == "not checked":
+        elif finding.status == "not checked":
             ElementTree.SubElement(case, "skipped", {"message": message})
         else:
             ElementTree.SubElement(case, "system-out").text = message
@@ -139,16 +139,16 @@ def _printable(text: str) -> str:
     return _NOT_XML.sub("?", text)
 
 
-def _header(comparison: Comparison) -> list[str]:
+def _header(comparison: Check) -> list[str]:
     labels = row_labels(_corruptions(comparison))
     return ["Method", "Before", "After", "Change", "95% interval", *labels.values(), "Seeds"]
 
 
-def _corruptions(comparison: Comparison) -> list[str]:
+def _corruptions(comparison: Check) -> list[str]:
     return in_order(change.corruption for change in comparison.changes if change.corruption != ALL)
 
 
-def _rows(comparison: Comparison, methods: Sequence[str]) -> list[list[str]]:
+def _rows(comparison: Check, methods: Sequence[str]) -> list[list[str]]:
     changes = {(change.method, change.corruption): change for change in comparison.changes}
     rows = []
     for method in methods:
@@ -165,7 +165,7 @@ def _signed(change: Change | None) -> str:
     return NO_VALUE if change is None else f"{change.difference.value:+.1f}"
 
 
-def _note(comparison: Comparison) -> str:
+def _note(comparison: Check) -> str:
     """What the intervals can tell."""
     if all(change.difference.kind == "untested" for change in comparison.changes):
         return "Fewer than three seeds: there are no intervals."
@@ -180,7 +180,7 @@ def _grouped(findings: Sequence[Finding]) -> list[str]:
     return [f"{rule}: {message}: {', '.join(methods)}" for (rule, message), methods in groups.items()]
 
 
-def _map(comparison: Comparison, method: str) -> str:
+def _map(comparison: Check, method: str) -> str:
     """One method's map as a table, each cell from the baseline's to today's."""
     # What a baseline holds was measured: all of it is shown, of seeds that are not whole too.
     now = map_of(comparison.current.assign(whole=True), "aggregate", method)
