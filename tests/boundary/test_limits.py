@@ -19,9 +19,9 @@ def test_files_and_bytes_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "file").write_bytes(b"x" * 100_000)
     assert limits.disk(str(tmp_path)) is None
-    monkeypatch.setattr(usage, "DISK_BYTES", 50_000)
+    monkeypatch.setattr(limits, "DISK_BYTES", 50_000)
     assert str(limits.disk(str(tmp_path))).startswith("disk: over ")
-    monkeypatch.setattr(usage, "MOST_FILES", 1)
+    monkeypatch.setattr(limits, "MOST_FILES", 1)
     assert limits.disk(str(tmp_path)) == "disk: over 1 files"
 
 

@@ -32,7 +32,7 @@ def test_validate_needs_a_submission(call: Call) -> None:
 
 
 def test_validate_exits_1_when_a_variant_fails(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks = [validate.Validation("mine", 0.5, None), validate.Check("mine/slow", 60.0, "timeout: over 60 s")]
+    checks = [validate.Validation("mine", 0.5, None), validate.Validation("mine/slow", 60.0, "timeout: over 60 s")]
     monkeypatch.setattr(validate, "validate", lambda path: checks)
     result = call("validate", "mine")
     assert result.code == 1
