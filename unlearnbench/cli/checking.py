@@ -1,4 +1,4 @@
-"""The verbs that guard what was measured: write a baseline, and check against it."""
+"""Commands that write a baseline and check against it."""
 
 from __future__ import annotations
 

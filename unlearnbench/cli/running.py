@@ -1,4 +1,4 @@
-"""The verbs that run trials."""
+"""Commands that run trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs of the results database itself: `unlearnbench store ...`."""
+"""Commands on the results database itself: `unlearnbench store ...`."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def upgrade(url: Url = DATABASE) -> None:
 
 
 def _merged(source: str, merged: Merged) -> int:
-    """Say what became of a source's rows; returns the number of conflicts."""
+    """Print what became of a source's rows; returns the number of conflicts."""
     _say(f"{source}: {merged.added['trials']} trials added, {merged.known['trials']} known already")
     if merged.conflicts:
         columns = ("table", "key", "method", "problem", "field", "kept", "other")
@@ -189,7 +189,7 @@ def _table(columns: Sequence[str], items: Sequence[object]) -> Table:
 
 
 def _cell(name: str, value: object) -> str:
-    if name in ("key", "trial"):  # a hash is known by its beginning
+    if name in ("key", "trial"):  # the start of a hash identifies it
         return str(value)[:12]
     return repr(value) if isinstance(value, float) else str(value)
 

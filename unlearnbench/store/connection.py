@@ -1,4 +1,4 @@
-"""From a URL to an engine on SQLite (write-ahead log) or PostgreSQL, and to one writer at a time where it must be."""
+"""Engines on SQLite (write-ahead log) or PostgreSQL, and transactions on them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 
 from unlearnbench.errors import HarnessError, UsageError
 
-LOCK = 0x756E6C6561726E  # any number that no other program locks in the same PostgreSQL database
+LOCK = 0x756E6C6561726E  # key of a PostgreSQL advisory lock: "unlearn" in ASCII
 
 
 class NoStoreError(UsageError):
-    """Nothing is there yet: no file, or an empty database."""
+    """There is no store yet: no file, or an empty database."""
 
 
 def url_of(path_or_url: str) -> str:
-    """A SQLAlchemy URL: the argument itself, or SQLite on that file."""
+    """The argument itself if it is a SQLAlchemy URL, else the URL of that SQLite file."""
     return path_or_url if "://" in path_or_url else f"sqlite:///{path_or_url}"
 
 
 def connect(path_or_url: str, *, create: bool) -> Engine:
-    """An engine, not yet connected; without `create`, an SQLite file must be there.
+    """Create an engine without connecting. Without `create`, an SQLite file must exist.
 
     Raises:
-        NoStoreError: no file there.
-        UsageError: a URL that is not one of SQLite or PostgreSQL.
+        NoStoreError: the SQLite file does not exist.
+        UsageError: the URL is not one of SQLite or PostgreSQL, or the folder of the file cannot be created.
     """
     try:
         url = make_url(url_of(path_or_url))
@@ -62,7 +62,7 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
 
 @contextmanager
 def explained(path_or_url: str) -> Iterator[None]:
-    """What the database refuses, as a sentence."""
+    """Turn database errors into a `UsageError`."""
     try:
         yield
     except (DBAPIError, OSError) as error:
@@ -73,11 +73,11 @@ def explained(path_or_url: str) -> Iterator[None]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction: all of it is stored, or nothing.
+    """A transaction: stores everything or nothing.
 
     Raises:
-        HarnessError: the database cannot take it: its disk is full, its server gone.
-        IntegrityError: a row does not fit what is stored; the caller knows which it offered.
+        HarnessError: the database cannot be written, e.g. a full disk or a lost server.
+        IntegrityError: a row violates a constraint.
     """
     try:
         with engine.begin() as connection:
@@ -92,12 +92,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 def first_line(error: Exception) -> str:
-    """What the database says, without the statement and its values."""
+    """The database's message without the statement and its values."""
     return next(iter(str(getattr(error, "orig", error)).splitlines()), type(error).__name__)
 
 
 def begin_alone(connection: Connection) -> None:
-    """Begin a transaction that waits for any other that began so, and then sees what it did."""
+    """Begin a transaction after all others begun this way have ended; it sees their changes."""
     connection.rollback()
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -106,7 +106,7 @@ def begin_alone(connection: Connection) -> None:
 
 
 def begin_snapshot(connection: Connection) -> None:
-    """Begin a transaction in which every read sees the database as it is at the first one."""
+    """Begin a transaction whose reads all see the database as of the first one."""
     connection.rollback()
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN")
@@ -115,14 +115,14 @@ def begin_snapshot(connection: Connection) -> None:
 
 
 def shown(path_or_url: str) -> str:
-    """The argument without a password."""
+    """The argument with any password masked."""
     return re.sub(r"(//[^:/]*):.*@", r"\1:***@", path_or_url)
 
 
 def _configure_sqlite(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA busy_timeout=30000")  # first: what follows may have to wait for another harness
-    # Only the first to open a new file changes its mode; SQLite does not wait for the lock of that change by itself.
+    # SQLite does not wait for the lock that the first change of a file's journal mode takes.
     deadline = time.monotonic() + 30
     while True:
         try:

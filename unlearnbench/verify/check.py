@@ -1,6 +1,6 @@
-"""What got worse against a baseline: pure functions of two frames of `report.baseline`, the baseline's and today's.
+"""Find regressions against a baseline: pure functions of two frames as `verify.baseline.compared` gives them.
 
-Five rules, each asked of every method; a rule that cannot be asked says why.
+Five rules are applied to every method; a rule that cannot be applied says why.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Rule = Literal["present", "finishes", "score", "same numbers", "cost"]
 Status = Literal["fine", "regression", "not checked", "new"]
 
 NEGLIGIBLE_COST = 0.02
-"""Shares of retraining under this are taken for it: they are milliseconds, and twice as many are nobody's loss."""
+"""Smaller shares of retraining count as this one: they are milliseconds, and doubling them does not matter."""
 
 LARGEST_DROP, LARGEST_DROP_OF_CORRUPTION = 2.0, 5.0
-"""Points that the score of a method may lose, over all cells and on a corruption, where too few seeds tell noise from
-loss: the same originals have little of it."""
+"""Points that a method's score may lose, overall and on one corruption, where there is no interval. Applied only if
+both sides start from the same originals, so noise is small."""
 
 ALL = "all"
 NOT_COMPARABLE = "not comparable here"
@@ -34,7 +34,7 @@ NOT_COMPARABLE = "not comparable here"
 
 @dataclass(frozen=True)
 class Finding:
-    """What one rule says of one method."""
+    """The result of one rule for one method."""
 
     method: str
     rule: Rule
@@ -44,9 +44,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Change:
-    """A method's utility x healed in percent on the problems that both have, of one corruption or all.
+    """A method's utility x healed in percent on the problems that both sides have, for one corruption or all.
 
-    same_originals: whether every trial started from the same weights then and now.
+    same_originals: whether every trial started from the same weights on both sides.
     """
 
     method: str
@@ -60,7 +60,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Check:
-    """Findings method by method, and the numbers behind them. `pairs` has one row a trial that both have."""
+    """Findings by method and the numbers behind them. `pairs` has one row per trial that both sides have."""
 
     suite: str
     findings: tuple[Finding, ...]
@@ -74,9 +74,9 @@ class Check:
 
 
 def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float) -> Check:
-    """Ask every rule of every method of the baseline; methods that only `current` has are named, not judged.
+    """Apply every rule to every method of the baseline; methods only in `current` are reported as new.
 
-    At least one of the frames has a row.
+    At least one frame must have a row.
     """
     identity = ["method", *PROBLEM]
     pairs = baseline.merge(current, on=identity, suffixes=("_before", "_after"))
@@ -108,7 +108,7 @@ def _change(pairs: pd.DataFrame, method: str, corruption: str) -> Change:
 
 
 def _aggregate(pairs: pd.DataFrame, side: str) -> Any:
-    """One value a pair, a failed trial being 0 as in the ranking."""
+    """The aggregate of each pair on one side; 0 for a failed trial, as in the ranking."""
     frame = pd.DataFrame({column: pairs[f"{column}_{side}"] for column in ("state", "aggregate")})
     return scored(frame, "aggregate").to_numpy()
 
@@ -140,7 +140,7 @@ def _finishes(method: str, pairs: pd.DataFrame) -> Finding:
 
 
 def _score(method: str, changes: list[Change]) -> Finding:
-    """By the interval over seeds where there is one; else by fixed margins, and only on the same originals."""
+    """Judge by the interval over seeds if there is one, else by fixed margins if the originals are the same."""
     whole, *parts = changes
     message = "; ".join([described(whole), *(f"{part.corruption} {part.difference.value:+.1f}" for part in parts)])
     if whole.difference.kind != "untested":
@@ -165,7 +165,7 @@ def _score(method: str, changes: list[Change]) -> Finding:
 
 
 def described(change: Change) -> str:
-    """A change in words: the means, their difference, its interval, the number of seeds."""
+    """The means, their difference with its interval, and the number of seeds, as text."""
     found = change.difference
     interval = "" if found.kind == "untested" else f" [{found.low:+.1f}, {found.high:+.1f}]"
     seeds = "1 seed" if change.seeds == 1 else f"{change.seeds} seeds"
@@ -173,7 +173,7 @@ def described(change: Change) -> str:
 
 
 def _same_numbers(method: str, pairs: pd.DataFrame) -> Finding:
-    """Unchanged code on the same problem, seed, kind of machine and versions must give the same weights and metrics."""
+    """Unchanged code on the same problem, machine and versions must give the same weights and metrics."""
     finished = pairs[(pairs["state_before"] == "finished") & (pairs["state_after"] == "finished")]
     reasons = pd.Series([_excuse(row) for row in finished.to_dict("records")], index=finished.index, dtype=object)
     expected = finished[reasons.isna()]
@@ -203,7 +203,7 @@ def _same_numbers(method: str, pairs: pd.DataFrame) -> Finding:
 
 
 def _excuse(row: dict[Any, Any]) -> str | None:
-    """Why a pair of trials need not give equal numbers; None if they must."""
+    """Why a pair of trials may give different numbers; None if it may not."""
     for column, what in zip(CODE, ("source", "hyperparameters"), strict=True):
         if row[f"{column}_before"] != row[f"{column}_after"]:
             return f"the method's {what} changed"
@@ -238,13 +238,13 @@ def _cost(method: str, pairs: pd.DataFrame, factor: float) -> Finding:
 
 
 def cost_growth(pairs: pd.DataFrame) -> float:
-    """The median, over pairs of trials, of what the cost is now as a multiple of what it was."""
+    """The median ratio of new to old cost over pairs of trials."""
     before, after = (pairs[f"cost_{side}"].clip(lower=NEGLIGIBLE_COST) for side in ("before", "after"))
     return float((after / before).median())
 
 
 def _cells(rows: pd.DataFrame, most: int = 6) -> str:
-    """Where on the map these trials are."""
+    """List the cells of these trials."""
     names = [
         f"{row['corruption']} at {100 * row['discovery_rate']:g}%, seed {row['corruption_seed']}"
         for row in rows.to_dict("records")

@@ -1,4 +1,4 @@
-"""Run a stored trial again from its record alone, and hold what comes against what is stored. Nothing is stored."""
+"""Rerun a stored trial from its record and compare the two. Stores nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RESULTS = (
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a record. `equal` is None where the two may differ: a time, the machine."""
+    """One field of a record, stored and rerun. `equal` is None for fields that may differ: time, versions, machine."""
 
     name: str
     stored: Any
@@ -46,12 +46,12 @@ class Field:
 
 
 def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: bool = True) -> list[Field]:
-    """Run the trial with this key, or the only one whose key begins so, as its record says.
+    """Rerun the trial whose key is, or uniquely starts with, `trial`.
 
-    The original comes from the cache if it is there, else it is trained again for this alone.
+    The original is taken from the cache, or trained again without caching it.
 
     Raises:
-        UsageError: no such trial; the source of its submission, its data or its kind of machine are not here.
+        UsageError: there is no such trial, or the source, data or kind of machine it was run with is not here.
         HarnessError: the harness failed.
     """
     record = stored_record(store.engine, trial)
@@ -99,7 +99,7 @@ def _refuse_another_machine(record: Recorded) -> None:
 
 
 def _submissions(record: Recorded, folder: Path) -> list[Submission]:
-    """The record's variant and hyperparameters (a try of a tuning is in no file) with the code of each variant."""
+    """Each variant of the submission with the record's name and hyperparameters: a try of a tuning is in no file."""
     row = record.submission
     found = [item for item in discover(folder) if item.name == row.name]
     if not found:
@@ -113,7 +113,7 @@ def _submissions(record: Recorded, folder: Path) -> list[Submission]:
 
 
 def _planned(record: Recorded, setup: Setup, dataset: datasets.Dataset, submissions: list[Submission]) -> PlannedTrial:
-    """The trial as it was planned: of these submissions the one whose code it ran."""
+    """Plan the trial again: one of these submissions gives its key."""
     trial = record.trial
     trials = plan(setup, dataset, submissions)
     for planned in trials:
@@ -144,7 +144,7 @@ def _comparisons(
 
 
 def _content(row: PredictionRow | None) -> str | None:
-    """Hash of the predicted classes of every sample."""
+    """SHA-256 of the predicted classes of all samples."""
     if row is None:
         return None
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Indexes by which a ranking is summed in the database: see `store.trials.read_sums`."""
+"""Indexes for summing a ranking in the database: see `store.trials.read_sums`."""
 
 from __future__ import annotations
 
