@@ -85,6 +85,9 @@ def check(
     from unlearnbench import library
     from unlearnbench.report.text import check_report
 
+    places: library.Places = {"data": data, "submissions": submissions, "suites": suites}
+    if database is not None:
+        places["database"] = database
     bar = Bar()
     try:
         with nullcontext() if no_run else bar:
@@ -94,10 +97,7 @@ def check(
                 method or (),
                 cost_factor=cost_factor,
                 run=not no_run,
-                database=database,
-                data=data,
-                submissions=submissions,
-                suites=suites,
+                **places,
                 workers=workers,
                 download=not no_download,
                 watch=bar.show,

@@ -21,7 +21,7 @@ from unlearnbench.cli.common import (
     app,
     out,
 )
-from unlearnbench.library import DATABASE
+from unlearnbench.library import DATABASE, StoredGrid
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,22 +62,11 @@ def leaderboard(
     It consists of figures, tables and a static site.
     """
     from unlearnbench import library
-    from unlearnbench.report.leaderboard import write_leaderboard
     from unlearnbench.report.numbers.ranking import ranking_of
     from unlearnbench.report.text.tables import ranked_tables
-    from unlearnbench.store.store import Store
 
-    board = library.board(
-        suite,
-        seeds=seed or (),
-        rates=rate or (),
-        corruptions=corruption or (),
-        isolation=isolation.value,
-        database=database,
-        suites=suites,
-    )
-    with Store(database, create=False) as store:
-        files = write_leaderboard(store.engine, board, out_folder, isolation=isolation.value)
+    grid = _stored(seed, rate, corruption, database, suites)
+    board, files = library.leaderboard(suite, out_folder, isolation=isolation.value, **grid)
     out.print(*ranked_tables(ranking_of(board.totals, board.suite.variants)), sep="\n")
     out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
     _say_what_is_out(board)
@@ -104,9 +93,7 @@ def table(
         from unlearnbench import library
         from unlearnbench.report.text.rendering import ranking_as
 
-        standings = library.standings(
-            suite, seeds=seed or (), rates=rate or (), corruptions=corruption or (), database=database, suites=suites
-        )
+        standings = library.standings(suite, **_stored(seed, rate, corruption, database, suites))
         _show(ranking_as(form.value, standings, by=by.value), out_file)
         _say_what_is_out(standings)
     finally:
@@ -169,15 +156,7 @@ def show(
     from unlearnbench import library
     from unlearnbench.report.text.terminal_map import heatmap_table
 
-    board = library.board(
-        suite,
-        (method,),
-        seeds=seed or (),
-        rates=rate or (),
-        corruptions=corruption or (),
-        database=database,
-        suites=suites,
-    )
+    board = library.board(suite, (method,), **_stored(seed, rate, corruption, database, suites))
     out.print(heatmap_table(board.frame, method))
 
 
@@ -200,18 +179,20 @@ def plot(
     """Draw one figure of a suite."""
     from unlearnbench import library
 
-    library.plot(
-        kind,
-        suite,
-        out_file,
-        method or (),
-        seeds=seed or (),
-        rates=rate or (),
-        corruptions=corruption or (),
-        database=database,
-        suites=suites,
-    )
+    library.plot(kind, suite, out_file, method or (), **_stored(seed, rate, corruption, database, suites))
     out.print(f"{out_file} written", soft_wrap=True, markup=False, highlight=False)
+
+
+def _stored(
+    seeds: list[int] | None, rates: list[float] | None, corruptions: list[str] | None, database: str, suites: Path
+) -> StoredGrid:
+    return {
+        "seeds": seeds or (),
+        "rates": rates or (),
+        "corruptions": corruptions or (),
+        "database": database,
+        "suites": suites,
+    }
 
 
 def _say_what_is_out(board: Board | Standings) -> None:

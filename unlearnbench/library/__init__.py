@@ -11,10 +11,10 @@ Arguments that the calls share:
     methods      names of submissions, or NAME/VARIANT
     seeds, rates, corruptions
                  the part of the suite's grid that is meant; all of an axis for which nothing is given
-    database     the store: a SQLAlchemy URL or an SQLite file
-    data         folder for data sets and original models
-    submissions  folder of submissions
-    suites       folder of suite files
+    database     the store: a SQLAlchemy URL or an SQLite file; "sqlite:///data/unlearnbench.db" by default
+    data         folder for data sets and original models; "data" by default
+    submissions  folder of submissions; "submissions" by default
+    suites       folder of suite files; "suites" by default
 
 What is wrong with them raises a `UsageError`, one sentence; what the harness does wrong, a `HarnessError`.
 """
@@ -32,10 +32,12 @@ from unlearnbench.library.reading import (
     standings,
 )
 from unlearnbench.library.running import check, import_originals, problem, rerun, run, tune
-from unlearnbench.library.shared import DATABASE, Where
+from unlearnbench.library.shared import DATABASE, Places, StoredGrid, Where
 
 __all__ = [
     "DATABASE",
+    "Places",
+    "StoredGrid",
     "Where",
     "baseline",
     "board",

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from unlearnbench.errors import HarnessError, UsageError
-from unlearnbench.library.shared import DATABASE, Where
+from unlearnbench.library.shared import DATABASE, GridPlaces, Places, Where
 
 if TYPE_CHECKING:
     from unlearnbench.boundary.isolation import Isolation
     from unlearnbench.contract.method import Problem
-    from unlearnbench.problems.suite import Training
+    from unlearnbench.problems.suite import Suite, Training
     from unlearnbench.running.executors import Start
     from unlearnbench.running.originals_files import Imported
     from unlearnbench.running.run import Progress, RunSummary
+    from unlearnbench.submissions.finding import Submission
     from unlearnbench.tuning.tries import Rule, Try
     from unlearnbench.tuning.tune import Sampler
     from unlearnbench.verify.check import Check
@@ -31,18 +32,12 @@ def run(
     suite: Where,
     methods: Sequence[str] = (),
     *,
-    seeds: Sequence[int] = (),
-    rates: Sequence[float] = (),
-    corruptions: Sequence[str] = (),
-    database: Where = DATABASE,
-    data: Where = "data",
-    submissions: Where = "submissions",
-    suites: Where = "suites",
     workers: int | None = None,
     isolation: Isolation = "process",
     executor: Start | None = None,
     download: bool = True,
     watch: Callable[[Progress], None] = _ignore,
+    **places: Unpack[GridPlaces],
 ) -> RunSummary:
     """Run the trials of a suite that are not stored yet; each record is stored as its trial ends.
 
@@ -53,23 +48,23 @@ def run(
         executor: where trials run; this machine by default. docs/cluster.md has Ray's.
         watch: called with the progress, about once per trial.
     """
-    from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.running.executors.local import local
     from unlearnbench.running.run import run_suite
     from unlearnbench.store.store import Store
-    from unlearnbench.submissions.finding import choose, discover
+    from unlearnbench.submissions.finding import choose
 
-    grid = parse(find(str(suite), Path(suites)))
-    chosen = choose(discover(Path(submissions)), methods or grid.methods, grid.variants)
+    grid = _suite(suite, places)
+    chosen = choose(_discovered(places), methods or grid.methods, grid.variants)
     if not chosen:
-        raise UsageError(f"no submissions in {submissions}: name another folder, or make one with `unlearnbench new`")
-    with Store(str(database)) as store:
+        folder = places.get("submissions", "submissions")
+        raise UsageError(f"no submissions in {folder}: name another folder, or make one with `unlearnbench new`")
+    with Store(str(places.get("database", DATABASE))) as store:
         return run_suite(
             grid,
             chosen,
             store,
-            Path(data),
-            part=grid.select(seeds, rates, corruptions),
+            _data(places),
+            part=grid.select(places.get("seeds", ()), places.get("rates", ()), places.get("corruptions", ())),
             workers=workers,
             download=download,
             isolation=isolation,
@@ -86,9 +81,8 @@ def problem(
     seed: int = 0,
     capacity: float | None = None,
     training: Training | None = None,
-    data: Where = "data",
-    suites: Where = "suites",
     download: bool = True,
+    **places: Unpack[Places],
 ) -> Problem:
     """One problem of a suite in this process, as a submission sees it: `MyMethod().unlearn(problem)`.
 
@@ -104,17 +98,15 @@ def problem(
     from unlearnbench.problems.grid import problems
     from unlearnbench.problems.streams import stream
     from unlearnbench.problems.suite import OriginalSpec
-    from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.running.executors.local import local
     from unlearnbench.running.originals import obtain, path_of
     from unlearnbench.running.plan import plan_original
 
-    grid = parse(find(str(suite), Path(suites)))
-    dataset = load_for(grid, Path(data), download=download)
-    kinds = grid.originals
-    kind = OriginalSpec(capacity or kinds.capacities[0], training or kinds.trainings[0])
+    grid, data = _suite(suite, places), _data(places)
+    dataset = load_for(grid, data, download=download)
+    kind = OriginalSpec(capacity or grid.originals.capacities[0], training or grid.originals.trainings[0])
     spec, seeds = list(problems(grid.select([seed], [rate], [corruption]), dataset))[-1]  # the first is of rate 0
-    cache = (Path(data) / "originals").resolve()
+    cache = (data / "originals").resolve()
     with local(grid, dataset, "process", 1) as executor:
         original = plan_original(executor.setup, spec.case, kind, seeds.training)
         if obtain(original, cache, executor) is None:
@@ -136,42 +128,32 @@ def tune(
     *,
     rule: Rule = "blind",
     sampler: Sampler = "tpe",
-    database: Where = DATABASE,
-    data: Where = "data",
-    submissions: Where = "submissions",
-    suites: Where = "suites",
     watch: Callable[[Progress], None] = _ignore,
+    **places: Unpack[Places],
 ) -> list[Try]:
     """Search the hyperparameters of a method on the suite's tuning seeds; all tries, the best first.
 
     Args:
         rule: `blind` uses what a method may see; `oracle` uses true labels, and what it chooses is never ranked.
     """
-    from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.store.store import Store
-    from unlearnbench.submissions.finding import choose, discover
+    from unlearnbench.submissions.finding import choose
     from unlearnbench.tuning.tune import tune as search
 
-    start = choose(discover(Path(submissions)), [method])[0]
-    grid = parse(find(str(suite), Path(suites)))
-    with Store(str(database)) as store:
-        return search(grid, start, store, Path(data), rule=rule, sampler=sampler, watch=watch)
+    start = choose(_discovered(places), [method])[0]
+    grid = _suite(suite, places)
+    with Store(str(places.get("database", DATABASE))) as store:
+        return search(grid, start, store, _data(places), rule=rule, sampler=sampler, watch=watch)
 
 
-def rerun(
-    trial: str,
-    *,
-    database: Where = DATABASE,
-    data: Where = "data",
-    submissions: Where = "submissions",
-    download: bool = True,
-) -> list[Field]:
+def rerun(trial: str, *, download: bool = True, **places: Unpack[Places]) -> list[Field]:
     """Run the stored trial with this key, or the only one whose key begins so, again; its fields, stored and now."""
     from unlearnbench.store.store import Store
     from unlearnbench.verify.rerun import rerun as run_again
 
-    with Store(str(database), create=False) as store:
-        return run_again(store, trial, Path(submissions), Path(data), download=download)
+    folder = Path(places.get("submissions", "submissions"))
+    with Store(str(places.get("database", DATABASE)), create=False) as store:
+        return run_again(store, trial, folder, _data(places), download=download)
 
 
 def check(
@@ -181,53 +163,62 @@ def check(
     *,
     cost_factor: float = 2.0,
     run: bool = True,
-    database: Where | None = None,
-    data: Where = "data",
-    submissions: Where = "submissions",
-    suites: Where = "suites",
     workers: int | None = None,
     download: bool = True,
     watch: Callable[[Progress], None] = _ignore,
+    **places: Unpack[Places],
 ) -> tuple[Check, list[str]]:
     """Compare a suite with a baseline: the findings, and what a reader must know of the run.
+
+    Without `database`, a run goes to a temporary store.
 
     Args:
         against: trials.csv of a leaderboard, or a file that `baseline` wrote.
         suite: by default that of the baseline.
         cost_factor: a cost that grew by more than this factor is a regression.
         run: run the suite; if not, compare what is stored.
-        database: by default a temporary store with `run`, else the usual one.
     """
     from unlearnbench.verify.checking import check_by_running, check_stored
 
-    name = None if suite is None else str(suite)
+    name, suites = None if suite is None else str(suite), Path(places.get("suites", "suites"))
+    database = places.get("database")
     if not run:
-        stored = check_stored(
-            Path(against),
-            methods,
-            str(database or DATABASE),
-            suite=name,
-            suites=Path(suites),
-            cost_factor=cost_factor,
-        )
-        return stored, []
+        store = str(database or DATABASE)
+        return check_stored(Path(against), methods, store, suite=name, suites=suites, cost_factor=cost_factor), []
     return check_by_running(
         Path(against),
         methods,
         None if database is None else str(database),
-        submissions=Path(submissions),
-        data=Path(data),
+        suite=name,
+        suites=suites,
+        submissions=Path(places.get("submissions", "submissions")),
+        data=_data(places),
+        cost_factor=cost_factor,
         workers=workers,
         download=download,
         watch=watch,
-        suite=name,
-        suites=Path(suites),
-        cost_factor=cost_factor,
     )
 
 
-def import_originals(folder: Where, *, database: Where = DATABASE, data: Where = "data") -> Imported:
+def import_originals(folder: Where, **places: Unpack[Places]) -> Imported:
     """Put exported original models into the cache, so that trials that run here start from the same weights."""
     from unlearnbench.running.originals_files import import_into, stored_hashes
 
-    return import_into(Path(data) / "originals", Path(folder), stored_hashes(str(database)))
+    known = stored_hashes(str(places.get("database", DATABASE)))
+    return import_into(_data(places) / "originals", Path(folder), known)
+
+
+def _suite(suite: Where, places: Places | GridPlaces) -> Suite:
+    from unlearnbench.problems.suite_file import find, parse
+
+    return parse(find(str(suite), Path(places.get("suites", "suites"))))
+
+
+def _discovered(places: Places | GridPlaces) -> list[Submission]:
+    from unlearnbench.submissions.finding import discover
+
+    return discover(Path(places.get("submissions", "submissions")))
+
+
+def _data(places: Places | GridPlaces) -> Path:
+    return Path(places.get("data", "data"))
