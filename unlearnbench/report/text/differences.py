@@ -1,4 +1,4 @@
-"""A comparison of two methods as tables: for the terminal, and as sheets for files."""
+"""A comparison of two methods as a terminal map and as sheets for files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAP_NOTE_OF_FEW = "Fewer than three seeds: there are no intervals."
 
 
 def signed(points: float, decimals: int = 1) -> str:
-    """A difference with its sign; 0 without one."""
+    """Format a difference with its sign; zero has none."""
     if pd.isna(points):
         return NO_VALUE
     rounded = round(points, decimals)
@@ -37,7 +37,7 @@ def signed(points: float, decimals: int = 1) -> str:
 
 
 def overview_sheet(table: pd.DataFrame, first: str, second: str, *kinds: str) -> Sheet:
-    """The differences on the whole map and for each corruption; `kinds` are the originals that the two stand on."""
+    """The differences overall and by corruption; `kinds` are the kinds of original of the two methods."""
     apart = f" The originals differ ({' and '.join(kinds)}), not only the methods." if len(set(kinds)) > 1 else ""
     labels = {ALL: "all"} | _labels(table)
     rows = [
@@ -57,7 +57,7 @@ def overview_sheet(table: pd.DataFrame, first: str, second: str, *kinds: str) ->
 
 
 def map_sheet(table: pd.DataFrame, first: str, second: str) -> Sheet:
-    """The differences in every cell of the map, with their intervals."""
+    """The difference in every cell of the map, with its interval."""
     rates, labels = _rates(table), _labels(table)
     rows = [
         [labels[corruption], *(_cell_text(cells.get(rate)) for rate in rates)]
@@ -68,7 +68,7 @@ def map_sheet(table: pd.DataFrame, first: str, second: str) -> Sheet:
 
 
 def difference_map(table: pd.DataFrame, first: str, second: str) -> Table:
-    """The map of differences for the terminal: blue where the first is better, brown where it is worse."""
+    """The map of differences for the terminal: blue if the first method is better, brown if worse."""
     title = f"{first} minus {second}: {PRODUCT.lower()} (percentage points)"
     note = MAP_NOTE if table.loc[table["discovery_rate"].notna(), "aggregate_low"].notna().any() else MAP_NOTE_OF_FEW
     shown = Table(title=title, caption=note, box=None, pad_edge=False, caption_justify="left")
@@ -91,7 +91,7 @@ def _rates(table: pd.DataFrame) -> list[float]:
 
 
 def _cells(table: pd.DataFrame) -> dict[str, dict[float, dict[Any, Any]]]:
-    """The rows of the map: of each corruption the record of each rate."""
+    """The rows of the comparison of single cells, by corruption and rate."""
     cells: dict[str, dict[float, dict[Any, Any]]] = {}
     for row in table[table["discovery_rate"].notna()].to_dict("records"):
         cells.setdefault(row["corruption"], {})[row["discovery_rate"]] = row
