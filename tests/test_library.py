@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import doctest
+import importlib
+import re
 from pathlib import Path
 
 import pytest
+
+from tests.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/library.md"
@@ -18,3 +22,14 @@ def test_the_examples_give_what_the_page_says(tmp_path: Path, monkeypatch: pytes
     failed, tried = doctest.testfile(str(PAGE), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert tried > 10
     assert failed == 0
+
+
+def test_every_command_has_its_call() -> None:
+    rows = re.findall(r"^\| `([\w -]+)` \| `([^`]+)`", PAGE.read_text(), flags=re.MULTILINE)
+    assert [name for name, _ in rows if name not in COMMANDS] == []
+    assert set(COMMANDS) == {name for name, _ in rows}
+    for _, call in rows:
+        path = call.partition("(")[0].removeprefix("unlearnbench.")
+        module, _, name = path.rpartition(".")
+        found = importlib.import_module(f"unlearnbench.{module}".rstrip("."))
+        getattr(found, name)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import Engine
 
+from unlearnbench.errors import UsageError
 from unlearnbench.report.numbers import table
 from unlearnbench.report.numbers.board import SEEDS, Board, read_board
 from unlearnbench.report.numbers.totals import RETRAIN
@@ -64,7 +65,10 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         UsageError: the first thing wrong in the file, with its line and column.
     """
-    return compared(table.read(path))
+    frame = compared(table.read(path))
+    if frame.empty:
+        raise UsageError(f"{path}: no recorded trials; {table.AGAIN}")
+    return frame
 
 
 def not_recorded(board: Board) -> dict[str, int]:

@@ -67,7 +67,8 @@ def scores_of(totals: pd.DataFrame, methods: Sequence[str] = ()) -> Scores:
     values = {}
     for metric in METRICS:
         count = sums[f"{metric}_count"]
-        means = (sums[metric] / count.where(count > 0)).unstack()
+        # Rounded, so that a mean does not depend on the order in which a database adds.
+        means = (sums[metric] / count.where(count > 0)).round(14).unstack()
         values[metric] = means.reindex(index=names, columns=seeds).to_numpy(dtype=np.float64)
     started = rows.pivot(index=place, columns="corruption", values="started")
     numbers = pd.Series(started.groupby(list(started.columns)).ngroup().to_numpy(), index=started.index)
