@@ -1,4 +1,4 @@
-"""The figures by name: what `plot` can draw of a suite."""
+"""The kinds of figures, by name."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from unlearnbench.report.numbers.ranking import ranking
 
 
 def plot(board: Board, kind: str, methods: Sequence[str], path: Path) -> None:
-    """Draw one figure of a board into a file; of these methods, or without any of those that the kind shows by itself.
+    """Draw one figure of a board to a file. Without methods, the kind chooses them.
 
     Raises:
-        UsageError: an unknown kind, suffix or method, or a board without what the figure needs.
+        UsageError: the kind, suffix or a method is unknown, or the board lacks what the figure needs.
     """
     if kind not in KINDS:
         raise UsageError(unknown("figure", kind, KINDS))
