@@ -28,7 +28,7 @@ def written(folder: Path, name: str, body: str, *, needs: bool = False, before: 
     place.mkdir(parents=True)
     (place / "submission.toml").write_text(
         f'name = "{name}"\ntitle = "{name}"\nauthors = ["A"]\npaper = ""\nlicense = "Apache-2.0"\n'
-        f'entry = "method:Method"\n[needs]\ncorrupted_indices = {str(needs).lower()}\n[variants.default]\n'
+        f'entry = "method:Method"\n[needs]\ncorrupted_indices = {str(needs).lower()}\n'
     )
     lines = "\n".join(f"        {line}" for line in body.splitlines())
     method = f"class Method(UnlearningMethod):\n    def unlearn(self, problem):\n{lines}\n"
