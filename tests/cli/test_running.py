@@ -42,7 +42,7 @@ def test_from_a_template_to_a_leaderboard(call: Call) -> None:
     assert compared.code == 0, compared.err
     assert "mine minus mine/broken" in compared.out
     one_sentence(call("compare", "mine", "yours", "--suite", "tiny"), 2, "no trials of method 'yours'", "mine/broken")
-    one_sentence(call("compare", "mine", "mine", "--suite", "tiny"), 2, "cannot be compared with itself")
+    one_sentence(call("compare", "mine", "mine", "--suite", "tiny"), 2, "cannot compare 'mine' with itself")
     plotted = call("plot", "maps", "tiny", "--method", "mine", "--out", "maps.pdf")
     assert (plotted.code, plotted.out) == (0, "maps.pdf written\n"), plotted.err
     assert Path("maps.pdf").read_bytes().startswith(b"%PDF")

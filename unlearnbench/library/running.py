@@ -57,7 +57,9 @@ def run(
     chosen = choose(_discovered(places), methods or grid.methods, grid.variants)
     if not chosen:
         folder = places.get("submissions", "submissions")
-        raise UsageError(f"no submissions in {folder}: name another folder, or make one with `unlearnbench new`")
+        raise UsageError(
+            f"no submissions in {folder}: choose another folder, or create one with `unlearnbench new NAME`"
+        )
     with Store(str(places.get("database", DATABASE))) as store:
         return run_suite(
             grid,

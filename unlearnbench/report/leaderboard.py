@@ -41,10 +41,10 @@ FIGURES, SITE = "figures", "site"
 OF_METHOD = ("map", "detail")
 """Figures drawn for every method, in files named KIND-METHOD."""
 OF_SUITE = {
-    "maps": "What prior work studied, and the maps of all methods",
-    "rates": "The best methods and retraining, against the discovery rate",
-    "tied-dropout": "Methods without tied dropout, with it, and the difference",
-    "healing": "Healing on train against healing on test",
+    "maps": "Regions studied by prior work, and the maps of all methods",
+    "rates": "The best methods and retraining against the discovery rate",
+    "tied-dropout": "Methods on standard originals, on tied dropout, and the difference",
+    "healing": "Healed on train against healed on test",
 }
 """Figures drawn once per suite, with their captions. `rates` and `tied-dropout` need a suite with such trials."""
 
@@ -95,7 +95,7 @@ def _write_figures(board: Board, methods: list[str], folder: Path) -> list[Path]
 def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str], isolation: Isolation) -> str:
     frame, suite = board.frame, board.suite
     figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
-    held = " of that of the trial's original model" if suite.low_utility == "relative" else ""
+    held = " of their original model's" if suite.low_utility == "relative" else ""
     head = [
         f"Suite `{suite.name}`. {demonstration(board.seeds)}".rstrip(),
         *_demanded(isolation),
@@ -110,9 +110,9 @@ def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str]
         figures["maps"],
         "## Where methods work",
         thirds_markdown(thirds(frame), table["method"].tolist()),
-        f"Healed / utility / {PRODUCT.lower()} in percent, means over seeds and a third of the discovery rates.",
+        f"Healed / utility / {PRODUCT.lower()} in percent: means over seeds and one third of the discovery rates.",
         *(figures[name] for name in ("rates", "tied-dropout") if name in figures),
-        "## Healing on train against healing on test",
+        "## Healed on train against healed on test",
         correlation_markdown(healing_correlation(frame, low_utility=suite.low_utility)),
         f"{CORRELATION_NOTE} Trials with a utility under {LOW_UTILITY_THRESHOLD:.0%}{held} are left out.",
         figures["healing"],
@@ -133,7 +133,7 @@ def _section(title: str, lines: list[str]) -> list[str]:
 def _beyond(frame: pd.DataFrame) -> list[str]:
     return [
         f"- `{row['method']}`: {row['corruption']} at {100 * row['discovery_rate']:g}%, seed {row['seed']}: healed"
-        f" {row['healed_train']:.1%}, the oracle {row['oracle_healed']:.1%}. Read its code."
+        f" {row['healed_train']:.1%}, the oracle {row['oracle_healed']:.1%}. Check its code."
         for row in beyond_oracle(frame).to_dict("records")
     ]
 
@@ -174,7 +174,7 @@ def _demanded(isolation: Isolation) -> list[str]:
     """A note if a minimum level of isolation was asked for."""
     if isolation == LEVELS[0]:
         return []
-    return [f"\nOnly trials that ran at the level of isolation `{isolation}` count; all others are missing."]
+    return [f"\nOnly trials with isolation `{isolation}` count; others are treated as missing."]
 
 
 def _not_absorbed(frame: pd.DataFrame) -> list[str]:

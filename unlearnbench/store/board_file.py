@@ -69,7 +69,7 @@ def text_of(suite: str, seed: Seeds, rows: Mapping[str, Mapping[Key, Values]]) -
             try:
                 lines.append(_line({"table": table.name, **_encoded(table, row)}))
             except ValueError as error:
-                raise UsageError(f"row {'/'.join(key)} of '{table.name}' holds a number that is not finite") from error
+                raise UsageError(f"row {'/'.join(key)} of '{table.name}' has a number that is not finite") from error
     counts = {name: len(found) for name, found in rows.items() if found}
     header = _line(asdict(Header(FORMAT, VERSION, SCHEMA_VERSION, suite, seed, counts)))
     return "".join(f"{line}\n" for line in [header, *lines])
@@ -84,7 +84,7 @@ def read(path: Path) -> BoardFile:
     try:
         text = path.read_bytes().decode("ascii")
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         number = error.object[: error.start].count(b"\n") + 1
         raise UsageError(f"{path}, line {number}: not ASCII: the file is damaged") from error
@@ -99,17 +99,17 @@ def read(path: Path) -> BoardFile:
             table, row = _row(tables, line)
             place = (tables.index(table), key_of(table, row))
             if place <= last:
-                raise ValueError("the row is there twice, or not in its place")
+                raise ValueError("the row is a duplicate or out of order")
             last = place
             for column, parent in _references(table):
                 if row[column] is not None and (row[column],) not in rows[parent]:
-                    raise ValueError(f"{column} refers to a row of '{parent}' that is not there")
+                    raise ValueError(f"{column} refers to a missing row of '{parent}'")
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{path}, line {number}: {error}: the file is damaged") from error
         rows[table.name][place[1]] = row
     counts = Counter({name: len(found) for name, found in rows.items()})
     if lines[-1:] != [""] or +counts != +Counter(header.rows):
-        says = f"{sum(header.rows.values())} rows were written, {counts.total()} whole ones of them are there"
+        says = f"{sum(header.rows.values())} rows were written, {counts.total()} are complete"
         end = len(lines) + (lines[-1:] != [""])
         raise UsageError(f"{path}, line {end}: {says}: the file is damaged")
     return BoardFile(path, header, upgraded(rows, header.schema) if old else rows)
@@ -121,13 +121,13 @@ def _header(path: Path, line: str) -> Header:
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UsageError(f"{path}, line 1: not a file of a board, which `unlearnbench store dump` writes")
+        raise UsageError(f"{path}, line 1: not a board file as written by `unlearnbench store dump`")
     # Before validation: the header of a newer version may have other fields.
     schema = content.get("schema")
     if content.get("version") == VERSION and isinstance(schema, int) and schema > SCHEMA_VERSION:
         raise UsageError(
-            f"{path}, line 1: the file needs tables of schema version {schema}, this version has {SCHEMA_VERSION}: load"
-            " it with a newer version of unlearnbench"
+            f"{path}, line 1: the file has schema version {schema}, but this version reads at most {SCHEMA_VERSION}:"
+            " load it with a newer version of unlearnbench"
         )
     header = validated(Header, content, f"{path}, line 1")
     if header.schema < FIRST_VERSION:
@@ -150,7 +150,7 @@ def _row(tables: Sequence[Table], line: str) -> tuple[Table, Values]:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error})") from error
     if not isinstance(content, dict) or _line(content) != line:
-        raise ValueError("not a row in the form in which it was written")
+        raise ValueError("not a row in canonical form")
     name = content.pop("table", None)
     table = next((table for table in tables if table.name == name), None)
     if table is None:

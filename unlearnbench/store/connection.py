@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
-from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.errors import KEPT, HarnessError, UsageError
 
 LOCK = 0x756E6C6561726E  # key of a PostgreSQL advisory lock: "unlearn" in ASCII
 
@@ -38,10 +38,10 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
         url = make_url(url_of(path_or_url))
         backend = url.get_backend_name()
         if backend == "sqlite" and url.database in (None, "", ":memory:"):
-            raise UsageError(f"'{shown(path_or_url)}' names no file: a store in memory is gone when the program ends")
+            raise UsageError(f"'{shown(path_or_url)}' names no file: a store must be on disk")
         if backend == "sqlite" and url.database:
             if not create and not Path(url.database).is_file():
-                raise NoStoreError(f"no results database at {url.database}: run a suite first, or name another")
+                raise NoStoreError(f"no results database at {url.database}: run a suite first, or choose another")
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
     except ModuleNotFoundError as error:
@@ -52,9 +52,9 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise UsageError(f"'{shown(path_or_url)}' is not a usable database URL: {error}") from error
     except OSError as error:
-        raise UsageError(f"the results database '{shown(path_or_url)}' cannot be opened: {error}") from error
+        raise UsageError(f"cannot open the results database '{shown(path_or_url)}': {error}") from error
     if backend not in ("sqlite", "postgresql"):
-        raise UsageError(f"'{shown(path_or_url)}' is not a usable database URL: a store is in SQLite or PostgreSQL")
+        raise UsageError(f"'{shown(path_or_url)}' is not a usable database URL: use SQLite or PostgreSQL")
     if backend == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
     return engine
@@ -66,9 +66,7 @@ def explained(path_or_url: str) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, OSError) as error:
-        raise UsageError(
-            f"the results database '{shown(path_or_url)}' cannot be opened: {first_line(error)}"
-        ) from error
+        raise UsageError(f"cannot open the results database '{shown(path_or_url)}': {first_line(error)}") from error
 
 
 @contextmanager
@@ -85,10 +83,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     except IntegrityError:
         raise
     except DBAPIError as error:
-        raise HarnessError(
-            f"the results database '{engine.url}' cannot be written: {first_line(error)}; what was stored before stays:"
-            " repair that, then the same command goes on from there"
-        ) from error
+        raise HarnessError(f"cannot write the results database '{engine.url}': {first_line(error)}; {KEPT}") from error
 
 
 def first_line(error: Exception) -> str:

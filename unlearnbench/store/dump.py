@@ -51,7 +51,7 @@ def dump(engine: Engine, suite: str, folder: Path, keep: AbstractSet[str] | None
         begin_snapshot(connection)
         seeds = _seeds(connection, suite, keep)
         if not seeds:
-            raise UsageError(f"{engine.url} has no whole seed of suite '{suite}' to write: run what is missing of one")
+            raise UsageError(f"{engine.url} has no whole seed of suite '{suite}': run its missing trials first")
         new: dict[Seeds, Rows] = defaultdict(lambda: {table.name: {} for table in TABLES})
         for key, rows in _recorded(connection, sorted(seeds), held):
             for name, row_key, row in rows:
@@ -70,7 +70,7 @@ def _parts(folder: Path, suite: str) -> list[BoardFile]:
     parts = [read(file) for file in sorted(folder.glob("seed-*.jsonl"))]
     for part in parts:
         if part.header.suite != suite:
-            raise UsageError(f"{part.path} is of suite '{part.header.suite}': give another folder for '{suite}'")
+            raise UsageError(f"{part.path} belongs to suite '{part.header.suite}': choose another folder for '{suite}'")
     return parts
 
 
@@ -149,8 +149,8 @@ def _compare(connection: Connection, table: Table, row: Values, held: tuple[Path
             kept, other = unlike
         of = f" ({item.method or item.problem})" if item.method or item.problem else ""
         raise UsageError(
-            f"{path} says otherwise than the store of row {item.key[:12]} of '{item.table}'{of}: {item.field} is"
-            f" {other} there, {kept} here; a file that was written stays as it is, so give another folder"
+            f"{path} and the store differ in row {item.key[:12]} of '{item.table}'{of}: {item.field} is {other} in the"
+            f" file, {kept} in the store; files never change, so choose another folder"
         )
 
 
@@ -185,7 +185,7 @@ def _write(texts: dict[Path, str]) -> list[Path]:
             temporary[path].write_text(text, encoding="ascii", newline="\n")
         for path in texts:
             if path.exists():
-                raise UsageError(f"{path} was written meanwhile: dump again")
+                raise UsageError(f"{path} was written by another process: dump again")
             temporary[path].rename(path)
     finally:
         for path in temporary.values():

@@ -81,7 +81,9 @@ def merge(source: Store, target: Store) -> Merged:
             writing.commit()
         except OperationalError as error:
             first = str(error.orig).splitlines()[0]
-            raise UsageError(f"nothing of {source.engine.url} was added to {target.engine.url}: {first}") from error
+            raise UsageError(
+                f"cannot merge {source.engine.url} into {target.engine.url}, nothing was added: {first}"
+            ) from error
     return merged
 
 

@@ -169,13 +169,13 @@ def record(engine: Engine, prefix: str) -> Recorded:
         UsageError: there is none, or several.
     """
     if not re.fullmatch(r"[0-9a-f]{1,64}", prefix):
-        raise UsageError(f"'{prefix}' is not a trial: give its key, or the beginning of it, from trials.csv")
+        raise UsageError(f"'{prefix}' is not a key of a trial: use one from trials.csv, or its first characters")
     with Session(engine) as session:
         trials = session.scalars(select(TrialRow).where(TrialRow.key.startswith(prefix)).limit(2)).all()
         if not trials:
-            raise UsageError(f"the store has no trial '{prefix}': trials.csv of its leaderboard lists the keys")
+            raise UsageError(f"no trial '{prefix}' in the store: see the keys in trials.csv of its leaderboard")
         if len(trials) > 1:
-            raise UsageError(f"several trials begin with '{prefix}': give more of the key")
+            raise UsageError(f"several trials start with '{prefix}': use more characters of the key")
         (trial,) = trials
         return Recorded(
             trial,

@@ -76,7 +76,7 @@ class Store:
         with self.engine.connect() as connection:
             version = stored_version(connection)
             if version == 0 and not may_create:
-                raise NoStoreError(f"no results database at {self.engine.url}: it is empty")
+                raise NoStoreError(f"no results database at {self.engine.url}: the database is empty")
             if version == 0:
                 begin_alone(connection)  # two harnesses that start at once must not both create the tables
                 version = stored_version(connection)

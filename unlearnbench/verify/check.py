@@ -92,7 +92,7 @@ def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float
             findings += [_finishes(name, both), _score(name, moved), _same_numbers(name, both)]
             findings.append(_cost(name, both, cost_factor))
     for name in sorted(set(current["method"]) - set(baseline["method"])):
-        findings.append(Finding(name, "present", "new", "not in the baseline: shown, not judged"))
+        findings.append(Finding(name, "present", "new", "not in the baseline, so shown but not checked"))
     suite = str(pd.concat([baseline["suite"], current["suite"]]).iloc[0])
     return Check(suite, tuple(findings), tuple(changes), pairs, baseline, current)
 
@@ -118,19 +118,19 @@ def _present(method: str, before: pd.DataFrame, pairs: pd.DataFrame) -> Finding:
     lost = lost[lost["_merge"] == "left_only"]
     if len(lost) == len(before):
         return Finding(
-            method, "present", "regression", f"the method is gone: none of its {len(before)} trials is there"
+            method, "present", "regression", f"the method is gone: all of its {len(before)} trials are missing"
         )
     if len(lost):
         message = f"{len(lost)} of {len(before)} trials are missing: {_cells(lost)}"
         return Finding(method, "present", "regression", message)
-    return Finding(method, "present", "fine", f"all {len(before)} trials are there")
+    return Finding(method, "present", "fine", f"all {len(before)} trials are present")
 
 
 def _finishes(method: str, pairs: pd.DataFrame) -> Finding:
     newly = pairs[(pairs["state_before"] == "finished") & (pairs["state_after"] == "failed")]
     if len(newly) == 0:
         failed = int((pairs["state_after"] == "failed").sum())
-        message = f"no trial fails that did not before ({failed} of {len(pairs)} fail)"
+        message = f"no new failures ({failed} of {len(pairs)} trials fail)"
         return Finding(method, "finishes", "fine", message)
     reasons = [
         f"{str(reason) or 'no reason recorded'} ({_cells(group)})" for reason, group in newly.groupby("reason_after")
@@ -146,11 +146,11 @@ def _score(method: str, changes: list[Change]) -> Finding:
     if whole.difference.kind != "untested":
         if whole.difference.high < 0:
             return Finding(method, "score", "regression", f"dropped: {message}")
-        fell = "fell, but by no more than its interval explains: " if whole.difference.value < 0 else ""
+        fell = "fell, but the interval includes no change: " if whole.difference.value < 0 else ""
         return Finding(method, "score", "fine", fell + message)
     if not whole.same_originals:
-        few = f"of fewer than {FEWEST_SEEDS} seeds no difference can be told from theirs"
-        why = few if whole.seeds < FEWEST_SEEDS else "without a spread over seeds no difference can be tested"
+        few = f"fewer than {FEWEST_SEEDS} seeds have no interval"
+        why = few if whole.seeds < FEWEST_SEEDS else "differences that do not vary over seeds have no interval"
         message += f"; {NOT_COMPARABLE}: its trials start from other original models than the baseline's, and {why}"
         return Finding(method, "score", "not checked", message)
     fallen = [f"over {LARGEST_DROP:g} points overall"] if whole.difference.value < -LARGEST_DROP else []
@@ -187,16 +187,16 @@ def _same_numbers(method: str, pairs: pd.DataFrame) -> Finding:
     if len(moved) == 0:
         return Finding(method, "same numbers", "fine", f"weights and metrics are equal ({checked})")
     if original[moved.index].all():
-        where = "the originals differ already: data, corruption, training or its random stream changed"
+        where = "their originals already differ: data, corruption, training or its random stream changed"
     elif not weights.any():
         where = "the weights are equal: the evaluation changed"
     else:
-        where = "they start from equal originals: what a method is given or its random stream changed"
+        where = "their originals are equal: the input of methods or their random stream changed"
     if original.any() and not original[moved.index].all():
         where += f" (for {int(original.sum())}, the original differs)"
     message = (
-        f"the method's code is unchanged, but {len(moved)} of {len(expected)} trials give other numbers;"
-        f" {where}; {_cells(moved)} ({checked}); if this is meant, raise PROTOCOL_VERSION"
+        f"the method's code is unchanged, but {len(moved)} of {len(expected)} trials give different numbers;"
+        f" {where}; {_cells(moved)} ({checked}); if this is intended, raise PROTOCOL_VERSION"
         " and write a new baseline"
     )
     return Finding(method, "same numbers", "regression", message)
@@ -212,7 +212,7 @@ def _excuse(row: dict[Any, Any]) -> str | None:
         if before != after:
             return f"{column} {after or 'unknown'} instead of {before or 'unknown'}"
     if row["device_after"] != "cpu":
-        return "a GPU may sum in another order each time"
+        return "a GPU may sum in a different order each time"
     return None
 
 
@@ -226,7 +226,7 @@ def _cost(method: str, pairs: pd.DataFrame, factor: float) -> Finding:
         return Finding(method, "cost", "not checked", "it is the unit of cost")
     known = pairs.dropna(subset=["cost_before", "cost_after"])
     if len(known) == 0:
-        message = f"`{RETRAIN}`, the unit of cost, was not run beside it in both"
+        message = f"needs trials of `{RETRAIN}`, the unit of cost, on both sides"
         return Finding(method, "cost", "not checked", message)
     before, after = (known[f"cost_{side}"].median() for side in ("before", "after"))
     growth = cost_growth(known)

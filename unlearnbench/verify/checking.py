@@ -67,7 +67,7 @@ def check_by_running(
     _suite_of(before, against, suite, suites)
     available = discover(submissions)
     if not available:
-        raise UsageError(f"no submissions in {submissions}: give --submissions")
+        raise UsageError(f"no submissions in {submissions}: choose another folder with --submissions")
     chosen = _to_run(available, before, methods, grid.variants)
     part = grid.select(seeds=sorted(set(before["corruption_seed"])))
     after, notes = before.iloc[:0], list[str]()  # no records if all methods are gone
@@ -88,7 +88,7 @@ def check_by_running(
             notes = list(ran.warnings)
             if stored := ran.planned - ran.ran:
                 notes.append(
-                    f"{stored} of {ran.planned} trials were stored already: they say nothing of today's harness"
+                    f"{stored} of {ran.planned} trials were stored already: they do not test the current harness"
                 )
     compared = compare(select_methods(before, methods), select_methods(after, methods), cost_factor=cost_factor)
     return compared, notes
@@ -109,7 +109,7 @@ def _suite_of(before: pd.DataFrame, against: Path, suite: str | None, suites: Pa
     """The suite of a baseline; refuses another one than was asked for."""
     measured = str(before["suite"].iloc[0])
     if suite is not None and (name := parse(find(suite, suites)).name) != measured:
-        raise UsageError(f"{against} is a baseline of suite '{measured}', not of '{name}': give the one of that suite")
+        raise UsageError(f"{against} is a baseline of suite '{measured}', not of '{name}': use one of '{name}'")
     return measured
 
 

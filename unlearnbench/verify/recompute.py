@@ -115,16 +115,14 @@ def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None) -> 
     problem = validated(ProblemSpec, row.specification, f"the stored problem {row.key[:12]}")
     if problem.case.data_fingerprint != dataset.fingerprint:
         raise UsageError(
-            f"data set '{problem.case.dataset}' in {data} is not the one that suite '{run.suite}' was run on"
-            f" ({dataset.fingerprint[:12]} instead of {problem.case.data_fingerprint[:12]}): give the folder of"
-            " that one by --data"
+            f"data set '{problem.case.dataset}' in {data} is not the one of suite '{run.suite}' (fingerprint"
+            f" {dataset.fingerprint[:12]}, expected {problem.case.data_fingerprint[:12]}): choose another --data"
         )
     case = last.case if last is not None and last.case.spec == problem.case else build(problem.case, dataset)
     if case.truth.fingerprint != row.training_fingerprint:
         raise UsageError(
-            f"{problem.case.corruption}, seed {problem.case.seed}, corrupts '{problem.case.dataset}' in another way"
-            f" than where suite '{run.suite}' was run: use that revision of unlearnbench"
-            f" ({run.revision or 'unknown'})"
+            f"{problem.case.corruption}, seed {problem.case.seed}, now corrupts '{problem.case.dataset}' differently"
+            f" than when suite '{run.suite}' was run: use that revision of unlearnbench ({run.revision or 'unknown'})"
         )
     return Judge(problem, case, run.suite_specification["budget"]["stop_accuracy"])
 

@@ -62,7 +62,7 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
     if dataset.fingerprint != fingerprint:
         raise UsageError(
             f"trial {record.trial.key[:12]} was run on data with fingerprint {fingerprint[:12]}, but '{suite.dataset}'"
-            f" has {dataset.fingerprint[:12]} here: bring back the data that it was run on"
+            f" has {dataset.fingerprint[:12]} here: restore the original data"
         )
     isolation = cast(Isolation, record.trial.isolation)
     setup = Setup(suite, record.trial.device, record.trial.precision, isolation)
@@ -74,7 +74,7 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
             cache = executor.boundary.folder / "originals"
         start = obtain(planned.original, cache, executor)
         if start is None:
-            raise HarnessError("another harness trains this original right now: try again when it is done")
+            raise HarnessError("another harness is training this original: try again when it is done")
         learnt, _ = start
         again = executor.trial(planned, path_of(cache, planned.original.key))
         fingerprint = executor.case(planned.problem.case).truth.fingerprint
@@ -86,16 +86,14 @@ def _refuse_another_machine(record: Recorded) -> None:
     trial, name = record.trial, f"trial {record.trial.key[:12]}"
     if trial.protocol_version != PROTOCOL_VERSION:
         raise UsageError(
-            f"{name} was run by protocol {trial.protocol_version}, this version runs {PROTOCOL_VERSION}:"
-            " use the version of unlearnbench that ran it"
+            f"{name} was run with protocol {trial.protocol_version}, but this version has {PROTOCOL_VERSION}: use the"
+            " version of unlearnbench that ran it"
         )
     if trial.device == "cuda" and machine.device() != "cuda":
-        raise UsageError(f"{name} was run on a GPU, and this machine has none: run it again where there is one")
+        raise UsageError(f"{name} was run on a GPU, but this machine has none: use a machine with one")
     chosen = record.run.suite_specification["precision"]
     if trial.precision != machine.precision(chosen, trial.device) and trial.precision == "bfloat16":
-        raise UsageError(
-            f"{name} was run in bfloat16, which this machine does not multiply itself: run it again on one that does"
-        )
+        raise UsageError(f"{name} was run in bfloat16, which this machine does not support natively: use one that does")
 
 
 def _submissions(record: Recorded, folder: Path) -> list[Submission]:
@@ -103,11 +101,13 @@ def _submissions(record: Recorded, folder: Path) -> list[Submission]:
     row = record.submission
     found = [item for item in discover(folder) if item.name == row.name]
     if not found:
-        raise UsageError(f"the submission '{row.name}' of trial {record.trial.key[:12]} is not in {folder}")
+        raise UsageError(
+            f"submission '{row.name}' of trial {record.trial.key[:12]} is not in {folder}: choose another folder"
+        )
     if found[0].source_hash != row.source_hash:
         raise UsageError(
             f"the source of submission '{row.name}' has changed since trial {record.trial.key[:12]} was run (hash"
-            f" {row.source_hash[:12]}, now {found[0].source_hash[:12]}): bring back the source that it was run with"
+            f" {row.source_hash[:12]}, now {found[0].source_hash[:12]}): restore that source"
         )
     return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
 
@@ -120,8 +120,8 @@ def _planned(record: Recorded, setup: Setup, dataset: datasets.Dataset, submissi
         if planned.key == trial.key:
             return planned
     raise UsageError(
-        f"this version of unlearnbench gives trial {trial.key[:12]} another key: the `entry` or `needs` of submission"
-        f" '{record.submission.name}' have changed, or what a key is made of: bring back those it was run with"
+        f"trial {trial.key[:12]} now has another key, because `entry` or `needs` of submission"
+        f" '{record.submission.name}' or the definition of keys has changed: restore those that it was run with"
     )
 
 

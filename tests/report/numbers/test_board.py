@@ -205,7 +205,7 @@ def test_where_nothing_is_current_one_error_says_why(small, tmp_path):
 
 
 def test_an_unknown_suite_is_refused(small):
-    with pytest.raises(UsageError, match=r"no run of suite 'large'; it has runs of: small$"):
+    with pytest.raises(UsageError, match=r"unknown suite 'large' in the store \(all: small\)$"):
         small.board("large")
 
 
@@ -244,9 +244,9 @@ def test_a_part_of_the_grid_is_shown_and_whole_is_meant_of_it(small):
 @pytest.mark.parametrize(
     ("part", "words"),
     [
-        (Selection(seeds=(0, 7)), "has no 7 among its seeds; there are: 0, 1"),
-        (Selection(discovery_rates=(0.5,)), "has no 0.5 among its discovery_rates; there are: 0.1, 1.0"),
-        (Selection(corruptions=("noise",)), "has no noise among its corruptions; there are: random-swap, class-swap"),
+        (Selection(seeds=(0, 7)), r"unknown seed 7 in suite 'small' \(all: 0, 1\)"),
+        (Selection(discovery_rates=(0.5,)), r"unknown discovery rate 0\.5 in suite 'small'"),
+        (Selection(corruptions=("noise",)), "unknown corruption 'noise' in suite 'small'"),
     ],
 )
 def test_what_is_not_in_the_grid_is_refused(small, part, words):
@@ -255,7 +255,7 @@ def test_what_is_not_in_the_grid_is_refused(small, part, words):
 
 
 def test_a_part_of_which_nothing_was_planned_is_refused(two):
-    with pytest.raises(UsageError, match="no trial of suite 'small' was planned in this part"):
+    with pytest.raises(UsageError, match="suite 'small' has no trials in this part"):
         two.board(part=Selection(seeds=(2,)))
 
 

@@ -36,13 +36,13 @@ def _maps(board: Board, methods: Sequence[str]) -> Figure:
 
 def _regions(board: Board, methods: Sequence[str]) -> Figure:
     if methods:
-        raise UsageError("the figure 'regions' shows what prior work studied, no methods: leave out --method")
+        raise UsageError("figure 'regions' shows no methods: remove --method")
     return regions()
 
 
 def _detail(board: Board, methods: Sequence[str]) -> Figure:
     if len(methods) != 1:
-        raise UsageError(f"the figure 'detail' shows one method, not {len(methods)}: name one by --method")
+        raise UsageError(f"figure 'detail' shows one method, not {len(methods)}: choose one with --method")
     return detail(board.frame, methods[0])
 
 

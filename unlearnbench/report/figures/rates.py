@@ -133,9 +133,9 @@ def _check(frame: pd.DataFrame, lines: Sequence[str]) -> None:
         if name not in known:
             raise unknown_method(name, known)
     if not 0 < len(lines) <= MOST_LINES:
-        raise UsageError(f"a figure of lines shows 1 to {MOST_LINES} methods, not {len(lines)}: choose among them")
+        raise UsageError(f"figure 'rates' shows 1 to {MOST_LINES} methods, not {len(lines)}: choose some with --method")
     if frame["discovery_rate"].nunique() < 2:
-        raise UsageError("lines against the discovery rate need a suite with at least two rates, and this one has one")
+        raise UsageError("figure 'rates' needs at least two discovery rates, but this board has one")
 
 
 Key = tuple[float, str, str]

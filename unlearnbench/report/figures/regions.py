@@ -35,7 +35,7 @@ class Region:
 PRIOR_WORK = (
     Region(
         "Privacy",
-        "SCRUB, SalUn and Bad Teacher, which are given all that has to go",
+        "SCRUB, SalUn and Bad Teacher, given the complete forget set",
         ("high", "medium", "low"),
         (100, 100),
         {
@@ -46,7 +46,7 @@ PRIOR_WORK = (
     ),
     Region(
         "Corrective",
-        "a trigger or swapped classes, of which part is known",
+        "a trigger or swapped classes, partly discovered",
         ("high", "medium"),
         (10, 100),
         {"Goel 2024": "arXiv 2402.14015"},

@@ -76,11 +76,11 @@ def choose_pairs(frame: pd.DataFrame, names: Sequence[str] = ()) -> list[Pair]:
         if name not in known:
             raise unknown_method(name, known)
         if name not in {pair.name for pair in pairs}:
-            both = f"; on both are: {', '.join(dict.fromkeys(pair.name for pair in pairs))}" if pairs else ""
-            raise UsageError(f"method '{name}' was not run on standard originals and on tied dropout{both or _NONE}")
+            both = f"; methods with both: {', '.join(dict.fromkeys(pair.name for pair in pairs))}" if pairs else ""
+            raise UsageError(f"method '{name}' was not run on both standard originals and tied dropout{both or _NONE}")
     chosen = [pair for name in names for pair in pairs if pair.name == name] if names else ranked_pairs(frame)
     if not chosen:
-        raise UsageError(f"no ranked method was run on standard originals and on tied dropout{_NONE}")
+        raise UsageError(f"no method was run on both standard originals and tied dropout{_NONE}")
     return chosen
 
 
@@ -91,7 +91,7 @@ def ranked_pairs(frame: pd.DataFrame) -> list[Pair]:
     return [pair for name in names for pair in pairs if pair.name == name]
 
 
-_NONE = "; a suite runs both if its originals.trainings says so, as in suites/digits-originals.toml"
+_NONE = "; run a suite with both in originals.trainings, such as suites/digits-originals.toml"
 
 
 def difference(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:

@@ -111,7 +111,9 @@ def read_board(
 
 
 def nothing_planned(suite: str) -> UsageError:
-    return UsageError(f"no trial of suite '{suite}' was planned in this part of its grid: `unlearnbench run {suite}`")
+    return UsageError(
+        f"suite '{suite}' has no trials in this part of its grid: run them with `unlearnbench run {suite}`"
+    )
 
 
 def known_kinds(engine: Engine, suite: Suite) -> set[OriginalSpec]:

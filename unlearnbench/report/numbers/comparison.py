@@ -33,10 +33,10 @@ def comparison(frame: pd.DataFrame, first: str, second: str, *, baseline: str = 
     """
     both = [trials_of(frame, name) for name in (first, second)]
     if first == second:
-        raise UsageError(f"'{first}' cannot be compared with itself: name two methods")
+        raise UsageError(f"cannot compare '{first}' with itself: name two methods")
     for name, own in zip((first, second), both, strict=True):
         if not own["whole"].any():
-            raise UsageError(f"'{name}' has no whole seed: run what is missing of it")
+            raise UsageError(f"'{name}' has no whole seed: run its missing trials")
     costs = costs_of(totals_of(frame), baseline)
     pair = pd.concat(both)
     present = in_order(pair["corruption"])

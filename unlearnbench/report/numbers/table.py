@@ -56,7 +56,7 @@ def export(engine: Engine, file: Path, form: FileFormat = "csv", suite: str | No
     """
     names = suites(engine) if suite is None else [suite]
     if not names:
-        raise UsageError(f"{engine.url} holds no runs: there is nothing to export")
+        raise UsageError(f"{engine.url} has no runs: there is nothing to export")
     tables = [table_of(engine, read_board(engine, name)) for name in names]
     write(tables, file, form)
     return sum(int((~table["again"]).sum()) for table in tables)
@@ -85,7 +85,7 @@ def write(tables: Iterable[pd.DataFrame], file: Path, form: FileFormat = "csv") 
         else:
             table.to_parquet(file, engine="pyarrow", index=False)
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise UsageError(f"cannot write {file}: {error.strerror or error}") from error
 
 
 def _lines(table: pd.DataFrame) -> list[str]:
@@ -127,15 +127,15 @@ def _cells(file: Path) -> tuple[list[int], list[list[str]]]:
     except FileNotFoundError:
         raise UsageError(f"no baseline at {file}: write one with `unlearnbench baseline SUITE --out {file}`") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: not a readable baseline: {error}") from error
+        raise UsageError(f"cannot read baseline {file}: {error}") from error
     for place, (found, wanted) in enumerate(zip([*(rows or [[]])[0], ""], [*COLUMNS, ""], strict=False), 1):
         if rows and found != wanted:
-            raise UsageError(f"{file}, line 1, column {place}: '{found}' instead of '{wanted}'; {AGAIN}")
+            raise UsageError(f"{file}, line 1, column {place}: '{found}', expected '{wanted}'; {AGAIN}")
     if len(rows) < 2:
         raise UsageError(f"{file}: no trials; {AGAIN}")
     for line, cells in zip(lines, rows, strict=True):
         if len(cells) != len(COLUMNS):
-            raise UsageError(f"{file}, line {line}: {len(cells)} cells instead of {len(COLUMNS)}; {AGAIN}")
+            raise UsageError(f"{file}, line {line}: {len(cells)} cells, expected {len(COLUMNS)}; {AGAIN}")
     return lines[1:], rows[1:]
 
 
@@ -151,18 +151,20 @@ def _read_column(file: Path, lines: list[int], name: str, column: Column, cells:
         values, why = present == "True", "neither True nor False"
     elif column.kind == "moment":
         values = pd.to_datetime(present, errors="coerce", format="ISO8601")
-        wrong, why = values.isna(), "not a moment"
+        wrong, why = values.isna(), "not a date and time"
     elif column.kind != "text":
         values = pd.to_numeric(present, errors="coerce")
         most = 1.0 if column.kind == "share" else float("inf")
         whole = values % 1 == 0 if column.kind == "integer" else True
         wrong = ~((values >= 0) & (values <= most) & (values != float("inf")) & whole)
-        why = {"share": "not a share from 0 to 1", "integer": "not a whole number"}.get(column.kind, "no number from 0")
+        why = {"share": "not a share from 0 to 1", "integer": "not a whole number"}.get(
+            column.kind, "not a non-negative number"
+        )
     else:
         wrong = ~present.isin(STATES) if name == "state" else present.isna()
-        why = f"none of {', '.join(STATES)}"
+        why = f"not one of {', '.join(STATES)}"
     if column.given and len(present) < len(cells):
-        wrong, why, present = cells == "", "nothing stands here", cells
+        wrong, why, present = cells == "", "empty", cells
     if wrong.any():
         first = wrong.idxmax()
         where = f"{file}, line {lines[first]}, column '{name}'"
@@ -181,14 +183,14 @@ def _check_rows(file: Path, lines: list[int], table: pd.DataFrame) -> None:
     """Check what spans columns: one suite, unique places, metrics of finished trials."""
     names = table["suite"].unique()
     if len(names) > 1:
-        raise UsageError(f"{file}: rows of several suites ({', '.join(names)}): a baseline is of one; {AGAIN}")
+        raise UsageError(f"{file}: rows of several suites ({', '.join(names)}), but a baseline has one; {AGAIN}")
     for name in MEASURED:
         absent = (table["state"] == "finished") & table[name].isna()
         if absent.any():
             line = lines[int(absent.to_numpy().argmax())]
-            raise UsageError(f"{file}, line {line}, column '{name}': a finished trial has a number here; {AGAIN}")
+            raise UsageError(f"{file}, line {line}, column '{name}': a finished trial needs a number here; {AGAIN}")
     seen: dict[tuple[Any, ...], int] = {}
     for line, place in zip(lines, table[PLACE].itertuples(index=False, name=None), strict=True):
         if place in seen:
-            raise UsageError(f"{file}, line {line}: the same trial as line {seen[place]}: remove one, or {AGAIN}")
+            raise UsageError(f"{file}, line {line}: duplicate of line {seen[place]}; remove one, or {AGAIN}")
         seen[place] = line

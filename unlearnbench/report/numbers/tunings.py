@@ -49,7 +49,9 @@ def read_tunings(engine: Engine, suite: str) -> list[Tuned]:
         start, _ = start_of_try(trial.submission.variant)
         methods[method_label(trial.submission.name, start)].append(trial)
     if not methods:
-        raise UsageError(f"{engine.url} holds no tuning of suite '{suite}': `unlearnbench tune METHOD --suite {suite}`")
+        raise UsageError(
+            f"{engine.url} has no tuning on suite '{suite}': run `unlearnbench tune METHOD --suite {suite}`"
+        )
     return [_tuned(method, rows, specifications) for method, rows in sorted(methods.items())]
 
 

@@ -168,17 +168,17 @@ def _groups(methods: list[Method], base: str) -> Iterator[Group]:
         yield Group("Methods", "", ranked)
     if beside:
         yield Group(
-            "Other variants", "Not ranked: of each method one row is, the tuned one where there is one.", beside
+            "Other variants", "Not ranked: only one variant of a method is, the tuned one if there is one.", beside
         )
     if references:
         yield Group(
             "References",
-            "Shown outside the ranking: they know what no method may know, or are there to compare with.",
+            "Not ranked: they know what no method may know, or serve as a comparison.",
             references,
         )
     for kind in dict.fromkeys(method.row["starts_from"] for method in others):
         group = tuple(method for method in others if method.row["starts_from"] == kind)
-        note = "They start from another kind of original model, and are ranked among themselves only."
+        note = "They start from another kind of original model and are ranked separately."
         yield Group(f"On originals with {kind}", note, group)
 
 

@@ -20,7 +20,7 @@ from unlearnbench.report.wording import PRODUCT, in_order, row_labels
 from unlearnbench.verify.baseline import MACHINE
 from unlearnbench.verify.check import ALL, NOT_COMPARABLE, Change, Check, Finding
 
-FINDINGS_HEADER = ("Method", "Rule", "What was found")
+FINDINGS_HEADER = ("Method", "Rule", "Finding")
 ARROW = "\N{RIGHTWARDS ARROW}"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -81,7 +81,9 @@ def moved(comparison: Check) -> list[str]:
 
 def moved_table(comparison: Check) -> Table:
     """The changed scores as a table for the terminal; methods with a regression are red."""
-    table = Table(title=f"What moved: {PRODUCT.lower()} (%)", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(
+        title=f"Changed scores: {PRODUCT.lower()} (%)", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     table.caption, table.caption_justify = _note(comparison), "left"
     for name in _header(comparison):
         table.add_column(name, justify="left" if name == "Method" else "right", overflow="fold")
@@ -101,14 +103,21 @@ def summary(comparison: Check, notes: Sequence[str] = ()) -> str:
         cells = [[finding.method, finding.rule, finding.message] for finding in bad]
         sections += ["## Regressions", markdown_table(FINDINGS_HEADER, cells)]
     if names:
-        sections += ["## What moved", markdown_table(_header(comparison), _rows(comparison, names)), _note(comparison)]
+        sections += [
+            "## Changed scores",
+            markdown_table(_header(comparison), _rows(comparison, names)),
+            _note(comparison),
+        ]
     if new:
         listed = ", ".join(f"`{name}`" for name in new)
-        sections += ["## New methods", f"Not in the baseline; shown, not judged: {listed}."]
+        sections += ["## New methods", f"Not in the baseline, so shown but not checked: {listed}."]
     if unchecked := _grouped(comparison.having("not checked")):
         sections += ["## Not checked", "\n".join(f"- {line}" for line in unchecked)]
     if names or new:
-        sections += ["## Maps", f"{PRODUCT} in percent of what moved or is new; {ARROW} is from the baseline to now."]
+        sections += [
+            "## Maps",
+            f"{PRODUCT} in percent, of methods that changed or are new; {ARROW} leads from the baseline to now.",
+        ]
         sections += [_map(comparison, name) for name in [*names, *new]]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -168,8 +177,8 @@ def _signed(change: Change | None) -> str:
 def _note(comparison: Check) -> str:
     """The note on intervals below the table."""
     if all(change.difference.kind == "untested" for change in comparison.changes):
-        return "Fewer than three seeds: there are no intervals."
-    return "The interval is a 95% t interval of the differences, one a seed."
+        return "Fewer than three seeds: no intervals."
+    return "Intervals are 95% t intervals of the differences over seeds."
 
 
 def _grouped(findings: Sequence[Finding]) -> list[str]:

@@ -19,13 +19,13 @@ COMPARISON_HEADER = (
     *("Attack success", "Utility", "Cost"),
 )
 COMPARISON_NOTE = (
-    "Differences in percentage points; above zero the first is larger. Each whole seed gives one difference; intervals"
-    " are 95% t intervals over seeds, of at least three. `paired`: both started from the same original models in each"
-    " of these seeds; `unpaired`: they did not (Welch's t over all seeds of each). A failed trial counts as 0 in"
-    f" {PRODUCT.lower()}; elsewhere means are over finished trials. Cost is processor time in points of retraining's."
+    "Differences in percentage points, positive where the first method is larger, with 95% t intervals over at least"
+    " three whole seeds. `paired`: both methods started from the same original models in each of these seeds;"
+    " `unpaired`: they did not (Welch's t over all seeds of each). A failed trial counts as 0 in"
+    f" {PRODUCT.lower()}; other means are over finished trials. Cost is processor time in percent of retraining's."
 )
-MAP_NOTE = "* the 95% interval over seeds excludes zero; not adjusted for the number of cells."
-MAP_NOTE_OF_FEW = "Fewer than three seeds: there are no intervals."
+MAP_NOTE = "*: the 95% interval over seeds excludes zero, without adjustment for the number of cells."
+MAP_NOTE_OF_FEW = "Fewer than three seeds: no intervals."
 
 
 def signed(points: float, decimals: int = 1) -> str:
@@ -38,7 +38,11 @@ def signed(points: float, decimals: int = 1) -> str:
 
 def overview_sheet(table: pd.DataFrame, first: str, second: str, *kinds: str) -> Sheet:
     """The differences overall and by corruption; `kinds` are the kinds of original of the two methods."""
-    apart = f" The originals differ ({' and '.join(kinds)}), not only the methods." if len(set(kinds)) > 1 else ""
+    apart = (
+        f" Not only the methods differ, but also their originals ({' and '.join(kinds)})."
+        if len(set(kinds)) > 1
+        else ""
+    )
     labels = {ALL: "all"} | _labels(table)
     rows = [
         [

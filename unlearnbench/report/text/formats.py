@@ -11,7 +11,7 @@ import pandas as pd
 
 TextFormat = Literal["terminal", "markdown", "csv", "latex"]
 
-LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity", "On", "Rule", "What was found"}
+LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity", "On", "Rule", "Finding"}
 """Columns of text; all others hold numbers."""
 
 _LATEX = {

@@ -27,10 +27,10 @@ By = Literal["overall", "corruption"]
 
 TUNINGS_HEADER = ("Method", "Tries", "Pruned", "Unfinished", "Default", "Blind choice", "Oracle's choice", "Blind cost")
 TUNINGS_NOTE = (
-    "Percent: mean utility x healed over the problems of the tuning, a failed trial 0. The blind choice is the try with"
-    " the highest selection score, the oracle's the one with the highest utility x healed, both among the tries that"
-    " had all problems; the blind cost is the difference, in percentage points. Tries were pruned by selection score,"
-    " so an oracle from the beginning might have found more."
+    "Mean utility x healed over the tuning problems in percent; a failed trial counts as 0. The blind choice is the try"
+    " with the highest selection score, the oracle's choice the one with the highest utility x healed, both among tries"
+    " that ran on all problems. The blind cost is their difference in percentage points. Tries were pruned by selection"
+    " score; with pruning by utility x healed, the oracle might have found a better one."
 )
 
 _WIDTH = 100
@@ -120,4 +120,4 @@ def write(content: str | list[Table], file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}; give --out another file") from error
+        raise UsageError(f"cannot write {file}: {error.strerror}; choose another file with --out") from error

@@ -29,32 +29,33 @@ RANKING_HEADER = (
 )
 SHOWN = ("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility")
 RANKING_NOTE = (
-    "Percent, means over whole seeds; brackets hold the 95% t interval over seeds, each of which gives one board. "
-    f"# is the best and the worst rank that a method can have, from {FEWEST_FOR_RANKS} seeds on, by its "
-    "differences from all others, adjusted for their number (Holm). Rows are sorted by the mean, which is not a "
-    "rank. The intervals do not cover another data set, another split or other hyperparameters: tuned values are "
-    f"taken as given. A failed trial counts as 0 in {PRODUCT.lower()}; other means are over finished trials. A "
-    "seed with missing trials does not count. Healed is measured on the corrupted training samples; attack "
-    "success is the share of test images that get the corruption's label. Cost is processor time as a share of "
-    f"{RETRAIN}'s. References have no rank; methods are ranked among those on the same kind of original."
+    "Means over whole seeds in percent, with 95% t intervals over seeds in brackets. # is the range of ranks that a "
+    f"method can have, given {FEWEST_FOR_RANKS} seeds or more; it follows from the differences from all others, "
+    "adjusted for their number (Holm). Rows are sorted by the mean, which is not a rank. The intervals do not cover "
+    f"other data sets, splits or hyperparameters. A failed trial counts as 0 in {PRODUCT.lower()}; other means are "
+    "over finished trials. A seed with missing trials does not count. Healed is the accuracy on the corrupted "
+    "training samples; attack success is the share of test images that get the corruption's label. Cost is processor "
+    f"time as a share of {RETRAIN}'s. References are not ranked; methods are ranked among those on the same kind of "
+    "original."
 )
 TERMINAL_NOTE = (
-    f"Percent, means over whole seeds, with 95% t intervals over seeds. #: the ranks that a method can have. A failed"
-    f" trial is 0 in {PRODUCT.lower()}. Cost: processor time as a share of {RETRAIN}'s. Sorted by the mean."
+    "Means over whole seeds in percent, with 95% t intervals over seeds. #: the range of ranks that a method can have."
+    f" A failed trial counts as 0 in {PRODUCT.lower()}. Cost: processor time as a share of {RETRAIN}'s. Sorted by the"
+    " mean."
 )
 BEYOND_NOTE = (
     f"Beyond oracle: trials that heal more than `{ORACLE}` on the same problem by over {BEYOND:g} binomial standard"
-    " errors. That is a reason to read the code."
+    " errors; check the code of such methods."
 )
-UNPAIRED_NOTE = "Compared unpaired (Welch), for they share fewer than three original models:"
-CLIPPED_NOTE = "An interval that passes 0 or 100 is cut off there."
+UNPAIRED_NOTE = "Compared unpaired (Welch), because they share the original models of fewer than three seeds:"
+CLIPPED_NOTE = "Intervals are cut off at 0 and 100."
 BESIDE_TITLE = "Other variants, not ranked"
 THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
 CORRELATION_HEADER = ("Trials of", "Pearson r", "Spearman rho", "Seeds", "Trials", "Left out")
 CORRELATION_NOTE = (
-    "Correlations of healed on train and on test over finished trials: the mean of one a seed, and its 95% interval"
-    f" (Fisher's z); a seed needs {FEWEST_POINTS} trials and something that varies. Seeds are those of r, and of rho"
-    " where they differ."
+    "Correlations between healed on train and healed on test over finished trials: means over seeds with 95% intervals"
+    f" (Fisher's z). A seed needs at least {FEWEST_POINTS} trials that are not all equal. Where two numbers of seeds"
+    " are given, they are those of r and of rho."
 )
 
 _ONLY_IN_FILES = ("Title", "Seconds", "Healed, test", "Attack success")

@@ -34,10 +34,10 @@ def stored_version(connection: Connection) -> int:
         known = "alembic_version" in tables
         version = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else "1"
     if version is None or not str(version).isdigit():
-        raise UsageError(f"{url} is a database, but not a results database: give another one")
+        raise UsageError(f"{url} is not a results database: choose another one")
     if int(version) < FIRST_VERSION:
         raise UsageError(
-            f"{url} was written before the first release and cannot be upgraded: run its suites into a new store"
+            f"{url} was written before the first release and cannot be upgraded: run its suites again with a new store"
         )
     return int(version)
 
@@ -49,7 +49,7 @@ def check(connection: Connection, version: int) -> None:
         UsageError: the version is not `SCHEMA_VERSION`.
     """
     url = connection.engine.url
-    says = f"{url} has schema version {version}, this version reads {SCHEMA_VERSION}"
+    says = f"{url} has schema version {version}, but this version reads {SCHEMA_VERSION}"
     if version > SCHEMA_VERSION:
         raise UsageError(f"{says}: use the version of unlearnbench that wrote it")
     if version < SCHEMA_VERSION:
@@ -85,11 +85,11 @@ def upgrade(path_or_url: str) -> tuple[int, int]:
             begin_alone(connection)
             before = stored_version(connection)
             if before == 0:
-                raise UsageError(f"{engine.url} is empty: there is no store to upgrade")
+                raise UsageError(f"{engine.url} is an empty database: there is nothing to upgrade")
             if before < SCHEMA_VERSION:
                 migrate(connection, SCHEMA_VERSION)
                 if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
-                    raise HarnessError(f"{engine.url} was not upgraded: a row would refer to one that is not there")
+                    raise HarnessError(f"{engine.url} was not upgraded: a row would refer to a missing one")
             check(connection, stored_version(connection))
             connection.commit()
     finally:
