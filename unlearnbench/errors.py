@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+KEPT = "stored trials are kept; fix the problem and run the same command again to continue"
+"""Advice in messages of errors that end a run."""
+
 
 class UsageError(Exception):
     """Invalid input. The message says what is wrong, where, and how to fix it. Exit code 2."""

@@ -164,13 +164,13 @@ def fake(folder: Path, script: str) -> str:
 
 def test_no_bubblewrap_is_a_refusal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UsageError, match="needs bubblewrap, and there is no `bwrap` on the PATH"), Boundary("strict"):
+    with pytest.raises(UsageError, match="needs bubblewrap, but `bwrap` is not on the PATH"), Boundary("strict"):
         pass
 
 
 def test_another_system_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(UsageError, match="needs Linux, this is darwin"), Boundary("strict"):
+    with pytest.raises(UsageError, match="needs Linux, but this is darwin"), Boundary("strict"):
         pass
 
 

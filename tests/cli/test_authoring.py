@@ -16,7 +16,7 @@ from unlearnbench.verify import validate
 def test_bad_name(name: str, call: Call) -> None:
     result = call("new", name)
     assert result.code == 2
-    assert "is not a name of a method" in result.err
+    assert "is not a valid method name" in result.err
     assert not Path("submissions").exists()
 
 
@@ -28,7 +28,7 @@ def test_a_taken_name_is_refused(call: Call) -> None:
 
 
 def test_validate_needs_a_submission(call: Call) -> None:
-    one_sentence(call("validate", "nothing"), 2, "nothing holds no submission.toml")
+    one_sentence(call("validate", "nothing"), 2, "no submission.toml in nothing")
 
 
 def test_validate_exits_1_when_a_variant_fails(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

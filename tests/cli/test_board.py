@@ -17,7 +17,7 @@ def test_a_method_added_elsewhere_starts_from_the_same_weights(call: Call) -> No
     assert call("run", "tiny.toml", "--method", "mine")[0] == 0
     assert call("originals", "export", "tiny", "--out", "originals") == (0, "1 originals written to originals\n", "")
     assert call("store", "dump", "tiny", "--out", "board") == (0, "board/seed-0.jsonl written\n", "")
-    assert call("store", "dump", "tiny", "--out", "board")[1].startswith("nothing new: the files in board hold every")
+    assert call("store", "dump", "tiny", "--out", "board")[1].startswith("nothing new: the files in board have all")
 
     there = ("--data", "there", "--database", "there/results.db")
     assert call("originals", "import", "originals", *there) == (0, "1 originals imported, 0 known already\n", "")
@@ -49,7 +49,7 @@ def test_a_damaged_file_exits_2_and_a_conflict_1(call: Call) -> None:
     file.write_text(whole.replace('"state":"finished"', '"state":"stopped"', 1))
     code, out, err = call("store", "load", str(file))
     assert (code, "state" in out) == (1, True)
-    assert err == "1 conflict: sqlite:///data/unlearnbench.db keeps what it said; all else was merged\n"
+    assert err == "1 conflict: sqlite:///data/unlearnbench.db keeps its rows; all others were merged\n"
     file.write_text(whole[:-100])
     code, out, err = call("store", "load", str(file), "--into", "new.db")
     assert (code, out, err.count("\n")) == (2, "", 1)

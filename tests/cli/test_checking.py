@@ -68,7 +68,10 @@ def test_a_harness_that_names_its_streams_otherwise_is_found(call: Call, monkeyp
         monkeypatch.setattr(module, "stream", lambda seed, *names: stream(seed, "renamed", *names))
     code, out, _ = call(*CHECK)
     assert code == 1
-    assert "regression: mine: same numbers: the method's code is unchanged, but 2 of 2 trials give other numbers" in out
+    assert (
+        "regression: mine: same numbers: the method's code is unchanged, but 2 of 2 trials give different numbers"
+        in out
+    )
 
 
 def test_a_trial_that_newly_fails_is_found(place: Path, call: Call) -> None:
@@ -83,8 +86,8 @@ def test_a_method_that_is_gone_is_found_and_a_new_one_is_not_judged(place: Path,
     call("new", "yours")
     code, out, _ = call(*CHECK)
     assert code == 1
-    assert "regression: mine: present: the method is gone: none of its 2 trials is there" in out
-    assert "new: yours: not in the baseline: shown, not judged" in out
+    assert "regression: mine: present: the method is gone: all of its 2 trials are missing" in out
+    assert "new: yours: not in the baseline, so shown but not checked" in out
     code, out, err = call(*CHECK, "--method", "mine")
     assert code == 1, err
     assert "yours" not in out
@@ -99,7 +102,7 @@ def test_no_run_judges_what_is_stored(call: Call, monkeypatch: pytest.MonkeyPatc
 def test_what_a_given_database_holds_is_not_run_again_and_the_check_says_so(call: Call) -> None:
     code, out, _ = call(*CHECK, "--database", "data/unlearnbench.db")
     assert code == 0
-    assert "note: 2 of 2 trials were stored already: they say nothing of today's harness" in out
+    assert "note: 2 of 2 trials were stored already: they do not test the current harness" in out
 
 
 def test_a_baseline_names_what_it_lacks(place: Path, call: Call) -> None:
@@ -108,7 +111,7 @@ def test_a_baseline_names_what_it_lacks(place: Path, call: Call) -> None:
         store.execute("delete from trials where key in (select key from trials limit 1)")
     code, out, err = call("baseline", "tiny", "--out", "new/baseline.csv")
     assert code == 0
-    assert err == "warning: trials that were not run have no numbers in the baseline: mine (1)\n"
+    assert err == "warning: the baseline lacks trials that were not run: mine (1)\n"
     assert out == "1 trials of 1 methods written to new/baseline.csv\n"
     rows = (place / "new/baseline.csv").read_text()
     assert (rows.count(",finished,"), rows.count(",missing,")) == (1, 1)
@@ -118,7 +121,7 @@ def test_a_baseline_names_what_it_lacks(place: Path, call: Call) -> None:
     ("arguments", "words"),
     [
         (("check", "--against", "nothing.csv"), ("no baseline at nothing.csv", "unlearnbench baseline SUITE")),
-        (("check", "--against", "tiny.toml"), ("tiny.toml, line 1, column 1: ", "instead of 'suite'")),
+        (("check", "--against", "tiny.toml"), ("tiny.toml, line 1, column 1: ", "expected 'suite'")),
         (("check", "other.toml", "--against", "baseline.csv"), ("a baseline of suite 'tiny', not of 'other'",)),
         (("check", "other.toml", "--against", "baseline.csv", "--no-run"), ("of suite 'tiny', not of 'other'",)),
         ((*CHECK, "--method", "yours"), ("unknown method 'yours'",)),
@@ -159,8 +162,8 @@ def test_rerun_needs_a_trial(call: Call) -> None:
     one_sentence(call("rerun", "abc", "--database", "none.db"), 2, "no results database at none.db")
     assert not Path("none.db").exists()
     Store("empty.db").engine.dispose()
-    one_sentence(call("rerun", "abc", "--database", "empty.db"), 2, "the store has no trial 'abc'")
-    one_sentence(call("rerun", "../x", "--database", "empty.db"), 2, "'../x' is not a trial")
+    one_sentence(call("rerun", "abc", "--database", "empty.db"), 2, "no trial 'abc' in the store")
+    one_sentence(call("rerun", "../x", "--database", "empty.db"), 2, "'../x' is not a key of a trial")
 
 
 @pytest.mark.parametrize(("different", "code"), [(False, 0), (True, 1)])

@@ -42,14 +42,14 @@ def test_what_is_stored_is_looked_at_checked_exported_and_merged(call: Call) -> 
     assert checked.code == 1
     assert "mine" in checked.out
     assert "utility" in checked.out
-    assert checked.err == "stored values that are not what the stored predictions say: 1\n"
+    assert checked.err == "stored values that differ from recomputed ones: 1\n"
     broken = call("store", "merge", "b.db", "none.db", "--into", "all.db")
     assert broken.code == 2
     assert "utility" in broken.out, "what was found before something else went wrong is shown"
     merged = call("store", "merge", "b.db", "--into", "all.db")
     assert merged.code == 1
     assert "utility" in merged.out
-    assert merged.err == "1 conflict: all.db keeps what it said; all else was merged\n"
+    assert merged.err == "1 conflict: all.db keeps its rows; all others were merged\n"
     assert call("store", "recompute", "all.db").code == 0, "the planted error was not taken over"
 
 

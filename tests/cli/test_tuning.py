@@ -21,4 +21,4 @@ def test_a_tuning_prints_a_variant_and_is_in_the_table_of_tunings(call: Call) ->
     table = call("tunings", "tiny", "--format", "csv")
     rows = [line.split(",")[:2] for line in table.out.splitlines()]
     assert rows == [["method", "tries"], ["finetune", "2"], ["rem", "2"], ["rem/shared", "2"], ["sap", "2"]]
-    one_sentence(call("tunings", "other"), 2, "no tuning of suite 'other'")
+    one_sentence(call("tunings", "other"), 2, "no tuning on suite 'other'")

@@ -232,5 +232,5 @@ def test_predict_evaluates_and_restores_the_mode(problem: Problem, training: boo
 
 @pytest.mark.parametrize("name", ["entry", "title", "role"])
 def test_no_hyperparameter_has_a_name_that_submission_toml_uses(name: str) -> None:
-    with pytest.raises(TypeError, match=f"no hyperparameter of Mine can be called '{name}': submission.toml uses it"):
+    with pytest.raises(TypeError, match=f"Mine: hyperparameter name '{name}' is reserved in submission.toml"):
         type("Mine", (UnlearningMethod,), {"__annotations__": {name: str}})

@@ -75,7 +75,7 @@ def too_many(case: Case, paper: bool) -> bool:
 def test_what_a_corruption_does(case: Case, paper: bool) -> None:
     images, labels = case.images.copy(), case.labels.copy()
     if too_many(case, paper):
-        with pytest.raises(UsageError, match="lower the size"):
+        with pytest.raises(UsageError, match=r"lower corruption\.size"):
             case.corrupted(paper=paper)
         return
     result = case.corrupted(paper=paper)

@@ -78,10 +78,10 @@ def test_size_is_a_number_or_a_share(tmp_path: Path, size: str, count: int) -> N
         ("steps = 10\nbatch_size = 64\nlearning_rate", "batch_size = 64\nlearning_rate", "'budget.steps' is missing"),
         ("[0.1, 1.0]", "[0.0, 1.0]", "discovery_rates.0"),
         ("[0.1, 1.0]", "[]", "discovery_rates"),
-        ("[0.1, 1.0]", "[0.1, 0.1]", "discovery_rates names a value twice"),
+        ("[0.1, 1.0]", "[0.1, 0.1]", "discovery_rates has duplicate values"),
         ("[0.1, 1.0]", "[0.1, 1.0", "not a readable TOML file"),
         ("capacities = [0.5]", "trainings = []", "originals.trainings"),
-        ("capacities = [0.5]", "capacities = [0.5, 0.5]", "originals.capacities names a value twice"),
+        ("capacities = [0.5]", "capacities = [0.5, 0.5]", "originals.capacities has duplicate values"),
         ("[recipe]", "[recipe]\ntied_dropout = 0.1", "recipe.tied_dropout is set by originals.memorisation: leave it"),
         ("[recipe]", "[recipe]\nshared = 0.25", "recipe.shared is set by originals.shared: leave it out"),
         ("[recipe]", "[recipe]\nshared = 0.5", "recipe.shared is set by originals.shared: leave it out"),
@@ -179,7 +179,7 @@ OWN = 'name = "other"\ntitle = "Other"\n'
         ('extends = "../mine"\n' + OWN, "other", "extends: unknown suite '../mine' in"),
         ("extends = 3\n" + OWN, "other", "extends: unknown suite 3 in"),
         ('extends = ["mine"]\n' + OWN, "other", r"extends: unknown suite \['mine'\] in"),
-        ('extends = "other"\n' + OWN, "other", "in a circle: other -> other$"),
+        ('extends = "other"\n' + OWN, "other", "circular extends: other -> other$"),
         ('extends = "mine"\ntitle = "Other"\n', "other", "key 'name' is missing"),
         ('extends = "mine"\nname = "other"\n', "other", "key 'title' is missing"),
         (
@@ -194,7 +194,7 @@ OWN = 'name = "other"\ntitle = "Other"\n'
             r"unknown key 'extends' in \[model\] \(all: arch.*, width\)$",
         ),
         ('extends = "mine"\n' + OWN + "[tuning]\nseeds = [0]\n", "other", "tuning.seeds"),
-        ('extends = "mine"\n' + OWN + "[tuning]\nseeds = [7, 7]\n", "other", "tuning.seeds names a value twice"),
+        ('extends = "mine"\n' + OWN + "[tuning]\nseeds = [7, 7]\n", "other", "tuning.seeds has duplicate values"),
         ('extends = "wrong"\n' + OWN, "wrong", "model.width"),
     ],
 )
@@ -208,7 +208,7 @@ def test_what_is_wrong_with_extending_is_one_sentence(tmp_path: Path, text: str,
 
 def test_suites_in_a_circle_are_named(tmp_path: Path) -> None:
     write_chain(tmp_path, **{name: f'extends = "{base}"\n{OWN}' for name, base in zip("abc", "bca", strict=True)})
-    with pytest.raises(UsageError, match=r"c\.toml: suites extend each other in a circle: a -> b -> c -> a$"):
+    with pytest.raises(UsageError, match=r"c\.toml: circular extends: a -> b -> c -> a$"):
         parse(tmp_path / "a.toml")
 
 

@@ -34,7 +34,7 @@ def test_page_says_where_the_numbers_come_from_and_what_failed(written):
     assert "2026-01-01 12:00 UTC; revision abc123; precision float32; isolation process; 2 workers; torch 2.7" in page
     assert "- `flaky`: timeout (3: random-swap at 10%, 100%)" in page
     assert page.index("| - | good |") < page.index("| - | oracle |")
-    assert "under 80% of that of the trial's original model" in page
+    assert "under 80% of their original model's" in page
     assert "Note" not in page
     assert "- `flaky`: seed 0/10/20 (5 of 6 trials), seed 1/11/21 (4 of 6 trials)" in page
     assert "## Stale records" not in page
@@ -69,7 +69,7 @@ def test_page_lists_what_is_stale_and_what_is_beyond_the_oracle(small, tmp_path)
     page = (tmp_path / "ranking.md").read_text()
     renew = "To renew them: `unlearnbench run small --method good`"
     assert f"- `good`: 12 records, an earlier state of its code or hyperparameters. {renew}" in page
-    assert "- `good`: random-swap at 10%, seed 0/10/20: healed 50.0%, the oracle 10.0%. Read its code." in page
+    assert "- `good`: random-swap at 10%, seed 0/10/20: healed 50.0%, the oracle 10.0%. Check its code." in page
     assert "- `retrain`" not in page[page.index("## Beyond the oracle") :]  # 20% is within three standard errors
     assert page.count("2026-01-0") == 2, "both runs have records on the board"
 
@@ -149,5 +149,5 @@ def test_the_page_says_which_level_of_isolation_was_demanded(stored, tmp_path):
     stored.trial("first", "mine", ("low", 0.1, 0))
     write_leaderboard(stored.engine, stored.board(isolation="strict"), tmp_path, isolation="strict")
     page = (tmp_path / "ranking.md").read_text()
-    assert "Only trials that ran at the level of isolation `strict` count" in page
+    assert "Only trials with isolation `strict` count" in page
     assert "missing" in (tmp_path / "trials.csv").read_text()

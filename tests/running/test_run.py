@@ -159,7 +159,7 @@ def test_a_fault_of_the_harness_is_not_booked_on_the_method(
             for file in (tmp_path / "originals").glob("*.safetensors"):
                 file.unlink()
 
-    with pytest.raises(HarnessError, match="could not be set up"):
+    with pytest.raises(HarnessError, match="cannot set up the process"):
         run_suite(
             tiny_suite, [submission, make_submission("second", NOTHING)], store, tmp_path, watch=lose_the_original
         )

@@ -77,7 +77,7 @@ def test_a_run_that_fails_ends_its_claims(
     submission = make_submission("nothing", "return problem.original()")
     with monkeypatch.context() as patch:
         patch.setattr("unlearnbench.running.executors.local.run_trial", full)
-        with pytest.raises(HarnessError, match=r"No space left on device: '/somewhere'; what is stored stays"):
+        with pytest.raises(HarnessError, match=r"No space left on device: '/somewhere'; stored trials are kept"):
             run_suite(tiny_suite, [submission], store, tmp_path, workers=1)
     with Session(store.engine) as session:
         assert session.scalars(select(ClaimRow)).all() == []
@@ -92,6 +92,6 @@ def test_a_trial_that_failed_on_a_full_disk_is_no_record(
     with monkeypatch.context() as patch:
         usage = shutil.disk_usage("/")
         patch.setattr("shutil.disk_usage", lambda path: usage._replace(free=100))
-        with pytest.raises(HarnessError, match="only 100 bytes are left in"):
+        with pytest.raises(HarnessError, match="only 100 bytes free in"):
             run_suite(tiny_suite, [fails], store, tmp_path, workers=1)
     assert run_suite(tiny_suite, [fails], store, tmp_path, workers=1).failed == 1

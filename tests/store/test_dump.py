@@ -178,7 +178,7 @@ def test_other_suites_stay_out_and_their_record_comes_with_its_run(store: Store,
     assert [row["key"] for row in content["trials"]] == ["t", "x"]
     assert {row["run_id"] for row in content["planned_trials"]} == {"o"}
     assert sorted(row["id"] for row in content["runs"]) == ["o", "r"]
-    with pytest.raises(UsageError, match=r"seed-0.jsonl is of suite 'other': give another folder for 'small'"):
+    with pytest.raises(UsageError, match=r"seed-0.jsonl belongs to suite 'other': choose another folder for 'small'"):
         dump(store.engine, "small", tmp_path)
     with pytest.raises(UsageError, match="no whole seed of suite 'none'"):
         dump(store.engine, "none", tmp_path / "none")
@@ -195,12 +195,18 @@ def set_to(table: type[Base], **values: Any) -> Callable[[Store], None]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_to(TrialRow, weights_hash="b" * 64), r"of 'trials' \(npo\): weights_hash is aaa.* there, bbb.* here"),
+        (
+            set_to(TrialRow, weights_hash="b" * 64),
+            r"of 'trials' \(npo\): weights_hash is aaa.* in the file, bbb.* in the store",
+        ),
         (
             set_to(PredictionRow, test=pack(np.array([1, 2, 4]))),
             r"row t of 'predictions': test is 1 of them in",
         ),
-        (set_to(PredictionRow, triggered_test=pack(np.array([1]))), "triggered_test is none there, some here"),
+        (
+            set_to(PredictionRow, triggered_test=pack(np.array([1]))),
+            "triggered_test is none in the file, some in the store",
+        ),
     ],
 )
 def test_a_file_that_says_something_else_stops_it(change: Any, words: str, new: Store, file: Path) -> None:
@@ -234,7 +240,7 @@ def test_circumstances_and_titles_are_nothing_new(change: Any, new: Store, file:
 def test_a_number_that_json_cannot_say(new: Store, tmp_path: Path) -> None:
     new.add([*small(), rows.submission(key="s2", hyperparameters={"beta": float("nan")})])
     new.add([rows.trial(key="v", submission_key="s2"), rows.planned(trial_key="v", submission_key="s2")])
-    with pytest.raises(UsageError, match="row s2 of 'submissions' holds a number that is not finite"):
+    with pytest.raises(UsageError, match="row s2 of 'submissions' has a number that is not finite"):
         dump(new.engine, "small", tmp_path / "board")
     assert not (tmp_path / "board").exists()
 

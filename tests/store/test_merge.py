@@ -238,6 +238,6 @@ def test_a_target_that_is_locked_is_one_sentence(tmp_path: Path, other: Any) -> 
         store.engine.dispose()  # the next connection hears that
         writer = sqlite3.connect(tmp_path / "target.db")
         writer.execute("BEGIN IMMEDIATE")
-        with pytest.raises(UsageError, match=r"nothing of .* was added to .*: database is locked"):
+        with pytest.raises(UsageError, match=r"cannot merge .*: database is locked"):
             merge(source, store)
         writer.close()

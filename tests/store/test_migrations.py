@@ -52,7 +52,9 @@ def structure(engine: Engine) -> dict[str, Any]:
 
 
 def test_an_old_store_is_refused_with_the_remedy(first: str, next_version: int) -> None:
-    with pytest.raises(UsageError, match=r"schema version 6, this version reads \d+: run `unlearnbench store upgrade "):
+    with pytest.raises(
+        UsageError, match=r"schema version 6, but this version reads \d+: run `unlearnbench store upgrade "
+    ):
         Store(first)
 
 
@@ -132,7 +134,7 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
 def test_there_must_be_a_store_to_upgrade(database: str, tmp_path: Path) -> None:
     engine = create_engine(database)
     engine.connect().close()
-    with pytest.raises(UsageError, match="is empty: there is no store to upgrade"):
+    with pytest.raises(UsageError, match="is an empty database: there is nothing to upgrade"):
         upgrade(database)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE trials (key INTEGER)"))
@@ -166,7 +168,7 @@ def test_a_store_from_before_the_first_release_is_refused(first: str, change: st
     engine.dispose()
     for opened in (Store, upgrade):
         with pytest.raises(
-            UsageError, match=r"was written before the first release and cannot be upgraded: run its suites into"
+            UsageError, match=r"was written before the first release and cannot be upgraded: run its suites again"
         ):
             opened(first)
 

@@ -111,7 +111,9 @@ def test_sqlite_uses_the_write_ahead_log(tmp_path: Path) -> None:
 def test_a_newer_store_is_refused_and_left_alone(store: Store, database: str) -> None:
     with store.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
-    with pytest.raises(UsageError, match=r"schema version 99, this version reads \d+: use the version of unlearnbench"):
+    with pytest.raises(
+        UsageError, match=r"schema version 99, but this version reads \d+: use the version of unlearnbench"
+    ):
         Store(database)
     with pytest.raises(UsageError, match="schema version 99"):
         upgrade(database)
@@ -133,7 +135,7 @@ def test_another_database_is_refused(store: Store, database: str, change: str) -
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text.db"
     path.write_text("this is not a database, but it is long enough to be read as one" * 20)
-    with pytest.raises(UsageError, match="cannot be opened"):
+    with pytest.raises(UsageError, match="cannot open the results database"):
         Store(str(path))
     assert path.read_text().startswith("this is not")
 
@@ -163,7 +165,7 @@ def test_reading_a_store_that_is_not_there_creates_nothing(tmp_path: Path) -> No
 def test_reading_an_empty_database_creates_nothing(database: str) -> None:
     engine = create_engine(database)
     engine.connect().close()
-    with pytest.raises(UsageError, match=r"no results database at .*: it is empty"):
+    with pytest.raises(UsageError, match=r"no results database at .*: the database is empty"):
         Store(database, create=False)
     assert inspect(engine).get_table_names() == []
     engine.dispose()

@@ -88,7 +88,7 @@ def test_a_grid_goes_from_end_to_end(suite: Suite, submission: Submission, store
 
 
 def test_nothing_to_tune(suite: Suite, submission: Submission, store: Store, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'levels' has nothing to tune: .* no \[search\]"):
+    with pytest.raises(UsageError, match=r"'levels' cannot be tuned: .* no \[search\]"):
         tune(suite, replace(submission, search={}), store, tmp_path)
 
 
@@ -97,7 +97,7 @@ def test_tuning_on_a_seed_of_the_suite_is_refused(tmp_path: Path) -> None:
     assert "seeds = [100, 101]" in text
     file = tmp_path / "mine.toml"
     file.write_text(text.replace("seeds = [100, 101]", "seeds = [100, 0]"))
-    with pytest.raises(UsageError, match=r"mine.toml: tuning.seeds \[100, 0\] must not be seeds of the suite"):
+    with pytest.raises(UsageError, match=r"mine.toml: tuning.seeds \[100, 0\] must not contain seeds of the suite"):
         parse(file)
 
 
@@ -142,7 +142,7 @@ def test_a_search_in_which_nothing_finished_has_no_winner(
 ) -> None:
     landscape(lambda trial: None)
     with pytest.raises(
-        UsageError, match="'levels' has no winner: all trials of all 4 tries failed, the first one: lost"
+        UsageError, match="tuning 'levels' found nothing: all trials of all 4 tries failed, the first with: lost"
     ):
         tune(suite, submission, store, tmp_path)
 

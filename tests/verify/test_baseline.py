@@ -121,13 +121,13 @@ def test_methods_are_chosen_by_submission_variant_or_name_in_the_ranking(small):
     [
         ("utility", "1.5", ("'1.5'", "share from 0 to 1")),
         ("utility", "nan", ("'nan'",)),
-        ("utility", "", ("a finished trial has a number here",)),
+        ("utility", "", ("a finished trial needs a number here",)),
         ("aggregate", "high", ("'high'",)),
-        ("state", "lost", ("'lost'", "none of finished, failed, missing")),
+        ("state", "lost", ("'lost'", "not one of finished, failed, missing")),
         ("corruption_seed", "0.5", ("'0.5'",)),
         ("hyperparameters", "{", ("'{'",)),
         ("hyperparameters", "[1]", ("'[1]'", "not a JSON object")),
-        ("method", "", ("nothing stands here",)),
+        ("method", "", ("empty",)),
         ("seconds", "-1", ("'-1'",)),
     ],
 )
@@ -153,16 +153,16 @@ def test_a_broken_shape_is_named(written):
             read(written)
         return str(error.value)
 
-    assert "line 1, column 2: 'methods' instead of 'method'" in message_of(text.replace("method", "methods", 1))
-    assert f"line 1, column {last}: '' instead of 'hardware'" in message_of(text.replace(",hardware\n", "\n", 1))
+    assert "line 1, column 2: 'methods', expected 'method'" in message_of(text.replace("method", "methods", 1))
+    assert f"line 1, column {last}: '', expected 'hardware'" in message_of(text.replace(",hardware\n", "\n", 1))
     longer = text.replace(",hardware\n", ",hardware,more\n", 1)
-    assert f"line 1, column {last + 1}: 'more' instead of ''" in message_of(longer)
-    assert f"line 3: {last + 1} cells instead of {last}" in message_of("\n".join([*lines[:2], lines[2] + ",more"]))
-    assert "line 4: the same trial as line 2" in message_of("\n".join([*lines[:3], lines[1]]))
+    assert f"line 1, column {last + 1}: 'more', expected ''" in message_of(longer)
+    assert f"line 3: {last + 1} cells, expected {last}" in message_of("\n".join([*lines[:2], lines[2] + ",more"]))
+    assert "line 4: duplicate of line 2" in message_of("\n".join([*lines[:3], lines[1]]))
     assert "rows of several suites (small, other)" in message_of("\n".join([*lines[:2], "other" + lines[2][5:]]))
     assert "no trials" in message_of(lines[0] + "\n")
     assert "no trials" in message_of("")
-    assert "not a readable baseline" in message_of(b"\xff\xfe" + text.encode())
+    assert "cannot read baseline" in message_of(b"\xff\xfe" + text.encode())
     assert "line 2" in message_of(lines[0] + '\n"small')
 
 

@@ -111,7 +111,7 @@ def test_a_rise_and_a_drop_within_the_interval_are_fine():
     assert verdicts(before, with_seeds(MINE, 0.30, 0.41, 0.52, **CHANGED))["score"] == "fine"
     fell = findings(before, with_seeds(MINE, 0.05, 0.34, 0.46, **CHANGED))["score"]  # by 20, by 1, and a rise
     assert fell.status == "fine"
-    assert fell.message.startswith("fell, but by no more than its interval explains: 35.0 -> 28.3, -6.7 [")
+    assert fell.message.startswith("fell, but the interval includes no change: 35.0 -> 28.3, -6.7 [")
 
 
 def test_seeds_on_other_originals_are_compared_unpaired():
@@ -173,13 +173,13 @@ def test_other_weights_of_unchanged_code_are_a_regression():
     after = at(MINE, [3], weights_hash="other", aggregate=0.26)
     said = findings(MINE, after)["same numbers"]
     assert said.status == "regression"
-    assert "1 of 9 trials give other numbers; they start from equal originals" in said.message
+    assert "1 of 9 trials give different numbers; their originals are equal" in said.message
     assert "class-swap at 10%, seed 0" in said.message
 
 
 def test_other_originals_are_named_as_the_cause():
     after = MINE.assign(weights_hash="other", original_weights_hash="other")
-    assert "the originals differ already" in findings(MINE, after)["same numbers"].message
+    assert "their originals already differ" in findings(MINE, after)["same numbers"].message
 
 
 def test_other_metrics_of_equal_weights_are_a_change_of_the_evaluation():
@@ -210,7 +210,7 @@ def test_equality_is_not_expected_elsewhere_and_the_reason_is_given(column, valu
 
 def test_equality_is_not_expected_of_a_gpu():
     gpu = MINE.assign(device="cuda")
-    assert findings(gpu, gpu)["same numbers"].message == "a GPU may sum in another order each time (9)"
+    assert findings(gpu, gpu)["same numbers"].message == "a GPU may sum in a different order each time (9)"
 
 
 def test_another_revision_of_the_harness_and_another_time_excuse_nothing():
@@ -246,7 +246,7 @@ def test_a_method_that_vanished_is_a_regression():
     said = findings(pd.concat([MINE, other]), other)
     assert list(said) == ["present"]
     assert said["present"] == Finding(
-        "mine", "present", "regression", "the method is gone: none of its 9 trials is there"
+        "mine", "present", "regression", "the method is gone: all of its 9 trials are missing"
     )
 
 

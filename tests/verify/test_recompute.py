@@ -122,13 +122,13 @@ def test_another_data_set_is_refused(stored: Store, tmp_path: Path) -> None:
     with Session(stored.engine) as session, session.begin():
         run = session.scalars(select(RunRow)).one()
         run.suite_specification = run.suite_specification | {"train_size": 199}
-    with pytest.raises(UsageError, match=r"data set 'digits' in .* is not the one that suite 'tiny' was run on"):
+    with pytest.raises(UsageError, match=r"data set 'digits' in .* is not the one of suite 'tiny'"):
         recompute(stored, tmp_path)
 
 
 def test_another_way_of_corrupting_is_refused(stored: Store, tmp_path: Path) -> None:
     change(stored, ProblemRow, ProblemRow.corruption == "class-swap", training_fingerprint="0" * 64)
-    with pytest.raises(UsageError, match="class-swap, seed 0, corrupts 'digits' in another way"):
+    with pytest.raises(UsageError, match="class-swap, seed 0, now corrupts 'digits' differently"):
         recompute(stored, tmp_path)
 
 

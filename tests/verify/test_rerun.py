@@ -146,18 +146,18 @@ def test_a_record_that_says_something_else_is_found(store: Store, stored: str, f
 
 @pytest.mark.parametrize("key", ["", "xyz", "'; --", "%", "f" * 65])
 def test_what_is_no_key(store: Store, key: str, folder: Path) -> None:
-    with pytest.raises(UsageError, match="is not a trial"):
+    with pytest.raises(UsageError, match="is not a key of a trial"):
         again(store, key, folder)
 
 
 def test_a_key_that_is_unknown_or_of_several(store: Store, stored: str, folder: Path) -> None:
-    with pytest.raises(UsageError, match="the store has no trial"):
+    with pytest.raises(UsageError, match="no trial '"):
         again(store, "0" * 64 if stored[0] != "0" else "1" * 64, folder)
     with Session(store.engine) as session, session.begin():
         row = session.get_one(TrialRow, stored)
         values = {column.name: getattr(row, column.name) for column in TrialRow.__table__.columns}
         session.add(TrialRow(**values | {"key": stored[:-1] + ("0" if stored[-1] != "0" else "1")}))
-    with pytest.raises(UsageError, match="several trials begin with"):
+    with pytest.raises(UsageError, match="several trials start with"):
         again(store, stored[:8], folder)
 
 
@@ -184,7 +184,7 @@ def test_other_data_are_refused(store: Store, stored: str, folder: Path, monkeyp
     [
         ({"device": "cuda"}, "was run on a GPU"),
         ({"precision": "bfloat16"}, "was run in bfloat16"),
-        ({"protocol_version": 0}, "was run by protocol 0"),
+        ({"protocol_version": 0}, "was run with protocol 0"),
     ],
 )
 def test_another_kind_of_machine_is_refused(

@@ -123,7 +123,7 @@ class Boundary:
             return self._server
         self._server.communicate()
         if errors is None:
-            raise HarnessError("the server that trials are forked from did not start; its error stands above")
+            raise HarnessError("the trial server did not start; see its error above")
         errors.seek(0)
         reason = answer or " ".join(errors.read().decode(errors="replace").split())[-1000:]
         raise UsageError(f"isolation '{self.level}' does not work here: {reason}")
@@ -131,7 +131,7 @@ class Boundary:
     def _connect(self) -> socket.socket:
         with self._lock:
             if self._closed:
-                raise HarnessError("a trial was asked for after the end of the run")
+                raise HarnessError("cannot start a trial: the run has already ended")
             if self._server is None or self._server.poll() is not None:  # a trial may have killed it: same user
                 self._start()
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -159,7 +159,7 @@ class Boundary:
                     break
                 self._let_end()
             if self._closed:
-                raise HarnessError("the run was ended during a trial")
+                raise HarnessError("the run ended during a trial")
             outcome = _outcome(events, descriptor, reference)
         finally:
             _remove(folder)
@@ -168,7 +168,7 @@ class Boundary:
             room = shutil.disk_usage(self.folder).free
             if room < sum(tensor.nbytes for tensor in reference.values()):
                 raise HarnessError(
-                    f"only {room} bytes are left in {self.folder}: make room there, or set TMPDIR to another place"
+                    f"only {room} bytes free in {self.folder}: free disk space, or set TMPDIR to another folder"
                 )
         return outcome
 
@@ -219,7 +219,7 @@ class Boundary:
         except ConnectionError:
             pass  # keep the events received so far. Without any, the caller tries again.
         except OSError as error:
-            raise HarnessError(f"the server that trials are forked from cannot be reached: {error}") from error
+            raise HarnessError(f"cannot reach the trial server: {error}") from error
         finally:
             if connection is not None:
                 with self._lock:
@@ -233,7 +233,7 @@ def _outcome(events: dict[str, dict[str, Any]], descriptor: int | None, referenc
     end = events.get("ended")
     if "loaded" not in events and not (end and end["loaded"]):
         message = events["broken"]["message"] if "broken" in events else end and end["output"]
-        raise HarnessError(f"a trial's process could not be set up: {message or 'it left no message'}")
+        raise HarnessError(f"cannot set up the process of a trial: {message or 'no message'}")
     if end is None:
         return Outcome(None, "crashed: the process that watches it was killed", None, None, None, None, None)
     found = end["reason"] if end["reason"] is not None else _weights(descriptor, reference)

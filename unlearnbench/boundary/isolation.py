@@ -50,9 +50,9 @@ def require(level: Isolation) -> None:
     if level == "process":
         return
     if sys.platform != "linux":
-        raise UsageError(f"isolation 'strict' needs Linux, this is {sys.platform}: run with --isolation process")
+        raise UsageError(f"isolation 'strict' needs Linux, but this is {sys.platform}: use --isolation process")
     if shutil.which("bwrap") is None:
-        raise UsageError("isolation 'strict' needs bubblewrap, and there is no `bwrap` on the PATH: install it")
+        raise UsageError("isolation 'strict' needs bubblewrap, but `bwrap` is not on the PATH: install it")
 
 
 def server_command(level: Isolation) -> list[str]:

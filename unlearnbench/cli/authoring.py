@@ -1,4 +1,4 @@
-"""The verbs of an author: what there is, how to start a submission, how to check it."""
+"""Commands for authors: list methods and suites, create and validate a submission."""
 
 from __future__ import annotations
 

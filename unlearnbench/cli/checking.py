@@ -1,4 +1,4 @@
-"""The verbs that guard what was measured: write a baseline, and check against it."""
+"""Commands that write a baseline and check against it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def baseline(
     frame = recorded(board.frame)
     if missing := not_recorded(board):
         listed = ", ".join(f"{method} ({count})" for method, count in missing.items())
-        message = f"warning: trials that were not run have no numbers in the baseline: {listed}"
+        message = f"warning: the baseline lacks trials that were not run: {listed}"
         err.print(message, style="yellow", markup=False, highlight=False, soft_wrap=True)
     out.print(f"{len(frame)} trials of {frame['method'].nunique()} methods written to {out_file}", soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""What all verbs share: the program, its two consoles, the options that several verbs take, the bar of a run."""
+"""What commands share: the app, its consoles, common options, the progress bar."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHECK, STORE = "Check results", "Share results"
 
 
 class Level(StrEnum):
-    """As in `boundary.isolation`, which takes too long to import for `--help`."""
+    """The levels of `boundary.isolation`, which is too slow to import for `--help`."""
 
     process = "process"
     strict = "strict"
@@ -37,8 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# What goes into a file or a pipe is as wide as its tables need.
-# Brackets in a path or a title are brackets.
+# Into a file or a pipe: wide enough for the tables. No markup: paths and titles may contain brackets.
 out = Console(width=None if sys.stdout.isatty() else 160, markup=False)
 err = Console(stderr=True, markup=False)
 
@@ -65,7 +64,7 @@ OnlyCorruptions = Annotated[
 
 
 class Bar:
-    """The progress of a run on the terminal: trials done, failed, time left; warnings above the bar."""
+    """Progress bar of a run: trials done, failed, time left; warnings are printed above it."""
 
     def __init__(self) -> None:
         self.shown: set[str] = set()

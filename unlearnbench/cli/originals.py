@@ -1,4 +1,4 @@
-"""The verbs of original models: `unlearnbench originals ...`."""
+"""Commands on original models: `unlearnbench originals ...`."""
 
 from __future__ import annotations
 

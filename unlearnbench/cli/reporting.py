@@ -1,4 +1,4 @@
-"""The verbs that show what is stored; they never run a trial."""
+"""Commands that show stored results; none runs a trial."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def table(
 
     Intervals are over seeds.
     """
-    gc.disable()  # to look for cycles among fresh values takes a seventh of the time of a large table
+    gc.disable()  # looking for cycles takes a seventh of the time of a large table
     try:
         from unlearnbench import library
         from unlearnbench.report.text.rendering import ranking_as
@@ -196,7 +196,7 @@ def _stored(
 
 
 def _say_what_is_out(board: Board | Standings) -> None:
-    """A line for each method with seeds that do not count, and for each group of records that are not on the board."""
+    """Print the methods with incomplete seeds, and the stale records."""
     from unlearnbench.report.numbers.totals import incomplete
 
     lines = [

@@ -1,4 +1,4 @@
-"""The verbs that run trials."""
+"""Commands that run trials."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def run(
     else:
         require(isolation.value)
         if gpus_per_trial is not None:
-            raise UsageError("--gpus-per-trial is for --executor ray: this machine's GPU is used as a whole")
+            raise UsageError("--gpus-per-trial needs --executor ray")
     file = find(suite, suites)
     seeds, rates, corruptions = seed or (), rate or (), corruption or ()
     try:

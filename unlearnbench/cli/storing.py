@@ -1,4 +1,4 @@
-"""The verbs of the results database itself: `unlearnbench store ...`."""
+"""Commands on the results database itself: `unlearnbench store ...`."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def dump(
     for file in written:
         _say(f"{file} written")
     if not written:
-        _say(f"nothing new: the files in {folder} hold every trial of a whole seed of {suite}")
+        _say(f"nothing new: the files in {folder} have all trials of the whole seeds of {suite}")
 
 
 @store_app.command(epilog="Example: `unlearnbench store load leaderboard/digits/*.jsonl`")
@@ -152,7 +152,7 @@ def recompute(url: Url = DATABASE, suite: OneSuite = None, data: Data = Path("da
     if result.differences:
         columns = ("trial", "method", "problem", "metric", "stored", "recomputed")
         out.print(_table(columns, result.differences))
-        _complain(f"stored values that are not what the stored predictions say: {len(result.differences)}")
+        _complain(f"stored values that differ from recomputed ones: {len(result.differences)}")
 
 
 @store_app.command(epilog="Example: `unlearnbench store upgrade`")
@@ -164,11 +164,13 @@ def upgrade(url: Url = DATABASE) -> None:
     from unlearnbench.store.migrations import upgrade as bring
 
     before, after = bring(url)
-    _say(f"schema version {after} already" if before == after else f"upgraded from schema version {before} to {after}")
+    _say(
+        f"already at schema version {after}" if before == after else f"upgraded from schema version {before} to {after}"
+    )
 
 
 def _merged(source: str, merged: Merged) -> int:
-    """Say what became of a source's rows; returns the number of conflicts."""
+    """Print what became of a source's rows; returns the number of conflicts."""
     _say(f"{source}: {merged.added['trials']} trials added, {merged.known['trials']} known already")
     if merged.conflicts:
         columns = ("table", "key", "method", "problem", "field", "kept", "other")
@@ -178,7 +180,7 @@ def _merged(source: str, merged: Merged) -> int:
 
 def _conclude(conflicts: int, into: str) -> None:
     if conflicts:
-        _complain(f"{conflicts} conflict{'s' * (conflicts > 1)}: {into} keeps what it said; all else was merged")
+        _complain(f"{conflicts} conflict{'s' * (conflicts > 1)}: {into} keeps its rows; all others were merged")
 
 
 def _table(columns: Sequence[str], items: Sequence[object]) -> Table:
@@ -189,7 +191,7 @@ def _table(columns: Sequence[str], items: Sequence[object]) -> Table:
 
 
 def _cell(name: str, value: object) -> str:
-    if name in ("key", "trial"):  # a hash is known by its beginning
+    if name in ("key", "trial"):  # the start of a hash identifies it
         return str(value)[:12]
     return repr(value) if isinstance(value, float) else str(value)
 

@@ -167,7 +167,7 @@ class UnlearningMethod(ABC):
         super().__init_subclass__(**options)
         for name in RESERVED:
             if name in inspect.get_annotations(cls):
-                raise TypeError(f"no hyperparameter of {cls.__name__} can be called '{name}': submission.toml uses it")
+                raise TypeError(f"{cls.__name__}: hyperparameter name '{name}' is reserved in submission.toml")
 
     @abstractmethod
     def unlearn(self, problem: Problem) -> nn.Module:

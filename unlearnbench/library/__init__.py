@@ -1,22 +1,22 @@
-"""The library: what the command line does, as Python calls. All of them are imported from `unlearnbench` itself.
+"""The Python API: what the command line does, as functions. Import them from `unlearnbench` itself.
 
     import unlearnbench
 
     unlearnbench.run("digits", methods=["rem"], seeds=[0])
     unlearnbench.ranking("digits")
 
-Arguments that the calls share:
+Common arguments:
 
     suite        name of a suite, or path of a suite file
     methods      names of submissions, or NAME/VARIANT
     seeds, rates, corruptions
-                 the part of the suite's grid that is meant; all of an axis for which nothing is given
-    database     the store: a SQLAlchemy URL or an SQLite file; "sqlite:///data/unlearnbench.db" by default
-    data         folder for data sets and original models; "data" by default
-    submissions  folder of submissions; "submissions" by default
-    suites       folder of suite files; "suites" by default
+                 select part of the suite's grid; default: all
+    database     the store: a SQLAlchemy URL or an SQLite file; default: "sqlite:///data/unlearnbench.db"
+    data         folder for data sets and original models; default: "data"
+    submissions  folder of submissions; default: "submissions"
+    suites       folder of suite files; default: "suites"
 
-What is wrong with them raises a `UsageError`, one sentence; what the harness does wrong, a `HarnessError`.
+Invalid arguments raise `UsageError`; failures of the harness itself raise `HarnessError`.
 """
 
 from unlearnbench.library.reading import (

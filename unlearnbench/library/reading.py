@@ -1,4 +1,4 @@
-"""The calls that look at what is stored: boards, rankings, figures, files."""
+"""Functions that read stored results: boards, rankings, figures, files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def board(
     suite: str, methods: Sequence[str] = (), *, isolation: Isolation = "process", **stored: Unpack[StoredGrid]
 ) -> Board:
-    """The trials of a suite that count, and which stored ones are stale; what figures and pages are made from.
+    """The trials of a suite that count, and its stale records.
 
     Args:
-        methods: only these, as they are called in the ranking, and retraining; all by default.
-        isolation: records of a lower level count as missing.
+        methods: only these, by their labels in the ranking, and retraining; default: all.
+        isolation: records with weaker isolation count as missing.
     """
     from unlearnbench.report.numbers.board import read_board
 
@@ -41,7 +41,7 @@ def board(
 
 
 def standings(suite: str, **stored: Unpack[StoredGrid]) -> Standings:
-    """A board without its single trials: what a ranking is made from, also of a store of millions of them."""
+    """The totals of a board without its single trials, for rankings of millions of them."""
     from unlearnbench.report.numbers.standings import read_standings
 
     with _store(stored) as store:
@@ -49,7 +49,7 @@ def standings(suite: str, **stored: Unpack[StoredGrid]) -> Standings:
 
 
 def results(suite: str, methods: Sequence[str] = (), **stored: Unpack[StoredGrid]) -> pd.DataFrame:
-    """One row per trial on the board of a suite, with the columns of trials.csv (docs/store.md)."""
+    """A table with one row per trial on the board of a suite and the columns of trials.csv (docs/store.md)."""
     from unlearnbench.report.numbers.table import table_of
 
     found = board(suite, methods, **stored)
@@ -58,7 +58,7 @@ def results(suite: str, methods: Sequence[str] = (), **stored: Unpack[StoredGrid
 
 
 def ranking(suite: str, **stored: Unpack[StoredGrid]) -> pd.DataFrame:
-    """One row per method, best first: means over whole seeds in percent, their intervals, and the ranks it can have."""
+    """A table with one row per method, best first: means over complete seeds in percent, intervals, rank ranges."""
     from unlearnbench.report.numbers.ranking import ranking_of
 
     found = standings(suite, **stored)
@@ -66,7 +66,7 @@ def ranking(suite: str, **stored: Unpack[StoredGrid]) -> pd.DataFrame:
 
 
 def compare(first: str, second: str, suite: str = "digits", **stored: Unpack[StoredGrid]) -> pd.DataFrame:
-    """First minus second in percentage points, overall, per corruption and per cell, with 95% intervals over seeds."""
+    """First minus second in percentage points, overall, by corruption and by cell, with 95% intervals over seeds."""
     from unlearnbench.report.numbers.comparison import comparison
 
     return comparison(board(suite, (first, second), **stored).frame, first, second)
@@ -75,7 +75,7 @@ def compare(first: str, second: str, suite: str = "digits", **stored: Unpack[Sto
 def leaderboard(
     suite: str, out: Where, *, isolation: Isolation = "process", **stored: Unpack[StoredGrid]
 ) -> tuple[Board, list[Path]]:
-    """Write figures, tables, trials.csv and a static site to a folder; the board that they show, and the files."""
+    """Write figures, tables, trials.csv and a static site to a folder; returns the board and the files."""
     from unlearnbench.report.leaderboard import write_leaderboard
 
     found = board(suite, isolation=isolation, **stored)
@@ -84,11 +84,11 @@ def leaderboard(
 
 
 def plot(kind: str, suite: str, out: Where, methods: Sequence[str] = (), **stored: Unpack[StoredGrid]) -> None:
-    """Draw one figure into a .svg, .pdf or .png file.
+    """Draw one figure to a .svg, .pdf or .png file.
 
     Args:
         kind: maps, regions, detail, rates, tied-dropout or healing.
-        methods: by default those that this kind of figure shows.
+        methods: default: depends on the kind; `detail` needs one, `regions` takes none.
     """
     from unlearnbench.report.figures import plot as draw
 
@@ -96,7 +96,7 @@ def plot(kind: str, suite: str, out: Where, methods: Sequence[str] = (), **store
 
 
 def baseline(suite: str, out: Where, **stored: Unpack[StoredGrid]) -> Board:
-    """Write the trials of a suite to a CSV file that `check` compares with; the board that they are from."""
+    """Write the trials of a suite to a CSV file for `check`; returns their board."""
     from unlearnbench.report.numbers.table import table_of, write
 
     found = board(suite, **stored)
@@ -106,7 +106,7 @@ def baseline(suite: str, out: Where, **stored: Unpack[StoredGrid]) -> Board:
 
 
 def dump(suite: str, out: Where, **stored: Unpack[StoredGrid]) -> list[Path]:
-    """Write the whole seeds of a board to text files, without what the files in the folder hold; the new files."""
+    """Write the complete seeds of a board to text files. Skips trials that the folder holds; returns the new files."""
     from unlearnbench.report.numbers.board import counted
     from unlearnbench.store.dump import dump as write
 
@@ -116,7 +116,7 @@ def dump(suite: str, out: Where, **stored: Unpack[StoredGrid]) -> list[Path]:
 
 
 def export_originals(suite: str, out: Where, *, data: Where = "data", **stored: Unpack[StoredGrid]) -> int:
-    """Write the original models that the trials on a board start from to a new folder; how many they are."""
+    """Write the original models of the trials on a board to a new folder; returns their number."""
     from unlearnbench.running.originals_files import export
 
     keys = set(board(suite, **stored).frame["original"].dropna())

@@ -1,4 +1,4 @@
-"""The calls that run trials, or hold one problem."""
+"""Functions that run trials, and access to single problems."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def run(
     watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[GridPlaces],
 ) -> RunSummary:
-    """Run the trials of a suite that are not stored yet; each record is stored as its trial ends.
+    """Run the trials of a suite that are not stored yet; each record is stored as soon as its trial ends.
 
     Args:
-        methods: by default those of the suite.
-        workers: trials at a time; by default as many as the cores allow.
+        methods: default: those of the suite.
+        workers: trials at a time; default: as many as the cores allow.
         isolation: `process`, or `strict` (Linux): also no network and no other files.
-        executor: where trials run; this machine by default. docs/cluster.md has Ray's.
+        executor: where trials run; default: this machine. For Ray see docs/cluster.md.
         watch: called with the progress, about once per trial.
     """
     from unlearnbench.running.executors.local import local
@@ -57,7 +57,9 @@ def run(
     chosen = choose(_discovered(places), methods or grid.methods, grid.variants)
     if not chosen:
         folder = places.get("submissions", "submissions")
-        raise UsageError(f"no submissions in {folder}: name another folder, or make one with `unlearnbench new`")
+        raise UsageError(
+            f"no submissions in {folder}: choose another folder, or create one with `unlearnbench new NAME`"
+        )
     with Store(str(places.get("database", DATABASE))) as store:
         return run_suite(
             grid,
@@ -84,14 +86,14 @@ def problem(
     download: bool = True,
     **places: Unpack[Places],
 ) -> Problem:
-    """One problem of a suite in this process, as a submission sees it: `MyMethod().unlearn(problem)`.
+    """Build one problem of a suite in this process, as a submission sees it: `MyMethod().unlearn(problem)`.
 
-    Its original model is taken from the cache, or trained and cached as `run` does. A trial also seeds the global
-    generators, runs inside the suite's autocast and keeps to limits; what is called here does not.
+    The original model is taken from the cache, or trained and cached. Unlike a trial, this sets no global seeds, no
+    autocast and no limits.
 
     Args:
-        seed: one of the suite's.
-        capacity, training: the kind of original model; by default the suite's first.
+        seed: one of the suite's seeds.
+        capacity, training: the kind of original model; default: the suite's first.
     """
     from unlearnbench.boundary.problem import make_problem
     from unlearnbench.problems.datasets import load_for
@@ -105,7 +107,7 @@ def problem(
     grid, data = _suite(suite, places), _data(places)
     dataset = load_for(grid, data, download=download)
     kind = OriginalSpec(capacity or grid.originals.capacities[0], training or grid.originals.trainings[0])
-    spec, seeds = list(problems(grid.select([seed], [rate], [corruption]), dataset))[-1]  # the first is of rate 0
+    spec, seeds = list(problems(grid.select([seed], [rate], [corruption]), dataset))[-1]  # the first has rate 0
     cache = (data / "originals").resolve()
     with local(grid, dataset, "process", 1) as executor:
         original = plan_original(executor.setup, spec.case, kind, seeds.training)
@@ -131,10 +133,10 @@ def tune(
     watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[Places],
 ) -> list[Try]:
-    """Search the hyperparameters of a method on the suite's tuning seeds; all tries, the best first.
+    """Search the hyperparameters of a method on the suite's tuning seeds; returns all tries, best first.
 
     Args:
-        rule: `blind` uses what a method may see; `oracle` uses true labels, and what it chooses is never ranked.
+        rule: `blind` chooses by what a method may see, `oracle` by true labels; an oracle's choice is never ranked.
     """
     from unlearnbench.store.store import Store
     from unlearnbench.submissions.finding import choose
@@ -147,7 +149,7 @@ def tune(
 
 
 def rerun(trial: str, *, download: bool = True, **places: Unpack[Places]) -> list[Field]:
-    """Run the stored trial with this key, or the only one whose key begins so, again; its fields, stored and now."""
+    """Rerun the stored trial whose key is, or uniquely starts with, `trial`; returns its fields, stored and rerun."""
     from unlearnbench.store.store import Store
     from unlearnbench.verify.rerun import rerun as run_again
 
@@ -168,15 +170,15 @@ def check(
     watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[Places],
 ) -> tuple[Check, list[str]]:
-    """Compare a suite with a baseline: the findings, and what a reader must know of the run.
+    """Compare a suite with a baseline; returns the findings and notes on the run.
 
-    Without `database`, a run goes to a temporary store.
+    Without `database`, a run uses a temporary store.
 
     Args:
-        against: trials.csv of a leaderboard, or a file that `baseline` wrote.
-        suite: by default that of the baseline.
+        against: trials.csv of a leaderboard, or a file written by `baseline`.
+        suite: default: the baseline's.
         cost_factor: a cost that grew by more than this factor is a regression.
-        run: run the suite; if not, compare what is stored.
+        run: run the suite; if False, compare stored results.
     """
     from unlearnbench.verify.checking import check_by_running, check_stored
 
@@ -201,7 +203,7 @@ def check(
 
 
 def import_originals(folder: Where, **places: Unpack[Places]) -> Imported:
-    """Put exported original models into the cache, so that trials that run here start from the same weights."""
+    """Import exported original models into the cache, so that new trials start from the same weights."""
     from unlearnbench.running.originals_files import import_into, stored_hashes
 
     known = stored_hashes(str(places.get("database", DATABASE)))

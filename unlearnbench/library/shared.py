@@ -1,4 +1,4 @@
-"""The arguments that the calls of the library share."""
+"""Arguments that several functions of the API share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Where = str | Path
 
 
 class Grid(TypedDict, total=False):
-    """The part of a suite's grid that is meant; all of an axis for which nothing is given."""
+    """The selected part of a suite's grid; all of an axis without a selection."""
 
     seeds: Sequence[int]
     rates: Sequence[float]
@@ -20,18 +20,18 @@ class Grid(TypedDict, total=False):
 
 
 class Stored(TypedDict, total=False):
-    """Where results are read."""
+    """Where results are read from."""
 
     database: Where
     suites: Where
 
 
 class StoredGrid(Grid, Stored, total=False):
-    """Which results are read, and where."""
+    """Which results are read, and where from."""
 
 
 class Places(TypedDict, total=False):
-    """Where things lie."""
+    """Where inputs and results are."""
 
     database: Where
     data: Where
@@ -40,4 +40,4 @@ class Places(TypedDict, total=False):
 
 
 class GridPlaces(Grid, Places, total=False):
-    """What is run, and where things lie."""
+    """What is run, and where inputs and results are."""

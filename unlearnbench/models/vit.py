@@ -93,7 +93,7 @@ class ViT(Classifier):
         super().__init__()
         if image_size % PATCH:
             raise UsageError(
-                f"a vit cuts images into patches of {PATCH}x{PATCH}: image_size must be a multiple of {PATCH},"
+                f"a vit splits images into patches of {PATCH}x{PATCH}: image_size must be a multiple of {PATCH},"
                 f" not {image_size}"
             )
         self.options = (classes, channels, image_size, width, capacity)

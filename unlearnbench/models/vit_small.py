@@ -51,7 +51,7 @@ class ViTSmall(Classifier):
         super().__init__()
         if image_size % PATCH:
             raise UsageError(
-                f"a vit-small cuts images into patches of {PATCH}x{PATCH}: image_size must be a multiple of {PATCH},"
+                f"a vit-small splits images into patches of {PATCH}x{PATCH}: image_size must be a multiple of {PATCH},"
                 f" not {image_size}"
             )
         self.options = (classes, channels, image_size, width, capacity)

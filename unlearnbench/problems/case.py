@@ -53,7 +53,7 @@ def build(spec: CaseSpec, dataset: Dataset) -> Case:
     """
     if dataset.fingerprint != spec.data_fingerprint:
         raise HarnessError(
-            f"data set '{spec.dataset}' is another one here ({dataset.fingerprint[:12]} instead of"
+            f"data set '{spec.dataset}' differs on this machine (fingerprint {dataset.fingerprint[:12]}, expected"
             f" {spec.data_fingerprint[:12]})"
         )
     return Case(spec, dataset, spec.corrupted_set(dataset))

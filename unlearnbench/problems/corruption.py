@@ -73,7 +73,7 @@ class Corruption(ABC):
 
 def draw(pool: Indices, count: int, random: RandomState, what: str) -> Indices:
     if count > len(pool):
-        raise UsageError(f"{count} samples are to be corrupted, but there are only {len(pool)} {what}: lower the size")
+        raise UsageError(f"cannot corrupt {count} samples: there are only {len(pool)} {what}; lower corruption.size")
     return np.asarray(random.permutation(pool)[:count])
 
 

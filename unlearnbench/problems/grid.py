@@ -106,8 +106,8 @@ def _fitting_size(suite: Suite, dataset: Dataset) -> int:
     }.items():
         if pixels >= side:
             raise UsageError(
-                f"suite '{suite.name}': {key} = {pixels}, but the images of data set '{suite.dataset}' have a side of"
-                f" {side} pixels: lower it"
+                f"suite '{suite.name}': {key} = {pixels}, but the images of data set '{suite.dataset}' are only {side}"
+                " pixels wide: lower it"
             )
     labels = dataset.test_labels.numpy()
     for name in suite.corruptions:
@@ -115,7 +115,7 @@ def _fitting_size(suite: Suite, dataset: Dataset) -> int:
         for what, mask in {"healing": rules.healed_test(labels), "utility": rules.utility_test(labels)}.items():
             if not np.any(mask):
                 raise UsageError(
-                    f"suite '{suite.name}': data set '{suite.dataset}' has no test images to measure {what} of"
-                    f" '{name}' on: raise test_size, or choose other classes or corruptions"
+                    f"suite '{suite.name}': data set '{suite.dataset}' has no test images for measuring {what} of"
+                    f" '{name}': raise test_size, or choose other classes or corruptions"
                 )
     return size

@@ -52,7 +52,9 @@ def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test")
         classes, others = (part.classes for part in parts.values())
         if classes != others:
             different = sorted(set(classes) ^ set(others))
-            raise UsageError(f"image folder {path}: classes {different} are in only one of train and {test}; give both")
+            raise UsageError(
+                f"image folder {path}: classes {different} are in only one of train and {test}: add or remove them"
+            )
         if not 2 <= len(classes) <= LARGEST_CLASS:
             raise UsageError(
                 f"image folder {path} has {len(classes)} class ({classes[0]}): give at least two, each a"
@@ -83,8 +85,8 @@ def _refuse_strangers(path: Path, folders: Iterable[Path], images: set[str]) -> 
                 file = os.path.join(folder, name)
                 if file not in images and not name.startswith(".") and name not in IGNORED:
                     raise UsageError(
-                        f"image folder {path}: {file} is not an image in a folder of a class that can be read"
-                        " (png, jpg, bmp, ppm, pgm, tif, webp): convert, move or remove it"
+                        f"image folder {path}: {file} is not a supported image (png, jpg, bmp, ppm, pgm, tif, webp) in"
+                        " a class folder: convert, move or remove it"
                     )
 
 
@@ -98,7 +100,7 @@ def _tensors(path: Path, parts: dict[str, Any], image_size: int | None) -> Tenso
         order = torch.from_numpy(random_state(0, "image folder", content).permutation(len(labels)))
         tensors |= {f"{name}_images": images[order], f"{name}_labels": labels[order]}
     if tensors["train_images"].shape[1:] != tensors["test_images"].shape[1:]:
-        raise UsageError(f"image folder {path}: train and test images differ in size; set image_size in the suite")
+        raise UsageError(f"image folder {path}: train and test images differ in size: set image_size in the suite")
     return tensors
 
 
@@ -136,7 +138,7 @@ def _pixels(file: str, image_size: int | None) -> Tensor:
     except Exception as error:  # for damaged files Pillow raises many types
         raise UsageError(f"image {file} cannot be decoded ({error}): repair or remove it") from error
     if picture.mode.startswith(("I", "F")):  # Pillow would clip values at 255
-        raise UsageError(f"image {file} has more than 8 bits a channel: convert it to 8 bits")
+        raise UsageError(f"image {file} has more than 8 bits per channel: convert it to 8 bits")
     colour = picture.convert("RGB")
     if image_size is not None:
         colour = ImageOps.fit(colour, (image_size, image_size), Image.Resampling.BILINEAR)

@@ -88,15 +88,15 @@ def _plain(value: Any, key: str) -> None:
             _plain(inner, f"{key}.{position}")
     elif isinstance(value, str):
         if "\0" in value:
-            raise UsageError(f"key {key!r}: a text must not hold the character NUL")
+            raise UsageError(f"key {key!r}: strings must not contain NUL characters")
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise UsageError(f"key {key!r}: a finite number is needed (got {value})")
+            raise UsageError(f"key {key!r}: must be a finite number (got {value})")
     elif isinstance(value, int):
         if not -(2**63) <= value < 2**63:
-            raise UsageError(f"key {key!r}: an integer must have at most 64 bits")
+            raise UsageError(f"key {key!r}: must fit in 64 bits")
     elif value is not None:  # stored specifications have None where TOML omits the key
-        raise UsageError(f"key {key!r}: no key takes a date or a time (got {value})")
+        raise UsageError(f"key {key!r}: dates and times are not allowed (got {value})")
 
 
 def _sentence(error: ValidationError, kind: Any, beside: tuple[str, ...]) -> str:

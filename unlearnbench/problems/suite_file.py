@@ -64,7 +64,7 @@ def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any
         if base not in known:
             raise UsageError(f"{path}: extends: {unknown('suite', base, known, f' in {path.parent}')}")
         if base in extending:
-            raise UsageError(f"{path}: suites extend each other in a circle: {' -> '.join([*extending, base])}")
+            raise UsageError(f"{path}: circular extends: {' -> '.join([*extending, base])}")
         _, inherited = _parse(path.with_name(f"{base}.toml"), extending)  # errors name the base file
         table = _merged({key: value for key, value in inherited.items() if key not in ("name", "title")}, table)
     suite = specification.validated(Suite, table, str(path), beside=("extends",))
@@ -93,11 +93,11 @@ def _check(suite: Suite, table: dict[str, Any], path: Path) -> None:
         ("tuning.discovery_rates", suite.tuning.discovery_rates),
     ):
         if len(set(values)) != len(values):
-            raise UsageError(f"{path}: {key} names a value twice: {list(values)}")
+            raise UsageError(f"{path}: {key} has duplicate values: {list(values)}")
     own = {seed for item in suite.seeds for seed in (asdict(item).values() if isinstance(item, Seeds) else [item])}
     if own & set(suite.tuning.seeds):
         raise UsageError(
-            f"{path}: tuning.seeds {list(suite.tuning.seeds)} must not be seeds of the suite: {sorted(own)}"
+            f"{path}: tuning.seeds {list(suite.tuning.seeds)} must not contain seeds of the suite ({sorted(own)})"
         )
     for key, source in (("tied_dropout", "memorisation"), ("shared", "shared")):
         if key in table["recipe"]:

@@ -36,7 +36,7 @@ def lock(path: Path) -> FileLock:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise HarnessError(f"the folder {path.parent} cannot be made: {error.strerror}; give another --data") from error
+        raise HarnessError(f"cannot create folder {path.parent}: {error.strerror}; choose another --data") from error
     return FileLock(f"{path}.lock")
 
 
@@ -71,7 +71,7 @@ def write(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) 
     except (SafetensorError, OSError) as error:
         path.unlink(missing_ok=True)
         raise HarnessError(
-            f"{path} cannot be written: {error}; make room there, then the same command goes on from here"
+            f"cannot write {path}: {error}; free disk space and run the same command again to continue"
         ) from error
 
 

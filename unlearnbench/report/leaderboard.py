@@ -1,4 +1,4 @@
-"""The leaderboard of a suite as files: figures, every trial, a page with the ranking, and the site."""
+"""Write the leaderboard of a suite: figures, trials.csv, ranking.md and the site."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ from unlearnbench.store.schema import RunRow
 
 FIGURES, SITE = "figures", "site"
 OF_METHOD = ("map", "detail")
-"""What is drawn of every method: the files are called KIND-METHOD."""
+"""Figures drawn for every method, in files named KIND-METHOD."""
 OF_SUITE = {
-    "maps": "What prior work studied, and the maps of all methods",
-    "rates": "The best methods and retraining, against the discovery rate",
-    "tied-dropout": "Methods without tied dropout, with it, and the difference",
-    "healing": "Healing on train against healing on test",
+    "maps": "Regions studied by prior work, and the maps of all methods",
+    "rates": "The best methods and retraining against the discovery rate",
+    "tied-dropout": "Methods on standard originals, on tied dropout, and the difference",
+    "healing": "Healed on train against healed on test",
 }
-"""What is drawn once, and what it shows; `rates` and `tied-dropout` only of suites that have something to show."""
+"""Figures drawn once per suite, with their captions. `rates` and `tied-dropout` need a suite with such trials."""
 
 
 def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: Isolation = "process") -> list[Path]:
-    """Write the figures, trials.csv, ranking.md and the site of a board; the paths of what was written.
+    """Write the figures, trials.csv, ranking.md and the site of a board; returns their paths.
 
-    The same store gives the same bytes. Figures and pages of methods that are no longer there are removed.
+    The same store gives the same bytes. Figures and pages of methods no longer on the board are deleted.
 
     Args:
-        isolation: the level that the board was read at.
+        isolation: the level with which the board was read.
     """
     table = ranking_of(board.totals, board.suite.variants)
     figures = folder / FIGURES
@@ -73,12 +73,12 @@ def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: 
 
 
 def file_name(method: str) -> str:
-    """A method's name in the name of a file."""
+    """A method's label as part of a file name."""
     return re.sub(r"[^\w]+", "-", method).strip("-")
 
 
 def _write_figures(board: Board, methods: list[str], folder: Path) -> list[Path]:
-    """All as SVG; as PNG too what the README shows. `unlearnbench plot` writes any of them in any format."""
+    """Write all figures as SVG, and `maps` also as PNG for the README."""
     frame = board.frame
     written = save(maps(frame, methods), folder / "maps.svg", folder / "maps.png")
     if (lines := best_lines(frame, board.suite.variants)) and frame["discovery_rate"].nunique() > 1:
@@ -95,7 +95,7 @@ def _write_figures(board: Board, methods: list[str], folder: Path) -> list[Path]
 def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str], isolation: Isolation) -> str:
     frame, suite = board.frame, board.suite
     figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
-    held = " of that of the trial's original model" if suite.low_utility == "relative" else ""
+    held = " of their original model's" if suite.low_utility == "relative" else ""
     head = [
         f"Suite `{suite.name}`. {demonstration(board.seeds)}".rstrip(),
         *_demanded(isolation),
@@ -110,9 +110,9 @@ def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str]
         figures["maps"],
         "## Where methods work",
         thirds_markdown(thirds(frame), table["method"].tolist()),
-        f"Healed / utility / {PRODUCT.lower()} in percent, means over seeds and a third of the discovery rates.",
+        f"Healed / utility / {PRODUCT.lower()} in percent: means over seeds and one third of the discovery rates.",
         *(figures[name] for name in ("rates", "tied-dropout") if name in figures),
-        "## Healing on train against healing on test",
+        "## Healed on train against healed on test",
         correlation_markdown(healing_correlation(frame, low_utility=suite.low_utility)),
         f"{CORRELATION_NOTE} Trials with a utility under {LOW_UTILITY_THRESHOLD:.0%}{held} are left out.",
         figures["healing"],
@@ -126,20 +126,20 @@ def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str]
 
 
 def _section(title: str, lines: list[str]) -> list[str]:
-    """A section of these lines; nothing of none."""
+    """A section with these lines; empty if there are none."""
     return [title, "\n".join(lines)] if lines else []
 
 
 def _beyond(frame: pd.DataFrame) -> list[str]:
     return [
         f"- `{row['method']}`: {row['corruption']} at {100 * row['discovery_rate']:g}%, seed {row['seed']}: healed"
-        f" {row['healed_train']:.1%}, the oracle {row['oracle_healed']:.1%}. Read its code."
+        f" {row['healed_train']:.1%}, the oracle {row['oracle_healed']:.1%}. Check its code."
         for row in beyond_oracle(frame).to_dict("records")
     ]
 
 
 def _incomplete(totals: pd.DataFrame) -> list[str]:
-    """By method, the seeds of which trials are missing."""
+    """A line per method with its incomplete seeds."""
     groups = incomplete(totals).groupby("method", sort=False)
     return [
         f"- `{method}`: "
@@ -153,7 +153,7 @@ def _stale(board: Board) -> list[str]:
 
 
 def _provenance(run: RunRow) -> str:
-    """Where a run's numbers come from, in one line."""
+    """Time, revision, settings, versions and machine of a run, in one line."""
     parts = [
         f"{run.started_at:%Y-%m-%d %H:%M} UTC",
         f"revision {run.revision or 'unknown'}",
@@ -171,14 +171,14 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _demanded(isolation: Isolation) -> list[str]:
-    """A note where not every record counts."""
+    """A note if a minimum level of isolation was asked for."""
     if isolation == LEVELS[0]:
         return []
-    return [f"\nOnly trials that ran at the level of isolation `{isolation}` count; all others are missing."]
+    return [f"\nOnly trials with isolation `{isolation}` count; others are treated as missing."]
 
 
 def _not_absorbed(frame: pd.DataFrame) -> list[str]:
-    """A note for each original that did not learn the corruption."""
+    """A note per original that did not learn the corruption."""
     originals = frame[frame["absorbed"].eq(False).fillna(False)].drop_duplicates("original")
     originals = originals.assign(starts_from=original_names(originals))
     return [
@@ -189,7 +189,7 @@ def _not_absorbed(frame: pd.DataFrame) -> list[str]:
 
 
 def _failures(frame: pd.DataFrame) -> list[str]:
-    """Failed trials by method and reason, each with its cells."""
+    """A line per method and reason of failure, with the cells."""
     failed = frame[(frame["state"] == "failed") & ~frame["again"]]
     failed = failed.assign(reason=failed["reason"].fillna("no reason recorded"))
     return [

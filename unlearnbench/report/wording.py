@@ -1,4 +1,4 @@
-"""The words, the order and the colours of tables, pages and figures; colours that need no plotting library."""
+"""Wording, row order and colours shared by tables, pages and figures."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Colour = tuple[float, float, float]
 """Red, green and blue in [0, 1]."""
 
 FULL_DIFFERENCE = 50.0
-"""Percentage points from which on a difference has the full colour."""
+"""Percentage points at which a difference reaches the full colour."""
 _BETTER, _EQUAL, _WORSE = (0.13, 0.40, 0.67), (0.97, 0.97, 0.97), (0.70, 0.35, 0.02)
-"""Blue and brown: told apart by eyes that do not tell red from green."""
+"""Blue and brown are distinguishable with red-green colour blindness."""
 
 
 def in_order(corruptions: Iterable[str]) -> list[str]:
-    """These corruptions, each once, the most regular first: the rows of every map from the top."""
+    """Sort corruptions without duplicates, most regular first: the rows of every map from top to bottom."""
     names, there = list(CORRUPTIONS), set(corruptions)
     return sorted(there, key=lambda name: (-REGULARITIES.index(CORRUPTIONS[name].regularity), names.index(name)))
 
 
 def row_labels(corruptions: Iterable[str], words: dict[str, str] = REGULARITY_LABELS) -> dict[str, str]:
-    """How the rows of maps are called: by their regularity, and by their corruption where several share one."""
+    """Labels of map rows by corruption: the regularity, plus the corruption if several share one."""
     names = in_order(corruptions)
     kinds = [CORRUPTIONS[name].regularity for name in names]
     return {
@@ -42,7 +42,7 @@ def row_labels(corruptions: Iterable[str], words: dict[str, str] = REGULARITY_LA
 
 
 def demonstration(seeds: int) -> str:
-    """What stands on top of every table, page and figure of fewer than three seeds; nothing from three on."""
+    """The warning above tables, pages and figures with fewer than three seeds; empty from three on."""
     if seeds >= FEWEST_SEEDS:
         return ""
     return f"{_SEEDS.get(seeds, f'{seeds} seeds')}: a demonstration, not a ranking."
@@ -52,12 +52,12 @@ _SEEDS = {0: "No whole seed", 1: "One seed", 2: "Two seeds"}
 
 
 def titled(title: str, seeds: int) -> str:
-    """A title, and that it is a demonstration where it is one."""
+    """A title followed by the `demonstration` warning, if any."""
     return ". ".join(part for part in (title, demonstration(seeds)) if part)
 
 
 def standing(seeds: int) -> str:
-    """What so many seeds can say, in one sentence; of fewer than three the title says it."""
+    """What this number of seeds supports, in one sentence; empty below three, where the title says it."""
     if seeds < FEWEST_SEEDS:
         return ""
     if seeds < FEWEST_FOR_RANKS:
@@ -66,7 +66,7 @@ def standing(seeds: int) -> str:
 
 
 def scale() -> tuple[Colormap, Normalize]:
-    """The colours of a map, and the percentages from end to end: darker is better, and monotone in lightness."""
+    """The colour map of maps and its range, 0 to 100 percent; darker is better."""
     import seaborn as sns
     from matplotlib.colors import Normalize
 
@@ -74,7 +74,7 @@ def scale() -> tuple[Colormap, Normalize]:
 
 
 def cell_colours(percent: float) -> tuple[str, str]:
-    """Background of a cell and the colour of a text that can be read on it, as #rrggbb."""
+    """Background and text colour of a cell, as #rrggbb."""
     from matplotlib.colors import to_hex
 
     colours, percentages = scale()
@@ -83,7 +83,7 @@ def cell_colours(percent: float) -> tuple[str, str]:
 
 
 def ink_on(background: Colour) -> str:
-    """Black or white, whichever can be read on this colour, as #rrggbb."""
+    """Black or white, whichever contrasts more with this colour, as #rrggbb."""
     red, green, blue = (
         channel / 12.92 if channel <= 0.03928 else ((channel + 0.055) / 1.055) ** 2.4 for channel in background
     )
@@ -92,7 +92,7 @@ def ink_on(background: Colour) -> str:
 
 
 def difference_colours(points: float) -> tuple[str, str]:
-    """Background of a difference and the colour of a text on it, as #rrggbb: blue above zero, brown below."""
+    """Background (blue above zero, brown below) and text colour of a difference, as #rrggbb."""
     share = min(abs(points) / FULL_DIFFERENCE, 1.0)
     end = _BETTER if points > 0 else _WORSE
     red, green, blue = (middle + share * (full - middle) for middle, full in zip(_EQUAL, end, strict=True))

@@ -87,7 +87,7 @@ def train(original: PlannedOriginal, case: Case, setup: Setup, boundary: Boundar
         reference = model.state_dict()
     outcome = boundary.run(replace(request, seconds=TRAINING_SECONDS, memory_bytes=0), reference)
     if outcome.weights is None or outcome.seconds is None:
-        raise HarnessError(f"{original.label} could not be trained: {outcome.reason}")
+        raise HarnessError(f"training of {original.label} failed: {outcome.reason}")
     return outcome.weights, outcome.seconds
 
 

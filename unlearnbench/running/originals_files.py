@@ -88,7 +88,7 @@ def export(engine: Engine, keys: AbstractSet[str], cache: Path, folder: Path) ->
     """
     folder = folder.resolve()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UsageError(f"{folder} is there already: give a folder that is new")
+        raise UsageError(f"{folder} already exists and is not empty: choose another folder")
     rows = _rows(engine, keys)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.part-", dir=folder.parent) as temporary:
@@ -116,8 +116,8 @@ def import_into(cache: Path, folder: Path, stored: Mapping[str, str]) -> Importe
         known = stored.get(entry.key)
         if known is not None and known != entry.weights_hash:
             raise UsageError(
-                f"the store has trials that started from other weights of the {entry.label} ({known[:12]}, not"
-                f" {entry.weights_hash[:12]}): import these into another --data, and give another --database"
+                f"the store has trials on other weights of the {entry.label} ({known[:12]}, not"
+                f" {entry.weights_hash[:12]}): use another --data and another --database"
             )
     parts: dict[Path, Path] = {}
     with ExitStack() as held:
@@ -127,7 +127,7 @@ def import_into(cache: Path, folder: Path, stored: Mapping[str, str]) -> Importe
                 held.enter_context(lock(path).acquire(blocking=False))
             except Timeout:
                 raise UsageError(
-                    f"another harness is training the {entry.label} at this moment: wait for its end, then import again"
+                    f"another harness is training the {entry.label}: import again when it is done"
                 ) from None
             cached = load_verified(path)
             if cached is None:
@@ -139,8 +139,8 @@ def import_into(cache: Path, folder: Path, stored: Mapping[str, str]) -> Importe
             _verify(source, entry, source)
             if (found := weights_hash(cached)) != entry.weights_hash:
                 raise UsageError(
-                    f"{path} holds other weights of the {entry.label} ({found[:12]}, not {entry.weights_hash[:12]}):"
-                    " import these into another --data, and give another --database"
+                    f"{path} has other weights of the {entry.label} ({found[:12]}, not {entry.weights_hash[:12]}): use"
+                    " another --data and another --database"
                 )
         for path, part in parts.items():
             os.replace(part, path)
@@ -173,17 +173,17 @@ def read_index(folder: Path) -> tuple[Entry, ...]:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{file} is not a readable index of originals: {reason}") from error
     if not isinstance(content, dict):
-        raise UsageError(f"{file} is not a readable index of originals: it is no JSON object")
+        raise UsageError(f"{file} is not a readable index of originals: not a JSON object")
     entries = validated(Index, content, str(file)).originals
     if len({entry.key for entry in entries}) < len(entries):
-        raise UsageError(f"{file} names an original twice")
+        raise UsageError(f"{file} lists an original twice")
     return entries
 
 
 def _rows(engine: Engine, keys: AbstractSet[str]) -> Sequence[OriginalRow]:
     rows = stored_originals(engine, keys)
     if not rows:
-        raise UsageError(f"{engine.url} knows none of the originals that were asked for: run the suite first")
+        raise UsageError(f"{engine.url} has none of the requested originals: run the suite first")
     return rows
 
 
@@ -192,13 +192,13 @@ def _exported(row: OriginalRow, cache: Path, folder: Path) -> Entry:
     source, copy = path_of(cache, row.key), path_of(folder, row.key)
     corruption = str(row.specification["case"]["corruption"])
     label = _label(corruption, row.specification["case"]["seed"], row.key)
-    remedy = "give the --data of the machine that trained it, or import its originals here first"
+    remedy = "use the --data of the machine that trained it, or import its originals first"
     if not source.is_file():
-        raise UsageError(f"{source} is not there, which the {label} is to be in: {remedy}")
+        raise UsageError(f"{source}, the file of the {label}, does not exist: {remedy}")
     _copy(source, copy)
     weights = load_verified(copy)
     if weights is None or weights_hash(weights) != row.weights_hash:
-        raise UsageError(f"{source} is damaged, or not the {label} that stored trials started from: {remedy}")
+        raise UsageError(f"{source} is damaged or not the {label} of the stored trials: {remedy}")
     return Entry(
         key=row.key,
         corruption=corruption,
@@ -215,18 +215,18 @@ def _copy(source: Path, to: Path) -> None:
     try:
         shutil.copyfile(source, to)
     except FileNotFoundError:
-        raise UsageError(f"{source} is not there, though {INDEX} names it: fetch the whole folder again") from None
+        raise UsageError(f"{source} is listed in {INDEX} but does not exist: copy the whole folder again") from None
 
 
 def _verify(file: Path, entry: Entry, source: Path) -> None:
     """Reject a file that does not match its index entry. `source` is the path to show in error messages."""
     if not file.is_file():
-        raise UsageError(f"{source} is not there, though {INDEX} names it: fetch the whole folder again")
+        raise UsageError(f"{source} is listed in {INDEX} but does not exist: copy the whole folder again")
     if _sha256(file) != entry.sha256:
-        raise UsageError(f"{source} is damaged: its checksum is not that in {INDEX}; fetch it again")
+        raise UsageError(f"{source} is damaged: its checksum differs from {INDEX}; copy it again")
     weights = load_verified(file)
     if weights is None or weights_hash(weights) != entry.weights_hash:
-        raise UsageError(f"{source} does not hold the weights that {INDEX} says: do not use it")
+        raise UsageError(f"{source} does not contain the weights listed in {INDEX}: do not use it")
 
 
 def _sha256(file: Path) -> str:

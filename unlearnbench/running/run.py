@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 
 from unlearnbench.boundary.isolation import Isolation
-from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.errors import KEPT, HarnessError, UsageError
 from unlearnbench.problems import datasets
 from unlearnbench.problems.case import build
 from unlearnbench.problems.datasets import Dataset
@@ -212,9 +212,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HarnessError(
-            f"{error}; what is stored stays: repair that, then the same command goes on from there"
-        ) from error
+        raise HarnessError(f"{error}; {KEPT}") from error
 
 
 def _clock(store: Store) -> Callable[[], datetime]:
@@ -233,10 +231,9 @@ def _refuse_another(original: PlannedOriginal, learnt: OriginalRecord, stored: O
     """
     if stored is not None and stored.weights_hash != learnt.weights_hash:
         raise UsageError(
-            f"{original.label} has other weights here ({learnt.weights_hash[:12]}) than the one that the stored trials"
-            f" started from ({stored.weights_hash[:12]}): another processor or version rounds differently. Run other"
-            " seeds here (--seed), bring the originals of this one (`unlearnbench originals import`), or give another"
-            " database"
+            f"{original.label} has other weights here ({learnt.weights_hash[:12]}) than in the store"
+            f" ({stored.weights_hash[:12]}), since processors and versions round differently: run other seeds here"
+            " (--seed), import the stored originals (`unlearnbench originals import`), or use another database"
         )
 
 

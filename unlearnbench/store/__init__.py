@@ -1,1 +1,1 @@
-"""The results database: typed SQLAlchemy models behind a small interface, and the only writer."""
+"""The results database: typed SQLAlchemy models, and the only code that writes to them."""

@@ -1,9 +1,9 @@
-"""The files of a board: what a store holds of one seed of a suite, as JSON lines that never change.
+"""Board files: the stored rows of one seed of a suite as JSON lines. A file never changes once written.
 
-The first line says what the file is and how many rows of each table follow. Then comes a line for each row, its table
-beside its columns. Bytes are base64, moments are ISO 8601. A file has one form only: tables in the order in which rows
-can be added, rows by key, names sorted, ASCII. So equal rows give equal bytes, and what is not in that form is damaged.
-A file keeps the schema version that it was written by; reading it gives the rows that they are today.
+The first line is a header with the number of rows per table; each further line is one row, its table's name among its
+columns. Bytes are base64, times ISO 8601. The form is canonical: ASCII, sorted names, rows sorted by key, tables in
+insertion order. So equal rows give equal bytes, and any other form counts as damage. A file keeps the schema version
+it was written with; `read` upgrades its rows to the current one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ VERSION: Literal[1] = 1
 
 @dataclass(frozen=True)
 class Header:
-    """The first line."""
+    """The first line of a file."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
@@ -45,12 +45,12 @@ class Header:
     suite: str
     seed: Seeds
     rows: dict[str, int]
-    """How many there are, by table."""
+    """Number of rows by table."""
 
 
 @dataclass(frozen=True)
 class BoardFile:
-    """A file that was read."""
+    """The content of a file; rows are in the current schema version."""
 
     path: Path
     header: Header
@@ -58,10 +58,10 @@ class BoardFile:
 
 
 def text_of(suite: str, seed: Seeds, rows: Mapping[str, Mapping[Key, Values]]) -> str:
-    """The content of the file of these rows.
+    """Encode rows as the text of a file.
 
     Raises:
-        UsageError: a number that is not finite, which JSON cannot say.
+        UsageError: a number is not finite, so JSON cannot represent it.
     """
     lines = []
     for table in TABLES:
@@ -69,22 +69,22 @@ def text_of(suite: str, seed: Seeds, rows: Mapping[str, Mapping[Key, Values]]) -
             try:
                 lines.append(_line({"table": table.name, **_encoded(table, row)}))
             except ValueError as error:
-                raise UsageError(f"row {'/'.join(key)} of '{table.name}' holds a number that is not finite") from error
+                raise UsageError(f"row {'/'.join(key)} of '{table.name}' has a number that is not finite") from error
     counts = {name: len(found) for name, found in rows.items() if found}
     header = _line(asdict(Header(FORMAT, VERSION, SCHEMA_VERSION, suite, seed, counts)))
     return "".join(f"{line}\n" for line in [header, *lines])
 
 
 def read(path: Path) -> BoardFile:
-    """The content of a file, every row with all that it refers to, as this version's tables hold it.
+    """Read and check a file. Every row that another one refers to must be in it.
 
     Raises:
-        UsageError: no such file, one of tables of a newer version, or one that is damaged: where, and how.
+        UsageError: the file cannot be read, has a newer schema version, or is damaged.
     """
     try:
         text = path.read_bytes().decode("ascii")
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         number = error.object[: error.start].count(b"\n") + 1
         raise UsageError(f"{path}, line {number}: not ASCII: the file is damaged") from error
@@ -99,17 +99,17 @@ def read(path: Path) -> BoardFile:
             table, row = _row(tables, line)
             place = (tables.index(table), key_of(table, row))
             if place <= last:
-                raise ValueError("the row is there twice, or not in its place")
+                raise ValueError("the row is a duplicate or out of order")
             last = place
             for column, parent in _references(table):
                 if row[column] is not None and (row[column],) not in rows[parent]:
-                    raise ValueError(f"{column} refers to a row of '{parent}' that is not there")
+                    raise ValueError(f"{column} refers to a missing row of '{parent}'")
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{path}, line {number}: {error}: the file is damaged") from error
         rows[table.name][place[1]] = row
     counts = Counter({name: len(found) for name, found in rows.items()})
     if lines[-1:] != [""] or +counts != +Counter(header.rows):
-        says = f"{sum(header.rows.values())} rows were written, {counts.total()} whole ones of them are there"
+        says = f"{sum(header.rows.values())} rows were written, {counts.total()} are complete"
         end = len(lines) + (lines[-1:] != [""])
         raise UsageError(f"{path}, line {end}: {says}: the file is damaged")
     return BoardFile(path, header, upgraded(rows, header.schema) if old else rows)
@@ -121,13 +121,13 @@ def _header(path: Path, line: str) -> Header:
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UsageError(f"{path}, line 1: not a file of a board, which `unlearnbench store dump` writes")
-    # Asked first: another version may say other things in this line.
+        raise UsageError(f"{path}, line 1: not a board file as written by `unlearnbench store dump`")
+    # Before validation: the header of a newer version may have other fields.
     schema = content.get("schema")
     if content.get("version") == VERSION and isinstance(schema, int) and schema > SCHEMA_VERSION:
         raise UsageError(
-            f"{path}, line 1: the file needs tables of schema version {schema}, this version has {SCHEMA_VERSION}: load"
-            " it with a newer version of unlearnbench"
+            f"{path}, line 1: the file has schema version {schema}, but this version reads at most {SCHEMA_VERSION}:"
+            " load it with a newer version of unlearnbench"
         )
     header = validated(Header, content, f"{path}, line 1")
     if header.schema < FIRST_VERSION:
@@ -140,17 +140,17 @@ def _line(content: Mapping[str, Any]) -> str:
 
 
 def _row(tables: Sequence[Table], line: str) -> tuple[Table, Values]:
-    """The row of a line.
+    """Decode one line.
 
     Raises:
-        ValueError: a line that `_line` does not write, or a row that fits no table.
+        ValueError: the line is not in canonical form, or the row fits no table.
     """
     try:
         content = json.loads(line)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error})") from error
     if not isinstance(content, dict) or _line(content) != line:
-        raise ValueError("not a row in the form in which it was written")
+        raise ValueError("not a row in canonical form")
     name = content.pop("table", None)
     table = next((table for table in tables if table.name == name), None)
     if table is None:
@@ -172,7 +172,7 @@ def _row(tables: Sequence[Table], line: str) -> tuple[Table, Values]:
 
 
 def _references(table: Table) -> Iterable[tuple[str, str]]:
-    """Each column that refers to another table's key, and that table."""
+    """The foreign keys of a table as (column, parent table)."""
     return [(key.parent.name, key.column.table.name) for key in table.foreign_keys]
 
 
@@ -190,14 +190,14 @@ _PLAIN: tuple[tuple[type[Any], type[Any]], ...] = ((Boolean, bool), (Integer, in
 
 
 def _decoded(column: Column[Any], value: Any) -> Any:
-    """The value as the column holds it, of exactly its type.
+    """Decode a JSON value to exactly the type of its column.
 
     Raises:
-        ValueError, TypeError, zlib.error: it is of another one, or damaged.
+        ValueError, TypeError, zlib.error: the value has another type or is damaged.
     """
     kind = column.type
     if isinstance(kind, JSON):
-        # `list` or `dict`, whichever its model says, is all that such a column holds.
+        # The models declare their JSON columns as a list or a dict.
         if not isinstance(value, dict | list) and not (value is None and column.nullable):
             raise TypeError(value)
         return value
@@ -215,7 +215,7 @@ def _decoded(column: Column[Any], value: Any) -> Any:
     if type(value) is not wanted or (wanted is int and not -(2**63) <= value < 2**63):
         raise TypeError(value)
     if wanted is str:
-        value.encode()  # half of a surrogate pair is no text
+        value.encode()  # refuses lone surrogates
         if "\0" in value:
             raise ValueError(value)
     return value

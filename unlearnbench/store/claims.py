@@ -1,9 +1,9 @@
-"""Claims: several harnesses on one store share a suite's trials out among themselves, and none is run twice.
+"""Claims let several harnesses on one store divide a suite's trials among themselves.
 
-A harness claims a trial before it runs it, and ends the claim when the record is stored. The claim of a dead
-harness is anybody's: on the same machine its process is gone, and on another its claim has not beaten for `LAPSE`
-seconds of the observer's own monotonic clock, so nobody's clock needs to be right. A harness that only slept through
-that time does the trial a second time for nothing; the store keeps the first record.
+A harness claims a trial before running it and releases the claim once the record is stored. Others may take over the
+claim of a dead harness: on the same machine its process is gone; on another machine its heartbeat has not changed for
+`LAPSE` seconds by the observer's monotonic clock, so clocks need not agree. A harness that was merely suspended for
+that long may run a trial a second time; the store keeps the first record.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Answer = Literal["mine", "stored", "elsewhere"]
 
 
 class Claims:
-    """The claims of one run; on leaving, all of them end and no more are taken. `take` is thread-safe."""
+    """The claims of one run. Leaving the context releases all of them and refuses new ones. `take` is thread-safe."""
 
     def __init__(self, store: Store, run_id: str):
         self._store, self._run_id = store, run_id
         self._seen: dict[str, tuple[str, int, float]] = {}
-        """By trial: whose claim, its beat, and since when it has been seen at that beat."""
+        """By trial key: the run that holds the claim, its heartbeat, and when that heartbeat was first seen."""
         self._last_beat = time.monotonic()
         self._left = False
         self._lock = threading.Lock()  # a thread that outlives the run must not take a claim that nobody ends
@@ -58,10 +58,10 @@ class Claims:
         except HarnessError:
             if error is None:
                 raise
-            # What ended the run is what a person must read; its claims lapse by themselves.
+            # Do not hide the error that ended the run; its claims lapse by themselves.
 
     def take(self, key: str) -> Answer:
-        """Claim a trial: `stored` if there is a record by now, `elsewhere` while another harness is at it."""
+        """Claim a trial: `stored` if it has a record by now, `elsewhere` if another harness has claimed it."""
         claim = {"trial_key": key, "run_id": self._run_id, "process": identity(), "beat": 0}
         for _ in range(2):
             try:
@@ -69,7 +69,7 @@ class Claims:
                     if self._left:
                         return "elsewhere"
                     connection.execute(insert(ClaimRow).values(claim))
-                    # Asked with the claim in: who stores a record ends its claim after that, so none can slip between.
+                    # After the insert: a claim is released only once its record is stored, so none can be missed.
                     if connection.scalar(select(TrialRow.key).where(TrialRow.key == key)) is None:
                         return "mine"
                     connection.execute(delete(ClaimRow).where(ClaimRow.trial_key == key))
@@ -83,11 +83,11 @@ class Claims:
         return "elsewhere"
 
     def end(self, key: str) -> None:
-        """End this run's claim on a trial whose record is stored."""
+        """Release this run's claim on a trial whose record is stored."""
         self._end(key, self._run_id)
 
     def beat(self) -> None:
-        """Say, every `BEAT` seconds at most, that this harness lives. To be called at least that often."""
+        """Send a heartbeat, at most one every `BEAT` seconds. Call it at least that often."""
         if time.monotonic() - self._last_beat < BEAT:
             return
         self._last_beat = time.monotonic()
@@ -104,6 +104,6 @@ class Claims:
         return time.monotonic() - since > LAPSE
 
     def _end(self, key: str, run_id: str) -> None:
-        """Remove the claim of that run, and no younger one on the same trial."""
+        """Delete that run's claim on the trial, but not another run's."""
         with writing(self._store.engine) as connection:
             connection.execute(delete(ClaimRow).where(ClaimRow.trial_key == key, ClaimRow.run_id == run_id))

@@ -1,6 +1,6 @@
-"""The columns of the one table of trials: of a board, trials.csv, a baseline, an export; there are no others.
+"""The columns of a table of trials: of a board, trials.csv, a baseline and an export.
 
-A row is a trial of a board, or a place on it without one. What is unknown, or was not measured, is empty.
+A row is a trial, or a place on the board without one. Unknown and unmeasured values are empty.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ DTYPES: dict[Kind, str] = {
     "flag": "boolean",
     "moment": "datetime64[us]",
 }
-"""What holds each kind of column in the table; a board's frame holds text as objects, and what has no gaps as NumPy's
-own types. A share is in [0, 1], other numbers are not negative, a moment is UTC."""
+"""The dtype of each kind of column. A board's frame holds text as object and columns without gaps as NumPy dtypes.
+Shares are in [0, 1], other numbers are not negative, moments are in UTC."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Column:
     kind: Kind
     what: str
     given: bool = False
-    """Whether every row has a value."""
+    """Whether every row has a value in this column."""
 
 
 def _of(kind: Kind, given: bool = False, /, **columns: str) -> dict[str, Column]:

@@ -1,4 +1,4 @@
-"""From a URL to an engine on SQLite (write-ahead log) or PostgreSQL, and to one writer at a time where it must be."""
+"""Engines on SQLite (write-ahead log) or PostgreSQL, and transactions on them."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
-from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.errors import KEPT, HarnessError, UsageError
 
-LOCK = 0x756E6C6561726E  # any number that no other program locks in the same PostgreSQL database
+LOCK = 0x756E6C6561726E  # key of a PostgreSQL advisory lock: "unlearn" in ASCII
 
 
 class NoStoreError(UsageError):
-    """Nothing is there yet: no file, or an empty database."""
+    """There is no store yet: no file, or an empty database."""
 
 
 def url_of(path_or_url: str) -> str:
-    """A SQLAlchemy URL: the argument itself, or SQLite on that file."""
+    """The argument itself if it is a SQLAlchemy URL, else the URL of that SQLite file."""
     return path_or_url if "://" in path_or_url else f"sqlite:///{path_or_url}"
 
 
 def connect(path_or_url: str, *, create: bool) -> Engine:
-    """An engine, not yet connected; without `create`, an SQLite file must be there.
+    """Create an engine without connecting. Without `create`, an SQLite file must exist.
 
     Raises:
-        NoStoreError: no file there.
-        UsageError: a URL that is not one of SQLite or PostgreSQL.
+        NoStoreError: the SQLite file does not exist.
+        UsageError: the URL is not one of SQLite or PostgreSQL, or the folder of the file cannot be created.
     """
     try:
         url = make_url(url_of(path_or_url))
         backend = url.get_backend_name()
         if backend == "sqlite" and url.database in (None, "", ":memory:"):
-            raise UsageError(f"'{shown(path_or_url)}' names no file: a store in memory is gone when the program ends")
+            raise UsageError(f"'{shown(path_or_url)}' names no file: a store must be on disk")
         if backend == "sqlite" and url.database:
             if not create and not Path(url.database).is_file():
-                raise NoStoreError(f"no results database at {url.database}: run a suite first, or name another")
+                raise NoStoreError(f"no results database at {url.database}: run a suite first, or choose another")
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
     except ModuleNotFoundError as error:
@@ -52,9 +52,9 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise UsageError(f"'{shown(path_or_url)}' is not a usable database URL: {error}") from error
     except OSError as error:
-        raise UsageError(f"the results database '{shown(path_or_url)}' cannot be opened: {error}") from error
+        raise UsageError(f"cannot open the results database '{shown(path_or_url)}': {error}") from error
     if backend not in ("sqlite", "postgresql"):
-        raise UsageError(f"'{shown(path_or_url)}' is not a usable database URL: a store is in SQLite or PostgreSQL")
+        raise UsageError(f"'{shown(path_or_url)}' is not a usable database URL: use SQLite or PostgreSQL")
     if backend == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
     return engine
@@ -62,22 +62,20 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
 
 @contextmanager
 def explained(path_or_url: str) -> Iterator[None]:
-    """What the database refuses, as a sentence."""
+    """Turn database errors into a `UsageError`."""
     try:
         yield
     except (DBAPIError, OSError) as error:
-        raise UsageError(
-            f"the results database '{shown(path_or_url)}' cannot be opened: {first_line(error)}"
-        ) from error
+        raise UsageError(f"cannot open the results database '{shown(path_or_url)}': {first_line(error)}") from error
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction: all of it is stored, or nothing.
+    """A transaction: stores everything or nothing.
 
     Raises:
-        HarnessError: the database cannot take it: its disk is full, its server gone.
-        IntegrityError: a row does not fit what is stored; the caller knows which it offered.
+        HarnessError: the database cannot be written, e.g. a full disk or a lost server.
+        IntegrityError: a row violates a constraint.
     """
     try:
         with engine.begin() as connection:
@@ -85,19 +83,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
     except IntegrityError:
         raise
     except DBAPIError as error:
-        raise HarnessError(
-            f"the results database '{engine.url}' cannot be written: {first_line(error)}; what was stored before stays:"
-            " repair that, then the same command goes on from there"
-        ) from error
+        raise HarnessError(f"cannot write the results database '{engine.url}': {first_line(error)}; {KEPT}") from error
 
 
 def first_line(error: Exception) -> str:
-    """What the database says, without the statement and its values."""
+    """The database's message without the statement and its values."""
     return next(iter(str(getattr(error, "orig", error)).splitlines()), type(error).__name__)
 
 
 def begin_alone(connection: Connection) -> None:
-    """Begin a transaction that waits for any other that began so, and then sees what it did."""
+    """Begin a transaction after all others begun this way have ended; it sees their changes."""
     connection.rollback()
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -106,7 +101,7 @@ def begin_alone(connection: Connection) -> None:
 
 
 def begin_snapshot(connection: Connection) -> None:
-    """Begin a transaction in which every read sees the database as it is at the first one."""
+    """Begin a transaction whose reads all see the database as of the first one."""
     connection.rollback()
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN")
@@ -115,14 +110,14 @@ def begin_snapshot(connection: Connection) -> None:
 
 
 def shown(path_or_url: str) -> str:
-    """The argument without a password."""
+    """The argument with any password masked."""
     return re.sub(r"(//[^:/]*):.*@", r"\1:***@", path_or_url)
 
 
 def _configure_sqlite(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA busy_timeout=30000")  # first: what follows may have to wait for another harness
-    # Only the first to open a new file changes its mode; SQLite does not wait for the lock of that change by itself.
+    # SQLite does not wait for the lock that the first change of a file's journal mode takes.
     deadline = time.monotonic() + 30
     while True:
         try:

@@ -1,8 +1,8 @@
-"""A board as text files that never change, one a seed: what is new goes into new files beside them.
+"""Dump a board to one file per seed. Files never change; later records go into new files beside them.
 
 `seed-0.jsonl` is the first file of the trials whose three seeds are all 0, `seed-1-2-3.jsonl` that of corruption seed
-1, training seed 2 and unlearning seed 3. What is recorded later goes into `seed-0.part2.jsonl` and so on. Each file
-holds all rows that its own refer to, so it can be loaded alone.
+1, training seed 2 and unlearning seed 3; later records go into `seed-0.part2.jsonl` and so on. Each file also holds
+the rows that its rows refer to, so it can be loaded alone.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ RUNS, PROBLEMS, TRIALS, PLANNED = (
     Base.metadata.tables[name] for name in ("runs", "problems", "trials", "planned_trials")
 )
 OF_TRIALS = [table for table in TABLES if any(key.column.table is TRIALS for key in table.foreign_keys)]
-"""What is recorded with a trial: its predictions."""
+"""The tables of what is stored with a trial: its predictions."""
 
 
 def dump(engine: Engine, suite: str, folder: Path, keep: AbstractSet[str] | None = None) -> list[Path]:
-    """Write what the store holds of a suite and the files in the folder do not; returns the files written, maybe none.
+    """Write the records of a suite that the files in the folder do not hold yet; returns the new files.
 
-    The trials that are recorded, with all that belongs to them and the runs that planned them. A run that planned
-    nothing but trials that the files hold says nothing new.
+    Records are written with all rows that they refer to and the runs that planned them. A run whose trials are all in
+    the files already is left out.
 
     Args:
-        keep: the keys of the trials that may be written; all by default.
+        keep: keys of the trials that may be written; default: all.
 
     Raises:
-        UsageError: the store has no recorded trial of the suite; or a file in the folder is damaged, of another suite,
-            or says something else than the store. Nothing was written then.
+        UsageError: the store has no such trial, or a file in the folder is damaged, belongs to another suite, or
+            disagrees with the store. Nothing is written then.
     """
     parts = _parts(folder, suite)
     held = _held(parts)
@@ -51,7 +51,7 @@ def dump(engine: Engine, suite: str, folder: Path, keep: AbstractSet[str] | None
         begin_snapshot(connection)
         seeds = _seeds(connection, suite, keep)
         if not seeds:
-            raise UsageError(f"{engine.url} has no whole seed of suite '{suite}' to write: run what is missing of one")
+            raise UsageError(f"{engine.url} has no whole seed of suite '{suite}': run its missing trials first")
         new: dict[Seeds, Rows] = defaultdict(lambda: {table.name: {} for table in TABLES})
         for key, rows in _recorded(connection, sorted(seeds), held):
             for name, row_key, row in rows:
@@ -70,12 +70,12 @@ def _parts(folder: Path, suite: str) -> list[BoardFile]:
     parts = [read(file) for file in sorted(folder.glob("seed-*.jsonl"))]
     for part in parts:
         if part.header.suite != suite:
-            raise UsageError(f"{part.path} is of suite '{part.header.suite}': give another folder for '{suite}'")
+            raise UsageError(f"{part.path} belongs to suite '{part.header.suite}': choose another folder for '{suite}'")
     return parts
 
 
 def _held(parts: Iterable[BoardFile]) -> dict[str, dict[Key, tuple[Path, Values]]]:
-    """The rows of all files, by table and key, with the file that said so first."""
+    """The rows of all files by table and key, each with the first file that holds it."""
     held: dict[str, dict[Key, tuple[Path, Values]]] = {table.name: {} for table in TABLES}
     for part in parts:
         for name, rows in part.rows.items():
@@ -85,7 +85,7 @@ def _held(parts: Iterable[BoardFile]) -> dict[str, dict[Key, tuple[Path, Values]
 
 
 def _seeds(connection: Connection, suite: str, keep: AbstractSet[str] | None) -> dict[str, Seeds]:
-    """The seeds of each recorded trial that a run of the suite planned."""
+    """The seeds of each recorded trial of the suite, by trial key."""
     planned = select(PLANNED.c.trial_key).join(RUNS, RUNS.c.id == PLANNED.c.run_id).where(RUNS.c.suite == suite)
     query = (
         select(TRIALS.c.key, PROBLEMS.c.corruption_seed, TRIALS.c.training_seed, TRIALS.c.unlearning_seed)
@@ -98,7 +98,7 @@ def _seeds(connection: Connection, suite: str, keep: AbstractSet[str] | None) ->
 def _recorded(
     connection: Connection, trials: Sequence[str], held: dict[str, dict[Key, tuple[Path, Values]]]
 ) -> Iterator[tuple[str, list[tuple[str, Key, Values]]]]:
-    """Of each trial that has some, the rows that no file holds: its record, and what was recorded with it."""
+    """For each trial that is not completely in the files, its rows that are not: record and predictions."""
     for start in range(0, len(trials), CHUNK):
         chunk = trials[start : start + CHUNK]
         found: dict[str, list[tuple[str, Key, Values]]] = {key: [] for key in chunk}
@@ -114,14 +114,14 @@ def _recorded(
 
 
 def _planned(connection: Connection, suite: str, trials: AbstractSet[str]) -> list[Values]:
-    """What runs of the suite planned of these trials."""
+    """The plans of these trials by runs of the suite."""
     query = select(PLANNED).join(RUNS, RUNS.c.id == PLANNED.c.run_id).where(RUNS.c.suite == suite)
     return [row for row in _rows(connection, query) if row["trial_key"] in trials]
 
 
 def _add_parents(connection: Connection, rows: Rows, held: dict[str, dict[Key, tuple[Path, Values]]]) -> None:
-    """Add all that the rows refer to, as the store says it; what a submission says of itself, as the files do."""
-    for table in reversed(TABLES):  # a table comes before those that it refers to
+    """Add the rows that these rows refer to; descriptions of submissions stay as in the files."""
+    for table in reversed(TABLES):  # each table before those that it refers to
         for column, parent in ((key.parent.name, key.column.table) for key in table.foreign_keys):
             wanted = {(row[column],) for row in rows[table.name].values() if row[column] is not None}
             missing = sorted(wanted - rows[parent.name].keys())
@@ -131,26 +131,26 @@ def _add_parents(connection: Connection, rows: Rows, held: dict[str, dict[Key, t
                     key = key_of(parent, row)
                     if key in held[parent.name]:
                         path, said = held[parent.name][key]
-                        # A corrected title is no other result, but two files that say two titles would be a conflict.
+                        # A corrected title changes no result, but files with two titles would be in conflict.
                         row |= {name: said[name] for name in DESCRIPTIVE if name in said}
                         _compare(connection, parent, row, (path, said))
                     rows[parent.name][key] = row
 
 
 def _compare(connection: Connection, table: Table, row: Values, held: tuple[Path, Values]) -> None:
-    """Refuse a row that says something else than a file does, in more than circumstances."""
+    """Refuse a row that differs from the one in a file in more than `CIRCUMSTANCES`."""
     path, said = held
     for item in differing(connection, table, row, said):
         kept, other = item.kept, item.other
-        if isinstance(kept, bytes) or isinstance(other, bytes):  # equal classes may be packed in two ways
+        if isinstance(kept, bytes) or isinstance(other, bytes):  # equal predictions may be compressed differently
             unlike = unequal(kept, other)
             if unlike is None:
                 continue
             kept, other = unlike
         of = f" ({item.method or item.problem})" if item.method or item.problem else ""
         raise UsageError(
-            f"{path} says otherwise than the store of row {item.key[:12]} of '{item.table}'{of}: {item.field} is"
-            f" {other} there, {kept} here; a file that was written stays as it is, so give another folder"
+            f"{path} and the store differ in row {item.key[:12]} of '{item.table}'{of}: {item.field} is {other} in the"
+            f" file, {kept} in the store; files never change, so choose another folder"
         )
 
 
@@ -159,7 +159,7 @@ def _rows(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
 
 
 def _column(table: Table, parent: Table) -> str:
-    """The column of a table that refers to the other one."""
+    """The column of a table that refers to its parent."""
     return next(key.parent.name for key in table.foreign_keys if key.column.table is parent)
 
 
@@ -169,7 +169,7 @@ def _stem(seed: Seeds) -> str:
 
 
 def _next_name(seed: Seeds, parts: Iterable[BoardFile]) -> str:
-    """The name after the last one of this seed."""
+    """The name of this seed's next file."""
     stem = _stem(seed)
     pattern = re.compile(re.escape(stem) + r"(?:\.part(\d+))?\.jsonl")
     taken = [int(match[1] or 1) for part in parts if (match := pattern.fullmatch(part.path.name))]
@@ -177,7 +177,7 @@ def _next_name(seed: Seeds, parts: Iterable[BoardFile]) -> str:
 
 
 def _write(texts: dict[Path, str]) -> list[Path]:
-    """Write new files: all of them under temporary names before the first gets its own."""
+    """Write all files under temporary names, then rename them."""
     temporary = {path: path.with_name(f".{path.name}.part-{os.getpid()}") for path in texts}
     try:
         for path, text in texts.items():
@@ -185,7 +185,7 @@ def _write(texts: dict[Path, str]) -> list[Path]:
             temporary[path].write_text(text, encoding="ascii", newline="\n")
         for path in texts:
             if path.exists():
-                raise UsageError(f"{path} was written meanwhile: dump again")
+                raise UsageError(f"{path} was written by another process: dump again")
             temporary[path].rename(path)
     finally:
         for path in temporary.values():

@@ -1,4 +1,4 @@
-"""What a store holds, in numbers."""
+"""A summary of what a store holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unlearnbench.store.schema import SCHEMA_VERSION, TABLES, PlannedTrialRow, R
 
 @dataclass(frozen=True)
 class SuiteInfo:
-    """Trials that any run of the suite planned, each counted once."""
+    """Counts of one suite. Trials are those that any of its runs planned, each counted once."""
 
     name: str
     runs: int
@@ -37,7 +37,7 @@ class Info:
     suites: tuple[SuiteInfo, ...]
     methods: tuple[str, ...]
     versions: tuple[str, ...]
-    """Each combination of versions that runs were made with, and how many runs; so for hardware."""
+    """Each combination of versions with its number of runs; `hardware` likewise."""
     hardware: tuple[str, ...]
 
 

@@ -1,4 +1,4 @@
-"""What people call a method, a seed, a problem. Labels are made last, for people: no code takes them apart."""
+"""Labels of methods, seeds and problems. They are for people: no code parses them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Method(NamedTuple):
-    """A row of every table and figure: a variant of a submission on one kind of original model."""
+    """A variant of a submission on one kind of original model: a row of tables, a map of figures."""
 
     submission: str
     variant: str
@@ -27,16 +27,15 @@ class Method(NamedTuple):
 
 
 METHOD = list(Method._fields)
-"""The columns of a frame that say which method a row is of."""
+"""The columns of a frame that identify a method."""
 
 
 def method_label(
     submission: str, variant: str, original: OriginalSpec | None = None, base: OriginalSpec | None = None
 ) -> str:
-    """`npo`, `npo/digits`, `npo on 25%, tied dropout`: the original is named where it differs from `base`.
+    """Label like `npo`, `npo/digits` or `npo on 25%, tied dropout`.
 
-    Args:
-        base: the first kind of original of the suite; without it, no original is named.
+    The original is named only where it differs from `base`, the suite's first kind; without `base`, never.
     """
     name = submission if variant == "default" else f"{submission}/{variant}"
     if original is None or base is None:
@@ -48,17 +47,17 @@ def method_label(
 
 
 def variant_names(frame: pd.DataFrame) -> list[str]:
-    """The labels of the rows of a frame without what they start from."""
+    """The label of each row of a frame without its original."""
     return [method_label(*pair) for pair in zip(frame["submission"], frame["variant"], strict=True)]
 
 
 def original_names(frame: pd.DataFrame) -> list[str]:
-    """What the rows of a frame start from, in words: `50% capacity, tied dropout`."""
+    """The kind of original of each row of a frame, like `50% capacity, tied dropout`."""
     return [OriginalSpec(*pair).label for pair in zip(frame["capacity"], frame["training"], strict=True)]
 
 
 def seed_label(seed: Seeds) -> str:
-    """A seed is called by its number, or by its three numbers where they differ."""
+    """One number where the three seeds are equal, else all three, like `1/2/3`."""
     numbers = (seed.corruption, seed.training, seed.unlearning)
     return str(seed.corruption) if len(set(numbers)) == 1 else "/".join(map(str, numbers))
 

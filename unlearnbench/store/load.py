@@ -1,4 +1,4 @@
-"""From the files of a board to a store: each is checked wholly before the first is added."""
+"""Load board files into a store. All files are read and checked before the first is added."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from unlearnbench.store.store import Store, insert_new
 
 
 def read_files(files: Sequence[Path]) -> list[BoardFile]:
-    """What these files hold.
+    """Read and check files.
 
     Raises:
-        UsageError: one cannot be read, or is damaged.
+        UsageError: a file cannot be read or is damaged.
     """
     return [read(file) for file in files]
 
 
 def load(read_parts: Sequence[BoardFile], target: Store) -> Iterator[tuple[Path, Merged]]:
-    """Add the rows of files to a store, as those of other stores are: file by file, each in one transaction.
+    """Merge files into a store, each in one transaction; yields each file with what became of its rows.
 
     Raises:
-        UsageError: the target cannot be written to, or cannot hold a row.
+        UsageError: the target cannot be written, or cannot hold a row.
     """
     for part in read_parts:
         with tempfile.TemporaryDirectory() as folder, Store(str(Path(folder) / "part.db")) as source:

@@ -1,4 +1,4 @@
-"""Several stores become one: rows are added under their keys, and what disagrees is reported, never overwritten."""
+"""Merge stores: rows are added by key; conflicts are reported, nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CIRCUMSTANCES = {
         "total_seconds",
     },
 }
-"""What may differ between two records of the same thing: when, in which run, how fast, how an error was worded."""
+"""Columns that may differ between two rows with the same key: when, in which run, how fast, how an error reads."""
 
 RUNS, PROBLEMS, SUBMISSIONS, TRIALS, PREDICTIONS = (
     Base.metadata.tables[name] for name in ("runs", "problems", "submissions", "trials", "predictions")
@@ -43,12 +43,12 @@ RUNS, PROBLEMS, SUBMISSIONS, TRIALS, PREDICTIONS = (
 
 @dataclass(frozen=True)
 class Conflict:
-    """Two stores say different things under the same key; the target keeps what it says."""
+    """A field that differs between two rows with the same key; the target keeps its value."""
 
     table: str
     key: str
     method: str
-    """Empty where it concerns no single one."""
+    """Empty if the row belongs to no single method; `problem` likewise."""
     problem: str
     field: str
     kept: Any
@@ -57,7 +57,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Merged:
-    """What became of a source's rows, by table; under the key of a known one the target had a row already."""
+    """The source's rows by table: `added` to the target, or `known` there already by key."""
 
     added: Counter[str]
     known: Counter[str]
@@ -65,13 +65,13 @@ class Merged:
 
 
 def merge(source: Store, target: Store) -> Merged:
-    """Add the rows of one store to another, in one transaction; the source is read as it is at one moment.
+    """Add the rows of a snapshot of one store to another, in one transaction.
 
-    A row whose key is known stays as it is in the target; if its content differs in more than `CIRCUMSTANCES`, every
-    such field is a conflict. The end of a run is taken over where the target does not know it.
+    The target keeps its row where a key is known; every differing field outside `CIRCUMSTANCES` is a conflict. A run's
+    end is copied if the target lacks it.
 
     Raises:
-        UsageError: the target cannot be written to, or cannot hold a row; nothing was added then.
+        UsageError: the target cannot be written, or cannot hold a row; nothing is added then.
     """
     with source.engine.connect() as reading, target.engine.connect() as writing:
         try:
@@ -81,7 +81,9 @@ def merge(source: Store, target: Store) -> Merged:
             writing.commit()
         except OperationalError as error:
             first = str(error.orig).splitlines()[0]
-            raise UsageError(f"nothing of {source.engine.url} was added to {target.engine.url}: {first}") from error
+            raise UsageError(
+                f"cannot merge {source.engine.url} into {target.engine.url}, nothing was added: {first}"
+            ) from error
     return merged
 
 
@@ -91,7 +93,7 @@ def _merge(reading: Connection, writing: Connection) -> Merged:
     conflicts: list[Conflict] = []
     for table in TABLES:
         if table is PREDICTIONS:
-            continue  # they go with their trials
+            continue  # merged with their trials
         for rows in _chunks(reading, table):
             stored = _stored(writing, table, [key_of(table, row) for row in rows])
             new = [row for row in rows if key_of(table, row) not in stored]
@@ -111,7 +113,7 @@ def _merge(reading: Connection, writing: Connection) -> Merged:
 
 
 def _chunks(connection: Connection, table: Table) -> Iterator[list[Values]]:
-    """All rows in the order of their keys."""
+    """All rows in the order of their keys, `CHUNK` at a time."""
     columns = list(table.primary_key)
     query = select(table).order_by(*columns).limit(CHUNK)
     rows = _rows(connection, query)
@@ -130,7 +132,7 @@ def _rows(connection: Connection, query: Select[Any]) -> list[Values]:
 
 
 def differing(connection: Connection, table: Table, kept: Values, other: Values) -> list[Conflict]:
-    """Each field in which two rows under one key differ, other than in circumstances; the connection names what is."""
+    """The fields outside `CIRCUMSTANCES` in which two rows with one key differ; the connection is read for labels."""
     circumstances = CIRCUMSTANCES.get(table.name, set())
     return [
         _conflict(connection, table, kept, name, kept[name], other[name])
@@ -149,7 +151,7 @@ def _finish(connection: Connection, pairs: Sequence[tuple[Values, Values]]) -> N
 def _predictions(
     reading: Connection, writing: Connection, wanted: Sequence[Values], known: Sequence[Values]
 ) -> list[Conflict]:
-    """Add the predictions of the wanted trials, and compare those that both stores have of a known trial."""
+    """Add the predictions of the wanted trials, and compare the known trials' predictions that both stores have."""
     known_keys: dict[Key, Values] = {(row["key"],): row for row in known}
     others = _stored(reading, PREDICTIONS, [*known_keys, *((row["key"],) for row in wanted)])
     stored = _stored(writing, PREDICTIONS, list(known_keys))
@@ -165,7 +167,7 @@ def _predictions(
 
 
 def unequal(kept: bytes | None, other: bytes | None) -> tuple[str, str] | None:
-    """How two packed predictions differ, if their classes do: another zlib gives other bytes."""
+    """Describe how two packed predictions differ; None if the classes are equal. Bytes depend on the zlib version."""
     if kept is None or other is None:
         return ("none" if kept is None else "some", "none" if other is None else "some")
     mine, theirs = unpack(kept), unpack(other)

@@ -1,7 +1,4 @@
-"""Rows of an older schema version: its tables, and what the rows become in those of this version.
-
-A temporary store is made by the revisions up to that version, filled, and upgraded.
-"""
+"""Upgrade rows of an older schema version: fill a temporary store of that version and upgrade it."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from unlearnbench.store.store import Rows, insert_new, key_of
 
 @cache
 def tables_of(version: int) -> list[Table]:
-    """The tables of results as they were in a version, in an order in which rows can be added."""
+    """The tables of results in a schema version, in insertion order."""
     engine, tables = create_engine("sqlite://"), MetaData()
     with engine.begin() as connection:
         migrate(connection, version)
@@ -29,7 +26,7 @@ def tables_of(version: int) -> list[Table]:
 
 
 def upgraded(rows: Rows, version: int) -> Rows:
-    """The rows of an older version, with all that they refer to, as the tables of this version hold them."""
+    """Rows of an older version in the current version. The rows that they refer to must be among them."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "rows.db")
         engine = connect(path, create=True)

@@ -1,6 +1,6 @@
-"""What other rooms ask a store: the read queries about runs, methods and single records. `store.trials` has the boards.
+"""Read queries about runs, methods and single records; those about boards are in `store.trials`.
 
-Rows that are returned are detached: they can be read after the call, and nothing writes them back.
+Returned rows are detached from the session: changes to them are not stored.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from unlearnbench.store.schema import (
 
 
 def suites(engine: Engine) -> list[str]:
-    """The names of all suites that were run."""
+    """The names of all suites with runs."""
     with Session(engine) as session:
         return list(session.scalars(select(RunRow.suite).distinct().order_by(RunRow.suite)))
 
 
 def runs_of_suite(engine: Engine, suite: str) -> list[RunRow]:
-    """The runs of a suite, the newest first.
+    """The runs of a suite, newest first.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there are none.
     """
     query = select(RunRow).where(RunRow.suite == suite).order_by(RunRow.started_at.desc(), RunRow.id.desc())
     with Session(engine) as session:
@@ -46,7 +46,7 @@ def runs_of_suite(engine: Engine, suite: str) -> list[RunRow]:
 
 
 def runs_by_key(engine: Engine, keys: Collection[str]) -> list[RunRow]:
-    """These runs, the oldest first."""
+    """These runs, oldest first."""
     with Session(engine) as session:
         query = select(RunRow).where(RunRow.id.in_(keys)).order_by(RunRow.started_at, RunRow.id)
         return list(session.scalars(query))
@@ -58,21 +58,21 @@ def submissions_by_key(engine: Engine, keys: Collection[str]) -> list[Submission
 
 
 def originals(engine: Engine, keys: Collection[str] | None = None) -> list[OriginalRow]:
-    """The originals with these keys, of all by default, by key."""
+    """The originals with these keys, by default all, sorted by key."""
     query = select(OriginalRow).order_by(OriginalRow.key)
     with Session(engine) as session:
         return list(session.scalars(query if keys is None else query.where(OriginalRow.key.in_(keys))))
 
 
 def original_kinds(engine: Engine) -> list[OriginalSpec]:
-    """The kinds of the originals in a store."""
+    """The kinds of original in a store."""
     query = select(OriginalRow.capacity, OriginalRow.training).distinct()
     with engine.connect() as connection:
         return [OriginalSpec(capacity, cast(Training, training)) for capacity, training in connection.execute(query)]
 
 
 class PlannedSubmission(NamedTuple):
-    """A run planned trials of this state of a variant of a submission."""
+    """A run and a submission (one state of a variant) of which it planned trials."""
 
     run: str
     key: str
@@ -81,7 +81,7 @@ class PlannedSubmission(NamedTuple):
 
 
 def planned_submissions(engine: Engine, runs: Sequence[RunRow]) -> list[PlannedSubmission]:
-    # Asked pair by pair: there are few, and each takes one look into an index, whatever the number of trials.
+    # One index look-up per pair, however many trials there are.
     planned = (
         select(PlannedTrialRow.trial_key)
         .where(PlannedTrialRow.run_id == RunRow.id, PlannedTrialRow.submission_key == SubmissionRow.key)
@@ -98,7 +98,7 @@ def planned_submissions(engine: Engine, runs: Sequence[RunRow]) -> list[PlannedS
 
 
 def count_recorded(engine: Engine, planned: Collection[PlannedSubmission], beside: Collection[str]) -> int:
-    """How many records are of trials that one of these runs planned of these submissions, and none of `beside` did."""
+    """Count the records of trials that these runs planned of these submissions, without those that `beside` planned."""
     here = aliased(PlannedTrialRow)
     other = select(here.trial_key).where(here.trial_key == PlannedTrialRow.trial_key, here.run_id.in_(beside))
     query = (
@@ -130,14 +130,14 @@ class Planned(NamedTuple):
 
     @property
     def cell(self) -> tuple[str, float, int, float, str]:
-        """Where it is on the grid: corruption, discovery rate, corruption seed, capacity, training."""
+        """Corruption, discovery rate, corruption seed, capacity and training."""
         problem, trial = self.problem, self.trial
         of_problem = (problem.corruption, problem.discovery_rate, problem.corruption_seed)
         return (*of_problem, trial.capacity, trial.training)
 
 
 def planned_trials(engine: Engine, runs: Sequence[str]) -> list[Planned]:
-    """All trials that these runs planned: run by run in this order, by variant, then by cell."""
+    """All trials that these runs planned, in this order of runs, then by variant and cell."""
     query = (
         select(PlannedTrialRow, SubmissionRow, ProblemRow, TrialRow)
         .join(SubmissionRow, SubmissionRow.key == PlannedTrialRow.submission_key)
@@ -152,7 +152,7 @@ def planned_trials(engine: Engine, runs: Sequence[str]) -> list[Planned]:
 
 
 class Recorded(NamedTuple):
-    """A record with all that it refers to."""
+    """A record with the rows that it refers to, and its predictions."""
 
     trial: TrialRow
     run: RunRow
@@ -163,19 +163,19 @@ class Recorded(NamedTuple):
 
 
 def record(engine: Engine, prefix: str) -> Recorded:
-    """The record of the trial with this key, or of the only one whose key begins so.
+    """The record of the trial whose key starts with `prefix`.
 
     Raises:
-        UsageError: there is none, or there are several.
+        UsageError: there is none, or several.
     """
     if not re.fullmatch(r"[0-9a-f]{1,64}", prefix):
-        raise UsageError(f"'{prefix}' is not a trial: give its key, or the beginning of it, from trials.csv")
+        raise UsageError(f"'{prefix}' is not a key of a trial: use one from trials.csv, or its first characters")
     with Session(engine) as session:
         trials = session.scalars(select(TrialRow).where(TrialRow.key.startswith(prefix)).limit(2)).all()
         if not trials:
-            raise UsageError(f"the store has no trial '{prefix}': trials.csv of its leaderboard lists the keys")
+            raise UsageError(f"no trial '{prefix}' in the store: see the keys in trials.csv of its leaderboard")
         if len(trials) > 1:
-            raise UsageError(f"several trials begin with '{prefix}': give more of the key")
+            raise UsageError(f"several trials start with '{prefix}': use more characters of the key")
         (trial,) = trials
         return Recorded(
             trial,
@@ -188,7 +188,7 @@ def record(engine: Engine, prefix: str) -> Recorded:
 
 
 class Finished(NamedTuple):
-    """The record of a finished trial and what it predicted."""
+    """The record of a finished trial with its predictions."""
 
     run: RunRow
     problem: ProblemRow
@@ -198,10 +198,10 @@ class Finished(NamedTuple):
 
 
 def finished(engine: Engine, suite: str | None = None) -> Iterator[Finished]:
-    """The finished trials of a suite, or of all: by recording run and problem, so that each needs to be built once.
+    """The finished trials of one suite or of all, sorted by run and problem, so that each problem is built once.
 
     Raises:
-        UsageError: no run of this suite.
+        UsageError: the suite has no runs.
     """
     query = (
         select(RunRow, ProblemRow, SubmissionRow, TrialRow)

@@ -1,11 +1,11 @@
-"""The tables. Every row but a run's has a key that is a hash of its content, so stores can be merged.
+"""The tables. Except for runs, a key is a hash of what identifies the row, so stores can be merged.
 
     runs ─< planned_trials >─ trials ─ predictions
                  │               │
              submissions     problems, originals
 
-A run plans trials; those that are already stored are not run again, so a trial belongs to every run that planned it.
-Times are UTC. Accuracies are shares in [0, 1].
+A run plans trials and runs those not stored yet, so a trial belongs to every run that planned it. Times are in UTC.
+Accuracies are shares in [0, 1].
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, LargeBinary,
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA_VERSION = 7
-"""The number of the last revision in `migrations/versions`: a change of the tables is a new one there."""
+"""The last revision in `migrations/versions`. Every change of the tables adds one."""
 
 Key = String(64)
 
@@ -27,15 +27,15 @@ class Base(DeclarativeBase):
 
 
 class RunRow(Base):
-    """One call of `run`: what was asked for, where, with what."""
+    """One call of `run`: its suite, settings, software and machine."""
 
     __tablename__ = "runs"
     id: Mapped[str] = mapped_column(Key, primary_key=True)
     suite: Mapped[str] = mapped_column(String(200), index=True)
     suite_specification: Mapped[dict[str, Any]]
-    """The whole suite, also where a part of its grid was asked for."""
+    """The whole suite, even if only part of its grid was run."""
     data_fingerprint: Mapped[str] = mapped_column(Key)
-    """Of the data set before any corruption."""
+    """Fingerprint of the clean data set."""
     protocol_version: Mapped[int]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
@@ -45,11 +45,11 @@ class RunRow(Base):
     isolation: Mapped[str] = mapped_column(String(20))
     workers: Mapped[int]
     revision: Mapped[str | None] = mapped_column(String(80))
-    """Source revision of the harness; None outside a checkout."""
+    """Revision of the harness's source; None outside a checkout."""
 
 
 class ProblemRow(Base):
-    """One problem: specification and fingerprint of D_tr (what the original was trained on)."""
+    """One problem: its specification and the fingerprint of D_tr, the corrupted training set."""
 
     __tablename__ = "problems"
     key: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -65,7 +65,7 @@ class ProblemRow(Base):
 
 
 class OriginalRow(Base):
-    """One original model: what it was trained by, and whether it absorbed the corruption."""
+    """One original model and its metrics."""
 
     __tablename__ = "originals"
     key: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -78,9 +78,9 @@ class OriginalRow(Base):
     seconds: Mapped[float]
     """Training time."""
     memorised: Mapped[float]
-    """Share of D_m that the original gives its wrong label."""
+    """Share of the corrupted samples that the original classifies as their wrong label."""
     absorbed: Mapped[bool]
-    """Whether it learnt the corruption well enough for a repair to mean anything."""
+    """Whether the original learnt the corruption; if not, repairing it measures little."""
     healed_train: Mapped[float]
     healed_test: Mapped[float]
     utility: Mapped[float]
@@ -88,7 +88,7 @@ class OriginalRow(Base):
 
 
 class SubmissionRow(Base):
-    """One variant of one submission at one state of its source."""
+    """One variant of a submission with one version of its source."""
 
     __tablename__ = "submissions"
     key: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -99,14 +99,14 @@ class SubmissionRow(Base):
     paper: Mapped[str]
     license: Mapped[str] = mapped_column(String(100))
     role: Mapped[str] = mapped_column(String(20))
-    """`ranked`, or `reference` for a row that is shown outside the ranking."""
+    """`ranked`, or `reference` if shown outside the ranking."""
     needs_corrupted_indices: Mapped[bool]
     hyperparameters: Mapped[dict[str, Any]]
     source_hash: Mapped[str] = mapped_column(Key)
 
 
 class TrialRow(Base):
-    """One method on one problem from one original. Metrics are None in a failed trial."""
+    """One record: a method on a problem and an original. Metrics of a failed trial are None."""
 
     __tablename__ = "trials"
     key: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -114,7 +114,7 @@ class TrialRow(Base):
     problem_key: Mapped[str] = mapped_column(ForeignKey("problems.key"), index=True)
     original_key: Mapped[str] = mapped_column(ForeignKey("originals.key"))
     original_weights_hash: Mapped[str] = mapped_column(Key)
-    """Of the weights that it started from: two records are a pair only if these are equal."""
+    """Hash of the weights that it started from. Two records are a pair only if these are equal."""
     submission_key: Mapped[str] = mapped_column(ForeignKey("submissions.key"))
     training_seed: Mapped[int] = mapped_column(BigInteger)
     unlearning_seed: Mapped[int] = mapped_column(BigInteger)
@@ -122,31 +122,31 @@ class TrialRow(Base):
     """`finished` or `failed`."""
     reason: Mapped[str | None]
     detail: Mapped[str | None] = mapped_column(Text)
-    """End of the traceback or of what the submission printed, for a failed trial."""
+    """End of the traceback or of the output of a failed trial."""
     healed_train: Mapped[float | None]
     healed_discovered: Mapped[float | None]
     healed_undiscovered: Mapped[float | None]
-    """None also where everything was discovered."""
+    """None also if everything was discovered."""
     misled_discovered: Mapped[float | None]
     misled_undiscovered: Mapped[float | None]
     attack_success: Mapped[float | None]
-    """These three are None also where there is nothing to measure them on: see `evaluation.metrics`."""
+    """These three are None also if there is nothing to measure them on: see `evaluation.metrics`."""
     healed_test: Mapped[float | None]
     utility: Mapped[float | None]
     utility_train: Mapped[float | None]
     aggregate: Mapped[float | None]
     """healed_train x utility."""
     selection_score: Mapped[float | None]
-    """Acc(D_r) (1 - max(Acc(D_f), gamma)), against the labels of D_tr: what a choice without clean data may use."""
+    """Acc(D_r) (1 - max(Acc(D_f), gamma)) against the labels of D_tr; needs no clean data."""
     seconds: Mapped[float | None]
-    """Time in `unlearn`; None if it never began."""
+    """Wall-clock time in `unlearn`; None if it never began."""
     processor_seconds: Mapped[float | None]
-    """Processor time of all its processes, the import of the submission included."""
+    """Processor time of all processes of the trial, including the import of the submission."""
     forward_samples: Mapped[int | None] = mapped_column(BigInteger)
     backward_samples: Mapped[int | None] = mapped_column(BigInteger)
     evaluation_seconds: Mapped[float | None]
     total_seconds: Mapped[float]
-    """From the request for a process to the record: all that the trial cost."""
+    """Wall-clock time from the request for a process to the record."""
     weights_hash: Mapped[str | None] = mapped_column(Key)
     device: Mapped[str] = mapped_column(String(100))
     precision: Mapped[str] = mapped_column(String(20))
@@ -155,7 +155,7 @@ class TrialRow(Base):
     protocol_version: Mapped[int]
     created_at: Mapped[datetime]
 
-    # All that a ranking reads, in the order in which it is summed: see `store.trials.read_sums`.
+    # A covering index for `store.trials.read_sums`: all that a ranking reads, in the order of its groups.
     __table_args__ = (
         Index(
             "ix_trials_sums",
@@ -167,7 +167,7 @@ class TrialRow(Base):
 
 
 class PlannedTrialRow(Base):
-    """A run asked for this trial, whether it was run then or had been before."""
+    """A trial that a run planned, whether the run ran it or found it stored."""
 
     __tablename__ = "planned_trials"
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
@@ -186,19 +186,19 @@ class PlannedTrialRow(Base):
 
 
 class ClaimRow(Base):
-    """A harness is at this trial: see `store.claims`. The only rows that go away again."""
+    """A claim on a trial: see `store.claims`. The only rows that are ever deleted."""
 
     __tablename__ = "claims"
     trial_key: Mapped[str] = mapped_column(Key, primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
     process: Mapped[str] = mapped_column(String(200))
-    """Which process of which machine, as `processes.identity` says it."""
+    """Process and machine of the harness: see `processes.identity`."""
     beat: Mapped[int]
-    """Counts up while the harness lives."""
+    """Heartbeat: counts up while the harness lives."""
 
 
 class PredictionRow(Base):
-    """Predicted class of every sample, so that any metric can be computed again: see `evaluation.predictions`."""
+    """Predicted classes of all samples, packed as in `evaluation.predictions`, for recomputing metrics."""
 
     __tablename__ = "predictions"
     trial_key: Mapped[str] = mapped_column(ForeignKey("trials.key"), primary_key=True)
@@ -208,4 +208,4 @@ class PredictionRow(Base):
 
 
 TABLES = [table for table in Base.metadata.sorted_tables if table.name != ClaimRow.__tablename__]
-"""In an order in which rows can be added: a table comes after those that it refers to. Claims are no results."""
+"""The tables of results, without claims, in insertion order: each after those that it refers to."""

@@ -1,4 +1,4 @@
-"""The results database behind a small interface: SQLite by default, or PostgreSQL."""
+"""The store: writes and key look-ups on the results database."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from unlearnbench.store.migrations import check, create, stored_version
 from unlearnbench.store.schema import TABLES, Base, OriginalRow, RunRow, SubmissionRow, TrialRow
 
 Values = Mapping[str, Any]
-"""A row: the value of each column."""
+"""A row: its values by column name."""
 
 Key = tuple[str, ...]
 Rows = dict[str, dict[Key, Values]]
-"""Rows by table and primary key."""
+"""Rows by table name and primary key."""
 
 DESCRIPTIVE = ("title", "authors", "paper", "license", "role")
-"""What a submission says of itself: it decides no result and is in no key."""
+"""Columns that describe a submission. They affect no result and are part of no key."""
 
 
 def key_of(table: Table, row: Values) -> Key:
@@ -34,15 +34,15 @@ def key_of(table: Table, row: Values) -> Key:
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert those of the rows whose key is not stored, whoever else may be inserting them.
+    """Insert the rows whose key is not stored yet; safe with concurrent writers.
 
     Raises:
-        UsageError: a value that the database cannot hold, such as a title that is too long for it.
+        UsageError: the database cannot hold a value, e.g. a title that is too long.
     """
     if not rows:
         return
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    # Always in the same order: of two harnesses with the same rows one waits, and neither for ever.
+    # Always in the same order, so that two harnesses with the same rows cannot deadlock.
     ordered = sorted(rows, key=lambda row: key_of(table, row))
     storable = [{name: _storable(value) for name, value in row.items()} for row in ordered]
     try:
@@ -53,18 +53,18 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Values]) -> 
 
 
 def _storable(value: Any) -> Any:
-    """Text as any database holds it: a submission may print what is none, such as a NUL or half of a surrogate pair."""
+    """Replace NULs and lone surrogates, which a submission may print and databases refuse."""
     if isinstance(value, str):
         return value.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
     return value
 
 
 class Store:
-    """The only way in: rows are added in one transaction each, and what is measured never changes.
+    """A results database. Stored measurements never change.
 
     Raises:
-        NoStoreError: there is none yet, and none is to be created.
-        UsageError: a URL that cannot be opened, something that is not a store, or a store of another schema version.
+        NoStoreError: there is no store and `create` is False.
+        UsageError: the URL cannot be opened, is not a store, or has another schema version.
     """
 
     def __init__(self, path_or_url: str, *, create: bool = True):
@@ -76,9 +76,9 @@ class Store:
         with self.engine.connect() as connection:
             version = stored_version(connection)
             if version == 0 and not may_create:
-                raise NoStoreError(f"no results database at {self.engine.url}: it is empty")
+                raise NoStoreError(f"no results database at {self.engine.url}: the database is empty")
             if version == 0:
-                begin_alone(connection)  # two harnesses that start at once must not both create
+                begin_alone(connection)  # two harnesses that start at once must not both create the tables
                 version = stored_version(connection)
                 if version == 0:
                     create(connection)
@@ -95,7 +95,7 @@ class Store:
         self.engine.dispose()
 
     def add(self, rows: Iterable[Base]) -> None:
-        """Add rows in one transaction; a row whose key is already stored stays as it is."""
+        """Add rows in one transaction; rows whose key is stored already are skipped."""
         values: dict[Table, list[Values]] = {}
         for row in rows:
             table = inspect(type(row)).local_table
@@ -106,25 +106,25 @@ class Store:
                 insert_new(connection, table, values.get(table, []))
 
     def describe(self, submissions: Iterable[SubmissionRow]) -> None:
-        """Let stored submissions say of themselves what these rows say; a corrected title runs nothing again."""
+        """Update the `DESCRIPTIVE` columns of stored submissions; no trial is run again for that."""
         with writing(self.engine) as connection:
             for row in sorted(submissions, key=lambda row: row.key):
                 values = {name: _storable(getattr(row, name)) for name in DESCRIPTIVE}
                 connection.execute(update(SubmissionRow).where(SubmissionRow.key == row.key).values(values))
 
     def finish_run(self, run_id: str, at: datetime) -> None:
-        """Note the end of a run."""
+        """Store the end of a run."""
         with writing(self.engine) as connection:
             connection.execute(update(RunRow).where(RunRow.id == run_id).values(finished_at=at))
 
     def after_all_runs(self, at: datetime) -> datetime:
-        """This time, or the first one after the start of every stored run, if the clock has been set back."""
+        """This time, or just after the latest start of a stored run if the clock has been set back."""
         with Session(self.engine) as session:
             last = session.scalar(select(func.max(RunRow.started_at)))
         return at if last is None else max(at, last + timedelta(microseconds=1))
 
     def stored_trials(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys that have a record."""
+        """The keys that have a record."""
         with Session(self.engine) as session:
             return {
                 key

@@ -1,8 +1,7 @@
-"""The trials that some runs planned, read for a board: one row each, or summed by method, seed and corruption.
+"""Read the planned trials of runs for a board: one row each, or summed by method, seed and corruption.
 
-Sums are made by the database, from indexes alone: a million trials become a row for each seed and corruption of a
-method, and never a frame. What many trials share (a submission, a problem, an original) is read once and put in beside
-them.
+The database sums from its indexes, so that a million trials never become a frame. What many trials share (submission,
+problem, original) is read once and joined afterwards.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ SCORES = (
     *("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility"),
     *("seconds", "processor_seconds"),
 )
-"""What rankings and comparisons are made of."""
+"""The metrics that rankings and comparisons need."""
 
 _OF_SUBMISSION = {"submission": "name"} | {
     name: name for name in ("variant", "title", "role", "source_hash", "hyperparameters")
@@ -35,14 +34,14 @@ _OF_ORIGINAL = {f"original_{name}": name for name in ("healed_train", "healed_te
     "absorbed": "absorbed",
     "original_now": "weights_hash",
 }
-"""What is put in beside a trial: column of the frame -> column of the table."""
+"""Columns joined to trials: column of the frame -> column of the table."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which trials are read: those that these runs planned, the newest run first, of these submissions.
+    """Which trials to read: those of these submissions that these runs planned, newest run first.
 
-    levels: of isolation; a record of another one is not seen.
+    levels: levels of isolation; records of others are ignored.
     """
 
     runs: tuple[str, ...]
@@ -51,10 +50,9 @@ class Wanted:
 
 
 def read_trials(engine: Engine, wanted: Wanted) -> pd.DataFrame:
-    """One row for each of the runs and each trial that it planned, the first run's first; columns of `COLUMNS`.
+    """One row per run and trial that it planned, in the order of the runs, with columns of `COLUMNS`.
 
-    `state` is `missing` where there is no record; `run` is the one that recorded the trial, else the one that planned
-    it.
+    `state` is `missing` if there is no record; `run` is the run that recorded the trial, else the one that planned it.
     """
     of_record = [
         column
@@ -85,8 +83,8 @@ def read_trials(engine: Engine, wanted: Wanted) -> pd.DataFrame:
     age = frame.pop("planned_by").map({run: index for index, run in enumerate(wanted.runs)})
     frame = frame.iloc[age.argsort(kind="stable")].reset_index(drop=True)
     frame = frame.join(submissions, on="submission_key").join(problems, on="problem_key")
-    frame = frame.join(originals, on="original_key")  # nothing, where the original has not been trained
-    # The weights are those of the record: a store that was merged may hold another original under the same key.
+    frame = frame.join(originals, on="original_key")  # nan if the original is not stored
+    # The record's hash comes first: a merged store may hold other weights under the original's key.
     frame["original_weights_hash"] = frame["original_weights_hash"].fillna(frame.pop("original_now"))
     frame["original_aggregate"] = frame["original_healed_train"] * frame["original_utility"]
     frame = frame.rename(columns={"problem_key": "problem", "original_key": "original"}).drop(columns="submission_key")
@@ -101,21 +99,21 @@ def read_trials(engine: Engine, wanted: Wanted) -> pd.DataFrame:
 
 
 def _table(connection: Connection, source: Any, columns: dict[str, str]) -> pd.DataFrame:
-    """These columns of a table, by key."""
+    """Columns of a table (label -> name), indexed by key."""
     query = select(source.key, *(getattr(source, column).label(name) for name, column in columns.items()))
     return pd.read_sql(query, connection, index_col="key")
 
 
 @dataclass(frozen=True)
 class Context:
-    """What many trials share: all submissions, problems and originals of a store, by key."""
+    """What trials share: all submissions, problems and originals of a store, indexed by key."""
 
     submissions: pd.DataFrame
     problems: pd.DataFrame
     originals: pd.DataFrame
 
     def beside(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with what its problems and originals are, instead of their keys."""
+        """Replace the keys of problems and originals in a frame by their columns."""
         for name, table in (("problem_key", self.problems), ("original_key", self.originals)):
             keys = pd.Categorical(frame[name])
             frame = frame.drop(columns=name).join(table.reindex(keys.categories).take(keys.codes).set_axis(frame.index))
@@ -133,12 +131,11 @@ def read_context(engine: Engine) -> Context:
 
 
 def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> pd.DataFrame:
-    """The recorded trials on a grid, of each submission on each original by each unlearning seed, as one row.
+    """The recorded trials on a grid, summed to one row per submission, original and unlearning seed.
 
-    Columns: `submission_key`, `original_key`, `started`, the checksum of its weights, `unlearning_seed`;
-    `problem_key`, of one of the problems; `recorded`, `failed`, the number of records; `best`, the largest
-    `healed_train`; `NAME` and `NAME_count` for each of `SCORES`, the sum of what was measured, and of how many trials.
-    A failed trial counts in `aggregate`.
+    Columns: `submission_key`, `original_key`, `started` (hash of its weights), `unlearning_seed`; `problem_key` of one
+    of the problems; `recorded` and `failed`, numbers of records; `best`, the largest `healed_train`; for each of
+    `SCORES`, `NAME` and `NAME_count`, the sum and number of values. A failed trial counts in `aggregate_count`.
     """
     group = [getattr(TrialRow, name) for name in _GROUP]
     query = (
@@ -161,7 +158,7 @@ def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> 
     rates, seeds = (0.0, *grid.discovery_rates), {seed_of(item).corruption for item in grid.seeds}
     problems = context.problems
     inside = problems["corruption"].isin(grid.corruptions) & problems["discovery_rate"].isin(rates)
-    if not (inside & problems["corruption_seed"].isin(seeds)).all():  # the rule, and not asked of every trial then
+    if not (inside & problems["corruption_seed"].isin(seeds)).all():  # rare; saves a filter on every trial
         on_grid = select(ProblemRow.key).where(
             ProblemRow.corruption.in_(grid.corruptions),
             ProblemRow.discovery_rate.in_(rates),
@@ -170,16 +167,16 @@ def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> 
         query = query.where(TrialRow.problem_key.in_(on_grid))
     with engine.connect() as connection:
         frame = _frame(connection.execute(query))
-    # Of each finished trial this is measured, and a failed one counts as 0 in the aggregate.
+    # Every finished trial has these metrics; a failed one counts as 0 in the aggregate.
     frame = frame.assign(aggregate_count=frame["recorded"], **{f"{name}_count": frame["finished"] for name in _ALWAYS})
     frame = frame.assign(failed=frame["recorded"] - frame["finished"])
     return frame.drop(columns="finished").rename(columns={"original_weights_hash": "started"})
 
 
 def _frame(result: CursorResult[Any]) -> pd.DataFrame:
-    """The rows of a result: keys and hashes as categories, numbers as float64 (nan where there is none).
+    """The rows of a result: keys and hashes as categories, numbers as float64 (nan if missing).
 
-    Rows are taken from the driver as they are: SQLAlchemy's take as long again as all sums.
+    Reads the driver's rows: building SQLAlchemy's takes as long as all sums.
     """
     names, known, chunks = list(result.keys()), dict[str, int](), []
     while rows := result.cursor.fetchmany(_CHUNK):
@@ -200,14 +197,14 @@ def _frame(result: CursorResult[Any]) -> pd.DataFrame:
 
 
 _ALWAYS = ("healed_train", "healed_test", "utility")
-"""What every finished trial has, beside the aggregate."""
+"""The metrics that every finished trial has, besides the aggregate."""
 _GROUP = ("submission_key", "original_key", "original_weights_hash", "unlearning_seed")
 _CHUNK = 2000
-"""Rows in memory as Python objects at a time."""
+"""Number of rows in memory as Python objects at a time."""
 
 
 def _recorded(wanted: Wanted) -> ColumnElement[bool]:
-    """The records that count: of trials that one of the runs planned. A run planned all that it recorded."""
+    """The records of trials that one of the runs planned. A run planned every trial that it recorded."""
     planned = (
         select(PlannedTrialRow.trial_key)
         .where(PlannedTrialRow.trial_key == TrialRow.key, PlannedTrialRow.run_id.in_(wanted.runs))
@@ -221,7 +218,7 @@ def _recorded(wanted: Wanted) -> ColumnElement[bool]:
 
 
 def read_healed(engine: Engine, wanted: Wanted, above: float) -> Iterator[pd.DataFrame]:
-    """`healed_train` of the trials in which it is above a number, with their keys and unlearning seed, in parts."""
+    """The trials with a `healed_train` above a limit, with their keys and unlearning seed, in chunks."""
     columns = ("submission_key", "original_key", "problem_key", "unlearning_seed", "healed_train")
     query = select(*(getattr(TrialRow, name) for name in columns)).where(
         _recorded(wanted), TrialRow.healed_train > above
@@ -231,11 +228,11 @@ def read_healed(engine: Engine, wanted: Wanted, above: float) -> Iterator[pd.Dat
 
 
 def planned_kinds(engine: Engine, wanted: Wanted, kinds: Iterable[OriginalSpec]) -> list[tuple[str, OriginalSpec]]:
-    """Of which submissions the runs planned trials on which of these kinds of original."""
+    """The pairs of submission key and kind of original of which the runs planned trials."""
     found = []
     with engine.connect() as connection:
         for kind in kinds:
-            # Asked submission by submission, as in `results.planned_submissions`.
+            # One index look-up per submission, as in `results.planned_submissions`.
             planned = select(PlannedTrialRow.trial_key).where(
                 PlannedTrialRow.run_id.in_(wanted.runs),
                 PlannedTrialRow.submission_key == SubmissionRow.key,

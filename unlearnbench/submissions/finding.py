@@ -62,11 +62,11 @@ def read(folder: Path) -> list[Submission]:
     """
     file = folder / "submission.toml"
     if not file.is_file():
-        raise UsageError(f"{folder} holds no submission.toml: `unlearnbench new NAME` makes one to start from")
+        raise UsageError(f"no submission.toml in {folder}: create a submission with `unlearnbench new NAME`")
     variants = read_variants(specification.table(file), str(file))
     manifest, _ = variants["default"]
     if manifest.name != folder.resolve().name:
-        raise UsageError(f"{file}: name '{manifest.name}' differs from its folder '{folder.resolve().name}'")
+        raise UsageError(f"{file}: name '{manifest.name}' must be that of its folder, '{folder.resolve().name}'")
     code = (folder if manifest.code is None else folder.parent / manifest.code).resolve()
     for changed, _ in variants.values():
         module = code / f"{changed.entry.split(':')[0].replace('.', '/')}.py"

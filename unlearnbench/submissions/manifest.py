@@ -86,12 +86,12 @@ def read_variants(table: dict[str, Any], source: str) -> dict[str, tuple[Manifes
     for name, own in manifest.variants.items():
         if name == "default":
             raise UsageError(
-                f"{source}: variants.default has the defaults of the class: change those, and leave this table out"
+                f"{source}: variants.default must not be defined: change the defaults of the class instead"
             )
         bases = own.get("extends", [])
         if not isinstance(bases, list) or not all(isinstance(base, str) and base in tables for base in bases):
             raise UsageError(
-                f"{source}: variants.{name}.extends must be a list of variants above it: {', '.join(tables)}"
+                f"{source}: variants.{name}.extends must be a list of variants defined before it: {', '.join(tables)}"
             )
         inherited = {key: value for base in bases for key, value in tables[base].items()}
         tables[name] = inherited | {key: value for key, value in own.items() if key != "extends"}
@@ -114,11 +114,11 @@ def _check_search(search: dict[str, Range], source: str) -> None:
     for key, values in search.items():
         ends = (values.low, values.high)
         if key in RESERVED:
-            raise UsageError(f"{source}: search.{key}: no hyperparameter can be called so ({', '.join(RESERVED)})")
+            raise UsageError(f"{source}: search.{key}: this name is reserved (reserved names: {', '.join(RESERVED)})")
         if values.choices is None and None in ends:
             raise UsageError(f"{source}: search.{key} needs `choices`, or both `low` and `high`")
         if values.choices is not None and ends != (None, None):
-            raise UsageError(f"{source}: search.{key} has `choices` and an end of a range: give one or the other")
+            raise UsageError(f"{source}: search.{key}: give either `choices` or `low` and `high`, not both")
         if values.low is not None and values.high is not None and not values.low < values.high:
             raise UsageError(f"{source}: search.{key} needs low < high (got {values.low} and {values.high})")
         if values.log and not (values.low is not None and values.low > 0):

@@ -43,12 +43,12 @@ def check_sources(folder: Path) -> None:
     """
     for file in folder.rglob("*"):
         if file.is_symlink():
-            raise UsageError(f"{file} is a symbolic link: a submission holds its own files, so copy what it points to")
+            raise UsageError(f"{file} is a symbolic link: replace it by a copy of the file")
     size = sum(file.stat().st_size for file in find_sources(folder))
     if size > LARGEST:
         raise UsageError(
-            f"{folder} holds {-(-size // 2**10)} KiB, more than the {LARGEST // 2**10} KiB that a submission may have:"
-            " remove what is not code"
+            f"{folder} has {-(-size // 2**10)} KiB, more than the allowed {LARGEST // 2**10} KiB: remove what is not"
+            " code"
         )
 
 

@@ -76,7 +76,7 @@ def tune(
         UsageError: the submission has no search space, or no try is eligible.
     """
     if not submission.search:
-        raise UsageError(f"'{submission.label}' has nothing to tune: its submission.toml has no [search]")
+        raise UsageError(f"'{submission.label}' cannot be tuned: its submission.toml has no [search] table")
     problems, budget = whole_grid(suite, rule), suite.tuning.tries
 
     default = submission.hyperparameters
@@ -110,8 +110,8 @@ def tune(
     if not ranked[0].eligible:
         failure = next(iter(records.values())).reason
         raise UsageError(
-            f"'{submission.label}' has no winner: all trials of all {len(ranked)} tries failed,"
-            f" the first one: {failure}"
+            f"tuning '{submission.label}' found nothing: all trials of all {len(ranked)} tries failed, the first with:"
+            f" {failure}"
         )
     return ranked
 

@@ -1,1 +1,1 @@
-"""Whether stored numbers hold: check them against a baseline, run or compute them again."""
+"""Verify stored numbers: check them against a baseline, rerun trials, recompute metrics."""

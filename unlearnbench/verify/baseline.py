@@ -1,4 +1,4 @@
-"""What a check compares: the recorded trials of a suite, from a file of the table of trials or from a store."""
+"""The two sides of a check: the recorded trials of a suite, from a CSV file or from a store."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from unlearnbench.store.results import planned_keys
 
 METRICS = ("healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility", "aggregate")
 PROBLEM = ("corruption", "discovery_rate", *SEEDS, "capacity", "training")
-"""What two trials of a method share when they are compared."""
+"""The columns that pair two trials of a method."""
 CODE = ("source_hash", "hyperparameters")
 MACHINE = ("processor", "device", "precision", "threads", "torch", "numpy", "protocol")
-"""Where any of these differs, the same seed need not give the same numbers."""
+"""If any of these differs, the same seed need not give the same numbers."""
 OF_RUN = {"processor": "hardware", "torch": "versions", "numpy": "versions"}
-"""What of `MACHINE` is taken from which column of the table."""
+"""The columns of `MACHINE` that are read from a JSON column of the table."""
 COMPARED = (
     *("suite", "method", "submission", "variant", *CODE, *PROBLEM, "state", "reason", *METRICS, "processor_seconds"),
     *("cost", "weights_hash", "original_weights_hash", *MACHINE, "revision", "trial"),
@@ -31,10 +31,10 @@ COMPARED = (
 
 
 def compared(rows: pd.DataFrame) -> pd.DataFrame:
-    """The recorded trials of a table, each once, in an order that does not depend on the store; `COMPARED` columns.
+    """The recorded trials of a table, each once, sorted by method and problem, with the columns `COMPARED`.
 
-    `cost` is the processor time of a trial as a share of retraining's on the same problem and original. A text that is
-    unknown is empty.
+    `cost` is the processor time of a trial as a share of retraining's on the same problem and original. Unknown text
+    is empty.
     """
     frame = table.recorded(rows).sort_values(["method", *PROBLEM], kind="stable", ignore_index=True)
     texts = [name for name, column in COLUMNS.items() if column.kind in ("text", "json")]
@@ -47,10 +47,10 @@ def compared(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def records(engine: Engine, suite: str, run: str | None = None) -> pd.DataFrame:
-    """What is recorded on the board of a suite, as `compared`.
+    """The recorded trials on the board of a suite, as `compared`.
 
     Args:
-        run: only what this run planned; by default all of the board.
+        run: key of a run; only trials that it planned. Default: the whole board.
 
     Raises:
         UsageError: the store has no run of this suite.
@@ -60,10 +60,10 @@ def records(engine: Engine, suite: str, run: str | None = None) -> pd.DataFrame:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """What a file of the table of one suite holds, as `compared`.
+    """The recorded trials in a CSV file of one suite, as `compared`.
 
     Raises:
-        UsageError: naming the file, the line and the column of the first thing that is wrong.
+        UsageError: the first thing wrong in the file, with its line and column.
     """
     frame = compared(table.read(path))
     if frame.empty:
@@ -72,14 +72,14 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def not_recorded(board: Board) -> dict[str, int]:
-    """How many trials of each method lack a record in a seed of which something was planned."""
+    """Number of missing trials by method, in seeds of which at least one trial was planned."""
     frame = board.frame
     counts = frame.loc[(frame["state"] == "missing") & ~frame["again"], "method"].value_counts().sort_index()
     return {str(method): int(count) for method, count in counts.items()}
 
 
 def _costs(frame: pd.DataFrame) -> pd.Series[float]:
-    """Each finished trial's processor time as a share of retraining's on its problem and original; nan without one."""
+    """Processor time of each finished trial as a share of retraining's on its problem and original; nan if unknown."""
     finished = frame[frame["state"] == "finished"]
     cell = [column for column in PROBLEM if column != "unlearning_seed"]
     retrained = finished[finished["submission"] == RETRAIN].groupby(cell)["processor_seconds"].mean()
@@ -89,7 +89,7 @@ def _costs(frame: pd.DataFrame) -> pd.Series[float]:
 
 
 def select_methods(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The rows of these methods: names of submissions, NAME/VARIANT, or as in the ranking; all rows without names."""
+    """The rows of these methods, given as NAME, NAME/VARIANT or label in the ranking; without names, all rows."""
     if not names:
         return frame
     exact = frame["submission"] + "/" + frame["variant"]

@@ -1,6 +1,6 @@
-"""What got worse against a baseline: pure functions of two frames of `report.baseline`, the baseline's and today's.
+"""Find regressions against a baseline: pure functions of two frames as `verify.baseline.compared` gives them.
 
-Five rules, each asked of every method; a rule that cannot be asked says why.
+Five rules are applied to every method; a rule that cannot be applied says why.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Rule = Literal["present", "finishes", "score", "same numbers", "cost"]
 Status = Literal["fine", "regression", "not checked", "new"]
 
 NEGLIGIBLE_COST = 0.02
-"""Shares of retraining under this are taken for it: they are milliseconds, and twice as many are nobody's loss."""
+"""Smaller shares of retraining count as this one: they are milliseconds, and doubling them does not matter."""
 
 LARGEST_DROP, LARGEST_DROP_OF_CORRUPTION = 2.0, 5.0
-"""Points that the score of a method may lose, over all cells and on a corruption, where too few seeds tell noise from
-loss: the same originals have little of it."""
+"""Points that a method's score may lose, overall and on one corruption, where there is no interval. Applied only if
+both sides start from the same originals, so noise is small."""
 
 ALL = "all"
 NOT_COMPARABLE = "not comparable here"
@@ -34,7 +34,7 @@ NOT_COMPARABLE = "not comparable here"
 
 @dataclass(frozen=True)
 class Finding:
-    """What one rule says of one method."""
+    """The result of one rule for one method."""
 
     method: str
     rule: Rule
@@ -44,9 +44,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Change:
-    """A method's utility x healed in percent on the problems that both have, of one corruption or all.
+    """A method's utility x healed in percent on the problems that both sides have, for one corruption or all.
 
-    same_originals: whether every trial started from the same weights then and now.
+    same_originals: whether every trial started from the same weights on both sides.
     """
 
     method: str
@@ -60,7 +60,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Check:
-    """Findings method by method, and the numbers behind them. `pairs` has one row a trial that both have."""
+    """Findings by method and the numbers behind them. `pairs` has one row per trial that both sides have."""
 
     suite: str
     findings: tuple[Finding, ...]
@@ -74,9 +74,9 @@ class Check:
 
 
 def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float) -> Check:
-    """Ask every rule of every method of the baseline; methods that only `current` has are named, not judged.
+    """Apply every rule to every method of the baseline; methods only in `current` are reported as new.
 
-    At least one of the frames has a row.
+    At least one frame must have a row.
     """
     identity = ["method", *PROBLEM]
     pairs = baseline.merge(current, on=identity, suffixes=("_before", "_after"))
@@ -92,7 +92,7 @@ def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float
             findings += [_finishes(name, both), _score(name, moved), _same_numbers(name, both)]
             findings.append(_cost(name, both, cost_factor))
     for name in sorted(set(current["method"]) - set(baseline["method"])):
-        findings.append(Finding(name, "present", "new", "not in the baseline: shown, not judged"))
+        findings.append(Finding(name, "present", "new", "not in the baseline, so shown but not checked"))
     suite = str(pd.concat([baseline["suite"], current["suite"]]).iloc[0])
     return Check(suite, tuple(findings), tuple(changes), pairs, baseline, current)
 
@@ -108,7 +108,7 @@ def _change(pairs: pd.DataFrame, method: str, corruption: str) -> Change:
 
 
 def _aggregate(pairs: pd.DataFrame, side: str) -> Any:
-    """One value a pair, a failed trial being 0 as in the ranking."""
+    """The aggregate of each pair on one side; 0 for a failed trial, as in the ranking."""
     frame = pd.DataFrame({column: pairs[f"{column}_{side}"] for column in ("state", "aggregate")})
     return scored(frame, "aggregate").to_numpy()
 
@@ -118,19 +118,19 @@ def _present(method: str, before: pd.DataFrame, pairs: pd.DataFrame) -> Finding:
     lost = lost[lost["_merge"] == "left_only"]
     if len(lost) == len(before):
         return Finding(
-            method, "present", "regression", f"the method is gone: none of its {len(before)} trials is there"
+            method, "present", "regression", f"the method is gone: all of its {len(before)} trials are missing"
         )
     if len(lost):
         message = f"{len(lost)} of {len(before)} trials are missing: {_cells(lost)}"
         return Finding(method, "present", "regression", message)
-    return Finding(method, "present", "fine", f"all {len(before)} trials are there")
+    return Finding(method, "present", "fine", f"all {len(before)} trials are present")
 
 
 def _finishes(method: str, pairs: pd.DataFrame) -> Finding:
     newly = pairs[(pairs["state_before"] == "finished") & (pairs["state_after"] == "failed")]
     if len(newly) == 0:
         failed = int((pairs["state_after"] == "failed").sum())
-        message = f"no trial fails that did not before ({failed} of {len(pairs)} fail)"
+        message = f"no new failures ({failed} of {len(pairs)} trials fail)"
         return Finding(method, "finishes", "fine", message)
     reasons = [
         f"{str(reason) or 'no reason recorded'} ({_cells(group)})" for reason, group in newly.groupby("reason_after")
@@ -140,17 +140,17 @@ def _finishes(method: str, pairs: pd.DataFrame) -> Finding:
 
 
 def _score(method: str, changes: list[Change]) -> Finding:
-    """By the interval over seeds where there is one; else by fixed margins, and only on the same originals."""
+    """Judge by the interval over seeds if there is one, else by fixed margins if the originals are the same."""
     whole, *parts = changes
     message = "; ".join([described(whole), *(f"{part.corruption} {part.difference.value:+.1f}" for part in parts)])
     if whole.difference.kind != "untested":
         if whole.difference.high < 0:
             return Finding(method, "score", "regression", f"dropped: {message}")
-        fell = "fell, but by no more than its interval explains: " if whole.difference.value < 0 else ""
+        fell = "fell, but the interval includes no change: " if whole.difference.value < 0 else ""
         return Finding(method, "score", "fine", fell + message)
     if not whole.same_originals:
-        few = f"of fewer than {FEWEST_SEEDS} seeds no difference can be told from theirs"
-        why = few if whole.seeds < FEWEST_SEEDS else "without a spread over seeds no difference can be tested"
+        few = f"fewer than {FEWEST_SEEDS} seeds have no interval"
+        why = few if whole.seeds < FEWEST_SEEDS else "differences that do not vary over seeds have no interval"
         message += f"; {NOT_COMPARABLE}: its trials start from other original models than the baseline's, and {why}"
         return Finding(method, "score", "not checked", message)
     fallen = [f"over {LARGEST_DROP:g} points overall"] if whole.difference.value < -LARGEST_DROP else []
@@ -165,7 +165,7 @@ def _score(method: str, changes: list[Change]) -> Finding:
 
 
 def described(change: Change) -> str:
-    """A change in words: the means, their difference, its interval, the number of seeds."""
+    """The means, their difference with its interval, and the number of seeds, as text."""
     found = change.difference
     interval = "" if found.kind == "untested" else f" [{found.low:+.1f}, {found.high:+.1f}]"
     seeds = "1 seed" if change.seeds == 1 else f"{change.seeds} seeds"
@@ -173,7 +173,7 @@ def described(change: Change) -> str:
 
 
 def _same_numbers(method: str, pairs: pd.DataFrame) -> Finding:
-    """Unchanged code on the same problem, seed, kind of machine and versions must give the same weights and metrics."""
+    """Unchanged code on the same problem, machine and versions must give the same weights and metrics."""
     finished = pairs[(pairs["state_before"] == "finished") & (pairs["state_after"] == "finished")]
     reasons = pd.Series([_excuse(row) for row in finished.to_dict("records")], index=finished.index, dtype=object)
     expected = finished[reasons.isna()]
@@ -187,23 +187,23 @@ def _same_numbers(method: str, pairs: pd.DataFrame) -> Finding:
     if len(moved) == 0:
         return Finding(method, "same numbers", "fine", f"weights and metrics are equal ({checked})")
     if original[moved.index].all():
-        where = "the originals differ already: data, corruption, training or its random stream changed"
+        where = "their originals already differ: data, corruption, training or its random stream changed"
     elif not weights.any():
         where = "the weights are equal: the evaluation changed"
     else:
-        where = "they start from equal originals: what a method is given or its random stream changed"
+        where = "their originals are equal: the input of methods or their random stream changed"
     if original.any() and not original[moved.index].all():
         where += f" (for {int(original.sum())}, the original differs)"
     message = (
-        f"the method's code is unchanged, but {len(moved)} of {len(expected)} trials give other numbers;"
-        f" {where}; {_cells(moved)} ({checked}); if this is meant, raise PROTOCOL_VERSION"
+        f"the method's code is unchanged, but {len(moved)} of {len(expected)} trials give different numbers;"
+        f" {where}; {_cells(moved)} ({checked}); if this is intended, raise PROTOCOL_VERSION"
         " and write a new baseline"
     )
     return Finding(method, "same numbers", "regression", message)
 
 
 def _excuse(row: dict[Any, Any]) -> str | None:
-    """Why a pair of trials need not give equal numbers; None if they must."""
+    """Why a pair of trials may give different numbers; None if it may not."""
     for column, what in zip(CODE, ("source", "hyperparameters"), strict=True):
         if row[f"{column}_before"] != row[f"{column}_after"]:
             return f"the method's {what} changed"
@@ -212,7 +212,7 @@ def _excuse(row: dict[Any, Any]) -> str | None:
         if before != after:
             return f"{column} {after or 'unknown'} instead of {before or 'unknown'}"
     if row["device_after"] != "cpu":
-        return "a GPU may sum in another order each time"
+        return "a GPU may sum in a different order each time"
     return None
 
 
@@ -226,7 +226,7 @@ def _cost(method: str, pairs: pd.DataFrame, factor: float) -> Finding:
         return Finding(method, "cost", "not checked", "it is the unit of cost")
     known = pairs.dropna(subset=["cost_before", "cost_after"])
     if len(known) == 0:
-        message = f"`{RETRAIN}`, the unit of cost, was not run beside it in both"
+        message = f"needs trials of `{RETRAIN}`, the unit of cost, on both sides"
         return Finding(method, "cost", "not checked", message)
     before, after = (known[f"cost_{side}"].median() for side in ("before", "after"))
     growth = cost_growth(known)
@@ -238,13 +238,13 @@ def _cost(method: str, pairs: pd.DataFrame, factor: float) -> Finding:
 
 
 def cost_growth(pairs: pd.DataFrame) -> float:
-    """The median, over pairs of trials, of what the cost is now as a multiple of what it was."""
+    """The median ratio of new to old cost over pairs of trials."""
     before, after = (pairs[f"cost_{side}"].clip(lower=NEGLIGIBLE_COST) for side in ("before", "after"))
     return float((after / before).median())
 
 
 def _cells(rows: pd.DataFrame, most: int = 6) -> str:
-    """Where on the map these trials are."""
+    """List the cells of these trials."""
     names = [
         f"{row['corruption']} at {100 * row['discovery_rate']:g}%, seed {row['corruption_seed']}"
         for row in rows.to_dict("records")

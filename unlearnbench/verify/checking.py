@@ -1,4 +1,4 @@
-"""Check a suite against a baseline: run what the baseline measured, read what is stored, and compare the two."""
+"""Check a suite against a baseline, by running it or from a store."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 def check_stored(
     against: Path, methods: Sequence[str], database: str, *, suite: str | None, suites: Path, cost_factor: float
 ) -> Check:
-    """Compare what a store holds with a baseline; nothing is run.
+    """Compare stored records with a baseline; runs nothing.
 
     Raises:
-        UsageError: a file that is no baseline, a suite that it is not of, or a method that neither side has.
+        UsageError: the file is no baseline, the baseline is of another suite, or neither side has one of the methods.
     """
     before = read(against)
     measured = _suite_of(before, against, suite, suites)
@@ -54,23 +54,23 @@ def check_by_running(
     download: bool,
     watch: Callable[[Progress], None],
 ) -> tuple[Check, list[str]]:
-    """Run the seeds of a baseline and compare; also what a reader must know of the run.
+    """Run the seeds of a baseline and compare; returns the check and notes on the run.
 
     Args:
-        database: keeps the results; None for a temporary store with originals of its own, so that all is run.
+        database: store that keeps the results; None for a temporary one with its own originals, so everything is run.
 
     Raises:
-        UsageError: a file that is no baseline, a suite that it is not of, or a method that neither side has.
+        UsageError: the file is no baseline, the baseline is of another suite, or a method is unknown.
     """
     before = read(against)
     grid = parse(find(_suite_of(before, against, suite, suites) if suite is None else suite, suites))
     _suite_of(before, against, suite, suites)
     available = discover(submissions)
     if not available:
-        raise UsageError(f"no submissions in {submissions}: give --submissions")
+        raise UsageError(f"no submissions in {submissions}: choose another folder with --submissions")
     chosen = _to_run(available, before, methods, grid.variants)
     part = grid.select(seeds=sorted(set(before["corruption_seed"])))
-    after, notes = before.iloc[:0], list[str]()  # a method that is gone has no records
+    after, notes = before.iloc[:0], list[str]()  # no records if all methods are gone
     with _store(database) as (store, originals):
         if chosen:
             ran = run_suite(
@@ -88,7 +88,7 @@ def check_by_running(
             notes = list(ran.warnings)
             if stored := ran.planned - ran.ran:
                 notes.append(
-                    f"{stored} of {ran.planned} trials were stored already: they say nothing of today's harness"
+                    f"{stored} of {ran.planned} trials were stored already: they do not test the current harness"
                 )
     compared = compare(select_methods(before, methods), select_methods(after, methods), cost_factor=cost_factor)
     return compared, notes
@@ -96,7 +96,7 @@ def check_by_running(
 
 @contextmanager
 def _store(database: str | None) -> Iterator[tuple[Store, Path | None]]:
-    """The store, and the folder of originals if they are not to be taken from the cache."""
+    """The store, and the folder of originals; None for the usual cache."""
     if database is not None:
         with Store(database) as store:
             yield store, None
@@ -106,17 +106,17 @@ def _store(database: str | None) -> Iterator[tuple[Store, Path | None]]:
 
 
 def _suite_of(before: pd.DataFrame, against: Path, suite: str | None, suites: Path) -> str:
-    """The suite of a baseline, which must be the one that was asked for."""
+    """The suite of a baseline; refuses another one than was asked for."""
     measured = str(before["suite"].iloc[0])
     if suite is not None and (name := parse(find(suite, suites)).name) != measured:
-        raise UsageError(f"{against} is a baseline of suite '{measured}', not of '{name}': give the one of that suite")
+        raise UsageError(f"{against} is a baseline of suite '{measured}', not of '{name}': use one of '{name}'")
     return measured
 
 
 def _to_run(
     available: Sequence[Submission], before: pd.DataFrame, names: Sequence[str], variants: Sequence[str]
 ) -> list[Submission]:
-    """The chosen submissions, and of each every variant that the baseline has; what only the baseline has is gone."""
+    """The chosen submissions and all variants of them in the baseline, as far as they still exist."""
     there = {item.name for item in available} | {f"{item.name}/{item.variant}" for item in available}
     wanted = [name for name in names if name in there or select_methods(before, [name]).empty]
     chosen = choose(available, wanted, variants) if wanted or not names else []

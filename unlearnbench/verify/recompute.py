@@ -1,4 +1,4 @@
-"""Every stored metric once more, from stored predictions, true labels and specifications; nothing is run or changed."""
+"""Recompute stored metrics from stored predictions and true labels; runs and changes nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SINCE_3 = ("misled_discovered", "misled_undiscovered", "attack_success")
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of a trial that its predictions do not give; `metric` is `predictions` where they cannot be used."""
+    """A metric whose stored value its predictions do not give; `metric` is `predictions` if they are unusable."""
 
     trial: str
     method: str
@@ -40,7 +40,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Recomputed:
-    """`trials` that finished were looked at; `without_score` of them were recorded before there was such a score."""
+    """`trials` is the number of finished trials, `without_score` of them recorded without a selection score."""
 
     trials: int
     without_score: int
@@ -49,7 +49,7 @@ class Recomputed:
 
 @dataclass(frozen=True)
 class Judge:
-    """One problem with its truth, to evaluate all trials on it."""
+    """Evaluates the trials of one problem."""
 
     problem: ProblemSpec
     case: Case
@@ -61,7 +61,7 @@ class Judge:
         return metrics(predictions, case.truth, forget, case.spec.rules, case.test_labels, self.stop_accuracy)
 
     def unpacked(self, row: PredictionRow | None) -> Predictions | str:
-        """The predictions, or why they cannot be used."""
+        """The unpacked predictions, or why they are unusable."""
         if row is None:
             return "missing"
         try:
@@ -82,17 +82,17 @@ class Judge:
 
 
 def recompute(store: Store, data: Path, *, suite: str | None = None) -> Recomputed:
-    """Compute every metric of the finished trials again, of one suite or of all.
+    """Recompute all metrics of the finished trials of one suite, or of all.
 
     Args:
-        data: where data sets are kept.
+        data: folder of data sets.
 
     Raises:
-        UsageError: no run of this suite; a data set that is not there or is not the one that the trials were run on.
+        UsageError: the suite was never run, or its data set is missing or differs from the one the trials used.
     """
     trials = without_score = 0
     differences: list[Difference] = []
-    load = lru_cache(maxsize=1)(datasets.load)  # many runs are of the same suite
+    load = lru_cache(maxsize=1)(datasets.load)  # consecutive trials mostly use the same data
     judge: Judge | None = None
     for item in finished(store.engine, suite):
         specification = item.run.suite_specification
@@ -110,21 +110,19 @@ def recompute(store: Store, data: Path, *, suite: str | None = None) -> Recomput
 
 
 def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None) -> Judge:
-    """What it takes to evaluate a trial; the case of the `last` one is used again if it is the same."""
+    """The judge of a trial; reuses the case of the `last` judge if it is the same."""
     run, row = item.run, item.problem
     problem = validated(ProblemSpec, row.specification, f"the stored problem {row.key[:12]}")
     if problem.case.data_fingerprint != dataset.fingerprint:
         raise UsageError(
-            f"data set '{problem.case.dataset}' in {data} is not the one that suite '{run.suite}' was run on"
-            f" ({dataset.fingerprint[:12]} instead of {problem.case.data_fingerprint[:12]}): give the folder of"
-            " that one by --data"
+            f"data set '{problem.case.dataset}' in {data} is not the one of suite '{run.suite}' (fingerprint"
+            f" {dataset.fingerprint[:12]}, expected {problem.case.data_fingerprint[:12]}): choose another --data"
         )
     case = last.case if last is not None and last.case.spec == problem.case else build(problem.case, dataset)
     if case.truth.fingerprint != row.training_fingerprint:
         raise UsageError(
-            f"{problem.case.corruption}, seed {problem.case.seed}, corrupts '{problem.case.dataset}' in another way"
-            f" than where suite '{run.suite}' was run: use that revision of unlearnbench"
-            f" ({run.revision or 'unknown'})"
+            f"{problem.case.corruption}, seed {problem.case.seed}, now corrupts '{problem.case.dataset}' differently"
+            f" than when suite '{run.suite}' was run: use that revision of unlearnbench ({run.revision or 'unknown'})"
         )
     return Judge(problem, case, run.suite_specification["budget"]["stop_accuracy"])
 

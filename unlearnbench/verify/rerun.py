@@ -1,4 +1,4 @@
-"""Run a stored trial again from its record alone, and hold what comes against what is stored. Nothing is stored."""
+"""Rerun a stored trial from its record and compare the two. Stores nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RESULTS = (
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a record. `equal` is None where the two may differ: a time, the machine."""
+    """One field of a record, stored and rerun. `equal` is None for fields that may differ: time, versions, machine."""
 
     name: str
     stored: Any
@@ -46,12 +46,12 @@ class Field:
 
 
 def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: bool = True) -> list[Field]:
-    """Run the trial with this key, or the only one whose key begins so, as its record says.
+    """Rerun the trial whose key is, or uniquely starts with, `trial`.
 
-    The original comes from the cache if it is there, else it is trained again for this alone.
+    The original is taken from the cache, or trained again without caching it.
 
     Raises:
-        UsageError: no such trial; the source of its submission, its data or its kind of machine are not here.
+        UsageError: there is no such trial, or the source, data or kind of machine it was run with is not here.
         HarnessError: the harness failed.
     """
     record = stored_record(store.engine, trial)
@@ -62,7 +62,7 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
     if dataset.fingerprint != fingerprint:
         raise UsageError(
             f"trial {record.trial.key[:12]} was run on data with fingerprint {fingerprint[:12]}, but '{suite.dataset}'"
-            f" has {dataset.fingerprint[:12]} here: bring back the data that it was run on"
+            f" has {dataset.fingerprint[:12]} here: restore the original data"
         )
     isolation = cast(Isolation, record.trial.isolation)
     setup = Setup(suite, record.trial.device, record.trial.precision, isolation)
@@ -74,7 +74,7 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
             cache = executor.boundary.folder / "originals"
         start = obtain(planned.original, cache, executor)
         if start is None:
-            raise HarnessError("another harness trains this original right now: try again when it is done")
+            raise HarnessError("another harness is training this original: try again when it is done")
         learnt, _ = start
         again = executor.trial(planned, path_of(cache, planned.original.key))
         fingerprint = executor.case(planned.problem.case).truth.fingerprint
@@ -86,42 +86,42 @@ def _refuse_another_machine(record: Recorded) -> None:
     trial, name = record.trial, f"trial {record.trial.key[:12]}"
     if trial.protocol_version != PROTOCOL_VERSION:
         raise UsageError(
-            f"{name} was run by protocol {trial.protocol_version}, this version runs {PROTOCOL_VERSION}:"
-            " use the version of unlearnbench that ran it"
+            f"{name} was run with protocol {trial.protocol_version}, but this version has {PROTOCOL_VERSION}: use the"
+            " version of unlearnbench that ran it"
         )
     if trial.device == "cuda" and machine.device() != "cuda":
-        raise UsageError(f"{name} was run on a GPU, and this machine has none: run it again where there is one")
+        raise UsageError(f"{name} was run on a GPU, but this machine has none: use a machine with one")
     chosen = record.run.suite_specification["precision"]
     if trial.precision != machine.precision(chosen, trial.device) and trial.precision == "bfloat16":
-        raise UsageError(
-            f"{name} was run in bfloat16, which this machine does not multiply itself: run it again on one that does"
-        )
+        raise UsageError(f"{name} was run in bfloat16, which this machine does not support natively: use one that does")
 
 
 def _submissions(record: Recorded, folder: Path) -> list[Submission]:
-    """The record's variant and hyperparameters (a try of a tuning is in no file) with the code of each variant."""
+    """Each variant of the submission with the record's name and hyperparameters: a try of a tuning is in no file."""
     row = record.submission
     found = [item for item in discover(folder) if item.name == row.name]
     if not found:
-        raise UsageError(f"the submission '{row.name}' of trial {record.trial.key[:12]} is not in {folder}")
+        raise UsageError(
+            f"submission '{row.name}' of trial {record.trial.key[:12]} is not in {folder}: choose another folder"
+        )
     if found[0].source_hash != row.source_hash:
         raise UsageError(
             f"the source of submission '{row.name}' has changed since trial {record.trial.key[:12]} was run (hash"
-            f" {row.source_hash[:12]}, now {found[0].source_hash[:12]}): bring back the source that it was run with"
+            f" {row.source_hash[:12]}, now {found[0].source_hash[:12]}): restore that source"
         )
     return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
 
 
 def _planned(record: Recorded, setup: Setup, dataset: datasets.Dataset, submissions: list[Submission]) -> PlannedTrial:
-    """The trial as it was planned: of these submissions the one whose code it ran."""
+    """Plan the trial again: one of these submissions gives its key."""
     trial = record.trial
     trials = plan(setup, dataset, submissions)
     for planned in trials:
         if planned.key == trial.key:
             return planned
     raise UsageError(
-        f"this version of unlearnbench gives trial {trial.key[:12]} another key: the `entry` or `needs` of submission"
-        f" '{record.submission.name}' have changed, or what a key is made of: bring back those it was run with"
+        f"trial {trial.key[:12]} now has another key, because `entry` or `needs` of submission"
+        f" '{record.submission.name}' or the definition of keys has changed: restore those that it was run with"
     )
 
 
@@ -144,7 +144,7 @@ def _comparisons(
 
 
 def _content(row: PredictionRow | None) -> str | None:
-    """Hash of the predicted classes of every sample."""
+    """SHA-256 of the predicted classes of all samples."""
     if row is None:
         return None
     digest = hashlib.sha256()

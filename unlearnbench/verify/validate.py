@@ -1,4 +1,4 @@
-"""Validation a submission: every variant on a tiny problem of each corruption, through the same path as a real run."""
+"""Validate a submission: run every variant on a tiny problem of each corruption, on the path of a real run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TINY = Suite(
 
 @dataclass(frozen=True)
 class Validation:
-    """One variant: `reason` is None when all of its trials finished; `seconds` were spent in `unlearn`."""
+    """The result for one variant: `seconds` in `unlearn`, and the first failure; `reason` is None if all finished."""
 
     label: str
     seconds: float
@@ -44,11 +44,11 @@ class Validation:
 
 
 def validate(folder: Path, *, workers: int | None = None) -> list[Validation]:
-    """Read a submission and run each of its variants; nothing is left behind.
+    """Read a submission and run each of its variants in a temporary store.
 
     Raises:
-        UsageError: a submission.toml that cannot be read or does not fit its folder.
-        HarnessError: the harness failed; says nothing about the submission.
+        UsageError: submission.toml is invalid or does not fit its folder.
+        HarnessError: the harness failed; this says nothing about the submission.
     """
     submissions = read(folder)
     with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store:

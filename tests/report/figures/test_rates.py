@@ -172,5 +172,5 @@ def test_what_cannot_be_drawn_is_one_sentence():
         rates(frame, ["z"])
     with pytest.raises(UsageError, match="shows 1 to 8 methods, not 9"):
         rates(frame, list("abcdefghi"))
-    with pytest.raises(UsageError, match="need a suite with at least two rates"):
+    with pytest.raises(UsageError, match="needs at least two discovery rates"):
         rates(grid(rates=(0.5,)), ["good"])

@@ -82,7 +82,7 @@ def test_swapping_the_methods_swaps_the_signs(four):
 def test_what_cannot_be_compared_is_said(frame):
     with pytest.raises(UsageError, match=r"unknown method 'great' in the results .*flaky, good"):
         comparison(frame, "good", "great")
-    with pytest.raises(UsageError, match="'good' cannot be compared with itself"):
+    with pytest.raises(UsageError, match="cannot compare 'good' with itself"):
         comparison(frame, "good", "good")
     with pytest.raises(UsageError, match="'flaky' has no whole seed"):
         comparison(frame, "good", "flaky")
@@ -101,7 +101,7 @@ def test_cells_whose_interval_leaves_zero_are_starred(four):
     for second, cell in (("theirs", "+13"), ("worse", "+39*")):
         text = printed(difference_map(comparison(frame, "mine", second), "mine", second))
         assert next(line for line in text.splitlines() if "High" in line).split()[1] == cell
-        assert "* the 95% interval over seeds excludes zero" in " ".join(text.split())
+        assert "*: the 95% interval over seeds excludes zero" in " ".join(text.split())
 
 
 def test_terminal_map_of_ten_rates_fits_into_80_columns(frame):
@@ -132,7 +132,7 @@ def test_sheets_of_few_seeds_are_a_demonstration(frame):
     assert [section[0][0] for section in overview.sections] == ["all", "High"]
     assert overview.sections[1][1][:5] == ["Med.", "+30.0", "-", "2 untested", "2/0/0"]
     assert "originals differ" not in overview.note
-    assert "originals differ (a and b)" in overview_sheet(table, "good", "retrain", "a", "b").note
+    assert "their originals (a and b)" in overview_sheet(table, "good", "retrain", "a", "b").note
     assert map_sheet(table, "good", "retrain").sections[0][1] == ["Med.", "+30.0", "+30.0"]
 
 

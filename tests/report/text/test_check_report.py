@@ -78,7 +78,7 @@ def test_moved_names_the_largest_drop_first(worse, equal):
 def test_the_summary_says_what_is_wrong_then_what_moved(worse):
     page = summary(worse, ["a note"])
     order = ["# Check of `small`", "3 regressions", "- Baseline: processor two cores", "- Now: ", "- a note"]
-    order += ["## Regressions", "| good | finishes |", "| good | score |", "| oracle | present |", "## What moved"]
+    order += ["## Regressions", "| good | finishes |", "| good | score |", "| oracle | present |", "## Changed scores"]
     order += ["| flaky |", "## New methods", "`new`", "## Not checked", "## Maps", "**good**", "**flaky**", "**new**"]
     places = [page.index(text) for text in order]
     assert places == sorted(places)
@@ -158,7 +158,7 @@ def test_the_terminal_shows_the_regressions_last(worse, equal):
     assert "note: a note" in lines
     quiet = Console(width=120, record=True)
     show(equal, [], quiet)
-    assert "What moved" not in quiet.export_text()
+    assert "Changed scores" not in quiet.export_text()
 
 
 def test_files_are_written_where_they_are_asked_for(worse, tmp_path):

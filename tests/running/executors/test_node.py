@@ -27,7 +27,7 @@ def test_a_submission_that_changed_meanwhile_is_refused(make_submission: Make, t
     assert submission.folder is not None
     files = node.contents(submission.folder)
     assert node.contents(node._submission(tmp_path / submission.source_hash / submission.name, files)) == files
-    with pytest.raises(HarnessError, match="the files of a submission have changed since the run began: start it"):
+    with pytest.raises(HarnessError, match="the files of a submission have changed since the run started: start it"):
         node._submission(tmp_path / ("f" * 64), files)
 
 

@@ -251,7 +251,7 @@ def test_a_node_with_other_software_is_refused(
     nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(node, "software", lambda: {"torch": "1.0", "unlearnbench's files": "0123"})
-    words = r"on node .+ \(\w{8}\): it has torch [\d.+a-z]+ instead of 1\.0, .*: install on all nodes what"
+    words = r"on node .+ \(\w{8}\): different software: torch [\d.+a-z]+ instead of 1\.0, .*; install the same"
     with pytest.raises(HarnessError, match=words):
         run(tiny_suite, [make_submission("nothing", NOTHING)], tmp_path, cluster)
 
@@ -262,9 +262,7 @@ def test_isolation_that_a_node_does_not_have_is_refused(
 ) -> None:
     without_bubblewrap = add_node(nodes, num_cpus=1, env_vars={"PATH": str(tmp_path)})
     try:
-        with pytest.raises(
-            UsageError, match=r"on node .+: isolation 'strict' needs bubblewrap, and there is no `bwrap`"
-        ):
+        with pytest.raises(UsageError, match=r"on node .+: isolation 'strict' needs bubblewrap, but `bwrap` is not"):
             run(tiny_suite, [make_submission("nothing", NOTHING)], tmp_path, cluster, isolation="strict")
     finally:
         nodes.remove_node(without_bubblewrap)
@@ -289,9 +287,9 @@ def test_a_cluster_without_room_for_a_trial_is_refused(
     nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path
 ) -> None:
     submissions = [make_submission("nothing", NOTHING)]
-    with pytest.raises(UsageError, match="no node of the Ray cluster has room for a trial of 64 cores: add one"):
+    with pytest.raises(UsageError, match="no node of the Ray cluster has the 64 cores that a trial needs: add"):
         run(replace(tiny_suite, threads=64), submissions, tmp_path, cluster)
-    with pytest.raises(UsageError, match=r"a trial of 1 cores and 0\.25 GPUs"):
+    with pytest.raises(UsageError, match=r"the 1 cores and 0\.25 GPUs"):
         run(tiny_suite, submissions, tmp_path, partial(cluster, gpus_per_trial=0.25))
 
 
@@ -299,5 +297,5 @@ def test_an_installed_method_that_a_node_does_not_have_is_refused(
     nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path
 ) -> None:
     absent = replace(make_submission("absent", NOTHING), folder=None, entry="nowhere:Method")
-    with pytest.raises(HarnessError, match=r"on node .+: the installed method 'absent' is not here, or another"):
+    with pytest.raises(HarnessError, match=r"on node .+: installed method 'absent' is missing or has another"):
         run(tiny_suite, [absent], tmp_path, cluster)

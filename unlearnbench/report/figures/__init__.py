@@ -1,4 +1,4 @@
-"""The figures. They are made without pyplot, so nothing stays open, and are the same bytes for the same frame."""
+"""The figures, drawn without pyplot. The same frame gives the same bytes."""
 
 from unlearnbench.report.figures.healing import healing_scatter
 from unlearnbench.report.figures.kinds import KINDS, plot

@@ -27,7 +27,7 @@ from unlearnbench.report.wording import demonstration, row_labels, standing
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _WIDTH, _LINE = 4.7, 0.17
-"""Inches of the figure, and of a line of its legend."""
+"""Inches: width of the figure, height of a line of its legend."""
 
 
 @styled
@@ -38,9 +38,9 @@ def healing_scatter(
     *,
     methods: Sequence[str] = (),
 ) -> Figure:
-    """Healed on train against healed on test, one point a finished trial, low-utility trials left out and counted.
+    """Healed on train against healed on test, one point per finished trial of these methods, by default of all.
 
-    Of these methods only; of all by default.
+    Trials with low utility are left out; the caption counts them.
     """
     if methods:
         frame = pd.concat([trials_of(frame, method) for method in methods])
@@ -85,7 +85,7 @@ def healing_scatter(
 
 
 def _entry(row: dict[Hashable, Any], labels: dict[str, str]) -> str:
-    """What the legend says of the trials of a corruption, or of all."""
+    """The legend's entry for a corruption, or for all."""
     name = "All" if row["by"] == "overall" else labels[row["name"]]
     measured = f"r = {_estimate(row, 'pearson')}, \N{GREEK SMALL LETTER RHO} = {_estimate(row, 'spearman')}"
     return wrapped(
@@ -94,5 +94,5 @@ def _entry(row: dict[Hashable, Any], labels: dict[str, str]) -> str:
 
 
 def _estimate(row: dict[Hashable, Any], name: str) -> str:
-    """A correlation with its 95% interval."""
+    """A correlation with its 95% interval, or `undefined`."""
     return "undefined" if pd.isna(row[name]) else correlation_text(row, name)

@@ -1,4 +1,4 @@
-"""One heatmap of corruption by discovery rate, the marks on its cells, and the figure around it."""
+"""A heatmap of corruption by discovery rate, the marks on its cells, and the figure around it."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from unlearnbench.report.numbers.board import counted
 from unlearnbench.report.wording import PRODUCT, RATE_LABEL, demonstration, ink_on, row_labels, scale
 
 CELL = (0.29, 0.29)
-"""Width and height of a cell in inches: three digits fit."""
+"""Width and height of a cell in inches; three digits fit."""
 ROW_HEIGHT = 0.65
-"""Inches that a row of maps has at least: the label to its left fits."""
+"""Minimum height of a row of maps in inches; the label to its left fits."""
 _LEGEND_ENTRY = (2.4, 0.18)
-"""Inches."""
+"""Width and height in inches."""
 _EMPTY, _HATCH = "#f2f2f2", "/////"
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How the numbers of a heatmap become colours and text."""
+    """The colours and number format of a heatmap."""
 
     colours: Colormap
     norm: Normalize
@@ -48,7 +48,7 @@ def percentages(decimals: int = 0) -> Scale:
 
 @dataclass(frozen=True)
 class Mark:
-    """A sign on a cell: a matplotlib marker, its size in points, and where in the cell it is anchored (shares)."""
+    """A mark on a cell: a matplotlib marker, its size in points, and its anchor in shares of the cell."""
 
     marker: MarkerStyle
     size: float
@@ -62,7 +62,7 @@ _MARKS = {
     "partly missing": Mark(MarkerStyle(Outline([(-1, -1), (1, -1), (-1, 1), (-1, -1)])), 4, 0, 1),
 }
 _INSET = 4.2
-"""Points from the corner of a cell to the middle of a mark there: clear of the white lines between cells."""
+"""Points from the corner of a cell to the centre of a mark there, clear of the white lines between cells."""
 
 
 def heatmap(axis: Axes, cells: pd.DataFrame, states: pd.DataFrame, scale: Scale) -> None:
@@ -80,7 +80,7 @@ def heatmap(axis: Axes, cells: pd.DataFrame, states: pd.DataFrame, scale: Scale)
         yticklabels=False,
     )
     labels = row_labels(cells.index)
-    # Not left to seaborn: it measures whether they overlap before the figure is laid out, and turns them if so.
+    # Seaborn would rotate labels that overlap before the figure is laid out.
     axis.set_xticks(np.arange(cells.shape[1]) + 0.5, [f"{100 * rate:g}" for rate in cells.columns])
     axis.set_yticks(np.arange(cells.shape[0]) + 0.5, [labels[corruption] for corruption in cells.index])
     values = cells.to_numpy(dtype=float)
@@ -92,7 +92,7 @@ def heatmap(axis: Axes, cells: pd.DataFrame, states: pd.DataFrame, scale: Scale)
         if np.isnan(value):
             hatch = _HATCH if state == "missing" else None
             axis.add_patch(Rectangle((x, y), 1, 1, facecolor=_EMPTY, edgecolor=GREY, hatch=hatch, linewidth=0))
-            # Over the patch, as the line that every other cell has: a patch has one colour for hatch and edge.
+            # The white line around cells needs its own patch: hatch and edge of one patch share a colour.
             axis.add_patch(Rectangle((x, y), 1, 1, fill=False, edgecolor="white", linewidth=1.0))
         if state in _MARKS:
             mark = _MARKS[state]
@@ -101,7 +101,7 @@ def heatmap(axis: Axes, cells: pd.DataFrame, states: pd.DataFrame, scale: Scale)
             drawn.set_transform(axis.transData + ScaledTranslation(*inward, axis.figure.dpi_scale_trans))
             axis.add_artist(drawn)
     for artist in (*axis.texts, *axis.patches, *axis.lines):
-        artist.set_in_layout(False)  # inside the panel: measuring them would only take time
+        artist.set_in_layout(False)  # inside the panel, so measuring them is a waste of time
 
 
 def _drawn(mark: Mark, *, color: str, at: tuple[float, float] | None = None, label: str = "") -> Line2D:
@@ -110,20 +110,20 @@ def _drawn(mark: Mark, *, color: str, at: tuple[float, float] | None = None, lab
 
 
 def label_axes(axis: Axes, *, left: bool, bottom: bool, rates: str = RATE_LABEL) -> None:
-    """Label the outer sides only: all panels have the same axes."""
+    """Label the outer axes only: all panels have the same ones."""
     axis.tick_params(length=0, labelleft=left, labelbottom=bottom)
     axis.set(xlabel=rates if bottom else "", ylabel="Regularity" if left else "")
 
 
 def colour_bar(figure: Figure, axes: Sequence[Axes], scale: Scale, text: str, aspect: float = 25) -> None:
-    """The scale of these axes, to their right."""
+    """Draw the scale of these axes to their right."""
     shades = ScalarMappable(scale.norm, scale.colours)
     bar = figure.colorbar(shades, ax=list(axes), label=text, aspect=aspect, fraction=0.03, pad=0.02)
     bar.outline.set_visible(False)
 
 
 def figure_with_legend(width: float, height: float, states: Iterable[pd.DataFrame]) -> Figure:
-    """An empty figure, in inches, with a legend of the marks that occur below."""
+    """An empty figure of this size in inches, extended by a legend of the marks that occur."""
     zero = f"{PRODUCT.lower()} = 0"
     occurring = {state for table in states for state in table.to_numpy().flat}
     handles: dict[str, Artist] = {
@@ -142,7 +142,7 @@ def figure_with_legend(width: float, height: float, states: Iterable[pd.DataFram
 
 
 def say_demonstration(figure: Figure, frame: pd.DataFrame) -> None:
-    """On top of the figure, which grows by as much, where it rests on fewer than three seeds."""
+    """Extend the figure by the warning above it if there are fewer than three seeds."""
     if text := demonstration(int(counted(frame)["seed"].nunique())):
         width, height = figure.get_size_inches()
         text = wrapped(text, width - 0.2)

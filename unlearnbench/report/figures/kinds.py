@@ -1,4 +1,4 @@
-"""The figures by name: what `plot` can draw of a suite."""
+"""The kinds of figures, by name."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from unlearnbench.report.numbers.ranking import ranking
 
 
 def plot(board: Board, kind: str, methods: Sequence[str], path: Path) -> None:
-    """Draw one figure of a board into a file; of these methods, or without any of those that the kind shows by itself.
+    """Draw one figure of a board to a file. Without methods, the kind chooses them.
 
     Raises:
-        UsageError: an unknown kind, suffix or method, or a board without what the figure needs.
+        UsageError: the kind, suffix or a method is unknown, or the board lacks what the figure needs.
     """
     if kind not in KINDS:
         raise UsageError(unknown("figure", kind, KINDS))
@@ -36,13 +36,13 @@ def _maps(board: Board, methods: Sequence[str]) -> Figure:
 
 def _regions(board: Board, methods: Sequence[str]) -> Figure:
     if methods:
-        raise UsageError("the figure 'regions' shows what prior work studied, no methods: leave out --method")
+        raise UsageError("figure 'regions' shows no methods: remove --method")
     return regions()
 
 
 def _detail(board: Board, methods: Sequence[str]) -> Figure:
     if len(methods) != 1:
-        raise UsageError(f"the figure 'detail' shows one method, not {len(methods)}: name one by --method")
+        raise UsageError(f"figure 'detail' shows one method, not {len(methods)}: choose one with --method")
     return detail(board.frame, methods[0])
 
 

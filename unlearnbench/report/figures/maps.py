@@ -1,4 +1,4 @@
-"""The maps of methods on one scale, and the detail sheet of a method."""
+"""The maps of methods on one scale, and the detail figure of a method."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ DETAIL_PANELS = {
 }
 _DETAIL_CELL = (0.4, 0.34)
 _GAP, _TITLE_HEIGHT, _SCALE_HEIGHT = 0.15, 0.3, 0.87
-"""Inches between panels, of a title, and that a row has at least, for the label of the colour bar."""
+"""Inches: between panels, of a title, and minimum height of a row so that the colour bar's label fits."""
 
 
 @styled
 def maps(frame: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """(a) What prior work studied, then utility x healed of each method in this order, on one scale.
+    """(a) The regions that prior work studied, then utility x healed of each method in this order, on one scale.
 
     As Figure 1 of the REM paper (Schoepf et al., arXiv 2505.17730); docs/protocol.md, section 7.
     """
@@ -64,7 +64,7 @@ def maps(frame: pd.DataFrame, methods: Sequence[str]) -> Figure:
 
 @styled
 def map_figure(frame: pd.DataFrame, method: str) -> Figure:
-    """The map of a single method, on the scale of all maps."""
+    """The map of one method, on the scale of all maps."""
     titles, states = _titles(frame, [method]), {method: states_of(frame, method)}
     width, height = _panel(frame, titles)
     figure = figure_with_legend(width + _GAP + 1.4, height + _TITLE_HEIGHT + 0.5, states.values())
@@ -81,7 +81,7 @@ def _draw_maps(
     titles: list[str],
     across: int,
 ) -> None:
-    """One method an axis, row by row, and the colour bar of all."""
+    """Draw one method per axis, row by row, and their colour bar."""
     scale = percentages()
     for index, (axis, method) in enumerate(zip(axes, states, strict=True)):
         heatmap(axis, map_of(frame, "aggregate", method), states[method], scale)
@@ -91,7 +91,7 @@ def _draw_maps(
 
 
 def _panel(frame: pd.DataFrame, titles: list[str]) -> tuple[float, float]:
-    """Inches that every map of a sheet takes: its cells and the longest title fit."""
+    """Width and height of every map in inches; its cells and the longest title fit."""
     rates, corruptions = frame["discovery_rate"].nunique(), frame["corruption"].nunique()
     longest = max(text_width(title) for title in titles)
     return max(CELL[0] * rates, longest), max(CELL[1] * corruptions, _SCALE_HEIGHT)
@@ -103,7 +103,7 @@ def _titles(frame: pd.DataFrame, methods: Sequence[str]) -> list[str]:
 
 
 def _columns(count: int) -> int:
-    """Maps beside each other: at most three, and no more than needed for the same number of rows."""
+    """Maps per row: at most three, and no more than needed for the same number of rows."""
     return -(-count // -(-count // 3))
 
 
@@ -114,7 +114,7 @@ def _letter(index: int) -> str:
 
 @styled
 def detail(frame: pd.DataFrame, method: str) -> Figure:
-    """The detail sheet of a method: five metrics, each with the original model at rate 0 set off by a line."""
+    """Five metrics of a method, each with the original model at rate 0, set off by a line."""
     states = states_of(frame, method)
     rates = f"{RATE_LABEL}; 0 is the original model"
     titles = [f"{method}: {title}" for title in DETAIL_PANELS.values()]
@@ -127,7 +127,7 @@ def detail(frame: pd.DataFrame, method: str) -> Figure:
     scale = percentages(decimals=1)
     for index, (axis, metric) in enumerate(zip(axes, DETAIL_PANELS, strict=True)):
         cells = map_of(frame, metric, method)
-        # Of an original nothing is discovered: all that was corrupted is undiscovered.
+        # At the original nothing is discovered, so all corrupted samples count as undiscovered.
         metric_of_original = "healed_train" if metric == "healed_undiscovered" else metric
         cells.insert(0, 0.0, original_column(frame, metric_of_original, method))
         original_states = cells[0.0].isna().map({True: "missing", False: "finished"})

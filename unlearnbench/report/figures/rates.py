@@ -1,4 +1,4 @@
-"""Utility x healed against the discovery rate, one line a method.
+"""Utility x healed against the discovery rate, one line per method.
 
 As Figure 3 of the REM paper (Schoepf et al., arXiv 2505.17730); docs/protocol.md, section 7.
 """
@@ -28,9 +28,9 @@ from unlearnbench.report.wording import PRODUCT, RATE_LABEL, demonstration, in_o
 from unlearnbench.store.labels import METHOD, method_label, variant_names
 
 MOST_LINES = 8
-"""More cannot be told apart."""
+"""More lines cannot be told apart."""
 BEST = 5
-"""Lines that are drawn by themselves, beside that of retraining."""
+"""Number of lines drawn by default, besides retraining."""
 _LOOKS = tuple(
     zip(
         ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"),  # Okabe and Ito 2008
@@ -40,17 +40,17 @@ _LOOKS = tuple(
     )
 )
 _PANEL, _TICK = (2.4, 1.7), 0.24
-"""Inches of a panel at least, and of a label below it."""
+"""Inches: minimum size of a panel, width of a label below it."""
 _APART, _SPREAD = 4.0, 12.0
-"""Points between the lines at one rate, and that all of them take at most: error bars do not cover each other."""
+"""Points: distance between lines at one rate, and its maximum over all lines. Keeps error bars apart."""
 _BESIDE = 2.0
 """Points from an error bar to the dots of its seeds."""
 
 
 def line_names(frame: pd.DataFrame) -> pd.Series[str]:
-    """What is one line at every capacity: each row's method, labelled as on the suite's first capacity."""
+    """The line of each row: its method's label without the capacity."""
     methods = frame[["method", *METHOD]].drop_duplicates("method")
-    first = methods["method"] == variant_names(methods)  # of the suite's first kind of original, which no label names
+    first = methods["method"] == variant_names(methods)  # on the suite's first kind of original, which labels omit
     base = OriginalSpec(1.0, methods["training"][first].iloc[0] if first.any() else "standard")
     names = {
         label: method_label(submission, variant, OriginalSpec(1.0, training), base)
@@ -60,7 +60,7 @@ def line_names(frame: pd.DataFrame) -> pd.Series[str]:
 
 
 def best_lines(frame: pd.DataFrame, variants: Sequence[str] = ("default",)) -> list[str]:
-    """The methods of the best means, on the suite's first kind of original first, and retraining."""
+    """The lines with the best means, those on the suite's first kind of original first, and retraining."""
     table = ranking(frame, variants)
     ranked = line_names(table)[table["ranked"]]
     known = [name for name in (RETRAIN,) if name in table["method"].tolist()]
@@ -69,10 +69,11 @@ def best_lines(frame: pd.DataFrame, variants: Sequence[str] = ("default",)) -> l
 
 
 def curve(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row a discovery rate: utility x healed in percent, its t interval over seeds, and what else is to be marked.
+    """A table with one row per discovery rate and the columns of a line's points.
 
-    A failed trial is 0, as in the maps. `mean` is nan where nothing was run, `low` and `high` where fewer than three
-    seeds were; `seeds` holds the seeds' own values, a tuple.
+    `mean`, `low` and `high`: utility x healed in percent and its t interval over seeds; a failed trial is 0, as in
+    maps. `mean` is nan if nothing was run, the ends also with fewer than three seeds or equal ones. `seeds`: a tuple
+    with the value of each seed. `failed`, `missing`: whether there are such trials.
     """
     rows = []
     for rate, cell in shown(trials).groupby("discovery_rate"):
@@ -86,12 +87,12 @@ def curve(trials: pd.DataFrame) -> pd.DataFrame:
 
 @styled
 def rates(frame: pd.DataFrame, lines: Sequence[str]) -> Figure:
-    """A column a corruption, a row a capacity; bars are 95% t intervals over seeds, dots the seeds themselves.
+    """A column per corruption and a row per capacity; bars are 95% t intervals over seeds, dots the seeds.
 
     `lines` are names as in `line_names`, in the order of the legend.
 
     Raises:
-        UsageError: no trials of a name, more names than can be told apart, or a single discovery rate.
+        UsageError: a line has no trials, there are more than `MOST_LINES`, or the suite has a single discovery rate.
     """
     frame = frame.assign(line=line_names(frame))
     _check(frame, lines)
@@ -132,9 +133,9 @@ def _check(frame: pd.DataFrame, lines: Sequence[str]) -> None:
         if name not in known:
             raise unknown_method(name, known)
     if not 0 < len(lines) <= MOST_LINES:
-        raise UsageError(f"a figure of lines shows 1 to {MOST_LINES} methods, not {len(lines)}: choose among them")
+        raise UsageError(f"figure 'rates' shows 1 to {MOST_LINES} methods, not {len(lines)}: choose some with --method")
     if frame["discovery_rate"].nunique() < 2:
-        raise UsageError("lines against the discovery rate need a suite with at least two rates, and this one has one")
+        raise UsageError("figure 'rates' needs at least two discovery rates, but this board has one")
 
 
 Key = tuple[float, str, str]
@@ -143,7 +144,7 @@ Key = tuple[float, str, str]
 def _curves(
     frame: pd.DataFrame, capacities: Sequence[float], corruptions: Sequence[str], lines: Sequence[str]
 ) -> dict[Key, pd.DataFrame]:
-    """The `curve` of every capacity, corruption and line, with a row for every rate of the frame."""
+    """The `curve` of every capacity, corruption and line, each with all rates of the frame."""
     groups = dict(list(frame.groupby(["capacity", "corruption", "line"])))
     every = pd.Index(sorted(frame["discovery_rate"].unique()), name="rate")
     nothing = {"mean": np.nan, "low": np.nan, "high": np.nan, "failed": False, "missing": True}
@@ -168,7 +169,7 @@ _HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "linestyle": ""}
 
 
 def _draw(axis: Axes, points: pd.DataFrame, index: int, shift: float) -> None:
-    """A line with its error bars, moved sideways by so many points on paper; what failed or is missing is marked."""
+    """Draw a line with error bars and marks for failed and missing trials, shifted sideways by `shift` points."""
     moved = axis.transData + ScaledTranslation(shift / 72, 0, axis.figure.dpi_scale_trans)
     x, y = 100 * points.index.to_numpy(dtype=float), points["mean"].to_numpy()
     bars = np.abs(np.stack([points["low"].to_numpy(), points["high"].to_numpy()]) - y)
@@ -184,7 +185,7 @@ def _draw(axis: Axes, points: pd.DataFrame, index: int, shift: float) -> None:
 
 
 def _handles(frame: pd.DataFrame, lines: Sequence[str], drawn: pd.DataFrame) -> list[Line2D]:
-    """The legend: the lines, and those marks that occur."""
+    """The legend: the lines, and the marks that occur."""
     references = set(frame.loc[frame["role"] == REFERENCE, "line"])
     names = [f"{name} (reference)" if name in references else name for name in lines]
     handles = [Line2D([], [], label=name, **_look(index)) for index, name in enumerate(names)]
@@ -196,7 +197,7 @@ def _handles(frame: pd.DataFrame, lines: Sequence[str], drawn: pd.DataFrame) -> 
 
 
 def _note(drawn: pd.DataFrame, frame: pd.DataFrame) -> str:
-    """What the bars are, and why some points have none."""
+    """The note on bars, missing bars and gaps."""
     parts = [demonstration(int(counted(frame)["seed"].nunique()))]
     if drawn["low"].notna().any():
         parts.append("Bars: 95% t intervals over seeds, cut off at 0 and 100; dots: the seeds.")

@@ -1,7 +1,7 @@
-"""Which regions of the plane, regularity x discovery rate, prior work studied.
+"""The regions of the plane of regularity and discovery rate that prior work studied.
 
-As panel (a) of Figure 1 of the REM paper (Schoepf et al., arXiv 2505.17730). Nothing here is measured: the plane is
-that paper's, the regions are those of `PRIOR_WORK`, by the problems that each paper evaluates on.
+As panel (a) of Figure 1 of the REM paper (Schoepf et al., arXiv 2505.17730). Nothing is measured: `PRIOR_WORK` lists
+the regions by the problems that each paper evaluates on.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ TITLE = "Regions studied by prior work"
 
 @dataclass(frozen=True)
 class Region:
-    """Part of the plane: some regularities, from one discovery rate in percent to another, and who studied it."""
+    """A region: its regularities, its range of discovery rates in percent, and the papers that studied it."""
 
     label: str
     what: str
     regularities: tuple[str, ...]
     rates: tuple[int, int]
     sources: dict[str, str]
-    """Authors and year: where to find it."""
+    """arXiv number by authors and year."""
 
 
 PRIOR_WORK = (
     Region(
         "Privacy",
-        "SCRUB, SalUn and Bad Teacher, which are given all that has to go",
+        "SCRUB, SalUn and Bad Teacher, given the complete forget set",
         ("high", "medium", "low"),
         (100, 100),
         {
@@ -46,7 +46,7 @@ PRIOR_WORK = (
     ),
     Region(
         "Corrective",
-        "a trigger or swapped classes, of which part is known",
+        "a trigger or swapped classes, partly discovered",
         ("high", "medium"),
         (10, 100),
         {"Goel 2024": "arXiv 2402.14015"},
@@ -69,15 +69,15 @@ PRIOR_WORK = (
 
 _RATES = range(10, 101, 10)
 _LOOKS = (("#000000", "||", "-"), ("#0072b2", "///", "--"), ("#b34700", "\\\\\\", "-."), ("#00664b", "...", ":"))
-"""Colour, hatch and outline of each region: told apart without colour."""
+"""Colour, hatch and outline of each region, distinguishable without colour."""
 _INSETS = (0.0, 0.05, 0.13, 0.05)
-"""Of a region's outline, in rows: outlines that share a side stay apart."""
+"""Inset of each region's outline, in rows, so that outlines with a common side stay apart."""
 _HANDLE = 0.5
-"""Inches of a key's patch and the space beside it."""
+"""Inches of a patch in the key and the space beside it."""
 HEIGHT = 1.3
-"""Inches of the panel: the key fits beside it."""
+"""Height of the panel in inches; the key fits beside it."""
 KEY_WIDTH = 2.9
-"""Inches that the key has at least."""
+"""Minimum width of the key in inches."""
 
 
 @styled
@@ -121,9 +121,9 @@ def draw_regions(axis: Axes) -> None:
 
 
 def _layers(index: int) -> list[dict[str, Any]]:
-    """A region's shade, hatch and outline, each a patch of its own.
+    """A region's shade, hatch and outline, as separate patches.
 
-    In one patch, SVG would give the hatch the transparency of the shade, and PDF the dashes of the outline.
+    In a single patch, the hatch would get the shade's transparency in SVG and the outline's dashes in PDF.
     """
     colour, hatch, line = _LOOKS[index]
     return [
@@ -134,7 +134,7 @@ def _layers(index: int) -> list[dict[str, Any]]:
 
 
 def draw_key(axis: Axes, width: float) -> None:
-    """Say what the regions are and who studied them, in a panel of that many inches."""
+    """Draw the key of the regions with their sources, in a panel of this width in inches."""
     handles = [tuple(Patch(**look) for look in _layers(index)) for index in range(len(PRIOR_WORK))]
     texts = []
     for region in PRIOR_WORK:
@@ -142,4 +142,4 @@ def draw_key(axis: Axes, width: float) -> None:
         texts.append(wrapped(f"{region.label}: {region.what} ({sources})", width - _HANDLE))
     axis.set_axis_off()
     key = axis.legend(handles, texts, loc="center left", borderaxespad=0, borderpad=0, labelspacing=0.5)
-    key.set_in_layout(False)  # it may use the whole panel, and moves no other
+    key.set_in_layout(False)  # it may fill its panel, but must not move others

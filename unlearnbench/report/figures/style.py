@@ -1,4 +1,4 @@
-"""What all figures share: one font size, the colours, names on axes, and how a figure becomes a file."""
+"""What all figures share: style, text measurement, and saving."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from unlearnbench.errors import UsageError
 Arguments = ParamSpec("Arguments")
 
 FONT_SIZE = 8.0
-"""Points, of every text in every figure."""
+"""Points; the same for all text in all figures."""
 FONT = "DejaVu Sans"
-"""Comes with matplotlib: the same figure on every machine."""
+"""Shipped with matplotlib, so figures are the same on every machine."""
 STYLE: dict[Any, Any] = {
     "font.family": FONT,
     "font.size": FONT_SIZE,
@@ -32,7 +32,7 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "hatch.linewidth": 0.6,
     "svg.hashsalt": "unlearnbench",
-    "pdf.fonttype": 42,  # TrueType, as journals ask for; matplotlib's own default cannot be searched or edited
+    "pdf.fonttype": 42,  # TrueType, as journals require; text in the default Type 3 cannot be searched or edited
 }
 DOTS_PER_INCH = 150
 UNDATED: dict[str, dict[str, Any]] = {
@@ -40,20 +40,20 @@ UNDATED: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None},
     ".png": {"Software": None},
 }
-"""The formats, by suffix, each with what would make the bytes of two equal figures differ."""
+"""The formats by suffix, each with the metadata to leave out so that equal figures have equal bytes."""
 
 GREY = "#767676"
-"""Of what is beside the data: hatches, a diagonal, references. It can be told from white."""
+"""For everything but data: hatches, diagonals, references."""
 
 
 def text_width(text: str) -> float:
-    """Inches that a line takes."""
+    """The width of a line of text in inches."""
     font = FontProperties(family=FONT, size=FONT_SIZE)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
 def wrapped(text: str, width: float) -> str:
-    """The text in lines of at most so many inches."""
+    """Wrap text to lines of at most `width` inches, between words."""
     lines: list[str] = []
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
@@ -65,7 +65,7 @@ def wrapped(text: str, width: float) -> str:
 
 
 def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Draw with `STYLE`, and leave matplotlib's settings as they were."""
+    """Decorator: draw with `STYLE` without changing matplotlib's settings."""
 
     @wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
@@ -76,15 +76,15 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
 
 def save(figure: Figure, *paths: Path) -> list[Path]:
-    """Write the figure to each path, in the format of its suffix; the same frame gives the same bytes.
+    """Write a figure to each path, in the format of its suffix; returns the paths.
 
     Raises:
-        UsageError: a suffix is no format of figures, or a file cannot be written.
+        UsageError: a suffix is not in `UNDATED`, or a file cannot be written.
     """
     for path in paths:
         check_suffix(path)
     with matplotlib.rc_context(STYLE):
-        # Laid out once, at one resolution: all formats show the same figure.
+        # Lay out once, at one resolution, so that all formats show the same figure.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for path in paths:
@@ -97,8 +97,6 @@ def save(figure: Figure, *paths: Path) -> list[Path]:
 
 
 def check_suffix(path: Path) -> None:
-    """Raises UsageError where a file's suffix names no format of figures."""
+    """Raise `UsageError` unless the suffix is in `UNDATED`."""
     if path.suffix not in UNDATED:
-        raise UsageError(
-            f"{path}: a figure is written as {', '.join(UNDATED)}: end the name of the file with one of them"
-        )
+        raise UsageError(f"{path}: unsupported figure format; use a file name that ends with {' or '.join(UNDATED)}")

@@ -1,4 +1,4 @@
-"""Methods on standard originals, on originals with tied dropout, and what the latter change.
+"""Methods on standard originals, on originals with tied dropout, and the difference.
 
 As Figure 4 of the REM paper (Schoepf et al., arXiv 2505.17730), which shows REM alone; docs/protocol.md, section 7.
 """
@@ -42,7 +42,7 @@ TIED = "tied dropout"
 
 @dataclass(frozen=True)
 class Pair:
-    """A method on both kinds of original of one capacity: its name without them, and its two names in the frame."""
+    """A method on both kinds of original at one capacity: its label without the original, and both labels."""
 
     name: str
     title: str
@@ -51,7 +51,7 @@ class Pair:
 
 
 def tied_pairs(frame: pd.DataFrame) -> list[Pair]:
-    """The methods that stand on standard originals and on originals with tied dropout, at every capacity."""
+    """The methods with trials on both kinds of original, one pair per capacity."""
     kinds = frame[["method", *METHOD]].drop_duplicates("method")
     kinds = kinds.assign(name=variant_names(kinds), share=100 * kinds["capacity"])
     several = kinds["share"].nunique() > 1
@@ -65,10 +65,10 @@ def tied_pairs(frame: pd.DataFrame) -> list[Pair]:
 
 
 def choose_pairs(frame: pd.DataFrame, names: Sequence[str] = ()) -> list[Pair]:
-    """The pairs of these methods in this order, named without an original; by default of all ranked ones, best first.
+    """The pairs of these methods, named without originals, in this order; default: all but references, best first.
 
     Raises:
-        UsageError: there are none, or a named method is not in the frame or stands on one kind of original only.
+        UsageError: there are none, a method is unknown, or it has trials on one kind of original only.
     """
     pairs = tied_pairs(frame)
     known = set(variant_names(frame.drop_duplicates("method")))
@@ -76,31 +76,31 @@ def choose_pairs(frame: pd.DataFrame, names: Sequence[str] = ()) -> list[Pair]:
         if name not in known:
             raise unknown_method(name, known)
         if name not in {pair.name for pair in pairs}:
-            both = f"; on both are: {', '.join(dict.fromkeys(pair.name for pair in pairs))}" if pairs else ""
-            raise UsageError(f"method '{name}' was not run on standard originals and on tied dropout{both or _NONE}")
+            both = f"; methods with both: {', '.join(dict.fromkeys(pair.name for pair in pairs))}" if pairs else ""
+            raise UsageError(f"method '{name}' was not run on both standard originals and tied dropout{both or _NONE}")
     chosen = [pair for name in names for pair in pairs if pair.name == name] if names else ranked_pairs(frame)
     if not chosen:
-        raise UsageError(f"no ranked method was run on standard originals and on tied dropout{_NONE}")
+        raise UsageError(f"no method was run on both standard originals and tied dropout{_NONE}")
     return chosen
 
 
 def ranked_pairs(frame: pd.DataFrame) -> list[Pair]:
-    """The pairs of all ranked methods, best first; none where the suite has one kind of original."""
+    """The pairs of all methods but references, best first; empty if the suite has one kind of original."""
     table, pairs = ranking(frame), tied_pairs(frame)
     names = dict.fromkeys(variant_names(table[table["role"] != REFERENCE]))
     return [pair for name in names for pair in pairs if pair.name == name]
 
 
-_NONE = "; a suite runs both if its originals.trainings says so, as in suites/digits-originals.toml"
+_NONE = "; run a suite with both in originals.trainings, such as suites/digits-originals.toml"
 
 
 def difference(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:
-    """Utility x healed with tied dropout minus without, in points: as `map_of`, nan where one of the two is missing."""
+    """Utility x healed with tied dropout minus without, in points, shaped as `map_of`; nan if either is missing."""
     return map_of(frame, "aggregate", pair.tied) - map_of(frame, "aggregate", pair.standard)
 
 
 def states_of_difference(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:
-    """As `states_of`: what happened on either side marks the difference."""
+    """The states of a difference, in the form of `states_of`: the worse of both sides."""
     standard, tied = states_of(frame, pair.standard), states_of(frame, pair.tied)
     return standard.combine(tied, lambda left, right: left.combine(right, _worse))
 
@@ -115,9 +115,9 @@ def _worse(left: str, right: str) -> str:
 
 
 def differences(*tables: pd.DataFrame) -> Scale:
-    """Points on a scale that is white at zero and as long to both sides, in tens, as the largest difference.
+    """A diverging scale in points, symmetric about zero, that covers all differences, rounded up to tens.
 
-    Every number has its sign, which grey does not show.
+    Numbers are signed, so that they can be read without colour.
     """
     largest = max([10.0, *(np.nanmax(np.abs(table.to_numpy(dtype=float)), initial=0.0) for table in tables)])
     limit = 10.0 * math.ceil(largest / 10)
@@ -126,14 +126,14 @@ def differences(*tables: pd.DataFrame) -> Scale:
 
 
 def signed(points: float) -> str:
-    """A rounded number with its sign; 0 has none."""
+    """Format a rounded number with its sign; 0 has none."""
     number = f"{points:+.0f}".replace("-", MINUS)
     return "0" if number.endswith(("+0", f"{MINUS}0")) else number
 
 
 @styled
 def tied_dropout(frame: pd.DataFrame, pairs: Sequence[Pair]) -> Figure:
-    """A row a pair: without tied dropout, with it, and the difference on a scale of its own with zero in the middle."""
+    """A row per pair: standard, tied dropout, and the difference on its own scale."""
     titles = [[f"{pair.title}: standard", f"{pair.title}: {TIED}", f"{TIED} {MINUS} standard"] for pair in pairs]
     cells = [
         [map_of(frame, "aggregate", pair.standard), map_of(frame, "aggregate", pair.tied), difference(frame, pair)]
@@ -147,7 +147,7 @@ def tied_dropout(frame: pd.DataFrame, pairs: Sequence[Pair]) -> Figure:
 
     rows, columns = states[0][0].shape
     width = max(CELL[0] * columns, *(text_width(title) for row in titles for title in row))
-    height = max(CELL[1] * rows, ROW_HEIGHT if len(pairs) > 1 else 1.2)  # the bars' labels fit
+    height = max(CELL[1] * rows, ROW_HEIGHT if len(pairs) > 1 else 1.2)  # so that the labels of the colour bars fit
     size = (3 * (width + 0.15) + 2.2, len(pairs) * (height + 0.3) + 0.5)
     figure = figure_with_legend(*size, [table for row in states for table in row])
     names = [name for pair in pairs for name in (pair.standard, pair.tied)]

@@ -1,1 +1,1 @@
-"""What is stored, as numbers: boards, rankings, comparisons."""
+"""Compute boards, rankings and comparisons from a store."""

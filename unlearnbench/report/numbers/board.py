@@ -1,4 +1,4 @@
-"""A board: all current records of a suite, whatever run stored them, as one frame; and what is stale, with why."""
+"""A board: all current records of a suite as one frame, whichever run stored them, and its stale records."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from unlearnbench.store.trials import planned_kinds, read_trials
 CELL = ["corruption", "discovery_rate"]
 SEEDS = ["corruption_seed", "training_seed", "unlearning_seed"]
 PLACE = [*METHOD, *SEEDS, *CELL]
-"""What no two rows of a board share."""
+"""The columns that identify a row of a board."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The part of a suite's grid that is looked at; all of an axis that nothing is chosen of."""
+    """The selected part of a suite's grid; all of an axis if nothing is selected there."""
 
     seeds: tuple[int, ...] = ()
     discovery_rates: tuple[float, ...] = ()
@@ -48,11 +48,11 @@ WHOLE = Selection()
 
 @dataclass(frozen=True)
 class Board:
-    """The trials of a suite that count, and those that do not.
+    """The current trials of a suite, and its stale records.
 
-    frame: `store.columns` without `suite`; one row for each method, seed and cell of the grid that was planned or
-        belongs to a seed of which something was.
-    submissions: the keys of the submissions that count.
+    frame: columns of `store.columns` without `suite` and the details of runs; one row for every method, planned seed
+        and cell of the grid. A seed is planned if at least one of its trials is.
+    submissions: keys of the current submissions.
     """
 
     suite: Suite
@@ -66,12 +66,12 @@ class Board:
 
     @property
     def seeds(self) -> int:
-        """Whole seeds of the method that has most of them."""
+        """The largest number of whole seeds of a method."""
         return most_seeds(self.frame)
 
 
 def most_seeds(rows: pd.DataFrame) -> int:
-    """Whole seeds of the method that has most of them, in the rows of a board or its totals."""
+    """The largest number of whole seeds of a method, from a board's frame or its totals."""
     whole = rows[rows["whole"]].groupby("method")["seed"].nunique()
     return int(whole.max()) if len(whole) else 0
 
@@ -85,16 +85,16 @@ def read_board(
     isolation: Isolation = "process",
     methods: Sequence[str] = (),
 ) -> Board:
-    """The board of a suite in a store.
+    """Read the board of a suite from a store.
 
     Args:
-        suites: the folder in which the suite's file is looked for.
-        isolation: records of a lower level count as missing.
-        methods: read nothing but the submissions of these methods, and retraining, the unit of cost; all by default.
+        suites: folder with the suite's file, if any.
+        isolation: records with weaker isolation count as missing.
+        methods: only the submissions of these methods, and retraining, the unit of cost; default: all.
 
     Raises:
-        UsageError: the store has no run of this suite, no current one, nothing in this part of its grid, or no trials
-            of one of the methods.
+        UsageError: the store has no run of the suite, no current one, no trial in this part of the grid, or none of
+            one of the methods.
     """
     found = current(engine, name, suites, isolation)
     grid = part.of(found.suite)
@@ -111,18 +111,20 @@ def read_board(
 
 
 def nothing_planned(suite: str) -> UsageError:
-    return UsageError(f"no trial of suite '{suite}' was planned in this part of its grid: `unlearnbench run {suite}`")
+    return UsageError(
+        f"suite '{suite}' has no trials in this part of its grid: run them with `unlearnbench run {suite}`"
+    )
 
 
 def known_kinds(engine: Engine, suite: Suite) -> set[OriginalSpec]:
-    """The kinds of original that trials may have been planned on: those of the suite, and those of the store."""
+    """The kinds of original on which trials may be planned: those of the suite and those in the store."""
     trainings: tuple[Training, ...] = get_args(Training)
     kinds = {OriginalSpec(*pair) for pair in itertools.product(suite.originals.capacities, trainings)}
     return kinds | set(original_kinds(engine))
 
 
 def _submissions_of(names: Sequence[str], engine: Engine, found: Current) -> tuple[str, ...]:
-    """The keys of the submissions that these labels are of, and of retraining."""
+    """The keys of the submissions with these labels, and of retraining."""
     kinds = planned_kinds(engine, found.wanted, known_kinds(engine, found.suite))
     keys = {method_label(*found.submissions[key], kind, found.suite.base): key for key, kind in kinds}
     for name in names:
@@ -137,7 +139,7 @@ def unknown_method(name: str, known: Iterable[str]) -> UsageError:
 
 
 def labelled(frame: pd.DataFrame, base: OriginalSpec) -> pd.DataFrame:
-    """The frame with the labels of its methods and seeds, which are made from its columns here and nowhere else."""
+    """Add the labels of methods and seeds, `method` and `seed`, to a frame."""
     methods = frame[METHOD].drop_duplicates()
     items = [Method(*row) for row in methods.itertuples(index=False)]
     methods["method"] = [method_label(item.submission, item.variant, item.original, base) for item in items]
@@ -147,20 +149,20 @@ def labelled(frame: pd.DataFrame, base: OriginalSpec) -> pd.DataFrame:
 
 
 def in_every_column(frame: pd.DataFrame, rates: Sequence[float]) -> pd.DataFrame:
-    """The frame with a trial without a forget set at each of these rates: it counts there, and is one trial."""
+    """Repeat trials without a forget set at each of these rates. They count at every rate; `again` marks the copies."""
     once = frame["discovery_rate"] == 0
     copies = [frame[once].assign(discovery_rate=rate, again=rate != rates[0]) for rate in rates]
     return pd.concat([frame[~once].assign(again=False), *copies])
 
 
 def seeds_of(grid: Suite) -> pd.DataFrame:
-    """The seeds of a grid, a row each."""
+    """The seeds of a grid, one row each."""
     seeds = [seed_of(item) for item in grid.seeds]
     return pd.DataFrame([(seed.corruption, seed.training, seed.unlearning) for seed in seeds], columns=SEEDS)
 
 
 def _completed(frame: pd.DataFrame, grid: Suite) -> pd.DataFrame:
-    """The rows of this grid, one for each place, with what is missing of a seed of which something was planned."""
+    """The rows of a grid, one per place, with rows for the missing trials of planned seeds."""
     frame = in_every_column(frame, grid.discovery_rates).merge(seeds_of(grid), on=SEEDS)
     in_grid = frame["corruption"].isin(grid.corruptions) & frame["discovery_rate"].isin(grid.discovery_rates)
     frame = _one_a_place(frame[in_grid])
@@ -180,10 +182,10 @@ def _completed(frame: pd.DataFrame, grid: Suite) -> pd.DataFrame:
 
 
 def _one_a_place(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row for each place, of a frame that has rows of newer runs first.
+    """Keep one row per place, of a frame sorted by run, newest first.
 
-    Where a seed was run in several ways (precision, isolation), what counts is the one original of each corruption
-    with most records, of equal ones the newer.
+    If a seed was run in several ways (precision, isolation), only the original with the most records counts for each
+    corruption, the newer one in a tie.
     """
     frame = frame.assign(recorded=frame["state"] != "missing")
     frame = frame.sort_values("recorded", ascending=False, kind="stable").drop_duplicates(["original", *PLACE])
@@ -197,15 +199,15 @@ def _one_a_place(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def counted(frame: pd.DataFrame) -> pd.DataFrame:
-    """The trials that count in a number: those of whole seeds."""
+    """The trials that count in statistics: those of whole seeds."""
     return frame[frame["whole"]]
 
 
 def shown(frame: pd.DataFrame) -> pd.DataFrame:
-    """The trials that a map shows: those that count, and of a method without a whole seed all that there are."""
+    """The trials that maps show: those of whole seeds, or all trials of a method without any."""
     return frame[frame["whole"] | ~frame.groupby("method")["whole"].transform("any")]
 
 
 def runs_of(engine: Engine, frame: pd.DataFrame) -> list[RunRow]:
-    """The runs that recorded the trials of the frame, or planned them where a record is missing; oldest first."""
+    """The runs that recorded the trials of a frame, or planned the missing ones; oldest first."""
     return runs_by_key(engine, frame["run"].dropna().unique().tolist())

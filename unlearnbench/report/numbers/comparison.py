@@ -1,4 +1,4 @@
-"""Where on the map one method beats another: differences within the seeds that both have."""
+"""Compare two methods: differences within the seeds that both have."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ ALL = "all"
 
 
 def comparison(frame: pd.DataFrame, first: str, second: str, *, baseline: str = RETRAIN) -> pd.DataFrame:
-    """The first method minus the second: over all cells, for each corruption, for each cell of the map.
+    """The first method minus the second: overall, by corruption and by cell of the map.
 
-    `corruption` and `discovery_rate` name the part of the map (`all` and nan for the whole), the most regular on top.
-    Differences are in percentage points, with the ends of their 95% t intervals over seeds (`_low`, `_high`), `seeds`
-    and `kind` (`paired`, `unpaired`, `untested`: see `evaluation.statistics.difference`) of that of `aggregate`, and
-    its p value. `wins`, `ties` and `losses` count the seeds in which the first has the larger aggregate from the same
-    original. `cost` is the difference of shares of the `baseline` method's mean processor time on the kind of original
-    that each stands on.
+    Columns:
+        corruption, discovery_rate: the part of the map, most regular first; `all` and nan stand for all of them.
+        NAME, NAME_low, NAME_high: for each of `scores.SHARES`, the difference in percentage points and the ends of its
+            95% t interval over seeds.
+        seeds, kind, p: of the difference in `aggregate`; the kind is `paired`, `unpaired` or `untested`, see
+            `evaluation.statistics.difference`.
+        wins, ties, losses: seeds on the same originals in which the first has the larger, equal, smaller aggregate.
+        cost: difference of mean processor times, each as a share of `baseline`'s on the same kind of original; nan but
+            in the overall row.
 
     Raises:
-        UsageError: a method without trials or without a whole seed, or twice the same method.
+        UsageError: a method has no trials or no whole seed, or both methods are the same.
     """
     both = [trials_of(frame, name) for name in (first, second)]
     if first == second:
-        raise UsageError(f"'{first}' cannot be compared with itself: name two methods")
+        raise UsageError(f"cannot compare '{first}' with itself: name two methods")
     for name, own in zip((first, second), both, strict=True):
         if not own["whole"].any():
-            raise UsageError(f"'{name}' has no whole seed: run what is missing of it")
+            raise UsageError(f"'{name}' has no whole seed: run its missing trials")
     costs = costs_of(totals_of(frame), baseline)
     pair = pd.concat(both)
     present = in_order(pair["corruption"])
@@ -49,7 +52,7 @@ def comparison(frame: pd.DataFrame, first: str, second: str, *, baseline: str = 
 
 
 def _differences(part: pd.DataFrame, first: str, second: str) -> dict[str, object]:
-    """What the comparison says of one part of the map."""
+    """The columns of one part of the map."""
     scores = scores_of(totals_of(part), [first, second])
     found = {metric: scores.difference(metric, first, second) for metric in SHARES}
     product = found["aggregate"]

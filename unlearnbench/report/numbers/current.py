@@ -1,8 +1,8 @@
-"""Which records of a suite are current, and which are stale.
+"""Which records of a suite are current and which are stale.
 
-A record is current if its run measured under the conditions that count today (`problems.identity.conditions`, the
-protocol version, the data), and if it is of the state of its method that was planned last. The conditions are those of
-the suite's file where there is one, else those of the newest run.
+A record is current if its run had today's conditions (`problems.identity.conditions`, protocol version, data) and its
+method's source and hyperparameters are those planned last. Today's conditions are those of the suite's file if there
+is one, else those of the newest run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from unlearnbench.store.trials import Wanted
 
 @dataclass(frozen=True)
 class Stale:
-    """Records under the suite's name that are not on its board, and the command that renews them."""
+    """Records of one method that are not on the board, why, and the command that renews them."""
 
     method: str
     records: int
@@ -38,16 +38,16 @@ class Stale:
 
     @property
     def words(self) -> str:
-        """How many records they are, in words."""
+        """The number of records in words."""
         return "1 record" if self.records == 1 else f"{self.records} records"
 
 
 @dataclass(frozen=True)
 class Current:
-    """What counts of a suite.
+    """What is current in a suite.
 
-    submissions: the keys of the states of methods that count, each with the submission and the variant that it is of.
-    levels: of isolation, of the current runs.
+    submissions: (submission, variant) by the key of its current state.
+    levels: levels of isolation of the current runs.
     """
 
     suite: Suite
@@ -58,14 +58,14 @@ class Current:
 
 
 def current(engine: Engine, name: str, suites: Path | None, isolation: Isolation) -> Current:
-    """What counts today.
+    """Find what is current in a suite.
 
     Args:
-        suites: the folder in which the suite's file is looked for.
-        isolation: records of a lower level do not count.
+        suites: folder with the suite's file, if any.
+        isolation: records with weaker isolation do not count.
 
     Raises:
-        UsageError: the store has no run of this suite, or no current one.
+        UsageError: the store has no run of the suite, or no current one.
     """
     runs = runs_of_suite(engine, name)
     file = None if suites is None else find_if_any(name, suites)
@@ -85,7 +85,7 @@ def current(engine: Engine, name: str, suites: Path | None, isolation: Isolation
 
 
 def _stale_runs(runs: Sequence[RunRow], suite: Suite, protocol: int) -> Iterator[tuple[str, str]]:
-    """Why the records of a run are stale, by run; nothing of a run whose records are current."""
+    """The stale runs, each with the reason."""
     wanted = conditions(suite)
     fingerprint: str | None = None
     for run in runs:
@@ -112,10 +112,7 @@ def _shown(values: dict[str, Any], key: str) -> str:
 def _submissions(
     planned: Sequence[PlannedSubmission], runs: Sequence[RunRow], levels: Sequence[str]
 ) -> dict[str, tuple[str, str]]:
-    """The submission keys that count: of every method the state that was planned last.
-
-    Runs at one of these levels of isolation go before others.
-    """
+    """The submission key of each method that was planned last; runs at one of these levels take precedence."""
     age = {run.id: place for place, run in enumerate(sorted(runs, key=lambda run: run.isolation not in levels))}
     newest: dict[tuple[str, str], tuple[int, str]] = {}
     for item in planned:
@@ -132,14 +129,14 @@ def _stale_records(
     reasons: Mapping[str, str],
     submissions: Mapping[str, Any],
 ) -> Iterator[Stale]:
-    """What was recorded and does not count, by method and reason."""
+    """The stale records by method and reason."""
     groups: dict[tuple[str, str], list[PlannedSubmission]] = {}
     for item in planned:
         if item.run in reasons or item.key not in submissions:
             reason = reasons.get(item.run, "an earlier state of its code or hyperparameters")
             groups.setdefault((method_label(item.submission, item.variant), reason), []).append(item)
     for (method, reason), items in sorted(groups.items()):
-        # A trial's key says its submission: where that does not count, no run makes its records current.
+        # A trial's key covers its submission, so no other run makes records of an old submission current.
         beside = {item.run for item in planned if item.run not in reasons} if items[0].key in submissions else set()
         if count := count_recorded(engine, items, beside):
             yield Stale(method, count, reason, f"unlearnbench run {suite} --method {method}")

@@ -1,4 +1,4 @@
-"""What maps, figures and tables show of the frame of a board, in percent: pure functions."""
+"""Numbers of maps, figures and tables from a board's frame, in percent: pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unlearnbench.report.numbers.totals import scored
 from unlearnbench.report.wording import in_order
 
 LowUtility = Literal["relative", "absolute"]
-"""What a utility is held against: that of the trial's original model, or the threshold alone (as published)."""
+"""How a utility is compared with the threshold: as a share of the original model's, or as it is (as published)."""
 
 State = Literal["finished", "partly failed", "failed", "partly missing", "missing"]
 
@@ -22,7 +22,7 @@ LOW_UTILITY_THRESHOLD = 0.8
 
 
 def thirds(frame: pd.DataFrame) -> pd.DataFrame:
-    """Means in percent by method, corruption and third of discovery: where on the map a method works.
+    """Means in percent by method, corruption and third of the discovery rates.
 
     Columns are pairs of a third (`low`: rates up to 1/3, `middle`: up to 2/3, `high`) and a metric (`healed_train`,
     `utility`, `aggregate`). Failed trials count as in the ranking.
@@ -50,10 +50,10 @@ def trials_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def map_of(frame: pd.DataFrame, metric: str, method: str) -> pd.DataFrame:
-    """Seed means in percent: corruption (the most regular on top) x discovery rate; nan where nothing was measured.
+    """Means over seeds in percent, by corruption (most regular first) and discovery rate; nan if not measured.
 
     All methods of a frame get the same rows and columns. In the aggregate a failed trial is 0, as in the ranking. Only
-    whole seeds count; of a method that has none, all that there is is shown.
+    whole seeds count, unless the method has none.
     """
     own = shown(trials_of(frame, method))
     cells = own.assign(value=scored(own, metric)).groupby(["corruption", "discovery_rate"])["value"].mean()
@@ -83,13 +83,13 @@ def _spread(cells: pd.Series[Any], frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def original_column(frame: pd.DataFrame, metric: str, method: str) -> pd.Series[float]:
-    """The metric of the original models that a method started from, in percent: seed means by corruption."""
+    """A metric of the original models that a method started from, in percent: means over seeds by corruption."""
     own = shown(trials_of(frame, method)).drop_duplicates(["corruption", "original"])
     return 100 * own.groupby("corruption")[f"original_{metric}"].mean()
 
 
 def places(rows: pd.DataFrame) -> list[str]:
-    """In which cells these trials are, a text for each corruption."""
+    """The cells of these trials as text, one per corruption."""
     rates = rows.groupby("corruption")["discovery_rate"].unique()
     return [
         f"{name} at {', '.join(f'{100 * rate:g}%' for rate in sorted(rates[name]))}"
@@ -98,7 +98,7 @@ def places(rows: pd.DataFrame) -> list[str]:
 
 
 def has_low_utility(frame: pd.DataFrame, low_utility: LowUtility, threshold: float) -> pd.Series[bool]:
-    """Which trials lost too much utility for their healing to mean anything."""
+    """Whether each trial's utility is under the threshold, so that its healing means little."""
     unit = frame["original_utility"] if low_utility == "relative" else 1.0
     return frame["utility"] < threshold * unit
 
@@ -110,14 +110,14 @@ def healing_correlation(
     threshold: float = LOW_UTILITY_THRESHOLD,
     by: Sequence[Literal["corruption", "method"]] = ("corruption", "method"),
 ) -> pd.DataFrame:
-    """Correlation of healed on train and on test: overall, by corruption, by method; one number a seed.
+    """Correlation of healed on train and on test: overall, by corruption, by method.
 
-    `pearson` and `spearman` are means over the seeds that have a correlation (at least five finished trials, something
-    that varies), with the ends of their intervals by Fisher's z; `pearson_seeds` and `spearman_seeds` say how many.
-    Low-utility trials are left out and counted in `left_out`.
+    `pearson` and `spearman` are means over the seeds with a correlation (at least five finished trials that are not
+    constant), with the ends of their intervals by Fisher's z; `pearson_seeds` and `spearman_seeds` count these seeds.
+    Trials with low utility are left out and counted in `left_out`.
     """
     finished = counted(frame)
-    # A trial without a forget set stands in every column, and is one point all the same.
+    # A trial without a forget set is at every rate, but is one point.
     finished = finished[(finished["state"] == "finished") & ~finished["again"]]
     groups: list[tuple[str, str, pd.DataFrame]] = [("overall", "all", finished)]
     if "corruption" in by:

@@ -1,4 +1,4 @@
-"""Who is best, and how certain that is: one row a method, with intervals over seeds and intervals of ranks."""
+"""The ranking: one row per method, with intervals over seeds and intervals of ranks."""
 
 from __future__ import annotations
 
@@ -15,24 +15,30 @@ from unlearnbench.store.labels import METHOD, original_names, variant_names
 
 
 def ranking(frame: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN) -> pd.DataFrame:
-    """The `ranking_of` the trials of a board's frame, or of a part of one."""
+    """`ranking_of` the totals of a board's frame, or of part of one."""
     return ranking_of(totals_of(frame), variants, baseline=baseline)
 
 
 def ranking_of(
     totals: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN
 ) -> pd.DataFrame:
-    """One row a method of a board's totals, accuracies in percent; the best first, references last.
+    """The ranking of a board's totals, one row per method.
 
-    Columns, beside what a method is: `starts_from`, the kind of original in words; `seeds`, how many whole ones count;
-    each metric of `scores.SHARES` with the ends of its interval (`_low`, `_high`) and the seeds' own values (`_seeds`,
-    a tuple); `best` and `worst`, the rank interval, missing of fewer than eight seeds; `seconds`, and `cost`, the mean
-    processor time as a share of the `baseline` method's on the same kind of original; counts of trials of whole seeds,
-    of `failed` ones, of trials that are `missing` from seeds that are not whole, and of those `beyond` the oracle;
-    `unpaired`, with how many rivals it was compared so for its rank, for want of shared originals.
+    Columns:
+        method, title, role, submission, variant, capacity, training: the method.
+        starts_from: the kind of original in words.
+        seeds: number of whole seeds.
+        NAME, NAME_low, NAME_high, NAME_seeds, NAME_constant: for each of `scores.SHARES`, the mean in percent, the ends
+            of its interval, a tuple of the seeds' values, and whether these are all equal.
+        best, worst: the interval of its rank; missing with fewer than eight seeds.
+        seconds, processor_seconds: mean times; cost: processor time as a share of `baseline`'s on the same kind of
+            original.
+        trials, failed: counts over whole seeds; missing: over all seeds; beyond: trials beyond the oracle.
+        ranked: whether the row competes: per submission, one variant on each kind of original, the first in `variants`.
+        unpaired: number of rivals on too few common originals for a paired comparison.
 
-    Sorted by the mean. `ranked` says which rows compete: one row a method, the variant that `variants` names first,
-    among those on the same kind of original. The suite's first kind comes first.
+    Rows are sorted by kind of original, the suite's first kind first; then ranked rows, other variants, references;
+    then by mean.
     """
     scores = scores_of(totals)
     whole = totals["whole"]
@@ -61,7 +67,7 @@ def ranking_of(
 
 
 def _methods(totals: pd.DataFrame) -> pd.DataFrame:
-    """What each method is, by its label, in the order of labels."""
+    """Title, role and identity of each method, by label."""
     return totals.drop_duplicates("method").set_index("method")[["title", "role", *METHOD]].sort_index()
 
 
@@ -81,7 +87,7 @@ def _costs(methods: pd.DataFrame, scores: Scores, baseline: str) -> pd.Series[fl
 def ranking_by_corruption(
     totals: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN
 ) -> pd.DataFrame:
-    """The ranking on each corruption, the most regular first, one below the other; `corruption` says which."""
+    """The rankings on each corruption, most regular first, in one table with a column `corruption`."""
     parts = [
         ranking_of(totals[totals["corruption"] == name], variants, baseline=baseline).assign(corruption=name)
         for name in in_order(totals["corruption"])
@@ -103,7 +109,7 @@ def _row(scores: Scores, method: str) -> dict[str, object]:
 
 
 def _competing(table: pd.DataFrame, variants: Sequence[str]) -> pd.Series[bool]:
-    """One row a method: of its variants the one that comes first in `variants`, then `default`, then any."""
+    """Whether each row competes: of a method's variants the first one in `variants`, else `default`, else any."""
     names = [*variants, "default"]
     place = table["variant"].map(lambda name: names.index(name) if name in names else len(names))
     chosen = table.assign(place=place)[table["role"] != REFERENCE].sort_values(["place", "variant"])
@@ -112,7 +118,7 @@ def _competing(table: pd.DataFrame, variants: Sequence[str]) -> pd.Series[bool]:
 
 
 def _with_ranks(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
-    """The rank intervals of what competes, for each kind of original; a method of fewer than eight seeds has none."""
+    """Add the rank intervals of competing rows with at least eight seeds, by kind of original."""
     best, worst = (pd.Series(pd.NA, index=table.index, dtype="Int64") for _ in range(2))
     unpaired: dict[str, int] = {}
     competing = table[table["ranked"] & (table["seeds"] >= FEWEST_FOR_RANKS)]

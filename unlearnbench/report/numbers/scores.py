@@ -1,4 +1,4 @@
-"""One number a seed of each method, the mean over its places."""
+"""Scores: one number per method, seed and metric, the mean over the places of the board."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from unlearnbench.evaluation.statistics import FEWEST_SEEDS, Difference, Estimat
 from unlearnbench.store.trials import SCORES
 
 SHARES = ("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility")
-"""What is shown in percent."""
+"""The metrics that are shown in percent."""
 METRICS = SCORES
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Each method's board of each seed, reduced to one number a metric: the mean over the cells.
+    """Means over the places of each seed's board.
 
     Attributes:
-        methods, seeds: their names, in the order of rows and columns.
-        values: metric -> float64 [methods, seeds]. A failed trial is 0 in `aggregate`, and nowhere in the others; nan
-            where a method has no whole seed, or none of its trials has a value.
-        originals: int64 [methods, seeds], a number for the checksums that the trials of a method started from in a
-            seed: two methods are a pair where it is equal. -1 where a seed is not whole.
+        methods, seeds: labels, in the order of rows and columns.
+        values: metric -> float64 [methods, seeds]. A failed trial is 0 in `aggregate` and left out of other metrics;
+            nan if the seed is not whole or no trial has a value.
+        originals: int64 [methods, seeds]. Equal numbers mean equal weights hashes of all originals of the seed, so
+            the methods can be paired; -1 if the seed is not whole.
     """
 
     methods: tuple[str, ...]
@@ -43,21 +43,21 @@ class Scores:
         return difference(values[one], values[other], self.same_original(first, second))
 
     def unpaired(self, methods: Sequence[str]) -> list[int]:
-        """With how many of the others each of these shares the originals of too few seeds for a paired difference."""
+        """For each method, the number of others with too few seeds on the same originals for a paired difference."""
         own = self.originals[[self.methods.index(name) for name in methods]]
         shared = ((own[:, None] == own[None, :]) & (own[:, None] >= 0)).sum(axis=2)
         np.fill_diagonal(shared, FEWEST_SEEDS)
         return [int(count) for count in (shared < FEWEST_SEEDS).sum(axis=1)]
 
     def same_original(self, first: str, second: str) -> Mask:
-        """bool [seeds]: in which seeds both are whole and started from the same originals."""
+        """bool [seeds]: whether both are whole and started from the same originals."""
         mine, theirs = (self.originals[self.methods.index(name)] for name in (first, second))
         same: Mask = (mine == theirs) & (mine >= 0)
         return same
 
 
 def scores_of(totals: pd.DataFrame, methods: Sequence[str] = ()) -> Scores:
-    """The scores of these methods, of all by default, from the totals of a board, or of a part of one."""
+    """The scores of these methods, by default of all, from the totals of a board or of part of one."""
     names = list(methods) or sorted(totals["method"].unique())
     order = totals.drop_duplicates("seed").sort_values(["corruption_seed", "training_seed"], kind="stable")
     seeds = order["seed"].tolist()

@@ -1,4 +1,4 @@
-"""What the ranked table of a suite is made from, summed by the database: no trial is looked at by itself."""
+"""The totals of a board, summed by the database without reading single trials."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class Standings:
 
 
 def read_standings(engine: Engine, name: str, *, suites: Path | None = None, part: Selection = WHOLE) -> Standings:
-    """The standings of a suite in a store, of the same records as `read_board`.
+    """Read the standings of a suite from a store, over the same records as `read_board`.
 
     Raises:
         UsageError: as `read_board`.
     """
     found = current(engine, name, suites, "process")
-    # Where a trial may have been run in two ways, a place is given to one of them: that takes a look at every trial.
+    # If a trial may have been run in two ways, choosing one of them needs the single trials.
     totals = _summed(engine, found, part.of(found.suite)) if len(found.levels) == 1 else None
     if totals is None:
         board = read_board(engine, name, suites=suites, part=part)
@@ -97,7 +97,7 @@ def _planned(engine: Engine, found: Current, grid: Suite, sums: pd.DataFrame) ->
     recorded = sums[[*OF_SEED, "discovery_rate"]].drop_duplicates(OF_SEED)
     seeds = asked.merge(recorded, how="left", on=OF_SEED)
     lacking = seeds["discovery_rate"].isna()
-    if lacking.any():  # of these nothing is recorded: only here the plan has to be read
+    if lacking.any():  # nothing is recorded of these, so their plan has to be read
         planned = planned_seeds(engine, found.wanted, set(seeds.loc[lacking, "submission_key"]), grid)
         rest = seeds.loc[lacking, OF_SEED].merge(planned, on=OF_SEED)
         seeds = pd.concat([seeds[~lacking], rest], ignore_index=True)
@@ -105,7 +105,7 @@ def _planned(engine: Engine, found: Current, grid: Suite, sums: pd.DataFrame) ->
 
 
 def _beyond(engine: Engine, found: Current, grid: Suite, totals: pd.DataFrame, context: Context) -> pd.Series[int]:
-    """How many trials of each row of the totals are beyond the oracle."""
+    """The number of trials beyond the oracle for each row of the totals."""
 
     def read(submissions: set[str], above: float) -> Iterator[pd.DataFrame]:
         for part in read_healed(engine, replace(found.wanted, submissions=tuple(submissions)), above):
@@ -123,7 +123,7 @@ def _beyond(engine: Engine, found: Current, grid: Suite, totals: pd.DataFrame, c
     over = over[over["best"] > over["lowest"]]
     if over.empty:
         return counts
-    # The exception: only here trials are read, as far as they may be beyond.
+    # Read single trials only where some may be beyond the oracle.
     parts = [beyond(part, table)[GROUP] for part in read(set(over["submission_key"]), over["lowest"].min())]
     sizes = pd.concat(parts).groupby(GROUP).size().rename("beyond")
     return totals[GROUP].join(sizes, on=GROUP)["beyond"].fillna(0)

@@ -1,4 +1,4 @@
-"""The one table of trials (`store.columns`) and its file: trials.csv of a leaderboard, a baseline, an export."""
+"""The table of trials (`store.columns`) and its files: trials.csv of a leaderboard, baselines, exports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEASURED = ("healed_train", "healed_test", "utility", "aggregate")
 
 
 def table_of(engine: Engine, board: Board) -> pd.DataFrame:
-    """The rows of a board with what is stored of the runs that they are from; `COLUMNS` in their order and types."""
+    """The rows of a board joined with their runs, with the columns `COLUMNS` in order and with their dtypes."""
     runs = pd.DataFrame(
         {
             "run": run.id,
@@ -44,34 +44,34 @@ def table_of(engine: Engine, board: Board) -> pd.DataFrame:
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """A column has the same type whether or not it is empty, and whatever else the store holds."""
+    """Give columns their dtypes, which must not depend on their values."""
     return frame[list(COLUMNS)].astype({name: DTYPES[column.kind] for name, column in COLUMNS.items()})
 
 
 def export(engine: Engine, file: Path, form: FileFormat = "csv", suite: str | None = None) -> int:
-    """Write the table of a suite, or of all suites below each other; returns how many trials are in it.
+    """Write the table of a suite, or of all suites one after the other; returns the number of trials.
 
     Raises:
-        UsageError: no run to export, or what `write` refuses.
+        UsageError: there is no run to export, or as `read_board` and `write`.
     """
     names = suites(engine) if suite is None else [suite]
     if not names:
-        raise UsageError(f"{engine.url} holds no runs: there is nothing to export")
+        raise UsageError(f"{engine.url} has no runs: there is nothing to export")
     tables = [table_of(engine, read_board(engine, name)) for name in names]
     write(tables, file, form)
     return sum(int((~table["again"]).sum()) for table in tables)
 
 
 def recorded(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a table or a board's frame that are trials with a record, each once."""
+    """The rows of a table or a board's frame with a record, each trial once."""
     return table[(table["state"] != "missing") & ~table["again"].astype(bool)]
 
 
 def write(tables: Iterable[pd.DataFrame], file: Path, form: FileFormat = "csv") -> None:
-    """Write tables below each other: the same rows give the same bytes, and numbers are read back to the last bit.
+    """Write tables one after the other. Equal rows give equal bytes; floats are written without loss.
 
     Raises:
-        UsageError: Parquet without pyarrow, or a file that cannot be written.
+        UsageError: pyarrow is missing for Parquet, or the file cannot be written.
     """
     if form == "parquet" and find_spec("pyarrow") is None:
         raise UsageError("Parquet needs pyarrow: install unlearnbench[parquet], or export csv or jsonl")
@@ -85,24 +85,24 @@ def write(tables: Iterable[pd.DataFrame], file: Path, form: FileFormat = "csv") 
         else:
             table.to_parquet(file, engine="pyarrow", index=False)
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise UsageError(f"cannot write {file}: {error.strerror or error}") from error
 
 
 def _lines(table: pd.DataFrame) -> list[str]:
     values = table.astype(object).where(table.notna(), None)
     lines = []
     for row in values.to_dict("records"):
-        # A place that nobody planned has no run.
+        # A place that was not planned has no run.
         row |= {name: None if row[name] is None else json.loads(row[name]) for name in JSON_COLUMNS}
         lines.append(json.dumps(row, allow_nan=False, default=lambda moment: moment.isoformat()) + "\n")
     return lines
 
 
 def read(file: Path) -> pd.DataFrame:
-    """Read the CSV file of one suite back as it was written.
+    """Read the table of one suite from a CSV file.
 
     Raises:
-        UsageError: naming the file, the line and the column of the first thing that is wrong.
+        UsageError: the first thing wrong in the file, with its line and column.
     """
     lines, rows = _cells(file)
     frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
@@ -113,7 +113,7 @@ def read(file: Path) -> pd.DataFrame:
 
 
 def _cells(file: Path) -> tuple[list[int], list[list[str]]]:
-    """The cells of every row, and in which line it ends."""
+    """The line in which each row ends, and its cells."""
     lines, rows = [], []
     try:
         with file.open(newline="", encoding="utf-8") as source:
@@ -127,20 +127,20 @@ def _cells(file: Path) -> tuple[list[int], list[list[str]]]:
     except FileNotFoundError:
         raise UsageError(f"no baseline at {file}: write one with `unlearnbench baseline SUITE --out {file}`") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: not a readable baseline: {error}") from error
+        raise UsageError(f"cannot read baseline {file}: {error}") from error
     for place, (found, wanted) in enumerate(zip([*(rows or [[]])[0], ""], [*COLUMNS, ""], strict=False), 1):
         if rows and found != wanted:
-            raise UsageError(f"{file}, line 1, column {place}: '{found}' instead of '{wanted}'; {AGAIN}")
+            raise UsageError(f"{file}, line 1, column {place}: '{found}', expected '{wanted}'; {AGAIN}")
     if len(rows) < 2:
         raise UsageError(f"{file}: no trials; {AGAIN}")
     for line, cells in zip(lines, rows, strict=True):
         if len(cells) != len(COLUMNS):
-            raise UsageError(f"{file}, line {line}: {len(cells)} cells instead of {len(COLUMNS)}; {AGAIN}")
+            raise UsageError(f"{file}, line {line}: {len(cells)} cells, expected {len(COLUMNS)}; {AGAIN}")
     return lines[1:], rows[1:]
 
 
 def _read_column(file: Path, lines: list[int], name: str, column: Column, cells: Any) -> Any:
-    """A column in its type; what is wrong in it is found in one pass, cell by cell only where something is."""
+    """Convert a column to its dtype, or report its first wrong cell."""
     present = cells[cells != ""]
     values, why = present, ""
     if column.kind == "json":
@@ -151,18 +151,20 @@ def _read_column(file: Path, lines: list[int], name: str, column: Column, cells:
         values, why = present == "True", "neither True nor False"
     elif column.kind == "moment":
         values = pd.to_datetime(present, errors="coerce", format="ISO8601")
-        wrong, why = values.isna(), "not a moment"
+        wrong, why = values.isna(), "not a date and time"
     elif column.kind != "text":
         values = pd.to_numeric(present, errors="coerce")
         most = 1.0 if column.kind == "share" else float("inf")
         whole = values % 1 == 0 if column.kind == "integer" else True
         wrong = ~((values >= 0) & (values <= most) & (values != float("inf")) & whole)
-        why = {"share": "not a share from 0 to 1", "integer": "not a whole number"}.get(column.kind, "no number from 0")
+        why = {"share": "not a share from 0 to 1", "integer": "not a whole number"}.get(
+            column.kind, "not a non-negative number"
+        )
     else:
         wrong = ~present.isin(STATES) if name == "state" else present.isna()
-        why = f"none of {', '.join(STATES)}"
+        why = f"not one of {', '.join(STATES)}"
     if column.given and len(present) < len(cells):
-        wrong, why, present = cells == "", "nothing stands here", cells
+        wrong, why, present = cells == "", "empty", cells
     if wrong.any():
         first = wrong.idxmax()
         where = f"{file}, line {lines[first]}, column '{name}'"
@@ -178,17 +180,17 @@ def _is_object(text: str) -> bool:
 
 
 def _check_rows(file: Path, lines: list[int], table: pd.DataFrame) -> None:
-    """What no column says alone: one suite, no place twice, and metrics of finished trials."""
+    """Check what spans columns: one suite, unique places, metrics of finished trials."""
     names = table["suite"].unique()
     if len(names) > 1:
-        raise UsageError(f"{file}: rows of several suites ({', '.join(names)}): a baseline is of one; {AGAIN}")
+        raise UsageError(f"{file}: rows of several suites ({', '.join(names)}), but a baseline has one; {AGAIN}")
     for name in MEASURED:
         absent = (table["state"] == "finished") & table[name].isna()
         if absent.any():
             line = lines[int(absent.to_numpy().argmax())]
-            raise UsageError(f"{file}, line {line}, column '{name}': a finished trial has a number here; {AGAIN}")
+            raise UsageError(f"{file}, line {line}, column '{name}': a finished trial needs a number here; {AGAIN}")
     seen: dict[tuple[Any, ...], int] = {}
     for line, place in zip(lines, table[PLACE].itertuples(index=False, name=None), strict=True):
         if place in seen:
-            raise UsageError(f"{file}, line {line}: the same trial as line {seen[place]}: remove one, or {AGAIN}")
+            raise UsageError(f"{file}, line {line}: duplicate of line {seen[place]}; remove one, or {AGAIN}")
         seen[place] = line

@@ -1,4 +1,4 @@
-"""A board summed by method, seed and corruption: what every mean, interval, difference and rank is made from."""
+"""Totals of a board by method, seed and corruption, from which means, intervals, differences and ranks are computed."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from unlearnbench.store.labels import METHOD
 from unlearnbench.store.trials import SCORES
 
 RETRAIN = "retrain"
-"""The submission whose time is the unit of cost."""
+"""The submission whose processor time is the unit of cost."""
 
 ORACLE = "oracle"
-"""The submission whose healing no method should pass."""
+"""The submission that no method should surpass in healing."""
 
 REFERENCE = "reference"
 """The role of a submission that is shown outside the ranking."""
 
 BEYOND = 3.0
-"""Binomial standard errors over the oracle's healing from which on a trial is flagged."""
+"""Trials that heal more than the oracle by over this many binomial standard errors are flagged."""
 
 COUNTS = ["trials", "recorded", "failed", "beyond"]
 GROUP = ["method", "seed", "corruption"]
 
 
 def scored(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
-    """The metric of each trial that counts: in the aggregate a failed trial is 0, elsewhere it is left out."""
+    """A metric of recorded trials. A failed trial is 0 in the aggregate and left out of others."""
     values = frame[metric]
     if metric == "aggregate":
         values = values.mask(frame["state"] == "failed", 0.0)
@@ -33,15 +33,13 @@ def scored(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
 
 
 def totals_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """The trials of a board's frame, or of a part of one, as one row for each method, seed and corruption.
+    """Sum a board's frame, or part of one, to one row per method, seed and corruption.
 
-    Columns, beside what a method and a seed are, and `whole`:
-        trials, recorded, failed, beyond: numbers of trials, of those with a record, of failed ones, and of those that
-            heal more than the oracle.
-        started: checksums of the originals that the trials started from.
-        NAME, NAME_count, for each of `SCORES`: the sum of the metric over the places that have it (a failed trial is 0
-            in `aggregate`), and how many they are. A trial without a forget set is in every column of its row of the
-            map: it counts there, and is one trial.
+    Columns, besides those of the method and the seed, and `whole`:
+        trials, recorded, failed, beyond: numbers of trials: all, with a record, failed, and beyond the oracle.
+        started: weights hashes of the originals, joined by spaces.
+        NAME, NAME_count: for each of `SCORES`, the sum over the places with a value, and their number. A failed trial
+            is 0 in `aggregate`; a trial without a forget set counts at every discovery rate.
     """
     rows = frame.assign(
         trials=~frame["again"],
@@ -62,24 +60,24 @@ def totals_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def incomplete(totals: pd.DataFrame) -> pd.DataFrame:
-    """The seeds that do not count: method, seed, and how many of their trials have a record."""
+    """The seeds that do not count, with their numbers of trials and of records."""
     groups = totals[~totals["whole"]].groupby(["method", "seed"], sort=False)
     return groups[["recorded", "trials"]].sum().reset_index()
 
 
 def beyond_oracle(frame: pd.DataFrame) -> pd.DataFrame:
-    """The trials that heal more than `oracle` on the same corrupted set by over three binomial standard errors.
+    """The trials that heal more than `oracle` on the same corrupted set, by over `BEYOND` binomial standard errors.
 
-    A reason to read the code: nobody knows more than the oracle. `oracle_healed` is what the oracle heals. Without the
-    margin a few trials in a thousand would be among them by one sample.
+    No method should know more than the oracle, so their code deserves a look. Without the margin, a few trials in a
+    thousand would be flagged for a single sample. `oracle_healed` is what the oracle heals.
     """
     return beyond(frame, bars(frame))
 
 
 def bars(frame: pd.DataFrame) -> pd.DataFrame:
-    """What `oracle` heals on each corrupted set (`oracle_healed`), and from where on a trial is beyond it (`bar`)."""
+    """What `oracle` heals on each corrupted set (`oracle_healed`), and the limit of what others may heal (`bar`)."""
     oracle = frame[(frame["submission"] == ORACLE) & (frame["state"] == "finished")]
-    # The oracle on the standard original of each capacity: nothing of an original is left in it.
+    # Whatever the original's training: the oracle keeps nothing of an original but its capacity.
     same = oracle.groupby(["corruption", "seed", "discovery_rate", "capacity"])
     table = same.agg(oracle_healed=("healed_train", "max"), size=("corrupted", "first")).reset_index()
     healed = table["oracle_healed"].astype("float64")
@@ -88,7 +86,7 @@ def bars(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def beyond(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """The trials of a frame that are over these `bars`."""
+    """The trials of a frame above these `bars`."""
     trials = frame[(frame["state"] == "finished") & ~frame["again"] & (frame["role"] != REFERENCE)]
     rows = trials.merge(table, on=["corruption", "seed", "discovery_rate", "capacity"])
     return rows[rows["healed_train"] > rows["bar"]].drop(columns="bar")

@@ -1,4 +1,4 @@
-"""What tunings found, from a store: a row for each method, with what the choice without true labels costs."""
+"""Results of tunings from a store: one row per method, with the cost of choosing without true labels."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from unlearnbench.store.results import Planned, planned_trials, runs_of_suite, s
 from unlearnbench.tuning.tries import Try, choices, name_of, start_of_try, summarised
 
 _OF_A_STAGE = ("seeds", "discovery_rates")
-"""In these keys of a suite's specification the runs of one tuning differ."""
+"""The keys of a suite's specification in which the runs of one tuning differ."""
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The tuning of a method that was run last: its tries, and how many more lack a record that they should have."""
+    """The last tuning of a method: its complete tries, and the number of tries with missing records."""
 
     method: str
     tries: Sequence[Try]
@@ -32,11 +32,11 @@ class Tuned:
 def read_tunings(engine: Engine, suite: str) -> list[Tuned]:
     """The tunings of a suite by the blind rule, by method.
 
-    A method's tries are those of its present source under the settings of the run that planned it last; a tuning is
-    many runs, one for each stage of some tries.
+    A tuning consists of many runs, one per stage of some tries. A method's tries are those with the source and settings
+    of the last such run.
 
     Raises:
-        UsageError: nothing was tuned for this suite.
+        UsageError: nothing was tuned on this suite.
     """
     name = name_of(suite)
     runs = runs_of_suite(engine, name)[::-1] if name in suites(engine) else []
@@ -49,7 +49,9 @@ def read_tunings(engine: Engine, suite: str) -> list[Tuned]:
         start, _ = start_of_try(trial.submission.variant)
         methods[method_label(trial.submission.name, start)].append(trial)
     if not methods:
-        raise UsageError(f"{engine.url} holds no tuning of suite '{suite}': `unlearnbench tune METHOD --suite {suite}`")
+        raise UsageError(
+            f"{engine.url} has no tuning on suite '{suite}': run `unlearnbench tune METHOD --suite {suite}`"
+        )
     return [_tuned(method, rows, specifications) for method, rows in sorted(methods.items())]
 
 
@@ -65,7 +67,7 @@ def _tuned(method: str, rows: Sequence[Planned], specifications: dict[str, dict[
     default = next((variant for variant in reversed(variants) if start_of_try(variant)[1]), None)
     summaries, unfinished = [], 0
     for trials in tries.values():
-        # The run that planned it last counts: another one may have been on another kind of processor.
+        # Of a cell planned twice the later run counts: the processor may have changed.
         records = {trial.cell: trial.record for trial in trials}
         found = [record for record in records.values() if record is not None]
         if len(found) < len(records):
@@ -81,13 +83,13 @@ def _tuned(method: str, rows: Sequence[Planned], specifications: dict[str, dict[
 
 
 def _places(specification: dict[str, Any]) -> itertools.product[tuple[Any, ...]]:
-    """The whole grid of a tuning: a try that was pruned has only a part of it."""
+    """The whole grid of a tuning; a pruned try covers only part of it."""
     tuning = specification["tuning"]
     return itertools.product(specification["corruptions"], tuning["discovery_rates"], tuning["seeds"])
 
 
 def tunings_frame(tunings: Sequence[Tuned]) -> pd.DataFrame:
-    """One row a method: counts of tries, and mean aggregates in percent."""
+    """One row per method: counts of tries, mean aggregates in percent, cost in points."""
     rows = []
     for item in tunings:
         found = choices(item.tries)

@@ -1,4 +1,4 @@
-"""The static site: a folder of pages that open from the file system and ask for nothing outside of it."""
+"""The static site: pages that work from the file system and load nothing from outside their folder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from unlearnbench.report.site.pages import cell_data, render, scale
 
 STATIC = ("site.css", "site.js")
 OF_METHOD = ("html", "js")
-"""What is written for every method: its page, and the numbers of its cells for all pages that show its map."""
+"""Suffixes of the files of every method: its page, and the numbers of its cells, loaded by pages with its map."""
 
 
 def write_site(engine: Engine, board: Board, table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write the site for a board and its `ranking`; the paths of what was written.
+    """Write the site of a board and its `ranking`; returns the paths.
 
-    The same store gives the same bytes. Pages of methods that are no longer there are removed, and nothing else.
+    The same store gives the same bytes. Only pages of methods no longer on the board are deleted.
     """
     shown = content_of(engine, board, table)
     texts = {name: (files(__name__) / "static" / name).read_text(encoding="utf-8") for name in STATIC}

@@ -1,4 +1,4 @@
-"""What the pages say, as data: no markup here."""
+"""The content of the site as data, without markup."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from unlearnbench.report.wording import demonstration, standing
 from unlearnbench.store.schema import RunRow, SubmissionRow
 
 METRICS = ("healed_train", "healed_undiscovered", "healed_test", "utility", "aggregate")
-"""The panels of a method's detail, in this order."""
+"""The panels of a method's page, in order."""
 
 Row = dict[Hashable, Any]
-"""A row of a frame; the columns are those of `ranking` and `trials`."""
+"""A row of a frame: of a `ranking`, or of a board."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One value of a cell, in percent; nan where nothing was measured. A failed trial's aggregate is 0."""
+    """One trial of a cell. Values are in percent, nan if not measured; a failed trial's aggregate is 0."""
 
     label: str
-    """Its seed."""
+    """`seed N`."""
     state: str
     reason: str
     values: dict[str, float]
@@ -33,7 +33,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a method's map: seed means in percent, the product's interval, and what they are made of."""
+    """One cell of a method's map: means over seeds in percent, the product's interval, and the trials."""
 
     corruption: str
     rate: float
@@ -41,7 +41,7 @@ class Cell:
     state: State
     values: dict[str, float]
     product: Estimate
-    """One value a seed; its ends are nan of fewer than three."""
+    """Mean and interval over seeds; the ends are nan with fewer than three."""
     trials: tuple[Trial, ...]
 
 
@@ -56,23 +56,23 @@ class Failure:
 
 @dataclass(frozen=True)
 class Method:
-    """All that is shown of one row of the ranking."""
+    """Everything shown of one row of the ranking."""
 
     name: str
     page: str
-    """The file of its page."""
+    """File name of its page."""
     row: Row
     submission: SubmissionRow
     hyperparameters: dict[str, Any]
     source_hash: str
     cells: tuple[tuple[Cell, ...], ...]
-    """Rows by corruption, the most regular on top; columns by discovery rate, rising."""
+    """Rows by corruption, most regular first; columns by rising discovery rate."""
     originals: tuple[dict[str, float], ...]
-    """For each row the metrics of the original models, in percent."""
+    """The metrics of the original models for each row, in percent."""
     failures: tuple[Failure, ...]
     forward_samples: float
     backward_samples: float
-    """Samples, mean over finished trials; nan where none was counted."""
+    """Mean number of samples over finished trials; nan if not counted."""
 
     @property
     def reference(self) -> bool:
@@ -81,7 +81,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Group:
-    """Methods that are listed together: those on one kind of original, or the references among them."""
+    """Methods that are listed together."""
 
     title: str
     note: str
@@ -90,12 +90,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Run:
-    """A run that contributed, and how many of the shown trials it recorded."""
+    """A run that contributed, and the number of shown trials that it recorded."""
 
     row: RunRow
     recorded: int
     changed: tuple[tuple[str, str], ...]
-    """Keys of the suite whose values differ from the board's, with its own values."""
+    """Keys of the run's suite that differ from the board's suite, with the run's values."""
 
 
 @dataclass(frozen=True)
@@ -106,25 +106,25 @@ class Content:
     title: str
     latest: RunRow
     specification: tuple[tuple[str, str], ...]
-    """The suite, as dotted keys and values."""
+    """The suite as dotted keys and JSON values."""
     runs: tuple[Run, ...]
     corruptions: dict[str, str]
-    """Names of the corruptions, the most regular first, and how the rows of maps call them."""
+    """Long row labels by corruption, most regular first."""
     short: dict[str, str]
-    """The same where there is little room."""
+    """Short row labels by corruption."""
     rates: tuple[float, ...]
     """Discovery rates in percent."""
     groups: tuple[Group, ...]
     originals: tuple[Row, ...]
     correlations: tuple[Row, ...]
-    """Of healing on train and on test, as `frames.healing_correlation` has them."""
+    """The rows of `frames.healing_correlation`."""
     beyond: tuple[Row, ...]
     """Trials that heal more than the oracle."""
     incomplete: tuple[Row, ...]
-    """Seeds that do not count."""
+    """Incomplete seeds."""
     stale: tuple[Stale, ...]
     unpaired: str
-    """Which methods were compared unpaired; empty if none was."""
+    """A sentence on methods compared unpaired; empty if there are none."""
     trials: int
     failed: int
     missing: int
@@ -136,7 +136,7 @@ class Content:
 
     @property
     def longest_word(self) -> int:
-        """Letters of the longest word beside a map: it needs as much room."""
+        """Length of the longest word in a short row label, which sets the width of that column."""
         return max(len(word) for label in self.short.values() for word in label.split())
 
     @property

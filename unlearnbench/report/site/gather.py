@@ -1,4 +1,4 @@
-"""From the store and its board to the content: no number that the other reports lack."""
+"""Gather the content of the site from the store and a board."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from unlearnbench.store.schema import RunRow, SubmissionRow
 
 
 def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
-    """The content for a board and its `ranking`."""
+    """The content of the site for a board and its `ranking`."""
     frame, suite = board.frame, board.suite
     rates = sorted(frame["discovery_rate"].unique())
     submissions = {(row.name, row.variant): row for row in submissions_by_key(engine, board.submissions)}
@@ -68,7 +68,7 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
 
 
 def page_of(method: str) -> str:
-    """The file of a method's page."""
+    """The file name of a method's page."""
     name = re.sub(r"[^\w]+", "-", method).strip("-")
     return f"method-{name}.html"
 
@@ -108,7 +108,7 @@ def _cells(own: pd.DataFrame, name: str, rates: list[float]) -> tuple[tuple[Cell
     maps = {metric: map_of(own, metric, name).to_numpy(dtype=np.float64) for metric in METRICS}
     states, corruptions = states_of(own, name).to_numpy(), in_order(own["corruption"])
     groups: dict[tuple[str, float], list[Trial]] = {}
-    # The frame is wide, and its columns are of many types: going through all of them would take seconds.
+    # Converting all columns of the wide frame would take seconds.
     rows = shown(own)[["corruption", "discovery_rate", "seed", "state", "reason", *METRICS]]
     for row in rows.to_dict("records"):
         groups.setdefault((row["corruption"], row["discovery_rate"]), []).append(_trial(row))
@@ -139,12 +139,12 @@ def _trial(row: Row) -> Trial:
 
 
 def reason(text: str | None) -> str:
-    """Why a trial failed, in one line."""
+    """A reason of failure on one line."""
     return "no reason recorded" if pd.isna(text) else " ".join(str(text).split())
 
 
 def _original_rows(own: pd.DataFrame, name: str) -> tuple[dict[str, float], ...]:
-    """Of an original nothing is discovered: all that was corrupted is undiscovered."""
+    """Metrics of the originals by row. Nothing is discovered there, so all corrupted samples count as undiscovered."""
     names = in_order(own["corruption"])
     of = {metric: "healed_train" if metric == "healed_undiscovered" else metric for metric in METRICS}
     columns = {metric: original_column(own, source, name).reindex(names) for metric, source in of.items()}
@@ -158,7 +158,7 @@ def _failures(own: pd.DataFrame) -> Iterator[Failure]:
 
 
 def _groups(methods: list[Method], base: str) -> Iterator[Group]:
-    """In the order of the ranking: on the suite's first kind of original methods, variants, references; other kinds."""
+    """Methods, other variants and references on the suite's first kind of original, then a group per other kind."""
     first = [method for method in methods if method.row["starts_from"] == base]
     others = [method for method in methods if method.row["starts_from"] != base]
     ranked = tuple(method for method in first if method.row["ranked"])
@@ -168,22 +168,22 @@ def _groups(methods: list[Method], base: str) -> Iterator[Group]:
         yield Group("Methods", "", ranked)
     if beside:
         yield Group(
-            "Other variants", "Not ranked: of each method one row is, the tuned one where there is one.", beside
+            "Other variants", "Not ranked: only one variant of a method is, the tuned one if there is one.", beside
         )
     if references:
         yield Group(
             "References",
-            "Shown outside the ranking: they know what no method may know, or are there to compare with.",
+            "Not ranked: they know what no method may know, or serve as a comparison.",
             references,
         )
     for kind in dict.fromkeys(method.row["starts_from"] for method in others):
         group = tuple(method for method in others if method.row["starts_from"] == kind)
-        note = "They start from another kind of original model, and are ranked among themselves only."
+        note = "They start from another kind of original model and are ranked separately."
         yield Group(f"On originals with {kind}", note, group)
 
 
 def _originals(frame: pd.DataFrame) -> Iterator[Row]:
-    """The originals that the trials start from, as far as they are stored."""
+    """The stored originals that the trials start from."""
     known = frame[frame["absorbed"].notna()].drop_duplicates("original")
     known = known.assign(starts_from=original_names(known))
     yield from known.sort_values(["starts_from", "corruption", "corruption_seed"], kind="stable").to_dict("records")

@@ -1,4 +1,4 @@
-"""From content to the text of files: HTML by templates that escape everything, and the data of the cells."""
+"""Render the content: HTML from templates with autoescaping, and the cells' data as scripts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PANELS = {
 }
 NO_VALUE = "\N{EN DASH}"
 CELL_CLASSES = {"failed": "x", "partly failed": "pf", "missing": "m", "partly missing": "pm"}
-"""Classes of the style sheet for the marks of cells."""
+"""CSS classes of the marks on cells."""
 CELL_WORDS = {
     "failed": "all failed",
     "partly failed": "some failed",
@@ -32,11 +32,11 @@ CELL_WORDS = {
     "partly missing": "some not run",
 }
 RAMP = range(0, 101, 5)
-"""Percentages at which the legend's ramp takes the colour of the scale."""
+"""Percentages of the colour stops in the legend."""
 
 
 def render(shown: Content) -> dict[str, str]:
-    """The pages, by the names of their files."""
+    """The pages by file name."""
     environment = _environment()
     common: dict[str, Any] = {
         "content": shown,
@@ -53,7 +53,7 @@ def render(shown: Content) -> dict[str, str]:
 
 
 def scale() -> str:
-    """The style sheet of the colour scale: one class for each whole percentage, and the legend's ramp."""
+    """The style sheet of the colour scale: a class per whole percentage, and the legend's gradient."""
     rules = []
     for percent in range(101):
         background, ink = cell_colours(percent)
@@ -63,9 +63,9 @@ def scale() -> str:
 
 
 def cell_data(method: Method, labels: dict[str, str]) -> str:
-    """A script that hands the numbers of a method's cells to the page: texts as they are shown, formatted here.
+    """A script that passes the numbers of a method's cells, formatted for display, to the page.
 
-    labels: how the rows of maps are called, by corruption.
+    labels: row labels by corruption.
     """
     rows = [
         {
@@ -74,14 +74,14 @@ def cell_data(method: Method, labels: dict[str, str]) -> str:
         }
         for index, row in enumerate(method.cells)
     ]
-    # ASCII, and no "<": harmless wherever it is pasted.
+    # ASCII without "<": safe inside any HTML.
     text = json.dumps({"name": method.name, "rows": rows}, separators=(",", ":")).replace("<", "\\u003c")
     page = json.dumps(method.page.removesuffix(".html"))
     return f"unlearnbench.receive({page},{text});\n"
 
 
 def example(shown: Content) -> tuple[Method, Cell, Cell] | None:
-    """A method for the explanation with its best and its worst cell: the first that has two whole, unequal cells."""
+    """The first method with two unequal finished cells, with its best and its worst one; None if there is none."""
     for method in shown.methods:
         cells = [cell for row in method.cells for cell in row if cell.state == "finished"]
         cells.sort(key=lambda cell: cell.values["aggregate"])
@@ -121,22 +121,22 @@ def number(value: float, decimals: int = 1) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """Both ends, cut off at 0 and 100; empty where there is no interval."""
+    """Both ends, clipped to 0 and 100; empty if there is no interval."""
     return "" if pd.isna(low) else "[{:.1f}, {:.1f}]".format(*clipped(low, high))
 
 
 def shade(percent: float) -> int:
-    """The class of the colour scale: the whole percentage, as it is printed in a map."""
+    """The class of the colour scale: the percentage rounded as in maps."""
     return int(f"{min(max(percent, 0.0), 100.0):.0f}")
 
 
 def sortable(value: float) -> str:
-    """A number for sorting; empty where there is none."""
+    """A number for sorting; empty if missing."""
     return "" if pd.isna(value) else f"{value:.6g}"
 
 
 def breakable(name: str) -> Markup:
-    """A method's name that may go on in the next line after its slash."""
+    """A method's label that may be wrapped after its slash."""
     return Markup("/<wbr>").join(escape(part) for part in name.split("/"))
 
 
@@ -145,7 +145,7 @@ def moment(time: datetime) -> str:
 
 
 def web(address: str) -> bool:
-    """Whether an address that a submission gives may be a link: nothing but a web page, above all no script."""
+    """Whether an address given by a submission is safe to link: http(s) only, so no scripts."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -171,13 +171,13 @@ def _cell(cell: Cell, labels: dict[str, str]) -> dict[str, Any]:
         "note": _note(cell),
         "values": _values(cell.values),
         "interval": "" if cell.state == "missing" else _spread(cell),
-        # A single value is the cell's own: listed only where it says why it is not there.
+        # A single trial repeats the cell's own value: list it only with a reason of failure.
         "trials": [_trial(trial) for trial in cell.trials if len(cell.trials) > 1 or trial.state == "failed"],
     }
 
 
 def _note(cell: Cell) -> str:
-    """How many trials failed or were not run, and what that means for the mean."""
+    """How many trials failed or were not run, and how they count in the mean."""
     count = len(cell.trials)
     failed, missing = (sum(trial.state == state for trial in cell.trials) for state in ("failed", "missing"))
     parts = [f"{failed} of {count} failed, each counts as 0" if count > 1 else "failed, counts as 0"] if failed else []
@@ -199,11 +199,11 @@ def _spread(cell: Cell) -> str:
 
 
 def _values(values: dict[str, float]) -> list[str]:
-    """As they are shown; nothing where nothing was measured."""
+    """The formatted values; empty if nothing was measured."""
     return [] if pd.isna(values["aggregate"]) else [number(values[metric]) for metric in METRICS]
 
 
 def _trial(trial: Trial) -> list[str]:
-    """Label and the four values, or label and why there are none."""
+    """The label with the formatted values, or with why there are none."""
     said = {"failed": f"failed: {trial.reason}", "missing": "not run"}
     return [trial.label, *([said[trial.state]] if trial.state in said else _values(trial.values))]

@@ -1,1 +1,1 @@
-"""Numbers as text: tables for the terminal, Markdown, CSV and LaTeX."""
+"""Tables for the terminal and as Markdown, CSV and LaTeX."""

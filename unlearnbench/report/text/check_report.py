@@ -1,4 +1,4 @@
-"""What a check found, for people and for programs: a table for the terminal, Markdown, JUnit XML."""
+"""Reports of a check: terminal, Markdown, JUnit XML."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from unlearnbench.report.wording import PRODUCT, in_order, row_labels
 from unlearnbench.verify.baseline import MACHINE
 from unlearnbench.verify.check import ALL, NOT_COMPARABLE, Change, Check, Finding
 
-FINDINGS_HEADER = ("Method", "Rule", "What was found")
+FINDINGS_HEADER = ("Method", "Rule", "Finding")
 ARROW = "\N{RIGHTWARDS ARROW}"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def show(comparison: Check, notes: Sequence[str], console: Console) -> None:
-    """Print what moved, what could not be checked, and what got worse, the most important last."""
+    """Print score changes, unchecked rules, new methods, notes and regressions; the headline comes last."""
     if moved(comparison):
         console.print(moved_table(comparison))
     for line in _grouped(comparison.having("not checked")):
@@ -41,7 +41,7 @@ def show(comparison: Check, notes: Sequence[str], console: Console) -> None:
 
 
 def write(comparison: Check, notes: Sequence[str], markdown: Path | None, xml: Path | None) -> None:
-    """Write the summary and the JUnit file, where they are asked for."""
+    """Write the Markdown summary and the JUnit XML to the given paths; None skips one."""
     for path, text in ((markdown, summary(comparison, notes)), (xml, junit(comparison))):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def write(comparison: Check, notes: Sequence[str], markdown: Path | None, xml: P
 
 
 def headline(comparison: Check) -> str:
-    """The result in one sentence."""
+    """The result in one or two sentences."""
     bad = comparison.having("regression")
     judged = {change.method for change in comparison.changes}
     what = f"{_counted(len(judged), 'method')} compared with the baseline of {comparison.suite}"
@@ -60,7 +60,7 @@ def headline(comparison: Check) -> str:
 
 
 def provenance(comparison: Check) -> list[str]:
-    """Where the numbers of either side come from."""
+    """The machines, versions and revisions of both sides, one per line."""
     return [
         f"{side}: {', '.join(f'{column} {value or NO_VALUE}' for column, value in place.items())}"
         for side, frame in (("Baseline", comparison.baseline), ("Now", comparison.current))
@@ -69,7 +69,7 @@ def provenance(comparison: Check) -> list[str]:
 
 
 def moved(comparison: Check) -> list[str]:
-    """The methods with another score on any problem, the largest drop first."""
+    """The methods whose score changed on any problem, largest drop first."""
     whole = [change for change in comparison.changes if change.corruption == ALL]
     pairs = comparison.pairs
     other = (pairs["aggregate_before"] != pairs["aggregate_after"]) & ~(
@@ -80,8 +80,10 @@ def moved(comparison: Check) -> list[str]:
 
 
 def moved_table(comparison: Check) -> Table:
-    """What moved, for the terminal."""
-    table = Table(title=f"What moved: {PRODUCT.lower()} (%)", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    """The changed scores as a table for the terminal; methods with a regression are red."""
+    table = Table(
+        title=f"Changed scores: {PRODUCT.lower()} (%)", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     table.caption, table.caption_justify = _note(comparison), "left"
     for name in _header(comparison):
         table.add_column(name, justify="left" if name == "Method" else "right", overflow="fold")
@@ -92,7 +94,7 @@ def moved_table(comparison: Check) -> Table:
 
 
 def summary(comparison: Check, notes: Sequence[str] = ()) -> str:
-    """The whole check as Markdown: what is wrong first, then what moved, what was not checked, and maps."""
+    """The whole check as Markdown: regressions first, then changes, new methods, unchecked rules and maps."""
     names = moved(comparison)
     new = list(dict.fromkeys(finding.method for finding in comparison.having("new")))
     sections = [f"# Check of `{comparison.suite}`", headline(comparison)]
@@ -101,20 +103,27 @@ def summary(comparison: Check, notes: Sequence[str] = ()) -> str:
         cells = [[finding.method, finding.rule, finding.message] for finding in bad]
         sections += ["## Regressions", markdown_table(FINDINGS_HEADER, cells)]
     if names:
-        sections += ["## What moved", markdown_table(_header(comparison), _rows(comparison, names)), _note(comparison)]
+        sections += [
+            "## Changed scores",
+            markdown_table(_header(comparison), _rows(comparison, names)),
+            _note(comparison),
+        ]
     if new:
         listed = ", ".join(f"`{name}`" for name in new)
-        sections += ["## New methods", f"Not in the baseline; shown, not judged: {listed}."]
+        sections += ["## New methods", f"Not in the baseline, so shown but not checked: {listed}."]
     if unchecked := _grouped(comparison.having("not checked")):
         sections += ["## Not checked", "\n".join(f"- {line}" for line in unchecked)]
     if names or new:
-        sections += ["## Maps", f"{PRODUCT} in percent of what moved or is new; {ARROW} is from the baseline to now."]
+        sections += [
+            "## Maps",
+            f"{PRODUCT} in percent, of methods that changed or are new; {ARROW} leads from the baseline to now.",
+        ]
         sections += [_map(comparison, name) for name in [*names, *new]]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def junit(comparison: Check) -> str:
-    """JUnit XML: a test suite, a test case for each method and rule; what was not checked is skipped."""
+    """The check as JUnit XML: one test case per method and rule; unchecked rules are skipped tests."""
     failures, skipped = (len(comparison.having(status)) for status in ("regression", "not checked"))
     counts = {"tests": str(len(comparison.findings)), "failures": str(failures), "errors": "0"}
     root = ElementTree.Element("testsuites", counts)
@@ -135,7 +144,7 @@ def junit(comparison: Check) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text without characters that XML cannot hold: a reason may quote what a submission printed."""
+    """Replace characters that XML cannot hold: a reason may quote output of a submission."""
     return _NOT_XML.sub("?", text)
 
 
@@ -166,14 +175,14 @@ def _signed(change: Change | None) -> str:
 
 
 def _note(comparison: Check) -> str:
-    """What the intervals can tell."""
+    """The note on intervals below the table."""
     if all(change.difference.kind == "untested" for change in comparison.changes):
-        return "Fewer than three seeds: there are no intervals."
-    return "The interval is a 95% t interval of the differences, one a seed."
+        return "Fewer than three seeds: no intervals."
+    return "Intervals are 95% t intervals of the differences over seeds."
 
 
 def _grouped(findings: Sequence[Finding]) -> list[str]:
-    """One line for each rule and reason, with the methods that it holds for."""
+    """One line per rule and message, with its methods."""
     groups: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         groups.setdefault((finding.rule, finding.message), []).append(f"`{finding.method}`")
@@ -181,8 +190,8 @@ def _grouped(findings: Sequence[Finding]) -> list[str]:
 
 
 def _map(comparison: Check, method: str) -> str:
-    """One method's map as a table, each cell from the baseline's to today's."""
-    # What a baseline holds was measured: all of it is shown, of seeds that are not whole too.
+    """A method's map as a Markdown table; changed cells show baseline and current value."""
+    # Show incomplete seeds too: a baseline holds only trials that were measured.
     now = map_of(comparison.current.assign(whole=True), "aggregate", method)
     then = now
     if (comparison.baseline["method"] == method).any():

@@ -1,4 +1,4 @@
-"""A comparison of two methods as tables: for the terminal, and as sheets for files."""
+"""A comparison of two methods as a terminal map and as sheets for files."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ COMPARISON_HEADER = (
     *("Attack success", "Utility", "Cost"),
 )
 COMPARISON_NOTE = (
-    "Differences in percentage points; above zero the first is larger. Each whole seed gives one difference; intervals"
-    " are 95% t intervals over seeds, of at least three. `paired`: both started from the same original models in each"
-    " of these seeds; `unpaired`: they did not (Welch's t over all seeds of each). A failed trial counts as 0 in"
-    f" {PRODUCT.lower()}; elsewhere means are over finished trials. Cost is processor time in points of retraining's."
+    "Differences in percentage points, positive where the first method is larger, with 95% t intervals over at least"
+    " three whole seeds. `paired`: both methods started from the same original models in each of these seeds;"
+    " `unpaired`: they did not (Welch's t over all seeds of each). A failed trial counts as 0 in"
+    f" {PRODUCT.lower()}; other means are over finished trials. Cost is processor time in percent of retraining's."
 )
-MAP_NOTE = "* the 95% interval over seeds excludes zero; not adjusted for the number of cells."
-MAP_NOTE_OF_FEW = "Fewer than three seeds: there are no intervals."
+MAP_NOTE = "*: the 95% interval over seeds excludes zero, without adjustment for the number of cells."
+MAP_NOTE_OF_FEW = "Fewer than three seeds: no intervals."
 
 
 def signed(points: float, decimals: int = 1) -> str:
-    """A difference with its sign; 0 without one."""
+    """Format a difference with its sign; zero has none."""
     if pd.isna(points):
         return NO_VALUE
     rounded = round(points, decimals)
@@ -37,8 +37,12 @@ def signed(points: float, decimals: int = 1) -> str:
 
 
 def overview_sheet(table: pd.DataFrame, first: str, second: str, *kinds: str) -> Sheet:
-    """The differences on the whole map and for each corruption; `kinds` are the originals that the two stand on."""
-    apart = f" The originals differ ({' and '.join(kinds)}), not only the methods." if len(set(kinds)) > 1 else ""
+    """The differences overall and by corruption; `kinds` are the kinds of original of the two methods."""
+    apart = (
+        f" Not only the methods differ, but also their originals ({' and '.join(kinds)})."
+        if len(set(kinds)) > 1
+        else ""
+    )
     labels = {ALL: "all"} | _labels(table)
     rows = [
         [
@@ -57,7 +61,7 @@ def overview_sheet(table: pd.DataFrame, first: str, second: str, *kinds: str) ->
 
 
 def map_sheet(table: pd.DataFrame, first: str, second: str) -> Sheet:
-    """The differences in every cell of the map, with their intervals."""
+    """The difference in every cell of the map, with its interval."""
     rates, labels = _rates(table), _labels(table)
     rows = [
         [labels[corruption], *(_cell_text(cells.get(rate)) for rate in rates)]
@@ -68,7 +72,7 @@ def map_sheet(table: pd.DataFrame, first: str, second: str) -> Sheet:
 
 
 def difference_map(table: pd.DataFrame, first: str, second: str) -> Table:
-    """The map of differences for the terminal: blue where the first is better, brown where it is worse."""
+    """The map of differences for the terminal: blue if the first method is better, brown if worse."""
     title = f"{first} minus {second}: {PRODUCT.lower()} (percentage points)"
     note = MAP_NOTE if table.loc[table["discovery_rate"].notna(), "aggregate_low"].notna().any() else MAP_NOTE_OF_FEW
     shown = Table(title=title, caption=note, box=None, pad_edge=False, caption_justify="left")
@@ -91,7 +95,7 @@ def _rates(table: pd.DataFrame) -> list[float]:
 
 
 def _cells(table: pd.DataFrame) -> dict[str, dict[float, dict[Any, Any]]]:
-    """The rows of the map: of each corruption the record of each rate."""
+    """The rows of the comparison of single cells, by corruption and rate."""
     cells: dict[str, dict[float, dict[Any, Any]]] = {}
     for row in table[table["discovery_rate"].notna()].to_dict("records"):
         cells.setdefault(row["corruption"], {})[row["discovery_rate"]] = row

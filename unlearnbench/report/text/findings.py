@@ -1,8 +1,8 @@
-"""The numbers in submissions/README.md: tables are those of the committed leaderboard, the prose is a person's.
+"""Update the tables in submissions/README.md from the committed leaderboard; the prose is written by hand.
 
     python -m unlearnbench.report.text.findings leaderboard/trials.csv submissions/README.md
 
-rewrites every table whose first header cell is the name of a method; a test holds the two files together.
+rewrites every table whose first header cell is the name of a method. A test checks that both files agree.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ TABLE = re.compile(r"^\| `(?P<method>[^`]+)` \|.*\n(?:\|.*\n)+", re.MULTILINE)
 
 
 def updated(text: str, frame: pd.DataFrame) -> str:
-    """The text with every method's table of healed / utility / product made anew from this frame of trials.
+    """The text with every method's table of healed / utility / product rebuilt from a frame of trials.
 
     Raises:
-        UsageError: a table of a method that the frame has no trials of.
+        UsageError: the frame has no trials of a table's method.
     """
     means = thirds(frame)
     known = sorted(frame["method"].unique())

@@ -1,4 +1,4 @@
-"""Tables of text as Markdown, as LaTeX, and frames as CSV."""
+"""Render sheets as Markdown and LaTeX, and frames as CSV."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pandas as pd
 
 TextFormat = Literal["terminal", "markdown", "csv", "latex"]
 
-LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity", "On", "Rule", "What was found"}
-"""Columns of words; all others hold numbers."""
+LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity", "On", "Rule", "Finding"}
+"""Columns of text; all others hold numbers."""
 
 _LATEX = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{character: f"\\{character}" for character in "&%$#_{}"},
-    **{"[": "{[}", "]": "{]}"},  # a bracket that begins a row would be read as an option of the row before
+    **{"[": "{[}", "]": "{]}"},  # a bracket that starts a row would be read as an option of the row before
     **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
     "\N{PLUS-MINUS SIGN}": r"$\pm$",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
@@ -27,7 +27,7 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of text with a title and a note below; rows of one section stand together."""
+    """A table of text in sections of rows, with a title and a note below."""
 
     title: str
     header: Sequence[str]
@@ -35,7 +35,7 @@ class Sheet:
     note: str = ""
 
     def without(self, *columns: str) -> Sheet:
-        """The sheet without these columns, and without those that are empty."""
+        """The sheet without these columns and without empty ones."""
         rows = [row for section in self.sections for row in section]
         places = [
             place
@@ -47,7 +47,7 @@ class Sheet:
 
 
 def markdown(sheets: Sequence[Sheet]) -> str:
-    """Tables in GitHub's Markdown, each under its title; a note that several have stands once, at the end."""
+    """Tables in GitHub's Markdown, each under its title; distinct notes follow at the end."""
     parts = []
     for sheet in sheets:
         rows = [row for section in sheet.sections for row in section]
@@ -56,20 +56,20 @@ def markdown(sheets: Sequence[Sheet]) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in GitHub's Markdown; what could end a cell or a row, or be taken for markup, is escaped."""
+    """A table in GitHub's Markdown, with escaped cells."""
     alignment = [":--" if name in LEFT_ALIGNED else "--:" for name in header]
     lines = [header, alignment, *([markdown_text(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def markdown_text(text: str) -> str:
-    """The text on one line, without any meaning in Markdown. Underscores inside a word have none."""
+    """Put text on one line and escape Markdown. Underscores inside words need no escape."""
     one_line = " ".join(text.split())
     return re.sub(r"[\\|*`<~]|(?<!\w)_|_(?!\w)|(?<=\])\(|&(?=#?\w+;)", lambda found: f"\\{found[0]}", one_line)
 
 
 def latex(sheets: Sequence[Sheet]) -> str:
-    """Tables for a document that uses the package booktabs, each a float with its title as caption."""
+    """Floating LaTeX tables with their titles as captions; they need the package booktabs."""
     return "\n".join(["% needs \\usepackage{booktabs}", *(_latex_table(sheet) for sheet in sheets)])
 
 
@@ -97,10 +97,10 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 
 def latex_text(text: str) -> str:
-    """The text on one line, without any meaning in LaTeX."""
+    """Put text on one line and escape LaTeX."""
     return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
 
 
 def csv(table: pd.DataFrame) -> str:
-    """All columns at full precision; what is missing is empty."""
+    """All columns at full precision; missing values are empty."""
     return table.to_csv(index=False, lineterminator="\n")

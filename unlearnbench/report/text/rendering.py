@@ -1,4 +1,4 @@
-"""A ranking, a comparison or the tunings of a suite in the form that was asked for."""
+"""Render a ranking, a comparison or tunings in a given format."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ By = Literal["overall", "corruption"]
 
 TUNINGS_HEADER = ("Method", "Tries", "Pruned", "Unfinished", "Default", "Blind choice", "Oracle's choice", "Blind cost")
 TUNINGS_NOTE = (
-    "Percent: mean utility x healed over the problems of the tuning, a failed trial 0. The blind choice is the try with"
-    " the highest selection score, the oracle's the one with the highest utility x healed, both among the tries that"
-    " had all problems; the blind cost is the difference, in percentage points. Tries were pruned by selection score,"
-    " so an oracle from the beginning might have found more."
+    "Mean utility x healed over the tuning problems in percent; a failed trial counts as 0. The blind choice is the try"
+    " with the highest selection score, the oracle's choice the one with the highest utility x healed, both among tries"
+    " that ran on all problems. The blind cost is their difference in percentage points. Tries were pruned by selection"
+    " score; with pruning by utility x healed, the oracle might have found a better one."
 )
 
 _WIDTH = 100
-"""Columns of a table for the terminal that goes into a file."""
+"""Width in characters of terminal tables written to a file."""
 
 
 def ranking_as(form: TextFormat, board: Board | Standings, *, by: By = "overall") -> str | list[Table]:
-    """The ranking of a board as text, or as tables for the terminal."""
+    """The ranking of a board as text, or as terminal tables."""
     make = ranking_of if by == "overall" else ranking_by_corruption
     table = make(board.totals, board.suite.variants)
     if form == "csv":
@@ -58,10 +58,10 @@ def ranking_as(form: TextFormat, board: Board | Standings, *, by: By = "overall"
 
 
 def comparison_as(form: TextFormat, board: Board, first: str, second: str) -> str | list[Table]:
-    """The first method of a board minus the second, as text, or as tables for the terminal.
+    """The first method minus the second, as text or as terminal tables.
 
     Raises:
-        UsageError: `comparison` cannot compare the two.
+        UsageError: as `comparison`.
     """
     table = comparison(board.frame, first, second)
     if form == "csv":
@@ -74,10 +74,10 @@ def comparison_as(form: TextFormat, board: Board, first: str, second: str) -> st
 
 
 def tunings_as(form: TextFormat, engine: Engine, suite: str) -> str | list[Table]:
-    """The tunings of a suite as text, or as a table for the terminal.
+    """The tunings of a suite as text, or as a terminal table.
 
     Raises:
-        UsageError: nothing was tuned for this suite.
+        UsageError: nothing was tuned on this suite.
     """
     frame = tunings_frame(read_tunings(engine, suite))
     if form == "csv":
@@ -87,7 +87,7 @@ def tunings_as(form: TextFormat, engine: Engine, suite: str) -> str | list[Table
 
 
 def tunings_sheet(frame: pd.DataFrame, title: str) -> Sheet:
-    """The table of `tunings_frame`, as text; a column without a value is left out."""
+    """A `tunings_frame` as a sheet, without empty columns."""
     rows = [
         [
             row["method"],
@@ -106,7 +106,7 @@ def _text(form: TextFormat, sheets: list[Sheet]) -> str:
 
 
 def write(content: str | list[Table], file: Path) -> None:
-    """Write text, or tables for the terminal without their colours.
+    """Write text, or terminal tables without colours, to a file.
 
     Raises:
         UsageError: the file cannot be written.
@@ -120,4 +120,4 @@ def write(content: str | list[Table], file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}; give --out another file") from error
+        raise UsageError(f"cannot write {file}: {error.strerror}; choose another file with --out") from error

@@ -1,4 +1,4 @@
-"""The tables: rich for the terminal, sheets of text for files. One list of columns serves both."""
+"""Tables for the terminal (rich) and as sheets for files, with the same columns."""
 
 from __future__ import annotations
 
@@ -29,32 +29,33 @@ RANKING_HEADER = (
 )
 SHOWN = ("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility")
 RANKING_NOTE = (
-    "Percent, means over whole seeds; brackets hold the 95% t interval over seeds, each of which gives one board. "
-    f"# is the best and the worst rank that a method can have, from {FEWEST_FOR_RANKS} seeds on, by its "
-    "differences from all others, adjusted for their number (Holm). Rows are sorted by the mean, which is not a "
-    "rank. The intervals do not cover another data set, another split or other hyperparameters: tuned values are "
-    f"taken as given. A failed trial counts as 0 in {PRODUCT.lower()}; other means are over finished trials. A "
-    "seed with missing trials does not count. Healed is measured on the corrupted training samples; attack "
-    "success is the share of test images that get the corruption's label. Cost is processor time as a share of "
-    f"{RETRAIN}'s. References have no rank; methods are ranked among those on the same kind of original."
+    "Means over whole seeds in percent, with 95% t intervals over seeds in brackets. # is the range of ranks that a "
+    f"method can have, given {FEWEST_FOR_RANKS} seeds or more; it follows from the differences from all others, "
+    "adjusted for their number (Holm). Rows are sorted by the mean, which is not a rank. The intervals do not cover "
+    f"other data sets, splits or hyperparameters. A failed trial counts as 0 in {PRODUCT.lower()}; other means are "
+    "over finished trials. A seed with missing trials does not count. Healed is the accuracy on the corrupted "
+    "training samples; attack success is the share of test images that get the corruption's label. Cost is processor "
+    f"time as a share of {RETRAIN}'s. References are not ranked; methods are ranked among those on the same kind of "
+    "original."
 )
 TERMINAL_NOTE = (
-    f"Percent, means over whole seeds, with 95% t intervals over seeds. #: the ranks that a method can have. A failed"
-    f" trial is 0 in {PRODUCT.lower()}. Cost: processor time as a share of {RETRAIN}'s. Sorted by the mean."
+    "Means over whole seeds in percent, with 95% t intervals over seeds. #: the range of ranks that a method can have."
+    f" A failed trial counts as 0 in {PRODUCT.lower()}. Cost: processor time as a share of {RETRAIN}'s. Sorted by the"
+    " mean."
 )
 BEYOND_NOTE = (
     f"Beyond oracle: trials that heal more than `{ORACLE}` on the same problem by over {BEYOND:g} binomial standard"
-    " errors. That is a reason to read the code."
+    " errors; check the code of such methods."
 )
-UNPAIRED_NOTE = "Compared unpaired (Welch), for they share fewer than three original models:"
-CLIPPED_NOTE = "An interval that passes 0 or 100 is cut off there."
+UNPAIRED_NOTE = "Compared unpaired (Welch), because they share the original models of fewer than three seeds:"
+CLIPPED_NOTE = "Intervals are cut off at 0 and 100."
 BESIDE_TITLE = "Other variants, not ranked"
 THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
 CORRELATION_HEADER = ("Trials of", "Pearson r", "Spearman rho", "Seeds", "Trials", "Left out")
 CORRELATION_NOTE = (
-    "Correlations of healed on train and on test over finished trials: the mean of one a seed, and its 95% interval"
-    f" (Fisher's z); a seed needs {FEWEST_POINTS} trials and something that varies. Seeds are those of r, and of rho"
-    " where they differ."
+    "Correlations between healed on train and healed on test over finished trials: means over seeds with 95% intervals"
+    f" (Fisher's z). A seed needs at least {FEWEST_POINTS} trials that are not all equal. Where two numbers of seeds"
+    " are given, they are those of r and of rho."
 )
 
 _ONLY_IN_FILES = ("Title", "Seconds", "Healed, test", "Attack success")
@@ -66,12 +67,12 @@ def number(value: float, decimals: int = 1) -> str:
 
 
 def interval(low: float, high: float, decimals: int = 1) -> str:
-    """An interval in brackets; nothing where there is none."""
+    """An interval in brackets; empty if there is none."""
     return "" if pd.isna(low) else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
 def clipped(low: float, high: float) -> tuple[float, float]:
-    """The ends of an interval of percentages as they are shown: a share is between 0 and 100."""
+    """The ends of an interval of percentages, clipped to 0 and 100."""
     return (low, high) if pd.isna(low) else (max(low, 0.0), min(high, 100.0))
 
 
@@ -83,7 +84,7 @@ def rank_text(row: dict[Any, Any]) -> str:
 
 
 def _ranking_cells(row: dict[Any, Any], before_interval: str | None) -> list[str]:
-    """One row of the ranking under `RANKING_HEADER`; intervals follow their means, if anything stands between."""
+    """One row under `RANKING_HEADER`; without `before_interval`, no intervals."""
 
     def measured(metric: str) -> str:
         ends = interval(*clipped(row[f"{metric}_low"], row[f"{metric}_high"]))
@@ -103,11 +104,11 @@ def _ranking_cells(row: dict[Any, Any], before_interval: str | None) -> list[str
 
 
 def ranking_sheets(ranking: pd.DataFrame, title: str, before_interval: str | None = " ") -> list[Sheet]:
-    """The ranking as a sheet, and the variants that do not compete as another; twice as many for each corruption.
+    """A sheet of the ranking and, if any, one of the other variants; of a ranking by corruption, these per corruption.
 
-    A section for each kind of original, and one for its references.
+    Sheets have a section per kind of original, and one for its references.
 
-    before_interval: what stands between a mean and its interval; None leaves intervals out.
+    before_interval: text between a mean and its interval; None leaves intervals out.
     """
     if "corruption" in ranking:
         labels = row_labels(ranking["corruption"])
@@ -141,7 +142,7 @@ def _seeds(ranking: pd.DataFrame) -> int:
 
 
 def _note(ranking: pd.DataFrame) -> str:
-    """What the columns mean; above all, how much so many seeds can say."""
+    """The note below the ranking: what its seeds support and what its columns mean."""
     parts = [text for text in (standing(_seeds(ranking)), RANKING_NOTE) if text]
     lows, highs = (ranking[[f"{metric}_{end}" for metric in SHOWN]] for end in ("low", "high"))
     if (lows < 0).any(axis=None) or (highs > 100).any(axis=None):
@@ -154,16 +155,16 @@ def _note(ranking: pd.DataFrame) -> str:
 
 
 def unpaired_words(ranking: pd.DataFrame) -> str:
-    """Which methods were compared unpaired, and with how many of the others."""
+    """The methods that were compared unpaired, each with its number of such rivals."""
     rows = ranking[ranking["unpaired"] > 0]
     return ", ".join(f"{name} with {count}" for name, count in zip(rows["method"], rows["unpaired"], strict=True))
 
 
 def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = False) -> list[Table]:
-    """The ranking for the terminal; references stand below a line, dimmed.
+    """The ranking for a terminal of 80 columns; references are dimmed, below a line.
 
-    It fits into 80 columns: titles, times and what is measured on test data are left to files, intervals stand under
-    their means, and a column without a value is left out.
+    Titles, seconds, healed on test and attack success are left out, intervals are below their means, and empty columns
+    are dropped.
     """
     sheets = ranking_sheets(ranking, title, "\n" if intervals else None)
     references = set(ranking.loc[ranking["role"] == REFERENCE, "method"])
@@ -179,7 +180,7 @@ def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = F
 
 
 def terminal_table(sheet: Sheet, dimmed: Sequence[bool] = ()) -> Table:
-    """A sheet for the terminal, a line between sections; dimmed says so of each row."""
+    """A sheet for the terminal, with lines between sections. `dimmed` has a flag per row."""
     title = sheet.title or None
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, title=title, caption_justify="left")
     table.caption, table.title_justify = sheet.note or None, "left"
@@ -197,7 +198,7 @@ def terminal_table(sheet: Sheet, dimmed: Sequence[bool] = ()) -> Table:
 
 
 def ranked_markdown(ranking: pd.DataFrame) -> str:
-    """The ranking, the other variants, and what their columns mean, as Markdown."""
+    """The ranking, the other variants and their note as Markdown."""
     sheets = ranking_sheets(ranking, "")
     parts = []
     for sheet in sheets:
@@ -208,7 +209,7 @@ def ranked_markdown(ranking: pd.DataFrame) -> str:
 
 
 def thirds_markdown(table: pd.DataFrame, methods: Sequence[str]) -> str:
-    """Healed / utility / their product by third of discovery, methods in this order, as a Markdown table."""
+    """`frames.thirds` as a Markdown table of healed / utility / product, with methods in this order."""
     labels = row_labels(table.index.get_level_values("corruption"))
     rows = []
     for method in methods:
@@ -234,20 +235,20 @@ def correlation_markdown(correlations: pd.DataFrame) -> str:
 
 
 def correlation_text(row: dict[Any, Any], measure: str) -> str:
-    """A correlation with its interval, if there is one."""
+    """A correlation, with its interval if it has one."""
     if pd.isna(row[measure]):
         return NO_VALUE
     return f"{row[measure]:.2f} {interval(row[f'{measure}_low'], row[f'{measure}_high'], 2)}".rstrip()
 
 
 def seeds_text(row: dict[Any, Any]) -> str:
-    """How many seeds a row of correlations rests on."""
+    """The number of seeds of a row of correlations; two numbers if Pearson's and Spearman's differ."""
     both = [str(row[f"{measure}_seeds"]) for measure in ("pearson", "spearman")]
     return " / ".join(dict.fromkeys(both))
 
 
 def tries_table(tries: Sequence[Try], rule: Rule) -> Table:
-    """All tries of a tuning, best first; `score` is that of the rule, over the trials that a try was given."""
+    """All tries of a tuning, best first; `score` is the rule's score, over the trials that the try was given."""
     names = list(dict.fromkeys(name for item in tries for name in item.hyperparameters))
     table = Table(*names, "score", "trials", "failed", "seconds", "pruned", box=SIMPLE_HEAD, pad_edge=False)
     for item in tries:
@@ -263,7 +264,7 @@ def tries_table(tries: Sequence[Try], rule: Rule) -> Table:
 
 
 def cost_line(found: Choices) -> str:
-    """What the blind choice costs, in a sentence."""
+    """One sentence on what the blind choice costs."""
     default, blind, oracle, cost = (
         float("nan") if value is None else value for value in (found.default, found.blind, found.oracle, found.cost)
     )
@@ -275,7 +276,7 @@ def cost_line(found: Choices) -> str:
 
 
 def rerun_table(comparisons: Sequence[Field]) -> Table:
-    """Each field of a record beside what running the trial again gave."""
+    """The fields of a record, stored and rerun, side by side."""
     table = Table("field", "stored", "again", "equal", box=SIMPLE_HEAD, pad_edge=False)
     for item in comparisons:
         values = (NO_VALUE if value is None else str(value)[:40] for value in (item.stored, item.again))

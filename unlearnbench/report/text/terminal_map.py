@@ -1,4 +1,4 @@
-"""A method's map in the terminal, in the colours of the figures."""
+"""A method's map for the terminal, in the colours of the figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CELL_NOTES = {
 
 
 def heatmap_table(frame: pd.DataFrame, method: str) -> Table:
-    """A method's map for the terminal, with the original model at rate 0, in the colours of the figures."""
+    """A method's map, with the original model at rate 0."""
     seeds = int(counted(trials_of(frame, method))["seed"].nunique())
     cells, states = map_of(frame, "aggregate", method), states_of(frame, method)
     original = original_column(frame, "aggregate", method)

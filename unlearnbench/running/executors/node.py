@@ -24,7 +24,7 @@ from safetensors.torch import load, save
 
 import unlearnbench
 from unlearnbench.boundary.isolation import Isolation
-from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.errors import KEPT, HarnessError, UsageError
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.tensors import load_verified
@@ -106,7 +106,7 @@ def _named(function: Callable[Parameters, Result]) -> Callable[Parameters, Resul
         except (UsageError, HarnessError) as error:
             raise type(error)(f"on node {name()}: {error}") from error
         except OSError as error:
-            raise HarnessError(f"on node {name()}: {error}; repair that, then the same command goes on") from error
+            raise HarnessError(f"on node {name()}: {error}; {KEPT}") from error
 
     return call
 
@@ -139,7 +139,7 @@ def trial(
         temporary = path.with_suffix(".part")
         original.tofile(temporary)
         if load_verified(temporary) is None:
-            raise HarnessError(f"the original {path.stem} did not arrive whole")
+            raise HarnessError(f"the original {path.stem} was damaged in transfer")
         temporary.rename(path)
         _forget_originals(path)
     submission, folder = trial.submission, None
@@ -147,7 +147,8 @@ def trial(
         folder = _submission(place.boundary.folder / submission.source_hash / submission.folder.name, files)
     elif (find_package(submission.entry) or (None, None))[1] != submission.source_hash:
         raise HarnessError(
-            f"the installed method '{submission.name}' is not here, or another version of it: install it"
+            f"installed method '{submission.name}' is missing or has another version: install the version of the main"
+            " machine"
         )
     return place.trial(replace(trial, submission=replace(submission, folder=folder)), path)
 
@@ -166,7 +167,7 @@ def _here(run: Run, dataset: dict[str, Any]) -> Local:
     place = _open.enter_context(local(run.suite, Dataset(**{**dataset, **tensors}), run.isolation, 1))
     _removed_after_us(place.boundary.folder)
     if place.setup.device != run.device:
-        raise HarnessError("torch sees no GPU here, and the run is one on GPUs")
+        raise HarnessError("the run needs a GPU, but torch finds none on this node")
     _kept = _Kept(run, place)
     return place
 
@@ -198,7 +199,7 @@ def _leave() -> None:
 def _same(wanted: Mapping[str, str], here: Mapping[str, str]) -> None:
     other = [f"{name} {here.get(name)} instead of {value}" for name, value in wanted.items() if here.get(name) != value]
     if other:
-        raise HarnessError(f"it has {', '.join(other)}: install on all nodes what the harness has")
+        raise HarnessError(f"different software: {', '.join(other)}; install the same versions on all nodes")
 
 
 def _submission(folder: Path, files: dict[str, bytes]) -> Path:
@@ -210,5 +211,5 @@ def _submission(folder: Path, files: dict[str, bytes]) -> Path:
         (temporary / path).parent.mkdir(parents=True, exist_ok=True)
         (temporary / path).write_bytes(content)
     if hash_sources(temporary) != folder.parent.name:
-        raise HarnessError("the files of a submission have changed since the run began: start it again")
+        raise HarnessError("the files of a submission have changed since the run started: start it again")
     return temporary.rename(folder)

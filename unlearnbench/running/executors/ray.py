@@ -20,7 +20,7 @@ import numpy as np
 from safetensors.torch import load, save
 
 from unlearnbench.boundary.isolation import Isolation
-from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.errors import KEPT, HarnessError, UsageError
 from unlearnbench.models.weights import Weights
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.suite import Suite
@@ -98,7 +98,7 @@ class Cluster:
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         with self._lock:
             if self._closed:
-                raise HarnessError("a trial was asked for after the end of the run")
+                raise HarnessError("cannot start a trial: the run has already ended")
             task = self.tasks[function].remote(*self.common, *arguments)
             self._running.add(task)
         try:
@@ -146,7 +146,7 @@ def cluster(
         if not rooms:
             gpus = f" and {gpus_per_trial:g} GPUs" if gpus_per_trial else ""
             raise UsageError(
-                f"no node of the Ray cluster has room for a trial of {suite.threads} cores{gpus}: add one that has"
+                f"no node of the Ray cluster has the {suite.threads} cores{gpus} that a trial needs: add such a node"
             )
         run = node.Run(suite, isolation, "cuda" if gpus_per_trial else "cpu", node.software())
         options: dict[str, Any] = {"num_cpus": suite.threads, "num_gpus": gpus_per_trial, "max_retries": LOSSES}
@@ -202,7 +202,7 @@ def _facts(ask: Any, common: tuple[Any, Any], nodes: list[str]) -> dict[str, nod
         with suppress(_Lost):
             facts[key] = _answer(task)
     if not facts:
-        raise HarnessError("no node of the Ray cluster answered: they are gone, or their workers died")
+        raise HarnessError("no node of the Ray cluster answered: check that the nodes are up and their workers start")
     return facts
 
 
@@ -226,16 +226,13 @@ def _answer(task: Any) -> Any:
     try:
         return ray.get(task)
     except TaskCancelledError as error:
-        raise HarnessError("the run was ended during a trial") from error
+        raise HarnessError("the run ended during a trial") from error
     except RayTaskError as error:
         if isinstance(error.cause, HarnessError | UsageError):
             raise error.cause from None
         raise HarnessError(f"a Ray worker failed: {type(error.cause).__name__}: {error.cause}") from error
     except (WorkerCrashedError, NodeDiedError, TaskUnschedulableError) as error:
-        raise _Lost(
-            f"a trial's Ray worker died {LOSSES + 1} times; what is stored stays, and the same command goes on from"
-            " there"
-        ) from error
+        raise _Lost(f"a trial's Ray worker died {LOSSES + 1} times; {KEPT}") from error
     except RayError as error:
         raise HarnessError(
             f"the Ray cluster failed: {next(iter(str(error).splitlines()), type(error).__name__)}"

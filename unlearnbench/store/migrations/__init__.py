@@ -1,6 +1,6 @@
-"""The versions of the tables: one Alembic revision each, in `versions`, numbered like `SCHEMA_VERSION`.
+"""Schema versions: one Alembic revision each in `versions`, numbered like `SCHEMA_VERSION`.
 
-A store keeps its version in Alembic's table.
+A store's version is in Alembic's own table.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from unlearnbench.store.connection import begin_alone, connect, explained
 from unlearnbench.store.schema import SCHEMA_VERSION, Base
 
 FIRST_VERSION = 6
-"""That of the first release."""
+"""The schema version of the first release."""
 
 SCRIPTS = Path(__file__).parent
 
 
 def stored_version(connection: Connection) -> int:
-    """The schema version of the store in this database; 0 if the database is empty.
+    """The schema version of a store; 0 if the database is empty.
 
     Raises:
-        UsageError: a database of something else, or a store from before the first release.
+        UsageError: the database is not a store, or is one from before the first release.
     """
     tables, url = inspect(connection).get_table_names(), connection.engine.url
     if not tables:
         return 0
     version = None
-    if "planned_trials" in tables:  # the first two versions kept their number elsewhere
+    if "planned_trials" in tables:  # the first two versions had no Alembic table
         known = "alembic_version" in tables
         version = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else "1"
     if version is None or not str(version).isdigit():
-        raise UsageError(f"{url} is a database, but not a results database: give another one")
+        raise UsageError(f"{url} is not a results database: choose another one")
     if int(version) < FIRST_VERSION:
         raise UsageError(
-            f"{url} was written before the first release and cannot be upgraded: run its suites into a new store"
+            f"{url} was written before the first release and cannot be upgraded: run its suites again with a new store"
         )
     return int(version)
 
 
 def check(connection: Connection, version: int) -> None:
-    """Refuse a store whose version is not this one's.
+    """Refuse a store of another schema version.
 
     Raises:
-        UsageError: with what to do about it.
+        UsageError: the version is not `SCHEMA_VERSION`.
     """
     url = connection.engine.url
-    says = f"{url} has schema version {version}, this version reads {SCHEMA_VERSION}"
+    says = f"{url} has schema version {version}, but this version reads {SCHEMA_VERSION}"
     if version > SCHEMA_VERSION:
         raise UsageError(f"{says}: use the version of unlearnbench that wrote it")
     if version < SCHEMA_VERSION:
@@ -57,38 +57,39 @@ def check(connection: Connection, version: int) -> None:
 
 
 def create(connection: Connection) -> None:
-    """The tables of this version, in the connection's transaction."""
+    """Create the tables of the current version, in the connection's transaction."""
     Base.metadata.create_all(connection)
     _alembic("stamp", connection, SCHEMA_VERSION)
 
 
 def migrate(connection: Connection, to: int) -> None:
-    """Run the revisions that a store lacks, in the connection's transaction."""
+    """Run the missing revisions up to a version, in the connection's transaction."""
     _alembic("upgrade", connection, to)
 
 
 def upgrade(path_or_url: str) -> tuple[int, int]:
-    """Bring a store to this version's tables, in one transaction; its versions before and after.
+    """Upgrade a store to the current version, in one transaction; returns its versions before and after.
 
-    Nothing is done to a store that has them. Another upgrade of the same store is waited for.
+    Waits for a concurrent upgrade, and leaves a current store alone.
 
     Raises:
-        UsageError: no store there, or one that a newer version wrote.
+        UsageError: there is no store, or a newer version wrote it.
+        HarnessError: the upgrade would break a foreign key.
     """
     engine = connect(path_or_url, create=False)
     try:
         with explained(path_or_url), engine.connect() as connection:
             sqlite = connection.dialect.name == "sqlite"
-            if sqlite:  # To change a table it is copied, so references to it break until it has its name again.
+            if sqlite:  # Alembic replaces a table by an altered copy, which breaks references for a moment.
                 connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
             begin_alone(connection)
             before = stored_version(connection)
             if before == 0:
-                raise UsageError(f"{engine.url} is empty: there is no store to upgrade")
+                raise UsageError(f"{engine.url} is an empty database: there is nothing to upgrade")
             if before < SCHEMA_VERSION:
                 migrate(connection, SCHEMA_VERSION)
                 if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
-                    raise HarnessError(f"{engine.url} was not upgraded: a row would refer to one that is not there")
+                    raise HarnessError(f"{engine.url} was not upgraded: a row would refer to a missing one")
             check(connection, stored_version(connection))
             connection.commit()
     finally:
@@ -97,7 +98,7 @@ def upgrade(path_or_url: str) -> tuple[int, int]:
 
 
 def _alembic(verb: Literal["stamp", "upgrade"], connection: Connection, version: int) -> None:
-    from alembic import command  # half as long to import as SQLAlchemy, and seldom needed
+    from alembic import command  # slow to import, and seldom needed
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})

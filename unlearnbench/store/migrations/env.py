@@ -1,4 +1,4 @@
-"""What Alembic calls to run revisions: they run on the connection that was handed in, in its open transaction."""
+"""Alembic's entry point: runs revisions on the given connection, in its open transaction."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def start(name: str, submissions: Path) -> Path:
     from unlearnbench.submissions.sources import check_package
 
     if not re.fullmatch(PATTERN, name):
-        raise UsageError(f"'{name}' is not a name of a method: use lower-case letters, digits and underscores")
+        raise UsageError(f"'{name}' is not a valid method name: use lower-case letters, digits and underscores")
     folder = submissions / name
     check_package(folder)
     if folder.exists():

@@ -1,4 +1,4 @@
-"""The tables of the first release. The numbers before were those of stores that nobody else has."""
+"""The tables of the first release. Earlier versions were never released."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The revisions, oldest first. What landed is never edited: stores were written by it."""
+"""The revisions, oldest first. Never edit one: stores were written with it."""
