@@ -20,7 +20,7 @@ class HarnessError(Exception):
 def unknown(kind: str, name: object, known: Iterable[object], where: str = "") -> str:
     """Message for an unknown name, e.g. "unknown method 'reem' in the store: did you mean 'rem'? (all: gd, rem)"."""
     names = [str(item) for item in known]
-    close = get_close_matches(str(name), names, n=1)
+    close = get_close_matches(name, names, n=1) if isinstance(name, str) else []  # no number is a typing error
     hint = f": did you mean '{close[0]}'?" if close else ""
     every = f"all: {', '.join(names)}" if names else "there are none"
     return f"unknown {kind} {name!r:.80}{where}{hint} ({every})"

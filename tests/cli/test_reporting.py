@@ -42,9 +42,9 @@ def test_what_is_shown_is_of_the_part_that_is_asked_for(measured: Call, tmp_path
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (("--seed", "7"), ("has no 7 among its seeds; there are: 0, 1",)),
-        (("--rate", "0.3"), ("has no 0.3 among its discovery_rates; there are: 0.5, 1.0",)),
-        (("--corruption", "class-swap"), ("has no class-swap among its corruptions; there are: random-swap",)),
+        (("--seed", "7"), ("unknown seed 7 in suite", "(all: 0, 1)")),
+        (("--rate", "0.3"), ("unknown discovery rate 0.3 in suite", "(all: 0.5, 1.0)")),
+        (("--corruption", "class-swap"), ("unknown corruption 'class-swap' in suite", "(all: random-swap")),
     ],
 )
 def test_a_part_that_is_not_in_the_grid_is_one_sentence(

@@ -41,7 +41,9 @@ def test_from_a_template_to_a_leaderboard(call: Call) -> None:
     compared = call("compare", "mine", "mine/broken", "--suite", "tiny")
     assert compared.code == 0, compared.err
     assert "mine minus mine/broken" in compared.out
-    one_sentence(call("compare", "mine", "yours", "--suite", "tiny"), 2, "no trials of method 'yours'", "mine/broken")
+    one_sentence(
+        call("compare", "mine", "yours", "--suite", "tiny"), 2, "unknown method 'yours' in the results", "mine/broken"
+    )
     one_sentence(call("compare", "mine", "mine", "--suite", "tiny"), 2, "cannot compare 'mine' with itself")
     plotted = call("plot", "maps", "tiny", "--method", "mine", "--out", "maps.pdf")
     assert (plotted.code, plotted.out) == (0, "maps.pdf written\n"), plotted.err

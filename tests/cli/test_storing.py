@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Call, one_sentence
 from tests.tiny import tiny_toml
 
-V1 = Path(__file__).parents[1] / "store" / "v1.sql"
+V6 = Path(__file__).parents[1] / "store" / "v6.sql"
 
 
 def test_what_is_stored_is_looked_at_checked_exported_and_merged(call: Call) -> None:
@@ -53,14 +53,15 @@ def test_what_is_stored_is_looked_at_checked_exported_and_merged(call: Call) -> 
     assert call("store", "recompute", "all.db").code == 0, "the planted error was not taken over"
 
 
-def test_an_old_store_is_upgraded_when_it_is_told_to(call: Call) -> None:
+def test_an_old_store_is_upgraded_when_it_is_told_to(call: Call, next_version: int) -> None:
     with sqlite3.connect("old.db") as connection:
-        connection.executescript(V1.read_text())
+        connection.executescript(V6.read_text())
     connection.close()
     remedy = "run `unlearnbench store upgrade sqlite:///old.db`"
-    one_sentence(call("store", "info", "old.db"), 2, "schema version 1", remedy)
+    one_sentence(call("store", "info", "old.db"), 2, "schema version 6", remedy)
     one_sentence(call("store", "merge", "old.db", "--into", "new.db"), 2, remedy)
-    assert call("store", "upgrade", "sqlite:///old.db").out.startswith("upgraded from schema version 1 to ")
+    upgraded = call("store", "upgrade", "sqlite:///old.db")
+    assert upgraded.out.startswith(f"upgraded from schema version 6 to {next_version}")
     assert "13 trials added" in call("store", "merge", "old.db", "--into", "new.db").out
     checked = call("store", "recompute", "new.db", "--suite", "tiny")
     assert (checked.code, checked.out) == (

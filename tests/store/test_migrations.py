@@ -63,6 +63,11 @@ def test_every_row_survives_and_new_columns_have_values(first: str, next_version
     assert upgrade(first) == (6, next_version)
     after = content(first)
     assert [len(before[table]) for table in ("runs", "planned_trials", "trials", "predictions")] == [2, 16, 13, 9]
+    for row in before["problems"]:  # revision 7 names the case of a problem
+        case = row["specification"]
+        row["specification"] = {"discovery_rate": case.pop("discovery_rate"), "case": case}
+    for row in before["originals"]:
+        row["specification"]["case"] = row["specification"].pop("problem")
     for table in set(before) - {"alembic_version", "submissions"}:
         kept = [{name: row[name] for name in old} for old, row in zip(before[table], after[table], strict=True)]
         assert kept == before[table], table

@@ -23,7 +23,7 @@ from unlearnbench.cli.common import (
 from unlearnbench.library import DATABASE
 
 
-@app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench baseline digits --out leaderboard/baseline.csv`")
+@app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench baseline digits --out baseline.csv`")
 def baseline(
     suite: StoredSuite,
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="CSV file to write.")],
@@ -46,7 +46,7 @@ def baseline(
     out.print(f"{len(frame)} trials of {frame['method'].nunique()} methods written to {out_file}", soft_wrap=True)
 
 
-@app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench check --against leaderboard/baseline.csv`")
+@app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench check --against leaderboard/trials.csv`")
 def check(
     against: Annotated[
         Path, typer.Option(metavar="FILE", help="Baseline: trials.csv of a leaderboard, or of `unlearnbench baseline`.")

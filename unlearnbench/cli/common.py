@@ -74,6 +74,7 @@ class Bar:
         self.bar = self.progress.add_task("starting", total=None, failed=0)
 
     def show(self, state: State) -> None:
+        self.progress.start()  # nothing is drawn before the first trial is planned, so an error stands alone
         self.progress.update(
             self.bar, description=state.stage, total=state.total, completed=state.done, failed=state.failed
         )
@@ -87,10 +88,10 @@ class Bar:
             err.print(f"warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
-        self.progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.stop()
+        if self.progress.live.is_started:
+            self.progress.stop()

@@ -185,7 +185,7 @@ def check(
     name, suites = None if suite is None else str(suite), Path(places.get("suites", "suites"))
     database = places.get("database")
     if not run:
-        store = str(database or DATABASE)
+        store = DATABASE if database is None else str(database)
         return check_stored(Path(against), methods, store, suite=name, suites=suites, cost_factor=cost_factor), []
     return check_by_running(
         Path(against),

@@ -244,9 +244,9 @@ def planned_kinds(engine: Engine, wanted: Wanted, kinds: Iterable[OriginalSpec])
     return found
 
 
-def planned_seeds(engine: Engine, wanted: Wanted, submissions: Collection[str]) -> pd.DataFrame:
-    """By which seeds the runs planned trials of these submissions, on which kind of original, up to which discovery
-    rate."""
+def planned_seeds(engine: Engine, wanted: Wanted, submissions: Collection[str], grid: Suite) -> pd.DataFrame:
+    """The seeds with which trials of these submissions were planned on a grid, by kind of original, and the highest
+    discovery rate of each."""
     group = (
         *(PlannedTrialRow.submission_key, PlannedTrialRow.capacity, PlannedTrialRow.training),
         *(ProblemRow.corruption_seed, PlannedTrialRow.training_seed, PlannedTrialRow.unlearning_seed),
@@ -255,6 +255,8 @@ def planned_seeds(engine: Engine, wanted: Wanted, submissions: Collection[str]) 
         select(*group, func.max(ProblemRow.discovery_rate).label("discovery_rate"))
         .join(ProblemRow, ProblemRow.key == PlannedTrialRow.problem_key)
         .where(PlannedTrialRow.run_id.in_(wanted.runs), PlannedTrialRow.submission_key.in_(submissions))
+        .where(ProblemRow.corruption.in_(grid.corruptions))
+        .where(ProblemRow.discovery_rate.in_((0.0, *grid.discovery_rates)))
         .group_by(*group)
     )
     with engine.connect() as connection:

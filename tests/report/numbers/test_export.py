@@ -97,7 +97,7 @@ def test_one_suite_only(two: Any, tmp_path: Path) -> None:
     file = tmp_path / "trials.csv"
     assert export(two.engine, file, "csv", "other") == 24
     assert set(pd.read_csv(file)["suite"]) == {"other"}
-    with pytest.raises(UsageError, match="no run of suite 'digits'"):
+    with pytest.raises(UsageError, match="unknown suite 'digits' in the store"):
         export(two.engine, file, "csv", "digits")
 
 

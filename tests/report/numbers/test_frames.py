@@ -19,7 +19,7 @@ def frame(small) -> pd.DataFrame:
 
 
 def test_an_unknown_method_is_named(frame):
-    with pytest.raises(UsageError, match=r"no trials of method 'great'; .*: flaky, good, oracle, retrain$"):
+    with pytest.raises(UsageError, match=r"unknown method 'great' in the results .*all: flaky, good, oracle, retrain"):
         map_of(frame, "aggregate", "great")
 
 

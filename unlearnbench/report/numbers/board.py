@@ -172,7 +172,10 @@ def _completed(frame: pd.DataFrame, grid: Suite) -> pd.DataFrame:
     rest = frame.drop(columns=[name for name in columns if name not in PLACE])
     frame = seeds.merge(cells, how="cross").merge(rest, how="left", on=PLACE)
     frame["state"] = frame["state"].fillna("missing")
-    frame["again"] = frame["again"].eq(True)
+    # What was not planned for a method without a forget set would be one trial for all columns, too.
+    blind = frame.groupby([*METHOD, *SEEDS])["again"].transform(lambda again: again.eq(True).any())
+    absent = blind & (frame["state"] == "missing") & (frame["discovery_rate"] != grid.discovery_rates[0])
+    frame["again"] = frame["again"].eq(True) | absent
     frame["regularity"] = frame["corruption"].map({name: CORRUPTIONS[name].regularity for name in grid.corruptions})
     recorded = frame["state"] != "missing"
     return frame.assign(whole=recorded.groupby([frame[name] for name in (*METHOD, *SEEDS)]).transform("all"))

@@ -78,7 +78,7 @@ def _summed(engine: Engine, found: Current, grid: Suite) -> pd.DataFrame | None:
     seeds = labelled(seeds, found.suite.base).sort_values(["method", *SEEDS], kind="stable")
     rows = seeds.merge(pd.DataFrame({"corruption": grid.corruptions}), how="cross")
     values = ["recorded", "failed", "best", *SCORES, *(f"{name}_count" for name in SCORES)]
-    sums = sums[[*place, "started", *values]]
+    sums = sums[[*place, "started", *values]].astype({"started": object})
     totals = rows.merge(sums, how="left", on=place).fillna({"started": "", **dict.fromkeys(values, 0)})
     totals["trials"] = totals.pop("blind").map({True: 1, False: len(grid.discovery_rates)})
     whole = (totals["recorded"] == totals["trials"]).to_numpy().reshape(-1, len(grid.corruptions)).all(axis=1)
@@ -98,7 +98,7 @@ def _planned(engine: Engine, found: Current, grid: Suite, sums: pd.DataFrame) ->
     seeds = asked.merge(recorded, how="left", on=OF_SEED)
     lacking = seeds["discovery_rate"].isna()
     if lacking.any():  # nothing is recorded of these, so their plan has to be read
-        planned = planned_seeds(engine, found.wanted, set(seeds.loc[lacking, "submission_key"]))
+        planned = planned_seeds(engine, found.wanted, set(seeds.loc[lacking, "submission_key"]), grid)
         rest = seeds.loc[lacking, OF_SEED].merge(planned, on=OF_SEED)
         seeds = pd.concat([seeds[~lacking], rest], ignore_index=True)
     return seeds.assign(blind=seeds.pop("discovery_rate") == 0)
