@@ -41,7 +41,7 @@ def test_a_method_named_twice_is_shown_once(small, tmp_path):
             "x.svg",
             r"unknown figure 'map': did you mean 'maps'\? \(all: maps, regions, detail, rates, tied-dropout",
         ),
-        ("maps", [], "x.tiff", r"unsupported figure format; .* \.svg or \.pdf or \.png"),
+        ("maps", [], "x.tiff", r"unsupported figure format; .* \.svg, \.pdf, \.png"),
         ("maps", ["great"], "x.svg", "unknown method 'great' in the results"),
         ("detail", [], "x.svg", "shows one method, not 0"),
         ("detail", ["good", "flaky"], "x.svg", "shows one method, not 2"),

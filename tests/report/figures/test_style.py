@@ -53,7 +53,7 @@ def test_the_suffix_is_the_format_and_all_formats_show_the_same_layout(frame, tm
 
 @pytest.mark.parametrize("name", ["map.jpg", "map", "map.PNG", ".svg"])
 def test_unknown_suffix_is_refused_before_anything_is_written(name, frame, tmp_path):
-    with pytest.raises(UsageError, match=r"unsupported figure format; .* \.svg or \.pdf or \.png"):
+    with pytest.raises(UsageError, match=r"unsupported figure format; .* \.svg, \.pdf, \.png"):
         save(map_figure(frame, "good"), tmp_path / "maps.svg", tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

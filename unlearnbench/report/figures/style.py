@@ -99,4 +99,4 @@ def save(figure: Figure, *paths: Path) -> list[Path]:
 def check_suffix(path: Path) -> None:
     """Raise `UsageError` unless the suffix is in `UNDATED`."""
     if path.suffix not in UNDATED:
-        raise UsageError(f"{path}: unsupported figure format; use a file name that ends with {' or '.join(UNDATED)}")
+        raise UsageError(f"{path}: unsupported figure format; end the file name with one of {', '.join(UNDATED)}")
