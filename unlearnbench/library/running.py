@@ -66,7 +66,7 @@ def run(
             chosen,
             store,
             _data(places),
-            part=grid.select(places.get("seeds", ()), places.get("rates", ()), places.get("corruptions", ())),
+            grid=grid.select(places.get("seeds", ()), places.get("rates", ()), places.get("corruptions", ())),
             workers=workers,
             download=download,
             isolation=isolation,

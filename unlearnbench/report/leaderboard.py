@@ -117,7 +117,7 @@ def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str]
         f"{CORRELATION_NOTE} Trials with a utility under {LOW_UTILITY_THRESHOLD:.0%}{held} are left out.",
         figures["healing"],
         "## Failed trials",
-        "\n".join(_failures(frame)) or "None.",
+        "\n".join(_failure_lines(frame)) or "None.",
         *_section("## Beyond the oracle", _beyond(frame)),
         *_section("## Seeds that do not count", _incomplete(board.totals)),
         *_section("## Stale records", _stale(board)),
@@ -188,7 +188,7 @@ def _not_absorbed(frame: pd.DataFrame) -> list[str]:
     ]
 
 
-def _failures(frame: pd.DataFrame) -> list[str]:
+def _failure_lines(frame: pd.DataFrame) -> list[str]:
     """A line per method and reason of failure, with the cells."""
     failed = frame[(frame["state"] == "failed") & ~frame["again"]]
     failed = failed.assign(reason=failed["reason"].fillna("no reason recorded"))

@@ -84,7 +84,7 @@ def plan_original(setup: Setup, case: CaseSpec, kind: OriginalSpec, seed: int) -
 
 
 def plan(
-    setup: Setup, dataset: Dataset, submissions: Sequence[Submission], part: Suite | None = None
+    setup: Setup, dataset: Dataset, submissions: Sequence[Submission], grid: Suite | None = None
 ) -> list[PlannedTrial]:
     """Plan all trials of a suite, or of a part of it, ordered by problem, submission and original.
 
@@ -105,7 +105,7 @@ def plan(
     # A submission may have cheated at a weaker isolation level, so its record must not stand in for one at a stronger.
     level = {} if setup.isolation == "process" else {"isolation": setup.isolation}
     trials = []
-    for problem, seeds in problems(part or suite, dataset):
+    for problem, seeds in problems(grid or suite, dataset):
         problem_key = content_key(**given(problem), protocol=PROTOCOL_VERSION)
         for submission, submission_key in zip(submissions, submission_keys, strict=True):
             if submission.needs_forget_set != (problem.discovery_rate > 0):

@@ -81,7 +81,7 @@ def run_suite(
     store: Store,
     data: Path,
     *,
-    part: Suite | None = None,
+    grid: Suite | None = None,
     workers: int | None = None,
     originals: Path | None = None,
     download: bool = True,
@@ -96,7 +96,7 @@ def run_suite(
 
     Args:
         data: folder of data sets and originals.
-        part: the suite restricted to the part of its grid to run, from `Suite.select`. Default: the whole suite.
+        grid: the suite restricted to the part of its grid to run, from `Suite.select`. Default: the whole suite.
         workers: number of concurrent trials. Does not affect results. Default: as many as the executor supports.
         originals: folder of originals, if not in `data`.
         download: whether data sets may be downloaded.
@@ -132,7 +132,7 @@ def run_suite(
         _pool(place.workers, suite.threads) as pool,
     ):
         setup = place.setup
-        trials = plan(setup, dataset, submissions, part)
+        trials = plan(setup, dataset, submissions, grid)
         run = RunRow(
             id=run_id,
             suite=suite.name,

@@ -78,7 +78,7 @@ def check_by_running(
                 chosen,
                 store,
                 data,
-                part=part,
+                grid=part,
                 originals=originals,
                 workers=workers,
                 download=download,

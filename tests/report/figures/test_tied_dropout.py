@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex
 from tests.report.figures.looks import cells, grid, hatched, legend, mesh, numbers, panels, spoiled
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import choose_pairs, ranked_pairs, tied_dropout
-from unlearnbench.report.figures.tied_dropout import MINUS, differences, signed
+from unlearnbench.report.figures.tied_dropout import MINUS, differences, rounded_with_sign
 from unlearnbench.report.numbers.frames import map_of
 
 KINDS = [(0.5, "standard"), (0.5, "tied-dropout")]
@@ -63,7 +63,7 @@ def test_differences_can_be_told_apart_by_side_and_by_sign():
     below, zero, above = (to_hex(scale.colours(scale.norm(value))) for value in (-80, 0, 80))
     assert len({below, zero, above}) == 3
     assert min(zero[1:3], zero[3:5], zero[5:7]) > "e0"  # nearly white
-    assert [signed(value) for value in (12.4, -12.6, 0.0, 0.4, -0.4)] == ["+12", f"{MINUS}13", "0", "0", "0"]
+    assert [rounded_with_sign(value) for value in (12.4, -12.6, 0.0, 0.4, -0.4)] == ["+12", f"{MINUS}13", "0", "0", "0"]
 
 
 def test_rows_are_methods_and_capacities():

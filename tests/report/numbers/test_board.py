@@ -227,13 +227,14 @@ def test_a_method_without_a_forget_set_is_in_all_columns(small):
     healed = blind.groupby(["corruption", "seed"])["healed_train"].agg(list).tolist()
     assert healed == [[0.2, 0.2], [0.4, 0.4]] * 3
     assert sorted(board.frame["discovery_rate"].unique()) == [0.1, 1.0]
-    one = of(small.board(part=Selection(discovery_rates=(0.1,))), "blind")
+    one = of(small.board(selection=Selection(discovery_rates=(0.1,))), "blind")
     assert (len(one), one["whole"].all()) == (6, True)
 
 
 def test_a_part_of_the_grid_is_shown_and_whole_is_meant_of_it(small):
     assert seeds_of(small.board(), "flaky") == []
-    board = small.board(part=Selection(seeds=(0,), discovery_rates=(1.0,), corruptions=("class-swap", "random-swap")))
+    swaps = Selection(seeds=(0,), discovery_rates=(1.0,), corruptions=("class-swap", "random-swap"))
+    board = small.board(selection=swaps)
     assert set(board.frame["seed"]) == {"0/10/20"}
     assert set(board.frame["discovery_rate"]) == {1.0}
     assert set(board.frame["corruption"]) == {"class-swap", "random-swap"}
@@ -242,21 +243,21 @@ def test_a_part_of_the_grid_is_shown_and_whole_is_meant_of_it(small):
 
 
 @pytest.mark.parametrize(
-    ("part", "words"),
+    ("selection", "words"),
     [
         (Selection(seeds=(0, 7)), r"unknown seed 7 in suite 'small' \(all: 0, 1\)"),
         (Selection(discovery_rates=(0.5,)), r"unknown discovery rate 0.5 in suite 'small'.* \(all: 0.1, 1.0\)"),
         (Selection(corruptions=("noise",)), r"unknown corruption 'noise' in suite 'small'"),
     ],
 )
-def test_what_is_not_in_the_grid_is_refused(small, part, words):
+def test_what_is_not_in_the_grid_is_refused(small, selection, words):
     with pytest.raises(UsageError, match=words):
-        small.board(part=part)
+        small.board(selection=selection)
 
 
 def test_a_part_of_which_nothing_was_planned_is_refused(two):
     with pytest.raises(UsageError, match="suite 'small' has no trials in this part"):
-        two.board(part=Selection(seeds=(2,)))
+        two.board(selection=Selection(seeds=(2,)))
 
 
 def test_a_higher_level_of_isolation_can_be_demanded(stored):

@@ -14,12 +14,12 @@ from unlearnbench.store.trials import SCORES
 @pytest.mark.parametrize(
     "part", [Selection(), Selection(seeds=(1,)), Selection(discovery_rates=(1.0,), corruptions=("class-swap",))]
 )
-def test_both_ways_to_the_totals_give_the_same(small: Stored, part: Selection) -> None:
+def test_both_ways_to_the_totals_give_the_same(small: Stored, selection: Selection) -> None:
     small.submission("idle", "idle")
     for seed in (0, 1):
         small.problems(cells=[("low", 0.0, seed)])
         small.trial("first", "idle", ("low", 0.0, seed), healed=0.1)
-    summed, board = read_standings(small.engine, "small", part=part), small.board(part=part)
+    summed, board = read_standings(small.engine, "small", selection=selection), small.board(selection=selection)
     names = list(board.totals.columns)
     order = ["method", "corruption", "seed"]
     one, other = (totals[names].sort_values(order).reset_index(drop=True) for totals in (summed.totals, board.totals))

@@ -117,15 +117,15 @@ def _worse(left: str, right: str) -> str:
 def differences(*tables: pd.DataFrame) -> Scale:
     """A diverging scale in points, symmetric about zero, that covers all differences, rounded up to tens.
 
-    Numbers are signed, so that they can be read without colour.
+    Numbers are rounded_with_sign, so that they can be read without colour.
     """
     largest = max([10.0, *(np.nanmax(np.abs(table.to_numpy(dtype=float)), initial=0.0) for table in tables)])
     limit = 10.0 * math.ceil(largest / 10)
     shades = sns.diverging_palette(260, 35, s=90, l=45, as_cmap=True)
-    return Scale(shades, Normalize(-limit, limit, clip=True), signed)
+    return Scale(shades, Normalize(-limit, limit, clip=True), rounded_with_sign)
 
 
-def signed(points: float) -> str:
+def rounded_with_sign(points: float) -> str:
     """Format a rounded number with its sign; 0 has none."""
     number = f"{points:+.0f}".replace("-", MINUS)
     return "0" if number.endswith(("+0", f"{MINUS}0")) else number

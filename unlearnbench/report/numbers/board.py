@@ -81,7 +81,7 @@ def read_board(
     name: str,
     *,
     suites: Path | None = None,
-    part: Selection = WHOLE,
+    selection: Selection = WHOLE,
     isolation: Isolation = "process",
     methods: Sequence[str] = (),
 ) -> Board:
@@ -97,7 +97,7 @@ def read_board(
             one of the methods.
     """
     found = current(engine, name, suites, isolation)
-    grid = part.of(found.suite)
+    grid = selection.of(found.suite)
     wanted = found.wanted
     if methods:
         wanted = replace(wanted, submissions=_submissions_of(methods, engine, found))

@@ -50,7 +50,7 @@ class Standings:
         return most_seeds(self.totals)
 
 
-def read_standings(engine: Engine, name: str, *, suites: Path | None = None, part: Selection = WHOLE) -> Standings:
+def read_standings(engine: Engine, name: str, *, suites: Path | None = None, selection: Selection = WHOLE) -> Standings:
     """Read the standings of a suite from a store, over the same records as `read_board`.
 
     Raises:
@@ -58,9 +58,9 @@ def read_standings(engine: Engine, name: str, *, suites: Path | None = None, par
     """
     found = current(engine, name, suites, "process")
     # If a trial may have been run in two ways, choosing one of them needs the single trials.
-    totals = _summed(engine, found, part.of(found.suite)) if len(found.levels) == 1 else None
+    totals = _summed(engine, found, selection.of(found.suite)) if len(found.levels) == 1 else None
     if totals is None:
-        board = read_board(engine, name, suites=suites, part=part)
+        board = read_board(engine, name, suites=suites, selection=selection)
         return Standings(board.suite, board.totals, board.stale)
     if totals.empty:
         raise nothing_planned(name)

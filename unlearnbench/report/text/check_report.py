@@ -164,13 +164,13 @@ def _rows(comparison: Check, methods: Sequence[str]) -> list[list[str]]:
         whole = changes[method, ALL]
         estimate = whole.difference
         interval = NO_VALUE if pd.isna(estimate.low) else f"[{estimate.low:+.1f}, {estimate.high:+.1f}]"
-        parts = [_signed(changes.get((method, name))) for name in _corruptions(comparison)]
+        parts = [_change_text(changes.get((method, name))) for name in _corruptions(comparison)]
         row = [method, number(whole.before), number(whole.after), f"{estimate.value:+.1f}", interval]
         rows.append([*row, *parts, str(whole.seeds)])
     return rows
 
 
-def _signed(change: Change | None) -> str:
+def _change_text(change: Change | None) -> str:
     return NO_VALUE if change is None else f"{change.difference.value:+.1f}"
 
 
