@@ -33,7 +33,7 @@ def test_what_is_stored_is_looked_at_checked_exported_and_merged(call: Call) -> 
     assert merged.code == 0, merged.err
     assert merged.out == "a.db: 4 trials added, 0 known already\nb.db: 0 trials added, 4 known already\n"
     assert "runs: 2\n" in call("store", "info", "all.db").out
-    assert call("store", "upgrade", "all.db").out.startswith("schema version ")
+    assert call("store", "upgrade", "all.db").out.startswith("already at schema version ")
 
     with sqlite3.connect("b.db") as connection:
         connection.execute("UPDATE trials SET utility = utility + 0.25 WHERE key = (SELECT min(key) FROM trials)")

@@ -131,5 +131,5 @@ def test_it_memorises_what_it_is_trained_on(kind: type[Transformer], tied: float
 
 @pytest.mark.parametrize(("name", "patch", "size"), [("vit", 8, 28), ("vit-small", 4, 30)])
 def test_an_image_that_cannot_be_cut_into_patches_is_refused(name: str, patch: int, size: int) -> None:
-    with pytest.raises(UsageError, match=f"a {name} cuts .*image_size must be a multiple of {patch}, not {size}$"):
+    with pytest.raises(UsageError, match=f"a {name} splits .*image_size must be a multiple of {patch}, not {size}$"):
         build(ModelSpec(name, classes=10, channels=3, image_size=size, width=1.0, capacity=0.5))

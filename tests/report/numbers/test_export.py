@@ -102,7 +102,7 @@ def test_one_suite_only(two: Any, tmp_path: Path) -> None:
 
 
 def test_a_store_without_runs_has_nothing_to_export(stored: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no runs"):
+    with pytest.raises(UsageError, match="has no runs"):
         export(stored.engine, tmp_path / "trials.csv", "csv")
     assert not (tmp_path / "trials.csv").exists()
 

@@ -12,7 +12,7 @@ from unlearnbench.store.trials import SCORES
 
 
 @pytest.mark.parametrize(
-    "part", [Selection(), Selection(seeds=(1,)), Selection(discovery_rates=(1.0,), corruptions=("class-swap",))]
+    "selection", [Selection(), Selection(seeds=(1,)), Selection(discovery_rates=(1.0,), corruptions=("class-swap",))]
 )
 def test_both_ways_to_the_totals_give_the_same(small: Stored, selection: Selection) -> None:
     small.submission("idle", "idle")
