@@ -63,8 +63,8 @@ def check_by_running(
         UsageError: the file is no baseline, the baseline is of another suite, or a method is unknown.
     """
     before = read(against)
-    grid = parse(find(_suite_of(before, against, suite, suites) if suite is None else suite, suites))
-    _suite_of(before, against, suite, suites)
+    measured = _suite_of(before, against, suite, suites)
+    grid = parse(find(measured if suite is None else suite, suites))
     available = discover(submissions)
     if not available:
         raise UsageError(f"no submissions in {submissions}: choose another folder with --submissions")
@@ -85,7 +85,6 @@ def check_by_running(
                 watch=watch,
             )
             after = records(store.engine, grid.name, ran.run_id)
-            notes = list(ran.warnings)
             if stored := ran.planned - ran.ran:
                 notes.append(
                     f"{stored} of {ran.planned} trials were stored already: they do not test the current harness"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import ray
@@ -17,6 +20,7 @@ from unlearnbench.problems.datasets import digits
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.executors import node
 from unlearnbench.running.executors.ray import _hardware, _precision, _room, cluster
+from unlearnbench.running.setup import Setup
 from unlearnbench.submissions.finding import Submission
 
 Make = Callable[..., Submission]
@@ -75,3 +79,26 @@ def test_what_nodes_say_is_put_together() -> None:
     assert _hardware(facts) == {"processor": "new, old", "cores": 4, "nodes": 2}
     with pytest.raises(HarnessError, match=r"\(bfloat16 on node a \(1\), float32 on node b \(2\)\): set `precision`"):
         _precision([facts[0], replace(facts[1], precision="float32")])
+
+
+def test_a_node_of_another_precision_is_refused(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:
+    """It may have joined after the nodes were asked."""
+    run = node.Run(tiny_suite, "process", "cpu", {})
+    place = cast(Any, SimpleNamespace(setup=Setup(tiny_suite, "cpu", "bfloat16", "process")))
+    monkeypatch.setattr(node, "_kept", node._Kept(run, place))
+    assert node._here(run, {}, "bfloat16") is place
+    with pytest.raises(HarnessError, match="its precision is bfloat16, the run's is float32"):
+        node._here(run, {}, "float32")
+    assert node._here(run, {}) is place, "before the run has a precision"
+
+
+def test_originals_that_a_node_forgets_are_the_oldest_and_nothing_else(tmp_path: Path) -> None:
+    files = [tmp_path / "originals" / f"{number}.safetensors" for number in range(node.KEPT_ORIGINALS + 2)]
+    beside = tmp_path / "training-set-a.safetensors"
+    files[0].parent.mkdir()
+    for age, file in enumerate([beside, *files]):
+        file.touch()
+        os.utime(file, (age, age))
+    node._forget_originals(files[-1])
+    assert sorted(files[0].parent.iterdir()) == sorted(files[2:])
+    assert beside.exists(), "a case in use lies beside the folder of originals"

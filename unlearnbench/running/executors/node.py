@@ -118,24 +118,32 @@ def facts(run: Run, dataset: dict[str, Any]) -> Facts:
 
 
 @_named
-def train(run: Run, dataset: dict[str, Any], original: PlannedOriginal) -> tuple[bytes, float]:
-    weights, seconds = _here(run, dataset).train(original)
+def train(run: Run, dataset: dict[str, Any], precision: str, original: PlannedOriginal) -> tuple[bytes, float]:
+    weights, seconds = _here(run, dataset, precision).train(original)
     return save(weights), seconds
 
 
 @_named
-def evaluate(run: Run, dataset: dict[str, Any], original: PlannedOriginal, weights: bytes) -> OriginalRecord:
-    return _here(run, dataset).evaluate(original, load(weights))
+def evaluate(
+    run: Run, dataset: dict[str, Any], precision: str, original: PlannedOriginal, weights: bytes
+) -> OriginalRecord:
+    return _here(run, dataset, precision).evaluate(original, load(weights))
 
 
 @_named
 def trial(
-    run: Run, dataset: dict[str, Any], trial: PlannedTrial, original: Content, files: dict[str, bytes] | None
+    run: Run,
+    dataset: dict[str, Any],
+    precision: str,
+    trial: PlannedTrial,
+    original: Content,
+    files: dict[str, bytes] | None,
 ) -> Record:
     """Run a trial. `files` are the files of the submission, or None for an installed package."""
-    place = _here(run, dataset)
-    path = path_of(place.boundary.folder, trial.original.key)
+    place = _here(run, dataset, precision)
+    path = path_of(place.boundary.folder / "originals", trial.original.key)
     if not path.exists():
+        path.parent.mkdir(exist_ok=True)
         temporary = path.with_suffix(".part")
         original.tofile(temporary)
         if load_verified(temporary) is None:
@@ -153,11 +161,24 @@ def trial(
     return place.trial(replace(trial, submission=replace(submission, folder=folder)), path)
 
 
-def _here(run: Run, dataset: dict[str, Any]) -> Local:
-    """The executor of this process for the run. Creates it if the previous task belonged to another run."""
+def _here(run: Run, dataset: dict[str, Any], precision: str | None = None) -> Local:
+    """The executor of this process for the run. Creates it if the previous task belonged to another run.
+
+    Args:
+        precision: that of the run, once it is known. A node that joins later may have another processor.
+    """
+    if _kept is None or _kept.run != run:
+        _enter(run, dataset)
+    assert _kept is not None
+    found = _kept.place.setup.precision
+    if precision not in (None, found):
+        raise HarnessError(f"its precision is {found}, the run's is {precision}: set `precision` in the suite")
+    return _kept.place
+
+
+def _enter(run: Run, dataset: dict[str, Any]) -> None:
+    """Replace the executor of this process by one for the run."""
     global _kept
-    if _kept is not None and _kept.run == run:
-        return _kept.place
     _leave()
     _same(run.software, software())
     if run.device == "cpu":
@@ -169,7 +190,6 @@ def _here(run: Run, dataset: dict[str, Any]) -> Local:
     if place.setup.device != run.device:
         raise HarnessError("the run needs a GPU, but torch finds none on this node")
     _kept = _Kept(run, place)
-    return place
 
 
 def _forget_originals(newest: Path) -> None:

@@ -74,18 +74,18 @@ class Cluster:
     _closed: bool = False
 
     def train(self, original: PlannedOriginal) -> tuple[Weights, float]:
-        weights, seconds = self._call(node.train, original)
+        weights, seconds = self._call(node.train, self.setup.precision, original)
         return load(weights), seconds
 
     def evaluate(self, original: PlannedOriginal, weights: Weights) -> OriginalRecord:
-        record: OriginalRecord = self._call(node.evaluate, original, save(weights))
+        record: OriginalRecord = self._call(node.evaluate, self.setup.precision, original, save(weights))
         return record
 
     def trial(self, trial: PlannedTrial, original: Path) -> Record:
         folder = trial.submission.folder
         files = None if folder is None else self._share(folder, lambda: node.contents(folder))
         content = self._share(original, lambda: np.fromfile(original, dtype=np.uint8))
-        record: Record = self._call(node.trial, trial, content, files)
+        record: Record = self._call(node.trial, self.setup.precision, trial, content, files)
         return record
 
     def _share(self, key: Path, make: Callable[[], Any]) -> Any:
