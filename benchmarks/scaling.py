@@ -264,8 +264,10 @@ def before(sizes: Sequence[int]) -> None:
 
 
 def planned(trial: PlannedTrial) -> PlannedTrialRow:
-    keys = {"problem_key": "p", "submission_key": "s", "original_key": "o"}
-    return PlannedTrialRow(run_id="r", trial_key=trial.key, capacity=0.5, training="standard", **keys)
+    return PlannedTrialRow(
+        **{"run_id": "r", "trial_key": trial.key, "problem_key": "p", "submission_key": "s", "original_key": "o"},
+        **{"training_seed": 0, "unlearning_seed": 0, "capacity": 0.5, "training": "standard"},
+    )
 
 
 def measured(function: Callable[[], object]) -> float:
