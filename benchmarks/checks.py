@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -101,14 +102,14 @@ def place() -> Iterator[Place]:
         yield here
 
 
-def edit(old: str, new: str, file: str = "method.py") -> Callable[[Path], None]:
-    """A change of the planted method."""
+def edit(pattern: str, new: str, file: str = "method.py") -> Callable[[Path], None]:
+    """A change of the planted method, wherever this regular expression matches."""
 
     def change(submissions: Path) -> None:
         path = submissions / PLANTED / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
+        text, count = re.subn(pattern, new, path.read_text(), flags=re.MULTILINE)
+        assert count, f"{path} has nothing like {pattern!r}"
+        path.write_text(text)
 
     return change
 
@@ -120,17 +121,17 @@ SLOWLY = """        from time import process_time
             pass
 """
 PLANTS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "weakened: learning rate 0.0269 -> 0.001": (
-        edit("learning_rate = 0.0269", "learning_rate = 0.001", "submission.toml"),
+    "weakened: learning rate 0.001": (
+        edit(r"^learning_rate = [\d.e-]+$", "learning_rate = 0.001", "submission.toml"),
         f"regression: {PLANTED}/digits: score",
     ),
     # Not a sleep: a machine that is busy with other things slows retraining, but no sleep.
     "slowed: 2 s more of processor time in each trial": (
-        edit(FIRST_LINE, SLOWLY + FIRST_LINE),
+        edit(re.escape(FIRST_LINE), SLOWLY + FIRST_LINE),
         f"regression: {PLANTED}/digits: cost",
     ),
     "fails where 3 samples were discovered": (
-        edit(FIRST_LINE, FIRST_LINE + "        assert len(problem.forget) > 3, 'too few'\n"),
+        edit(re.escape(FIRST_LINE), FIRST_LINE + "        assert len(problem.forget) > 3, 'too few'\n"),
         f"regression: {PLANTED}/digits: finishes",
     ),
     "vanished": (lambda submissions: shutil.rmtree(submissions / PLANTED), f"regression: {PLANTED}/digits: present"),
