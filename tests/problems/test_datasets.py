@@ -20,7 +20,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problems.datasets import Dataset, digits, load
+from unlearnbench.problems.datasets import NAMES, Dataset, digits, load
 
 RANDOM = np.random.RandomState(0)
 
@@ -38,57 +38,100 @@ def test_digits_are_the_same_bytes_everywhere() -> None:
     assert dataset.normalisation == ((0.3047,), (0.3184,))
 
 
-def test_cifar10_from_its_pickled_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "cifar10" / "cifar-10-batches-py"
+Samples = tuple[np.ndarray, list[int]]
+"""Images uint8 [N, C, S, S] and their labels."""
+
+
+def samples(labels: list[int], channels: int, size: int) -> Samples:
+    return RANDOM.randint(0, 256, (len(labels), channels, size, size)).astype(np.uint8), labels
+
+
+def write_cifar10(root: Path, train: Samples, test: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = root / "cifar10" / "cifar-10-batches-py"
     folder.mkdir(parents=True)
-    pixels = RANDOM.randint(0, 256, (6, 3072)).astype(np.uint8)
     entries = {}
-    for number, name in enumerate(["data_batch_1", "test_batch"]):
-        content = {"data": pixels[number * 3 : number * 3 + 3], "labels": [number, 5, 9]}
-        (folder / name).write_bytes(pickle.dumps(content))
+    for name, (images, labels) in (("data_batch_1", train), ("test_batch", test)):
+        (folder / name).write_bytes(pickle.dumps({"data": images.reshape(len(labels), -1), "labels": labels}))
         entries[name] = [name, md5(folder / name)]
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": [f"class {n}" for n in range(10)]}))
     kind = torchvision.datasets.CIFAR10
     monkeypatch.setattr(kind, "train_list", [entries["data_batch_1"]])
     monkeypatch.setattr(kind, "test_list", [entries["test_batch"]])
     monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": md5(folder / "batches.meta")})
-    dataset = load("cifar10", tmp_path, download=False)
-    assert dataset.classes[3] == "class 3"
-    assert torch.equal(dataset.train_images, torch.from_numpy(pixels[:3].reshape(3, 3, 32, 32)))
-    assert dataset.train_labels.tolist() == [0, 5, 9]
-    assert dataset.test_labels.tolist() == [1, 5, 9]
 
 
-def test_svhn_from_its_matlab_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "svhn").mkdir()
-    pixels = RANDOM.randint(0, 256, (32, 32, 3, 2)).astype(np.uint8)
+def write_svhn(root: Path, train: Samples, test: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "svhn").mkdir()
     splits = {}
-    for part in ("train", "test"):
-        file = tmp_path / "svhn" / f"{part}_32x32.mat"
-        savemat(file, {"X": pixels, "y": np.array([[10], [4]], dtype=np.uint8)})  # SVHN writes 10 for the digit 0
+    for part, (images, labels) in (("train", train), ("test", test)):
+        file = root / "svhn" / f"{part}_32x32.mat"
+        written = np.array([[label or 10] for label in labels], dtype=np.uint8)  # SVHN writes 10 for the digit 0
+        savemat(file, {"X": images.transpose(2, 3, 1, 0), "y": written})
         splits[part] = ["", file.name, md5(file)]
     monkeypatch.setattr(torchvision.datasets.SVHN, "split_list", splits)
-    dataset = load("svhn", tmp_path, download=False)
-    assert dataset.train_labels.tolist() == [0, 4]
-    assert torch.equal(dataset.train_images[1], torch.from_numpy(pixels[:, :, :, 1]).permute(2, 0, 1))
 
 
-def test_fashion_mnist_from_its_idx_files(tmp_path: Path) -> None:
-    folder = tmp_path / "fashion-mnist" / "FashionMNIST" / "raw"
+def write_fashion_mnist(root: Path, train: Samples, test: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = root / "fashion-mnist" / "FashionMNIST" / "raw"
     folder.mkdir(parents=True)
-    pixels = RANDOM.randint(0, 256, (2, 28, 28)).astype(np.uint8)
-    for part in ("train", "t10k"):
-        for name, magic, shape, content in (
-            ("images-idx3-ubyte", 2051, (2, 28, 28), pixels),
-            ("labels-idx1-ubyte", 2049, (2,), np.array([3, 9], np.uint8)),
+    for part, (images, labels) in (("train", train), ("t10k", test)):
+        for name, magic, content in (
+            ("images-idx3-ubyte", 2051, images[:, 0]),
+            ("labels-idx1-ubyte", 2049, np.array(labels, np.uint8)),
         ):
-            raw = struct.pack(f">{1 + len(shape)}i", magic, *shape) + content.tobytes()
+            raw = struct.pack(f">{1 + content.ndim}i", magic, *content.shape) + content.tobytes()
             (folder / f"{part}-{name}").write_bytes(raw)
             (folder / f"{part}-{name}.gz").write_bytes(gzip.compress(raw))
-    dataset = load("fashion-mnist", tmp_path, download=False)
-    assert dataset.classes[9] == "Ankle boot"
-    assert torch.equal(dataset.test_images[:, 0], torch.from_numpy(pixels))
-    assert dataset.train_labels.tolist() == [3, 9]
+
+
+WRITERS = {
+    "cifar10": (write_cifar10, 3, 32),
+    "svhn": (write_svhn, 3, 32),
+    "fashion-mnist": (write_fashion_mnist, 1, 28),
+}
+
+
+def pairs(images: Any, labels: Any) -> list[tuple[int, bytes]]:
+    """Labels with their images, in an order that does not depend on that of the samples."""
+    return sorted((int(label), np.asarray(image).tobytes()) for image, label in zip(images, labels, strict=True))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_published_files_are_read_with_every_image_at_its_label(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, channels, size = WRITERS[name]
+    train, test = samples([0, 5, 9, 0], channels, size), samples([1, 5, 9], channels, size)
+    write(tmp_path, train, test, monkeypatch)
+    dataset = load(name, tmp_path, download=False)
+    assert dataset.classes[3] == {"cifar10": "class 3", "svhn": "3", "fashion-mnist": "Dress"}[name]
+    assert pairs(dataset.train_images, dataset.train_labels) == pairs(*train)
+    assert pairs(dataset.test_images, dataset.test_labels) == pairs(*test)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_position_of_a_sample_says_nothing_about_its_label(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 40
+    if name in WRITERS:  # files sorted by class
+        write, channels, size = WRITERS[name]
+        files = samples([number // count for number in range(10 * count)], channels, size)
+        write(tmp_path, files, files, monkeypatch)
+    elif name == "imagenette":
+        write_imagenette(tmp_path / "imagenette", count)
+    elif name != "digits":
+        name = f"imagefolder:{write_folder(tmp_path / 'pictures', train=5 * count, test=5 * count)}"
+    dataset = load(name, tmp_path, download=False)
+    classes = len(dataset.classes)
+    for labels in (dataset.train_labels, dataset.test_labels):
+        beside = (labels[1:] == labels[:-1]).float().mean()
+        assert beside < 1.5 / classes, "neighbours share a label more often than chance"
+        halves = [torch.bincount(half, minlength=classes).float() for half in labels.chunk(2)]
+        assert (halves[0] - halves[1]).abs().max() < 4 * labels.bincount().max() ** 0.5, "a class stands in one half"
+    if name != "digits":
+        assert not torch.equal(dataset.train_labels, dataset.test_labels), "train and test are permuted apart"
+    assert load(name, tmp_path, download=False).fingerprint == dataset.fingerprint
 
 
 WNIDS = tuple(torchvision.datasets.Imagenette._WNID_TO_CLASS)
@@ -200,15 +243,6 @@ def test_image_folder(tmp_path: Path) -> None:
     assert dataset.train_images.shape == (6, 3, 16, 16)
     colours = sorted((int(label), *image[:, 0, 0].tolist()) for image, label in zip(*of(dataset), strict=True))
     assert colours == [(number, 200, 10 * number, position) for number in (0, 1) for position in range(3)]
-
-
-def test_the_position_of_an_image_says_nothing_about_its_class(tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "pictures", train=30, test=30)
-    dataset = load(f"imagefolder:{root}", tmp_path / "one")
-    for labels in (dataset.train_labels, dataset.test_labels):
-        assert sorted(labels.tolist()) == [0] * 30 + [1] * 30
-        assert 8 < labels[:30].sum() < 22
-    assert load(f"imagefolder:{root}", tmp_path / "two").fingerprint == dataset.fingerprint
 
 
 def test_image_folder_is_decoded_once_and_again_after_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 `digits` ships with scikit-learn. torchvision downloads `cifar10`, `svhn`, `fashion-mnist` and `imagenette` on first
 use. `imagefolder:PATH` reads train/CLASS/* and test/CLASS/*. Image files, including those of Imagenette, are decoded
 once and cached as a file of tensors.
+
+The position of a sample says nothing about its label: `digits` is split by a random draw, and all others are permuted.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from torch import Tensor
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import image_folder
 from unlearnbench.problems.streams import random_state
-from unlearnbench.problems.tensors import lock
+from unlearnbench.problems.tensors import lock, tensors_hash
 
 if TYPE_CHECKING:
     from unlearnbench.problems.suite import Suite
@@ -159,6 +161,20 @@ def _imagenette(data: Path, download: bool) -> Dataset:
     return Dataset("imagenette", tuple(synonyms[0] for synonyms in names), **tensors)
 
 
+def _permuted(dataset: Dataset) -> Dataset:
+    """Permute training and test set, each by a stream seeded with the hash of its own images and true labels.
+
+    Files are sorted by class or in a published order, so the position of a sample would tell a method its true label.
+    """
+    parts: dict[str, Any] = {}
+    for part in ("train", "test"):
+        images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
+        content = tensors_hash({"images": images, "labels": labels})
+        order = torch.from_numpy(random_state(0, "positions", part, content).permutation(len(labels)))
+        parts |= {f"{part}_images": images[order], f"{part}_labels": labels[order]}
+    return replace(dataset, **parts)
+
+
 NAMES = ("digits", "cifar10", "svhn", "fashion-mnist", "imagenette", f"{FOLDER}PATH")
 
 
@@ -199,13 +215,13 @@ def load(
     if name == "digits":
         dataset = digits()
     elif name in NAMES[1:4]:
-        dataset = _torchvision(name, data, download)
+        dataset = _permuted(_torchvision(name, data, download))
     elif name == "imagenette":
-        dataset = _imagenette(data, download)
+        dataset = _permuted(_imagenette(data, download))
     elif name.startswith(FOLDER):
         path = Path(name.removeprefix(FOLDER))
         classes, tensors = image_folder.load(path, image_size, data / "decoded")
-        dataset = Dataset(f"{FOLDER}{path.name}", classes, **tensors)
+        dataset = _permuted(Dataset(f"{FOLDER}{path.name}", classes, **tensors))
     else:
         raise UsageError(unknown("data set", name, NAMES))
     for part, size in (("train", train_size), ("test", test_size)):

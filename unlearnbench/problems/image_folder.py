@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problems.streams import random_state
-from unlearnbench.problems.tensors import Tensors, load_verified, lock, save, tensors_hash
+from unlearnbench.problems.tensors import Tensors, load_verified, lock, save
 
 IGNORED = ("Thumbs.db", "desktop.ini")
 """Files that operating systems create. Names that begin with a dot are ignored too."""
@@ -25,8 +24,7 @@ LARGEST_CLASS = 2**16
 def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test") -> tuple[tuple[str, ...], Tensors]:
     """Load the class names, and images uint8 [N, 3, S, S] and labels int64 [N] of the training and test sets.
 
-    Samples are shuffled. Files are sorted by class, so in file order the position of a sample would reveal its true
-    label to a method.
+    Samples are in the order of their files, which is sorted by class.
 
     Args:
         image_size: side in pixels to resize and centre-crop to. None if all images already have the same size.
@@ -60,7 +58,7 @@ def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test")
                 f"image folder {path} has {len(classes)} class ({classes[0]}): give at least two, each a"
                 f" folder in train and in {test}, and at most {LARGEST_CLASS}"
             )
-        listing = hashlib.sha256(f"v2 {image_size}".encode())
+        listing = hashlib.sha256(f"v3 {image_size}".encode())
         for file, label in samples:
             status = os.stat(file)
             listing.update(os.fsencode(file) + f" {label} {status.st_size} {status.st_mtime_ns}\n".encode())
@@ -95,10 +93,7 @@ def _tensors(path: Path, parts: dict[str, Any], image_size: int | None) -> Tenso
     for name, part in parts.items():
         images = _decode([file for file, _ in part.samples], image_size)
         labels = torch.tensor([label for _, label in part.samples])
-        # Seeded with a hash of images and true labels. A method cannot compute it, because it sees corrupted ones.
-        content = tensors_hash({"images": images, "labels": labels})
-        order = torch.from_numpy(random_state(0, "image folder", content).permutation(len(labels)))
-        tensors |= {f"{name}_images": images[order], f"{name}_labels": labels[order]}
+        tensors |= {f"{name}_images": images, f"{name}_labels": labels}
     if tensors["train_images"].shape[1:] != tensors["test_images"].shape[1:]:
         raise UsageError(f"image folder {path}: train and test images differ in size: set image_size in the suite")
     return tensors
