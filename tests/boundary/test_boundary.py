@@ -16,8 +16,10 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from unlearnbench.boundary.boundary import HEADER_BYTES, Boundary, _readable, _weights
+from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.isolation import Isolation, require
+from unlearnbench.boundary.outcome import HEADER_BYTES, _readable, _weights
+from unlearnbench.boundary.request import Order
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.run import run_suite
@@ -88,16 +90,20 @@ class Dying:
         return code
 
 
+class Unreadable(Order):
+    def to_line(self) -> bytes:
+        return b"{}\n"
+
+
 def test_a_server_that_is_being_killed_costs_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    unreadable = SimpleNamespace(to_line=lambda: b"{}\n")
-    monkeypatch.setattr(Boundary, "_order", lambda *_: unreadable)
+    monkeypatch.setattr(Boundary, "_order", lambda *_: Unreadable(cast(Any, None), ""))
     with Boundary("process") as boundary:
         server = boundary._start()
         os.kill(server.pid, signal.SIGKILL)
         server.wait()
         boundary._server = cast(Any, Dying(server))
         with pytest.raises(HarnessError, match="KeyError"):
-            boundary.run(cast(Any, None), {})
+            boundary.run(cast(Any, SimpleNamespace(threads=1, seconds=1.0)), {})
 
 
 @pytest.mark.parametrize("level", ["process", "strict"])

@@ -69,9 +69,9 @@ def test_children_are_found_and_their_memory_is_limited(
     assert psutil.Process(child).ppid() == family.pid
     assert family.pid in limits.children(os.getpid())
     assert {family.pid, child} <= set(limits.descendants())
-    assert limits.processes([family.pid, child], 2**30) is None
-    assert limits.processes([family.pid, child], 2**26) == "memory: over 0.0625 GiB"
+    assert limits.exceeded([family.pid, child], 2**30) is None
+    assert limits.exceeded([family.pid, child], 2**26) == "memory: over 0.0625 GiB"
     if linux:  # a page that both have counts once
-        assert limits.processes([family.pid, child], 2**26 + 2**25) is None
-    assert limits.processes([family.pid] * (limits.MOST_PROCESSES + 1), 0) == "processes: over 128"
+        assert limits.exceeded([family.pid, child], 2**26 + 2**25) is None
+    assert limits.exceeded([family.pid] * (limits.MOST_PROCESSES + 1), 0) == "processes: over 128"
     assert limits.children(2**22 + 1) == []

@@ -14,7 +14,8 @@ import torch
 
 from unlearnbench import Pipeline
 from unlearnbench.boundary import limits
-from unlearnbench.boundary.boundary import Boundary, Outcome
+from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.boundary.outcome import Outcome
 from unlearnbench.boundary.request import Request
 from unlearnbench.errors import UsageError
 from unlearnbench.models import ModelSpec, build

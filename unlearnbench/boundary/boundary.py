@@ -5,55 +5,38 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from safetensors.torch import load
-
-from unlearnbench.boundary import isolation
-from unlearnbench.boundary.isolation import Isolation
+from unlearnbench.boundary import cgroup, isolation
+from unlearnbench.boundary.cgroup import Enforcement
+from unlearnbench.boundary.cores import reserve
+from unlearnbench.boundary.guardian import LOADING_SECONDS
+from unlearnbench.boundary.isolation import DISK_BYTES, SHARED_MEMORY_BYTES, Isolation
+from unlearnbench.boundary.limits import MOST_THREADS
+from unlearnbench.boundary.outcome import Outcome, judge
 from unlearnbench.boundary.request import Order, Request
 from unlearnbench.errors import HarnessError, UsageError
-from unlearnbench.models.weights import Weights, find_fault
+from unlearnbench.models.weights import Weights
 from unlearnbench.submissions.sources import find_sources
 from unlearnbench.system.machine import KEEP_MEMORY
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
-HEADER_BYTES = 2**20  # maximum size of a weights file beyond the weights themselves
 ATTEMPTS = 10
 """Attempts to start a trial, up to a second apart, when other trials of the same user kill it before it reports."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of a request. Exactly one of `weights` and `reason` is None.
-
-    Attributes:
-        reason: why there are no valid weights.
-        detail: end of the traceback and of what the submission printed.
-        seconds: wall-clock time in `unlearn`.
-        processor_seconds: user and system time of all processes of the trial, including the import of the submission.
-            None if unknown.
-        forward_samples: number of samples that passed forward through a classifier.
-        backward_samples: the same for backward passes.
-    """
-
-    weights: Weights | None
-    reason: str | None
-    detail: str | None
-    seconds: float | None
-    processor_seconds: float | None
-    forward_samples: int | None
-    backward_samples: int | None
+ANSWER_SECONDS = 60.0
+"""Time limit for the server and the guardian to answer, beyond the time limits of the trial, which they enforce."""
 
 
 class Boundary:
@@ -62,15 +45,32 @@ class Boundary:
     At level `strict` the server starts on entry, to check that isolation works. At level `process` it starts with the
     first request. Leaving the context kills all running trials. Thread-safe.
 
+    Args:
+        enforcement: how the limits of trials are held. Default: enforced by the kernel if a control group has been
+            delegated to this process, else counted.
+        private: files and folders that trials at level `strict` must not see.
+
     Raises:
-        UsageError: on entry, if this machine does not support the isolation level.
+        UsageError: on entry, if this machine does not support the isolation level or the enforcement, or if trials
+            would see a private file.
     """
 
-    def __init__(self, level: Isolation = "process"):
-        self.level = level
+    def __init__(
+        self, level: Isolation = "process", enforcement: Enforcement | None = None, private: Sequence[Path] = ()
+    ):
+        self.level, self._wanted, self._private = level, enforcement, private
+
+    @property
+    def enforcement(self) -> Enforcement:
+        return "counted" if self._group is None else "enforced"
 
     def __enter__(self) -> Self:
         isolation.require(self.level)
+        if self.level != "process":
+            isolation.refuse_visible(self._private)
+        self._group = None
+        if self._wanted != "counted":
+            self._group = cgroup.find() if self._wanted is None else cgroup.require()
         self.folder = Path(tempfile.mkdtemp(prefix="unlearnbench-"))
         self._socket = str(self.folder / "server")
         self._server: subprocess.Popen[bytes] | None = None
@@ -106,7 +106,7 @@ class Boundary:
         Path(self._socket).unlink(missing_ok=True)  # left behind by a killed server
         arguments = [sys.executable, "-P", "-m", "unlearnbench.boundary.server", self._socket]
         if self.level != "process":
-            arguments.append(json.dumps(isolation.sandbox_command({})))
+            arguments.append(json.dumps(isolation.sandbox_command()))
         errors = None if self.level == "process" else (self.folder / "errors").open("w+b")
         self._server = subprocess.Popen(
             [*isolation.server_command(self.level), *arguments],
@@ -151,18 +151,22 @@ class Boundary:
                 was ended, or the disk is full.
         """
         folder = Path(tempfile.mkdtemp(prefix="trial-", dir=self.folder))
+        group = self._new_group(request)
         try:
-            order = self._order(request, folder).to_line()
-            for _ in range(ATTEMPTS):
-                events, descriptor = self._exchange(order)
-                if events or self._closed:  # otherwise the server or the guardian was killed
-                    break
-                self._let_end()
+            with reserve(request.threads) as cores:
+                order = replace(self._order(request, folder), cores=cores, group=None if group is None else str(group))
+                for _ in range(ATTEMPTS):
+                    events, descriptor = self._exchange(order.to_line(), request.seconds)
+                    if events or self._closed:  # otherwise the server or the guardian was killed
+                        break
+                    self._let_end()
             if self._closed:
                 raise HarnessError("the run ended during a trial")
-            outcome = _outcome(events, descriptor, reference)
+            outcome = judge(events, descriptor, reference)
         finally:
             _remove(folder)
+            if group is not None:
+                cgroup.remove(group)
         if outcome.weights is None:
             # If the disk is still full after removing the trial's folder, the trial did not cause it.
             room = shutil.disk_usage(self.folder).free
@@ -171,6 +175,14 @@ class Boundary:
                     f"only {room} bytes free in {self.folder}: free disk space, or set TMPDIR to another folder"
                 )
         return outcome
+
+    def _new_group(self, request: Request) -> Path | None:
+        if self._group is None:
+            return None
+        # The private disk of a sandbox is in memory, so its size is added. What the trial allocates is also counted.
+        disk = 0 if self.level == "process" else DISK_BYTES + SHARED_MEMORY_BYTES
+        memory = request.memory_bytes and request.memory_bytes + disk
+        return cgroup.create(self._group, memory_bytes=memory, tasks=MOST_THREADS)
 
     def _let_end(self) -> None:
         """Wait up to a second for a killed server, and whatever killed it, to end. Retrying at once wastes attempts."""
@@ -192,32 +204,48 @@ class Boundary:
                 shutil.copyfile(file, copy)
             request = replace(request, folder=str(code))
         if self.level == "process":
-            return Order(request, str(private), None)
-        given = {"training_set.safetensors": request.training_set}
+            return Order(request, str(private))
+        given = {f"{isolation.GIVEN}/training_set.safetensors": request.training_set}
         inside = replace(request, training_set=f"{isolation.GIVEN}/training_set.safetensors")
         if request.original is not None:
-            given["original.safetensors"] = request.original
+            given[f"{isolation.GIVEN}/original.safetensors"] = request.original
             inside = replace(inside, original=f"{isolation.GIVEN}/original.safetensors")
         if request.folder is not None:
-            given["code"] = str(folder / "code")
-            inside = replace(inside, folder=f"{isolation.GIVEN}/code/{Path(request.folder).name}")
-        return Order(inside, "/tmp", isolation.sandbox_command(given, request.device))
+            code = Path(request.folder)
+            inside = replace(inside, folder=f"{isolation.GIVEN}/code/{code.name}")
+            given |= {f"{inside.folder}/{file.relative_to(code)}": str(file) for file in code.rglob("*.*")}
+        return Order(inside, "/tmp", sandbox=isolation.sandbox_command(request.device), given=given)
 
-    def _exchange(self, order: bytes) -> tuple[dict[str, dict[str, Any]], int | None]:
-        """Send an order. Return the events of the trial by name, and a descriptor of its weights file, if any."""
-        connection = None
+    def _exchange(self, order: bytes, seconds: float) -> tuple[dict[str, dict[str, Any]], int | None]:
+        """Send an order. Return the events of the trial by name, and a descriptor of its weights file, if any.
+
+        The guardian enforces the time limit of the trial, in seconds. A trial at level `process` can stop the guardian,
+        and even the server, so they too have to answer in time.
+        """
+        connection, guardian = None, 0
         content, descriptors = b"", list[int]()
+        deadline = time.monotonic() + ANSWER_SECONDS
         try:
             connection = self._connect()
             connection.sendall(order)
             while True:
+                connection.settimeout(max(0.001, deadline - time.monotonic()))
                 data, received, _, _ = socket.recv_fds(connection, 2**16, 1)
                 descriptors += received
                 if not data:
                     break
                 content += data
+                first, complete, _ = content.partition(b"\n")
+                if complete and not guardian and (guardian := json.loads(first).get("process", 0)):
+                    deadline += LOADING_SECONDS + seconds
         except ConnectionError:
             pass  # keep the events received so far. Without any, the caller tries again.
+        except TimeoutError:
+            if guardian:
+                os.kill(guardian, signal.SIGKILL)
+                content += b'{"event": "stopped"}\n'
+            else:
+                self._kill_server()
         except OSError as error:
             raise HarnessError(f"cannot reach the trial server: {error}") from error
         finally:
@@ -225,52 +253,16 @@ class Boundary:
                 with self._lock:
                     self._connections.discard(connection)
                 connection.close()
-        events = [json.loads(line) for line in content.split(b"\n")[:-1]]
-        return {event.pop("event"): event for event in events}, descriptors[0] if descriptors else None
+        lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
+        events = {event.pop("event"): event for event in lines}
+        events.pop("guarded", None)
+        return events, descriptors[0] if descriptors else None
 
-
-def _outcome(events: dict[str, dict[str, Any]], descriptor: int | None, reference: Weights) -> Outcome:
-    end = events.get("ended")
-    if "loaded" not in events and not (end and end["loaded"]):
-        message = events["broken"]["message"] if "broken" in events else end and end["output"]
-        raise HarnessError(f"cannot set up the process of a trial: {message or 'no message'}")
-    if end is None:
-        return Outcome(None, "crashed: the process that watches it was killed", None, None, None, None, None)
-    found = end["reason"] if end["reason"] is not None else _weights(descriptor, reference)
-    return Outcome(
-        weights=None if isinstance(found, str) else found,
-        reason=_readable(found[:400]) if isinstance(found, str) else None,
-        detail=_readable(((end["detail"] or "") + end["output"])[-8000:]) or None,
-        seconds=end["seconds"],
-        processor_seconds=end["processor_seconds"],
-        forward_samples=end["forward"],
-        backward_samples=end["backward"],
-    )
-
-
-def _weights(descriptor: int | None, reference: Weights) -> Weights | str:
-    """Read the weights file of a trial, or return why it is invalid. The file is untrusted and may be anything."""
-    if descriptor is None:
-        return "invalid weights: it left no file of them"
-    limit = sum(tensor.nbytes for tensor in reference.values()) + HEADER_BYTES
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return "invalid weights: it left no file of them"
-        if status.st_size > limit:
-            return f"invalid weights: a file of {status.st_size} bytes, and the model has {limit - HEADER_BYTES}"
-        content = file.read(limit)
-    try:
-        weights = dict(sorted(load(content).items()))  # sorted, so that the reason always names the same tensor
-    except Exception as error:  # untrusted bytes can raise any type
-        return f"invalid weights: {error}"
-    reason = find_fault(weights, reference)
-    return weights if reason is None else f"invalid weights: {reason}"
-
-
-def _readable(text: str) -> str:
-    """Replace characters that a database rejects (NUL, lone surrogates) or that control a terminal."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    def _kill_server(self) -> None:
+        """Kill a server that does not answer. The next request starts another one."""
+        with self._lock:
+            if self._server is not None:
+                self._server.kill()
 
 
 def _remove(folder: Path) -> None:

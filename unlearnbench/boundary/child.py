@@ -1,8 +1,7 @@
 """Inside the boundary: the process of one trial. It gets a request and files, and nothing else.
 
-The process reports its phases as JSON lines on a pipe: `loaded` (the problem is ready), `started` (the clock runs),
-then `finished` or `failed`, after which it is killed. If it ends before `loaded`, the harness is at fault, later the
-method.
+The process reports its phases as JSON lines on a pipe: `loaded` (the problem is ready, and the clock starts), then
+`finished` or `failed`, after which it is killed. If it ends before `loaded`, the harness is at fault, later the method.
 """
 
 from __future__ import annotations
@@ -47,14 +46,13 @@ def work(order: Order, report: int) -> None:
     _count_samples(counts)
     if request.memory_bytes:
         resource.setrlimit(resource.RLIMIT_DATA, (request.memory_bytes, request.memory_bytes))
-    tell("loaded")
+    tell("loaded")  # before the submission is imported: what it does then counts too
     try:
         method = _method(request)
         precision = torch.bfloat16 if request.precision == "bfloat16" else torch.float32
         # Autocast caches cast weights until the context ends, so it would use those of the first step throughout.
         enabled = precision is torch.bfloat16
         with torch.autocast(problem.device.type, precision, enabled=enabled, cache_enabled=False):
-            tell("started")
             model = method.unlearn(problem)
             if problem.device.type == "cuda":
                 torch.cuda.synchronize()

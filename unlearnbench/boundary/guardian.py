@@ -20,7 +20,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from unlearnbench.boundary import child, limits, sandbox
+from unlearnbench.boundary import child, limits, sandbox, system_calls
+from unlearnbench.boundary.cgroup import Group
 from unlearnbench.boundary.isolation import DISK_BYTES
 from unlearnbench.boundary.request import Order, read_order
 
@@ -28,18 +29,20 @@ LOADING_SECONDS = 300.0  # time limit for setting up the trial, before the metho
 LOOK_SECONDS = 0.25
 OUTPUT_KEPT = 4000
 LONGEST_REPORT = 2**16
-PHASES = ("loaded", "started", "finished", "failed")
+PHASES = ("loaded", "finished", "failed")
 
 
 def guard(connection: socket.socket) -> None:
-    """Serve one request. Answers with JSON lines: `loaded` once the problem is ready, then `ended`."""
+    """Serve one request. Answers with JSON lines: `guarded`, `loaded` once the problem is ready, then `ended`."""
     order = read_order(connection.makefile("rb").readline())
-    own = sandbox.start(order.sandbox) if order.sandbox else None
+    connection.sendall(json.dumps({"event": "guarded", "process": os.getpid()}).encode() + b"\n")
+    group = Group.open(order.group) if order.group else None
+    own = sandbox.start(order.sandbox, order.given) if order.sandbox else None
     if own is None:
         sandbox.adopt_orphans()
     else:
         own.join()
-    trial = _fork(order, connection, own)
+    trial = _fork(order, connection, own, group)
     end = trial.watch(connection, order.request.seconds)
     trial.end()
     descriptors = []
@@ -54,13 +57,15 @@ def guard(connection: socket.socket) -> None:
     connection.sendall(content[sent:])
 
 
-def _fork(order: Order, connection: socket.socket, own: sandbox.Sandbox | None) -> Trial:
+def _fork(order: Order, connection: socket.socket, own: sandbox.Sandbox | None, group: Group | None) -> Trial:
     folder = os.open(order.private, os.O_RDONLY | os.O_DIRECTORY)
     (reports, report), (printed, output) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             connection.detach()
+            if group is not None:
+                group.enter()
             _enter(order, report, output)
             child.work(order, report)
         except BaseException:
@@ -70,13 +75,15 @@ def _fork(order: Order, connection: socket.socket, own: sandbox.Sandbox | None) 
     os.close(report)
     os.close(output)
     os.fchdir(folder)
-    return Trial(pid, reports, printed, folder, order.request.memory_bytes, own)
+    return Trial(pid, reports, printed, folder, order.request.memory_bytes, own, group)
 
 
 def _enter(order: Order, report: int, output: int) -> None:
     """Isolate the process of the trial: own session and folder, no inherited descriptors, no capabilities."""
     os.setsid()
     os.chdir(order.private)
+    if order.cores:
+        os.sched_setaffinity(0, order.cores)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output, 1)
@@ -88,9 +95,11 @@ def _enter(order: Order, report: int, output: int) -> None:
     tempfile.tempdir = None
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (DISK_BYTES, DISK_BYTES))
-    if order.sandbox:
-        sandbox.give_up_privileges()
     sandbox.die_with_parent()
+    if order.sandbox:
+        sandbox.give_up_keyring()
+        sandbox.give_up_privileges()
+        system_calls.refuse()
 
 
 @dataclass
@@ -102,11 +111,13 @@ class Trial:
         printed: read end of the pipe with its output.
         memory_bytes: memory limit of all its processes together. 0 for no limit.
         own: its sandbox, or None at level `process`.
+        group: its control group, or None if its limits are counted.
         at: time of the first report of each phase.
         report: the `finished` or `failed` report. Later reports are ignored.
         processor: processor seconds since `loaded`, including the import of the submission. None before `loaded`, and
             if unknown.
-        times: the latest measurement behind `processor`.
+        times: the latest measurement behind `processor`, without a control group.
+        before: processor seconds of the control group at `loaded`.
     """
 
     pid: int
@@ -115,10 +126,12 @@ class Trial:
     folder: int
     memory_bytes: int
     own: sandbox.Sandbox | None
+    group: Group | None
     at: dict[str, float] = field(default_factory=dict)
     report: dict[str, Any] | None = None
     processor: float | None = None
     times: limits.Times = field(default_factory=dict)
+    before: float = 0.0
     output: bytes = b""
     ended: bool = False
     _unread: bytes = b""
@@ -140,7 +153,7 @@ class Trial:
                 begin = self.at["loaded"]
                 connection.sendall(b'{"event": "loaded"}\n')
             now = time.monotonic()
-            if now > self.at.get("started", begin) + (seconds if "loaded" in self.at else LOADING_SECONDS):
+            if now > begin + (seconds if "loaded" in self.at else LOADING_SECONDS):
                 reason = f"timeout: over {seconds:g} s"
             elif now > look:
                 look, reason = now + LOOK_SECONDS, self._too_much()
@@ -158,23 +171,35 @@ class Trial:
 
     def _too_much(self) -> str | None:
         if self.own is not None:
-            return limits.disk(".", "/dev/shm") or limits.processes(limits.inside(), self.memory_bytes)
-        return limits.disk(".") or limits.processes(limits.descendants(), self.memory_bytes)
+            return limits.exceeded(limits.inside(), self.memory_bytes, ".", "/dev/shm")
+        return limits.exceeded(limits.descendants(), self.memory_bytes, ".")
 
     def _count_processor(self) -> None:
-        if self.processor is not None:
+        if self.processor is None:
+            return
+        if self.group is not None:
+            self.processor = self.group.processor_seconds() - self.before
+        else:
             now = self._look()
             self.processor += limits.used(self.times, now)
             self.times = now
+
+    def _start_counting(self) -> None:
+        if self.group is not None:
+            self.before, self.processor = self.group.processor_seconds(), 0.0
+        else:
+            self.times = self._look()
+            self.processor = 0.0 if self.times else None
 
     def _look(self) -> limits.Times:
         return limits.times(limits.descendants() if self.own is None else limits.sandboxed(), self.times)
 
     def _end(self, reason: str | None, code: int, now: float) -> dict[str, Any]:
         report = self.report or {}
-        # A trial that finishes without having reported `started` is timed from `loaded`.
-        begin = self.at.get("started", self.at.get("loaded") if "finished" in self.at else None)
-        if reason is None and self.report is None:
+        begin = self.at.get("loaded")
+        if self.group is not None and self.group.out_of_memory():
+            reason = f"memory: over {self.memory_bytes / 2**30:g} GiB"
+        elif reason is None and self.report is None:
             reason = f"crashed: signal {-code}" if code < 0 else f"exited: code {code} without a result"
         elif reason is None and report["event"] == "failed":
             reason = _text(report, "reason", 400) or "failed without a reason"
@@ -205,8 +230,7 @@ class Trial:
             if phase in PHASES and phase not in self.at and self.report is None:
                 self.at[phase] = time.monotonic()
                 if phase == "loaded":
-                    self.times = self._look()
-                    self.processor = 0.0 if self.times else None
+                    self._start_counting()
                 if phase in ("finished", "failed"):
                     self.report = report
         return bool(data)

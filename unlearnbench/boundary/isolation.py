@@ -1,8 +1,9 @@
 """The isolation levels, and the bubblewrap commands of level `strict`.
 
     process   a new process with its own folder and environment, running as the current user
-    strict    Linux only. Also: no network, no other processes visible, a private /tmp, and read-only access to what
-              Python and torch need, the training set, the original and the submission, but to no other files
+    strict    Linux only. Also: no network, no other processes visible, a private /tmp, read-only access to what Python
+              and torch need, private copies of the training set, the original and the submission, no other files, and
+              no system calls that no method needs (`boundary.system_calls`)
 
 `strict` uses two commands. The outer one starts the server. The server sees the whole system, but the programs it runs
 are mounted read-only, so that a trial cannot overwrite them through /proc/self/exe. The inner one creates the
@@ -16,7 +17,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,14 @@ LEVELS: tuple[Isolation, ...] = ("process", "strict")
 
 GIVEN = "/given"
 """Folder with the input files of a trial at level `strict`."""
+
+SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+"""Folders of the system that a trial sees, in / and /usr. Not /usr/share, which may hold data sets."""
+PREFIX = ("bin", "lib", "lib64", "include", "pyvenv.cfg")
+"""What a trial sees of the prefix of Python, which may be the folder of a project with data and results."""
+PROC = {"cpuinfo", "filesystems", "meminfo", "mounts", "net", "self", "stat", "sys", "thread-self", "uptime", "version"}
+"""What a trial sees in /proc besides its own processes. The rest tells root about other trials and the kernel."""
+PROC_CUDA = {"devices", "driver", "modules"}
 
 DISK_BYTES = 2**30
 """Maximum number of bytes that a trial may write to its folder."""
@@ -72,22 +81,23 @@ def server_command(level: Isolation) -> list[str]:
     return [*command, "--cap-add", "CAP_SYS_ADMIN", "--", "sh", "-c", f'{" && ".join(steps)} && exec "$@"', "sh"]
 
 
-def sandbox_command(given: Mapping[str, str], device: str = "cpu") -> list[str]:
+def sandbox_command(device: str = "cpu") -> list[str]:
     """Command that creates the namespaces of a trial. They last until its standard input is closed.
 
-    Args:
-        given: files and folders to mount in `GIVEN`, by name.
+    `sandbox.start` inserts the files in `GIVEN`.
     """
     command = [_bwrap(), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
     command += ["--cap-drop", "ALL", "--hostname", "trial"]
-    command += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
+    command += ["--proc", "/proc", *_hidden_in_proc(device), "--remount-ro", "/proc", "--dev", "/dev"]
     command += ["--size", str(SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
-    command += ["--size", str(DISK_BYTES), "--tmpfs", "/tmp", *_system()]
+    command += ["--size", str(DISK_BYTES), "--tmpfs", "/tmp"]
+    for path in visible(device):
+        command += ["--symlink", os.readlink(path), str(path)] if path.is_symlink() else ["--ro-bind", *[str(path)] * 2]
+    for folder in _data_sets(visible(device)):
+        command += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
     if device == "cuda":
         command += ["--ro-bind", "/sys", "/sys"]
         command += [word for file in sorted(Path("/dev").glob("nvidia*")) for word in ("--dev-bind", *[str(file)] * 2)]
-    for name, path in given.items():
-        command += ["--ro-bind", path, f"{GIVEN}/{name}"]
     return [*command, "--remount-ro", "/", "--", "/bin/sh", "-c", "echo; read _"]
 
 
@@ -95,34 +105,53 @@ def _bwrap() -> str:
     return shutil.which("bwrap") or "bwrap"
 
 
-def _system() -> list[str]:
-    """Mounts of all that Python and torch need, hiding the data sets that are installed with scikit-learn."""
-    arguments = ["--ro-bind", "/usr", "/usr"]
-    for path in (Path("/", name) for name in ("bin", "sbin", "lib", "lib32", "lib64")):
-        if path.is_symlink():
-            arguments += ["--symlink", os.readlink(path), str(path)]
-        elif path.is_dir():
-            arguments += ["--ro-bind", str(path), str(path)]
-    for file in ("/etc/ld.so.cache", "/sys/devices/system/cpu"):
-        arguments += ["--ro-bind-try", file, file]
-    for folder in _python():
-        arguments += ["--ro-bind", str(folder), str(folder)]
-    from unlearnbench.problems.datasets import embedded  # imports torch, which reports do not need
+def refuse_visible(private: Iterable[Path]) -> None:
+    """Check that trials at level `strict` cannot see these files and folders.
 
-    hidden = str(embedded())
-    return [*arguments, "--tmpfs", hidden, "--remount-ro", hidden]
+    Raises:
+        UsageError: one of them lies in a folder that trials see.
+    """
+    folders = [folder.resolve() for folder in visible()]
+    for path in private:
+        for folder in folders:
+            if path.resolve().is_relative_to(folder):
+                raise UsageError(
+                    f"isolation 'strict' shows {folder} to trials, and with it {path}: move it to another folder"
+                )
 
 
-def _python() -> list[Path]:
-    """Folders of Python, its packages and this package, which an editable installation has outside site-packages."""
-    found = [Path(sys.base_prefix), Path(sys.prefix)]
-    found += [Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
-    package = importlib.util.find_spec("unlearnbench")
+def visible(device: str = "cpu") -> list[Path]:
+    """Files and folders of the system and of Python that a trial sees, parents first."""
+    system = [Path("/", prefix, name) for prefix in ("", "usr") for name in SYSTEM]
+    system += [Path("/usr", name) for name in ("include", "libexec", "share/zoneinfo")]
+    system += [Path("/usr/local", name) for name in PREFIX]
+    system += [Path("/etc/ld.so.cache"), Path("/sys/devices/system/cpu")]
+    system += sorted(Path("/usr/local").glob("cuda*")) if device == "cuda" else []
+    python = [Path(prefix, name) for prefix in {sys.base_prefix, sys.prefix} for name in PREFIX]
+    python += [Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
+    package = importlib.util.find_spec("unlearnbench")  # an editable installation has it elsewhere
     assert package is not None
     assert package.origin is not None
-    found.append(Path(package.origin).parent)
-    covered = [Path("/usr")]
-    for folder in sorted(set(found), key=lambda path: len(path.parts)):
-        if folder.is_dir() and not any(folder.is_relative_to(other) for other in covered):
-            covered.append(folder)
-    return covered[1:]
+    found = list[Path]()
+    for path in [*system, *sorted([*python, Path(package.origin).parent], key=lambda path: len(path.parts))]:
+        if (path.exists() or path.is_symlink()) and not any(path.is_relative_to(other) for other in found):
+            found.append(path)
+    return found
+
+
+def _data_sets(folders: Iterable[Path]) -> list[Path]:
+    """The data sets in these folders that come with scikit-learn, in every copy of it."""
+    inside = "sklearn/datasets/data"
+    patterns = [f"{packages}{inside}" for packages in ("", "*-packages/", "python*/*-packages/")]
+    found = {hit.resolve() for folder in folders for pattern in patterns for hit in folder.glob(pattern)}
+    return sorted(found)
+
+
+def _hidden_in_proc(device: str) -> list[str]:
+    shown = PROC | (PROC_CUDA if device == "cuda" else set())
+    arguments = list[str]()
+    for path in sorted(Path("/proc").iterdir()):
+        if path.name.isdigit() or path.name in shown:
+            continue
+        arguments += ["--tmpfs", str(path)] if path.is_dir() else ["--ro-bind", os.devnull, str(path)]
+    return arguments

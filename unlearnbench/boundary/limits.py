@@ -1,8 +1,9 @@
 """Resource usage of a running trial, measured from outside: disk, processes, memory, processor time.
 
-The kernel limits the memory of a single process and the size of a single file. This module checks the totals.
+The kernel limits the private memory of a single process and the size of a single file. This module checks the totals,
+four times a second. `boundary.cgroup` lets the kernel enforce them.
 
-Two values are read from /proc instead of psutil, since they are polled four times a second:
+Some values are read from /proc instead of psutil, since they are polled four times a second:
 
 - Children of a process. psutil scans all processes of the machine: 1.3 ms with 86 processes, against 0.04 ms for the
   kernel's own list.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import psutil
 
@@ -23,6 +24,8 @@ from unlearnbench.boundary.isolation import DISK_BYTES
 
 MOST_FILES = 10_000
 MOST_PROCESSES = 128
+MOST_THREADS = 1024
+"""Maximum number of threads of all processes together."""
 SANDBOX_PROCESSES = 2  # processes of bubblewrap itself, with the lowest PIDs
 
 Times = dict[psutil.Process | None, tuple[float, float]]
@@ -30,12 +33,38 @@ Times = dict[psutil.Process | None, tuple[float, float]]
 PID and start time. The key None is this process, whose own time is not counted."""
 
 
-def disk(*folders: str) -> str | None:
+def exceeded(numbers: Sequence[int], memory_bytes: int, *folders: str) -> str | None:
+    """Why a trial exceeds its limits on processes, threads, memory, files or disk space, or None.
+
+    Memory shared by several processes counts once. So do files without a name, which no folder lists.
+
+    Args:
+        numbers: PIDs of its processes.
+        memory_bytes: limit of all processes together. 0 for no limit.
+        folders: the folders that it may write to.
+    """
+    if len(numbers) > MOST_PROCESSES:
+        return f"processes: over {MOST_PROCESSES}"
+    if sum(map(_threads, numbers)) > MOST_THREADS:
+        return f"threads: over {MOST_THREADS}"
+    try:
+        in_memory, on_disk = _nameless(numbers)
+        if memory_bytes and sum(map(_memory, numbers)) + in_memory > memory_bytes:
+            return f"memory: over {memory_bytes / 2**30:g} GiB"
+    except PermissionError:
+        return "memory: a process hides how much it uses"
+    return disk(*folders, more=on_disk)
+
+
+def disk(*folders: str, more: int = 0) -> str | None:
     """Why these folders exceed the limits on files or disk space, or None. Visits at most `MOST_FILES` files.
 
     Skips other file systems mounted below the folders: Python itself may be installed, and so mounted, below /tmp.
+
+    Args:
+        more: bytes to add.
     """
-    total, files, waiting = 0, 0, list(folders)
+    total, files, waiting = more, 0, list(folders)
     devices = {os.stat(folder).st_dev for folder in folders}
     while waiting:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:  # the trial may remove folders
@@ -51,23 +80,6 @@ def disk(*folders: str) -> str | None:
                 else:
                     total += status.st_blocks * 512
     return f"disk: over {DISK_BYTES / 2**30:g} GiB" if total > DISK_BYTES else None
-
-
-def processes(numbers: list[int], memory_bytes: int) -> str | None:
-    """Why these processes exceed the limits on processes or memory, or None.
-
-    Memory shared by several processes counts once. The memory of a single process is limited by the kernel, so it is
-    not checked here.
-
-    Args:
-        numbers: PIDs.
-        memory_bytes: limit of all processes together. 0 for no limit.
-    """
-    if len(numbers) > MOST_PROCESSES:
-        return f"processes: over {MOST_PROCESSES}"
-    if memory_bytes and len(numbers) > 1 and sum(map(_memory, numbers)) > memory_bytes:
-        return f"memory: over {memory_bytes / 2**30:g} GiB"
-    return None
 
 
 def inside() -> list[int]:
@@ -129,12 +141,46 @@ def used(before: Times, now: Times) -> float:
     return own + max(0.0, waited - gone)
 
 
-def _memory(process: int) -> int:
-    """Memory of a process in bytes. Shared pages count fully in each process on systems other than Linux."""
+def _threads(process: int) -> int:
     with contextlib.suppress(OSError, psutil.Error):
+        if not psutil.LINUX:
+            return int(psutil.Process(process).num_threads())
+        with open(f"/proc/{process}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[17])
+    return 0
+
+
+def _memory(process: int) -> int:
+    """Memory of a process in bytes. Shared pages count fully in each process on systems other than Linux.
+
+    Raises:
+        PermissionError: the process has made itself unreadable (PR_SET_DUMPABLE).
+    """
+    try:
         if not psutil.LINUX:
             return int(psutil.Process(process).memory_info().rss)
         with open(f"/proc/{process}/smaps_rollup") as file:
             fields = (line.split() for line in file)
             return sum(int(field[1]) * 1024 for field in fields if field[0] in ("Pss_Anon:", "Pss_Shmem:"))
-    return 0
+    except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):  # it has ended
+        return 0
+
+
+def _nameless(processes: Iterable[int]) -> tuple[int, int]:
+    """Bytes in memory, and on disk, of files that these processes hold open but that have no name any more. Linux only.
+
+    Raises:
+        PermissionError: a process has made itself unreadable.
+    """
+    found: dict[tuple[int, int], tuple[bool, int]] = {}
+    for process in processes if psutil.LINUX else ():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            for number in os.listdir(f"/proc/{process}/fd"):
+                with contextlib.suppress(FileNotFoundError):  # it has closed the file
+                    path = os.readlink(f"/proc/{process}/fd/{number}")
+                    if path.endswith(" (deleted)"):
+                        status = os.stat(f"/proc/{process}/fd/{number}")
+                        in_memory = path.startswith(("/memfd:", "/dev/shm/"))
+                        found[status.st_dev, status.st_ino] = in_memory, status.st_blocks * 512
+    sizes = {kind: sum(size for where, size in found.values() if where is kind) for kind in (True, False)}
+    return sizes[True], sizes[False]

@@ -51,12 +51,18 @@ class Order:
 
     Attributes:
         private: the only folder that the trial may write to.
+        cores: the processor cores that it may use. Empty for all.
+        group: its control group. None if its limits are counted.
         sandbox: command that creates its namespaces. None at level `process`.
+        given: files to copy into them, by their path there.
     """
 
     request: Request
     private: str
-    sandbox: list[str] | None
+    cores: list[int] = field(default_factory=list)
+    group: str | None = None
+    sandbox: list[str] | None = None
+    given: dict[str, str] = field(default_factory=dict)
 
     def to_line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -68,4 +74,4 @@ def read_order(line: bytes) -> Order:
     request = content["request"]
     kinds = {"model": ModelSpec, "pipeline": Pipeline, "budget": Budget, "recipe": Recipe}
     request |= {name: kind(**request[name]) for name, kind in kinds.items()}
-    return Order(Request(**request), content["private"], content["sandbox"])
+    return Order(**content | {"request": Request(**request)})

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from unlearnbench.boundary.system_calls import ARCHITECTURES, REFUSED
 
 CLONE_NAMESPACES = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000 | 0x02000000
 """CLONE_NEWUSER, NEWNS, NEWPID, NEWNET, NEWIPC, NEWUTS and NEWCGROUP."""
 
+KEYCTL_JOIN_SESSION_KEYRING = 1
 PR_SET_PDEATHSIG = 1
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
@@ -52,21 +57,28 @@ class Sandbox:
         self.process.communicate()
 
 
-def start(command: Sequence[str]) -> Sandbox:
+def start(command: Sequence[str], given: Mapping[str, str]) -> Sandbox:
     """Run a command from `sandbox_command` and wait until its namespaces are ready.
+
+    Args:
+        given: files to copy into it, by their path there. The trial does not learn where they came from, and shares no
+            lock or page of them with other trials.
 
     Raises:
         OSError: bubblewrap failed, with its error output as the message.
     """
     information, inside = os.pipe()
+    files = {path: os.open(source, os.O_RDONLY) for path, source in given.items()}
+    copies = [word for path, file in files.items() for word in ("--perms", "0444", "--file", str(file), path)]
     process = subprocess.Popen(
-        [command[0], "--info-fd", str(inside), *command[1:]],
+        [command[0], "--info-fd", str(inside), *copies, *command[1:]],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        pass_fds=[inside],
+        pass_fds=[inside, *files.values()],
     )
-    os.close(inside)
+    for descriptor in (inside, *files.values()):
+        os.close(descriptor)
     assert process.stdout is not None
     if process.stdout.readline() != b"\n":
         _, message = process.communicate()
@@ -85,6 +97,14 @@ def adopt_orphans() -> None:
     """Adopt orphaned descendants as children, so that this process can kill them. Linux only."""
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def give_up_keyring() -> None:
+    """Replace the session keyring, which may hold keys of whoever runs the harness, by an empty one."""
+    column, _ = ARCHITECTURES[platform.machine()]
+    keyctl = REFUSED["keyctl"][column]
+    if LIBC.syscall(keyctl, KEYCTL_JOIN_SESSION_KEYRING, None) < 0 and ctypes.get_errno() != errno.ENOSYS:
+        _check(-1, "leaving the session keyring")
 
 
 def give_up_privileges() -> None:

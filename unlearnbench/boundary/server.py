@@ -23,7 +23,7 @@ from typing import Any
 import torch._dynamo  # noqa: F401  the first optimizer of each trial would import it, which takes over a second
 import torchvision.models  # noqa: F401  the small ViT would import it
 
-from unlearnbench.boundary import limits, sandbox
+from unlearnbench.boundary import limits, sandbox, system_calls
 from unlearnbench.boundary.guardian import guard
 
 LOOK_SECONDS = 1.0
@@ -79,9 +79,14 @@ def obstacle(command: list[str]) -> str | None:
     pid = os.fork()
     if pid == 0:
         try:
-            sandbox.start(command).join()
+            sandbox.start(command, {}).join()
             if os.fork() == 0:
-                sandbox.give_up_privileges()
+                try:
+                    sandbox.give_up_privileges()
+                    system_calls.refuse()
+                except OSError as error:
+                    os.write(writer, str(error).encode())
+                    os._exit(1)
                 os._exit(0)
             os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
         except OSError as error:
