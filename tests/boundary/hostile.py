@@ -38,6 +38,7 @@ NO_WEIGHTS = "invalid weights: it left no file of them"
 NOT_THERE = "raised: FileNotFoundError: [Errno 2] No such file or directory"
 READ_ONLY = "raised: OSError: [Errno 30] Read-only file system"
 NOT_MINE = "raised: PermissionError: [Errno 1] Operation not permitted"  # to a user who is not root
+REFUSED = "raised: PermissionError: [Errno 1]"  # by the filter of system calls
 ALONE = "raised: ProcessLookupError: no process of the harness in sight"
 FULL = "disk: over 1 GiB"
 
@@ -65,6 +66,7 @@ EXPECTED: dict[str, tuple[str, ...] | dict[str, tuple[str, ...]]] = {
     "leaves_a_pickle": ("invalid weights: ",),
     "leaves_a_link": (NO_WEIGHTS,),
     "leaves_a_pipe": (NO_WEIGHTS,),
+    "leaves_a_directory": (NO_WEIGHTS,),
     "keeps_state": (FINISHED,),
     "keeps_state/second": (FINISHED,),
     "keeps_state/third": (FINISHED,),
@@ -81,10 +83,25 @@ EXPECTED: dict[str, tuple[str, ...] | dict[str, tuple[str, ...]]] = {
     "forges_its_result": (FINISHED,),
     "forges_its_end": (NO_WEIGHTS,),
     "forges_its_start": (TIMEOUT,),
-    "hides_its_start": (FINISHED,),
+    "computes_on_import": (FINISHED,),
     "babbles": (FINISHED,),
     "kills_its_guardian": {"process": ("crashed: the process that watches it was killed",), "strict": (ALONE,)},
     "kills_the_server": {"process": (FINISHED,), "strict": (ALONE,)},
+    "stops_its_guardian": {"process": ("timeout: the process that watches it was stopped",), "strict": (ALONE,)},
+    "stops_its_guardian/server": {"process": (FINISHED,), "strict": (ALONE,)},
+    "hides_memory": ("memory: over 2 GiB",),
+    "hides_memory/file": {"process": ("memory: over 2 GiB",), "strict": (REFUSED,)},
+    "hides_memory/child": {
+        "process": ("memory: over 2 GiB", "memory: a process hides how much it uses"),
+        "strict": (REFUSED,),
+    },
+    "hides_memory/threads": ("threads: over 1024",),
+    "leaves_traces": {"process": (FINISHED,), "strict": (REFUSED,)},
+    "leaves_traces/page_cache": {"process": (FINISHED,), "strict": (REFUSED,)},
+    "leaves_traces/host": {"process": (FINISHED, "raised: OSError"), "strict": ("raised: OSError: [Errno 97]",)},
+    "leaves_traces/code_in_memory": {"process": (FINISHED,), "strict": (REFUSED,)},
+    "leaves_traces/all_cores": {"process": (FINISHED,), "strict": (REFUSED,)},
+    "reads_the_kernel": {"process": (FINISHED,), "strict": ("raised: PermissionError: nothing to see",)},
     "kills_the_harness": {"strict": ("raised: ProcessLookupError",)},
     "kills_everybody": {"process": ("raised: PermissionError: not tried",), "strict": ("crashed: signal 9",)},
     "changes_its_interpreter": {"process": (FINISHED, NOT_MINE), "strict": (READ_ONLY,)},
@@ -121,7 +138,7 @@ def hostile(level: Isolation, targets: dict[str, Any]) -> list[Submission]:
     for item in discover(HOSTILE):
         values = {"target": targets[item.label]} if item.label in targets else {}
         if expected(item.label, level):
-            found.append(replace(item, hyperparameters=values))
+            found.append(replace(item, hyperparameters=item.hyperparameters | values))
     return found
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.boundary import hostile
+from unlearnbench.boundary import boundary
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import UsageError
@@ -82,6 +83,7 @@ def campaign(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder, temporary = tmp_path_factory.mktemp(level), tmp_path_factory.mktemp("temporary")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(temporary))
+        patch.setattr(boundary, "ANSWER_SECONDS", 5.0)  # for those that stop the processes of the harness
         results = hostile.campaign(level, folder, 2)
     deadline = time.monotonic() + 10  # what was killed may take a moment to go
     while (left := remains(temporary)) and time.monotonic() < deadline:
@@ -114,10 +116,11 @@ def test_nothing_is_left_behind(campaign: Campaign) -> None:
 
 
 def test_what_it_says_of_itself_is_not_believed(campaign: Campaign) -> None:
-    for name in ("forges_its_result", "hides_its_start"):
+    for name in ("forges_its_result", "computes_on_import"):
         seconds = campaign.results[name].seconds
         assert seconds is not None
         assert 1 <= seconds < 8
+    assert (campaign.results["computes_on_import"].processor_seconds or 0.0) > 1
     forged = campaign.results["forges_its_result"]
     assert (forged.forward_samples, forged.backward_samples) == (None, None)
     patched, spoilt, honest = (campaign.results[name] for name in ("patches", "spoils_its_problem", "original"))

@@ -22,7 +22,7 @@ from typing import Any, Self
 from unlearnbench.boundary import cgroup, isolation
 from unlearnbench.boundary.cgroup import Enforcement
 from unlearnbench.boundary.cores import reserve
-from unlearnbench.boundary.guardian import LOADING_SECONDS
+from unlearnbench.boundary.guardian import LOADED, LOADING_SECONDS
 from unlearnbench.boundary.isolation import DISK_BYTES, SHARED_MEMORY_BYTES, Isolation
 from unlearnbench.boundary.limits import MOST_THREADS
 from unlearnbench.boundary.outcome import Outcome, judge
@@ -35,7 +35,7 @@ from unlearnbench.system.machine import KEEP_MEMORY
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
 ATTEMPTS = 10
 """Attempts to start a trial, up to a second apart, when other trials of the same user kill it before it reports."""
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 30.0
 """Time limit for the server and the guardian to answer, beyond the time limits of the trial, which they enforce."""
 
 
@@ -237,7 +237,9 @@ class Boundary:
                 content += data
                 first, complete, _ = content.partition(b"\n")
                 if complete and not guardian and (guardian := json.loads(first).get("process", 0)):
-                    deadline += LOADING_SECONDS + seconds
+                    deadline = time.monotonic() + ANSWER_SECONDS + LOADING_SECONDS
+                if data.endswith(LOADED):
+                    deadline = time.monotonic() + ANSWER_SECONDS + seconds
         except ConnectionError:
             pass  # keep the events received so far. Without any, the caller tries again.
         except TimeoutError:

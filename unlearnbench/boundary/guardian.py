@@ -25,6 +25,7 @@ from unlearnbench.boundary.cgroup import Group
 from unlearnbench.boundary.isolation import DISK_BYTES
 from unlearnbench.boundary.request import Order, read_order
 
+LOADED = b'{"event": "loaded"}\n'
 LOADING_SECONDS = 300.0  # time limit for setting up the trial, before the method's clock starts
 LOOK_SECONDS = 0.25
 OUTPUT_KEPT = 4000
@@ -151,7 +152,7 @@ class Trial:
                     pipes.remove(pipe)
             if "loaded" in self.at and begin < self.at["loaded"]:
                 begin = self.at["loaded"]
-                connection.sendall(b'{"event": "loaded"}\n')
+                connection.sendall(LOADED)
             now = time.monotonic()
             if now > begin + (seconds if "loaded" in self.at else LOADING_SECONDS):
                 reason = f"timeout: over {seconds:g} s"

@@ -127,7 +127,7 @@ def visible(device: str = "cpu") -> list[Path]:
     system += [Path("/usr/local", name) for name in PREFIX]
     system += [Path("/etc/ld.so.cache"), Path("/sys/devices/system/cpu")]
     system += sorted(Path("/usr/local").glob("cuda*")) if device == "cuda" else []
-    python = [Path(prefix, name) for prefix in {sys.base_prefix, sys.prefix} for name in PREFIX]
+    python = [Path(prefix, name) for prefix in prefixes() for name in PREFIX]
     python += [Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
     package = importlib.util.find_spec("unlearnbench")  # an editable installation has it elsewhere
     assert package is not None
@@ -137,6 +137,11 @@ def visible(device: str = "cpu") -> list[Path]:
         if (path.exists() or path.is_symlink()) and not any(path.is_relative_to(other) for other in found):
             found.append(path)
     return found
+
+
+def prefixes() -> set[str]:
+    """Where Python is installed: the virtual environment, and the installation that it was made from."""
+    return {sys.prefix, sys.base_prefix}
 
 
 def _data_sets(folders: Iterable[Path]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Reports again and again that it begins only now."""
+"""Reports again and again that its problem is ready only now."""
 
 import contextlib
 import os
@@ -21,5 +21,5 @@ def say(line: bytes) -> None:
 class Method(UnlearningMethod):
     def unlearn(self, problem: Problem) -> nn.Module:
         while True:
-            say(b'{"event": "loaded"}\n{"event": "started"}\n')
+            say(b'{"event": "loaded"}\n')
             time.sleep(0.2)
