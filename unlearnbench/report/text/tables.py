@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_POINTS
+from unlearnbench.report.escaping import markdown_text
 from unlearnbench.report.numbers.totals import BEYOND, ORACLE, REFERENCE, RETRAIN
 from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, markdown_table
 from unlearnbench.report.wording import PRODUCT, in_order, row_labels, standing, titled
@@ -44,7 +45,7 @@ TERMINAL_NOTE = (
     " mean."
 )
 BEYOND_NOTE = (
-    f"Beyond oracle: trials that heal more than `{ORACLE}` on the same problem by over {BEYOND:g} binomial standard"
+    f"Beyond oracle: trials that heal more than {ORACLE} on the same problem by over {BEYOND:g} binomial standard"
     " errors; check the code of such methods."
 )
 UNPAIRED_NOTE = "Compared unpaired (Welch), because they share the original models of fewer than three seeds:"
@@ -205,7 +206,7 @@ def ranked_markdown(ranking: pd.DataFrame) -> str:
         if sheet.title:
             parts.append(f"**{sheet.title}**")
         parts.append(markdown_table(sheet.header, [row for section in sheet.sections for row in section]))
-    return "\n\n".join([*parts, sheets[0].note])
+    return "\n\n".join([*parts, markdown_text(sheets[0].note)])
 
 
 def thirds_markdown(table: pd.DataFrame, methods: Sequence[str]) -> str:
