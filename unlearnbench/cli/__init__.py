@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(error, OSError) or _of_database(error):
             complain(f"unlearnbench: {getattr(error, 'orig', error)}")
         else:
-            err.print(format_exc(), highlight=False, soft_wrap=True)
+            err.print(format_exc().rstrip(), highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

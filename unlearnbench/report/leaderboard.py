@@ -23,6 +23,7 @@ from unlearnbench.report.figures import (
     tied_dropout,
 )
 from unlearnbench.report.numbers.board import Board, runs_of
+from unlearnbench.report.numbers.budget import over_budget
 from unlearnbench.report.numbers.frames import (
     LOW_UTILITY_THRESHOLD,
     healing_correlation,
@@ -33,7 +34,13 @@ from unlearnbench.report.numbers.ranking import ranking_of
 from unlearnbench.report.numbers.table import table_of, write
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site import write_site
-from unlearnbench.report.text.tables import CORRELATION_NOTE, correlation_markdown, ranked_markdown, thirds_markdown
+from unlearnbench.report.text.tables import (
+    CORRELATION_NOTE,
+    correlation_markdown,
+    over_budget_note,
+    ranked_markdown,
+    thirds_markdown,
+)
 from unlearnbench.report.wording import PRODUCT, demonstration
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.schema import RunRow
@@ -107,7 +114,7 @@ def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str]
         "\n".join(head),
         "\n".join(f"- {markdown_text(_provenance(run))}" for run in runs),
         "## Ranking",
-        ranked_markdown(table),
+        ranked_markdown(table, over_budget_note(over_budget(frame, suite), suite)),
         figures["maps"],
         "## Where methods work",
         thirds_markdown(thirds(frame), table["method"].tolist()),

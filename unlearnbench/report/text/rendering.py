@@ -102,7 +102,7 @@ def tunings_sheet(frame: pd.DataFrame, title: str) -> Sheet:
 def _text(form: TextFormat, sheets: list[Sheet]) -> str:
     if form == "markdown":
         return markdown(sheets)
-    return latex([sheet.without("Title", "Seconds") for sheet in sheets])
+    return latex([sheet.without("Title", "Processor seconds") for sheet in sheets])
 
 
 def write(content: str | list[Table], file: Path) -> None:
