@@ -8,14 +8,23 @@ ALWAYS_RUN := retrain
 
 SHOWN := detect_retrain rem/digits scrub/digits npo/digits ssd/digits retrain
 
-.PHONY: setup leaderboard findings docs test slow lint check check-submissions clean
+.PHONY: setup constraints leaderboard findings docs test slow lint check check-submissions clean
 
 setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: --requirement constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+# All packages with the hashes of their files, for every system and Python version. Versions in the file stay: delete it
+# first to renew them, and set the version of setuptools in pyproject.toml to the new one.
+constraints:
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet uv==0.13.8
+	build/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --custom-compile-command "make constraints" --quiet --output-file constraints.txt
 
 # A demonstration: one seed of the default suite. The committed board is not changed.
 leaderboard: setup

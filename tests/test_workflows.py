@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from tests.commands import COMMANDS
 
@@ -46,8 +48,53 @@ def test_a_stranger_s_code_gets_a_token_that_only_reads_and_no_secret(file: Path
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_only_github_s_own_actions_are_used_and_no_title_becomes_a_command(file: Path) -> None:
     for step in steps(file):
-        assert re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/none@v1"))
+        assert "uses" not in step or step["uses"].startswith("actions/")
         assert "${{" not in step.get("run", "")
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_every_action_is_pinned_by_its_commit_with_its_version_beside_it(file: Path) -> None:
+    lines = re.findall(r"\buses: (.*)", file.read_text())
+    assert len(lines) == sum("uses" in step for step in steps(file)) > 0
+    for line in lines:
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
+def test_every_workflow_pins_the_same_commit_of_an_action() -> None:
+    used = {step["uses"] for file in WORKFLOWS for step in steps(file) if "uses" in step}
+    assert len({name.partition("@")[0] for name in used}) == len(used)
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_no_checkout_leaves_a_token_behind(file: Path) -> None:
+    checkouts = [step for step in steps(file) if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_setup_installs_only_files_whose_hashes_are_known() -> None:
+    setup = MAKEFILE.split(".venv/installed:")[1].split("\n\n")[0]
+    installs = [line for line in setup.splitlines() if " pip install " in line]
+    assert len(installs) == 2
+    assert {"--require-hashes", "--only-binary", "constraints.txt"} <= set(installs[0].split())
+    assert {"--no-deps", "--no-build-isolation"} <= set(installs[1].split())
+
+
+def test_every_package_is_pinned_with_hashes_and_the_build_back_end_too() -> None:
+    text = (ROOT / "constraints.txt").read_text()
+    packages = re.findall(
+        r"^([\w.-]+)==(\S+)(?: ;[^\\\n]*)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.M
+    )
+    lines = [line for line in text.splitlines() if not line.startswith(("#", "    --hash"))]
+    assert len(packages) == len(lines) > 100
+    assert "://" not in text
+    assert "+" not in "".join(version for _, version, _ in packages), "builds that only some places offer"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    pinned = {name: version for name, version, _ in packages}
+    assert project["build-system"]["requires"] == [f"setuptools=={pinned['setuptools']}"]
+    wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["dev"]]
+    for requirement in map(Requirement, wanted):
+        assert pinned[requirement.name] in requirement.specifier, requirement
 
 
 def test_submissions_are_checked_without_a_token_in_the_checkout() -> None:

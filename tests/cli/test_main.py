@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import Call, Result, one_sentence
 from tests.commands import COMMANDS
 from tests.tiny import tiny_toml
-from unlearnbench.errors import HarnessError
+from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.report.figures import KINDS
 from unlearnbench.report.figures.style import UNDATED
 from unlearnbench.store.store import Store
@@ -63,6 +63,27 @@ def test_what_the_system_refuses_is_one_sentence(broken_run: Broken) -> None:
     result = broken_run(fail_to_read)
     assert result.code == 1
     assert result.err.endswith("unlearnbench: [Errno 5] Input/output error: 'disk'\n")
+
+
+@pytest.mark.parametrize("kind", [HarnessError, UsageError, OSError])
+def test_no_error_controls_the_terminal_or_says_more_than_one_line(broken_run: Broken, kind: type[Exception]) -> None:
+    def fail(*_arguments: object, **_options: object) -> NoReturn:
+        raise kind("bad title \x1b]8;;http://x\x07\u202etitle\nunlearnbench: all is well")
+
+    result = broken_run(fail)
+    assert result.err.endswith("title unlearnbench: all is well\n")
+    assert "unlearnbench: bad title \ufffd]8;;http://x\ufffd\ufffdtitle" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_a_traceback_does_not_control_the_terminal_either(broken_run: Broken) -> None:
+    def fail(*_arguments: object, **_options: object) -> NoReturn:
+        raise ZeroDivisionError("\x1b[2J")
+
+    result = broken_run(fail)
+    assert result.code == 1
+    assert "Traceback" in result.err
+    assert result.err.endswith("ZeroDivisionError: \ufffd[2J\n")
 
 
 def interrupt(*_arguments: object, **_options: object) -> NoReturn:

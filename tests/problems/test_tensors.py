@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -47,6 +48,18 @@ def test_what_a_killed_harness_left_half_written_goes(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [file]
 
 
+def test_nothing_is_written_through_a_link_that_was_put_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a shared folder somebody may have put links under all names that can be foreseen."""
+    file, target = tmp_path / "x.safetensors", tmp_path / "target"
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))  # as if it was put there after the look
+    for pid in {os.getpid(), os.getppid()}:
+        (tmp_path / f"x.safetensors.part-{pid}").symlink_to(target)
+    file.symlink_to(target)
+    save(TENSORS, file)
+    assert not target.exists()
+    assert not file.is_symlink()
+
+
 def test_one_at_a_time(tmp_path: Path) -> None:
     with lock(tmp_path / "x"):
         with pytest.raises(Timeout):
@@ -58,5 +71,5 @@ def test_no_room_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(HarnessError, match="cannot create folder"):
         lock(tmp_path / "file" / "x")
-    with pytest.raises(HarnessError, match=r"cannot write .*/gone/x.part-\d+: .*free disk space"):
+    with pytest.raises(HarnessError, match=r"cannot write .*/gone/x.part-\w+: .*free disk space"):
         save(TENSORS, tmp_path / "gone" / "x")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -29,9 +34,7 @@ def folder(temporary: Path, name: str, owner: str | None) -> Path:
     return path
 
 
-def test_only_what_a_dead_harness_of_this_machine_owned_goes(temporary: Path) -> None:
-    code = "from unlearnbench.system.processes import identity; print(identity())"
-    dead = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+def test_only_what_a_dead_harness_of_this_machine_owned_goes(temporary: Path, dead: str) -> None:
     goes = folder(temporary, "unlearnbench-dead", dead)
     stays = [
         folder(temporary, "unlearnbench-nobody", None),
@@ -45,6 +48,87 @@ def test_only_what_a_dead_harness_of_this_machine_owned_goes(temporary: Path) ->
     sweep()
     assert not goes.exists()
     assert all(path.exists() for path in [*stays, mine])
+
+
+@pytest.fixture
+def dead() -> str:
+    """The identity of a process that has ended."""
+    code = "from unlearnbench.system.processes import identity; print(identity())"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Fail instead of hanging."""
+
+    def fail(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError("the sweep hangs")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(10)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_pipe_a_socket_or_a_folder_as_note_is_none(temporary: Path) -> None:
+    odd = [folder(temporary, f"unlearnbench-{name}", None) for name in ("pipe", "socket", "folder")]
+    os.mkfifo(odd[0] / "owner")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(odd[1] / "owner"))
+    (odd[2] / "owner").mkdir()
+    with at_once():
+        sweep()
+    listener.close()
+    assert all(path.exists() for path in odd)
+
+
+def test_no_link_is_followed(temporary: Path, dead: str) -> None:
+    """Neither one that passes for a folder, nor one that passes for a note, nor one inside of what is removed."""
+    outside = folder(temporary, "outside", dead)
+    (temporary / "unlearnbench-link").symlink_to(outside)
+    noted = folder(temporary, "unlearnbench-noted", None)
+    (noted / "owner").symlink_to(outside / "owner")
+    goes = folder(temporary, "unlearnbench-goes", dead)
+    (goes / "link").symlink_to(outside)
+    sweep()
+    assert not goes.exists()
+    assert (temporary / "unlearnbench-link").is_symlink()
+    assert noted.exists()
+    assert (outside / "content").read_text() == "x"
+
+
+def test_a_huge_note_is_not_read(temporary: Path, dead: str) -> None:
+    large = folder(temporary, "unlearnbench-large", None)
+    with (large / "owner").open("w") as note:
+        note.write(dead)
+        note.truncate(2**40)  # without a block on the disk
+    with at_once():
+        sweep()
+    assert large.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+def test_what_belongs_to_another_user_stays(temporary: Path, dead: str) -> None:
+    theirs, noted = (folder(temporary, f"unlearnbench-{name}", dead) for name in ("theirs", "noted"))
+    os.chown(theirs, 1234, 1234)
+    os.chown(noted / "owner", 1234, 1234)
+    goes = folder(temporary, "unlearnbench-goes", dead)
+    sweep()
+    assert (theirs / "content").exists()
+    assert (noted / "content").exists()
+    assert not goes.exists()
+
+
+def test_only_a_new_folder_is_marked(temporary: Path) -> None:
+    """Nothing is written through a link that somebody else has put there."""
+    taken, target = folder(temporary, "unlearnbench-taken", None), temporary / "target"
+    (taken / "owner").symlink_to(target)
+    with pytest.raises(FileExistsError):
+        own(taken)
+    assert not target.exists()
 
 
 def test_a_process_is_alive_only_as_itself() -> None:

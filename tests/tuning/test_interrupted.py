@@ -23,7 +23,7 @@ from unlearnbench.tuning.tune import tune
 
 def outcome(tries: list[Try]) -> list[Try]:
     """Without what a clock measured."""
-    return [replace(item, seconds=None) for item in tries]
+    return [replace(item, processor_seconds=None) for item in tries]
 
 
 def test_an_interrupted_search_goes_on_and_ends_the_same(

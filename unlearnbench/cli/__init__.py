@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-
-import typer
+from traceback import format_exc
 
 from unlearnbench.cli import authoring, checking, originals, reporting, running, storing  # noqa: F401 each adds its commands
-from unlearnbench.cli.common import app
+from unlearnbench.cli.common import app, complain, err
 from unlearnbench.errors import HarnessError, UsageError
 
 
@@ -16,13 +15,14 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(arguments, prog_name="unlearnbench")
     except (UsageError, HarnessError) as error:
-        typer.echo(f"unlearnbench: {error}", err=True)
+        complain(f"unlearnbench: {error}")
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except Exception as error:
-        if not (isinstance(error, OSError) or _of_database(error)):
-            raise
         # Unexpected errors of the system or the database, such as a failing disk, get a line and no traceback.
-        typer.echo(f"unlearnbench: {' '.join(str(getattr(error, 'orig', error)).split())}", err=True)
+        if isinstance(error, OSError) or _of_database(error):
+            complain(f"unlearnbench: {getattr(error, 'orig', error)}")
+        else:
+            err.print(format_exc().rstrip(), highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

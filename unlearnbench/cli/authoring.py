@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import SUBMIT, Submissions, Suites, app, out
+from unlearnbench.cli.common import SUBMIT, Submissions, Suites, app, out, say, stoppable
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench methods`")
@@ -27,7 +27,7 @@ def methods(
 
     if changed_from is not None:
         for name in find_changed(discover(submissions), discover(changed_from)):
-            out.print(name)
+            say(name)
         return
     table = Table("method", "title", "role", "license", Column("paper", overflow="fold"))
     for item in discover(submissions):
@@ -60,9 +60,9 @@ def new(
     from unlearnbench.submissions.template import start
 
     folder = start(name, submissions)
-    out.print(f"{folder / 'submission.toml'}: describe the method here", soft_wrap=True)
-    out.print(f"{folder / 'method.py'}: implement it here", soft_wrap=True)
-    out.print(f"Then run: unlearnbench validate {folder}", soft_wrap=True)
+    say(f"{folder / 'submission.toml'}: describe the method here")
+    say(f"{folder / 'method.py'}: implement it here")
+    say(f"Then run: unlearnbench validate {folder}")
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench validate submissions/my_method`")
@@ -75,9 +75,10 @@ def validate(
     """
     from unlearnbench.verify.validate import validate as run_checks
 
-    checks = run_checks(path)
+    with stoppable("Stopped. A validation stores nothing."):
+        checks = run_checks(path)
     for check in checks:
         status = f"ok, {check.seconds:.1f} s" if check.ok else f"failed: {check.reason}"
-        out.print(f"{check.label}: {status}", soft_wrap=True, markup=False, highlight=False)
+        out.print(f"{check.label}: {status}", soft_wrap=True, highlight=False)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

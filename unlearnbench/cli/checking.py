@@ -17,10 +17,14 @@ from unlearnbench.cli.common import (
     Submissions,
     Suites,
     app,
-    err,
     out,
+    say,
+    stoppable,
+    warn,
 )
 from unlearnbench.library import DATABASE
+
+STOPPED = "Stopped. With --database, every finished trial is stored and the same command continues from there."
 
 
 @app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench baseline digits --out baseline.csv`")
@@ -41,9 +45,8 @@ def baseline(
     frame = recorded(board.frame)
     if missing := not_recorded(board):
         listed = ", ".join(f"{method} ({count})" for method, count in missing.items())
-        message = f"warning: the baseline lacks trials that were not run: {listed}"
-        err.print(message, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"{len(frame)} trials of {frame['method'].nunique()} methods written to {out_file}", soft_wrap=True)
+        warn(f"the baseline lacks trials that were not run: {listed}")
+    say(f"{len(frame)} trials of {frame['method'].nunique()} methods written to {out_file}")
 
 
 @app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench check --against leaderboard/trials.csv`")
@@ -89,22 +92,18 @@ def check(
     if database is not None:
         places["database"] = database
     bar = Bar()
-    try:
-        with nullcontext() if no_run else bar:
-            comparison, notes = library.check(
-                against,
-                suite,
-                method or (),
-                cost_factor=cost_factor,
-                run=not no_run,
-                **places,
-                workers=workers,
-                download=not no_download,
-                watch=bar.show,
-            )
-    except KeyboardInterrupt:
-        err.print("Stopped. With --database, every finished trial is stored and the same command continues from there.")
-        raise typer.Exit(130) from None
+    with stoppable(STOPPED), nullcontext() if no_run else bar:
+        comparison, notes = library.check(
+            against,
+            suite,
+            method or (),
+            cost_factor=cost_factor,
+            run=not no_run,
+            **places,
+            workers=workers,
+            download=not no_download,
+            watch=bar.show,
+        )
     check_report.write(comparison, notes, summary, junit)
     check_report.show(comparison, notes, out)
     if comparison.having("regression"):

@@ -1,18 +1,24 @@
-"""What commands share: the app, its consoles, common options, the progress bar."""
+"""What commands share: the app, what they print, common options, the progress bar, how they are stopped."""
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from unlearnbench.report.escaping import one_line
+from unlearnbench.report.text.terminal import Terminal
+
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     from unlearnbench.running.run import Progress as State
 
@@ -37,9 +43,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# Into a file or a pipe: wide enough for the tables. No markup: paths and titles may contain brackets.
-out = Console(width=None if sys.stdout.isatty() else 160, markup=False)
-err = Console(stderr=True, markup=False)
+out = Terminal(width=None if sys.stdout.isatty() else 160)  # into a file or a pipe: wide enough for the tables
+err = Terminal(stderr=True)
 
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite, or path of a suite file.")]
 StoredSuite = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite in the store.")]
@@ -61,6 +66,57 @@ OnlyCorruptions = Annotated[
     list[str] | None,
     typer.Option("--corruption", metavar="NAME", help="Only this corruption (repeatable); default: all."),
 ]
+
+
+def say(line: str) -> None:
+    """Print one line."""
+    out.print(one_line(line), highlight=False, soft_wrap=True)
+
+
+def complain(line: str, style: str | None = None) -> None:
+    """Print one line to standard error."""
+    err.print(one_line(line), style=style, highlight=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    complain(f"warning: {message}", "yellow")
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal that ends the command as Ctrl-C does."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+
+@contextmanager
+def stoppable(sentence: str) -> Iterator[None]:
+    """End a command on SIGTERM and SIGHUP as on Ctrl-C.
+
+    What runs is killed, the sentence is printed, and the exit code is 128 plus the number of the signal. A signal that
+    is ignored at the start, as SIGHUP is under nohup, stays ignored.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for other in before:  # a closing terminal or a shutdown sends both; the second must not interrupt the clean-up
+            signal.signal(other, signal.SIG_IGN)
+        raise Stopped(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        before = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        with suppress(OSError):  # the terminal may be gone
+            complain(sentence)
+        raise typer.Exit(128 + getattr(interrupt, "number", signal.SIGINT)) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Bar:
@@ -85,7 +141,7 @@ class Bar:
         """Print a warning once."""
         if message not in self.shown:
             self.shown.add(message)
-            err.print(f"warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+            warn(message)
 
     def __enter__(self) -> Self:
         return self
@@ -94,4 +150,5 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.progress.live.is_started:
-            self.progress.stop()
+            with suppress(OSError) if isinstance(error, Stopped) else nullcontext():  # the terminal may be gone
+                self.progress.stop()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearnbench.cli.common import STORE, Data, Database, OnlySeeds, StoredSuite, Suites, app, out
+from unlearnbench.cli.common import STORE, Data, Database, OnlySeeds, StoredSuite, Suites, app, say
 from unlearnbench.library import DATABASE
 
 originals_app = typer.Typer(help="Export and import original models.")
@@ -30,7 +30,7 @@ def export(
     from unlearnbench import library
 
     count = library.export_originals(suite, folder, seeds=seed or (), database=database, data=data, suites=suites)
-    _say(f"{count} originals written to {folder}")
+    say(f"{count} originals written to {folder}")
 
 
 @originals_app.command("import", epilog="Example: `unlearnbench originals import originals`")
@@ -46,8 +46,4 @@ def import_(
     from unlearnbench import library
 
     imported = library.import_originals(folder, database=database, data=data)
-    _say(f"{imported.added} originals imported, {imported.known} known already")
-
-
-def _say(line: str) -> None:
-    out.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(f"{imported.added} originals imported, {imported.known} known already")

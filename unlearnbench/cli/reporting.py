@@ -19,7 +19,9 @@ from unlearnbench.cli.common import (
     StoredSuite,
     Suites,
     app,
+    complain,
     out,
+    say,
 )
 from unlearnbench.library import DATABASE, StoredGrid
 
@@ -68,7 +70,7 @@ def leaderboard(
     grid = _stored(seed, rate, corruption, database, suites)
     board, files = library.leaderboard(suite, out_folder, isolation=isolation.value, **grid)
     out.print(*ranked_tables(ranking_of(board.totals, board.suite.variants)), sep="\n")
-    out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
+    say(f"{len(files)} files written to {out_folder}")
     _say_what_is_out(board)
 
 
@@ -180,7 +182,7 @@ def plot(
     from unlearnbench import library
 
     library.plot(kind, suite, out_file, method or (), **_stored(seed, rate, corruption, database, suites))
-    out.print(f"{out_file} written", soft_wrap=True, markup=False, highlight=False)
+    say(f"{out_file} written")
 
 
 def _stored(
@@ -206,17 +208,18 @@ def _say_what_is_out(board: Board | Standings) -> None:
     ]
     lines += [f"not on the board: {item.words} of {item.method}, {item.reason}: {item.command}" for item in board.stale]
     for line in lines:
-        typer.echo(line, err=True)
+        complain(line)
 
 
 def _show(content: str | list[Table], file: Path | None) -> None:
     """Print text or tables, or write them to a file."""
+    from unlearnbench.report.escaping import printable
     from unlearnbench.report.text.rendering import write
 
     if file is not None:
         write(content, file)
-        out.print(f"written to {file}", soft_wrap=True)
+        say(f"written to {file}")
     elif isinstance(content, str):
-        typer.echo(content, nl=False)
+        typer.echo(printable(content), nl=False)
     else:
         out.print(*content, sep="\n")

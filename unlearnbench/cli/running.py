@@ -23,8 +23,9 @@ from unlearnbench.cli.common import (
     SuiteName,
     Suites,
     app,
-    err,
     out,
+    say,
+    stoppable,
 )
 from unlearnbench.errors import UsageError
 from unlearnbench.library import DATABASE
@@ -98,26 +99,22 @@ def run(
             raise UsageError("--gpus-per-trial needs --executor ray")
     file = find(suite, suites)
     seeds, rates, corruptions = seed or (), rate or (), corruption or ()
-    try:
-        with Bar() as bar:
-            summary = library.run(
-                file,
-                method or (),
-                seeds=seeds,
-                rates=rates,
-                corruptions=corruptions,
-                database=database,
-                data=data,
-                submissions=submissions,
-                workers=workers,
-                isolation=isolation.value,
-                executor=start,
-                download=not no_download,
-                watch=bar.show,
-            )
-    except KeyboardInterrupt:
-        err.print(STOPPED)
-        raise typer.Exit(130) from None
+    with stoppable(STOPPED), Bar() as bar:
+        summary = library.run(
+            file,
+            method or (),
+            seeds=seeds,
+            rates=rates,
+            corruptions=corruptions,
+            database=database,
+            data=data,
+            submissions=submissions,
+            workers=workers,
+            isolation=isolation.value,
+            executor=start,
+            download=not no_download,
+            watch=bar.show,
+        )
     for message in summary.warnings:
         bar.warn(message)
     name = parse(file).name
@@ -127,9 +124,9 @@ def run(
     out.print(*ranked_tables(ranking_of(standings.totals, standings.suite.variants)), sep="\n")
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
-    out.print(counts, soft_wrap=True)
+    say(counts)
     option = "" if database == DATABASE else f" --database {database}"
-    out.print(f"Draw the figures: unlearnbench leaderboard {name} --out build/leaderboard{option}", soft_wrap=True)
+    say(f"Draw the figures: unlearnbench leaderboard {name} --out build/leaderboard{option}")
 
 
 @app.command(rich_help_panel=RUN, epilog="Example: `unlearnbench tune npo --suite digits`")
@@ -158,25 +155,21 @@ def tune(
 
     grid = parse(find(suite, suites))
     start = choose(discover(submissions), [method])[0]
-    try:
-        with Bar() as bar:
-            tries = library.tune(
-                method,
-                suite,
-                rule=rule.value,
-                sampler=sampler.value,
-                database=database,
-                data=data,
-                submissions=submissions,
-                suites=suites,
-                watch=bar.show,
-            )
-    except KeyboardInterrupt:
-        err.print(STOPPED)
-        raise typer.Exit(130) from None
+    with stoppable(STOPPED), Bar() as bar:
+        tries = library.tune(
+            method,
+            suite,
+            rule=rule.value,
+            sampler=sampler.value,
+            database=database,
+            data=data,
+            submissions=submissions,
+            suites=suites,
+            watch=bar.show,
+        )
     out.print(tries_table(tries, rule.value))
-    out.print(cost_line(choices(tries)), soft_wrap=True)
-    out.print(as_variant(grid.name, start.variant, rule.value, tries[0]), markup=False, highlight=False, soft_wrap=True)
+    say(cost_line(choices(tries)))
+    out.print(as_variant(grid.name, start.variant, rule.value, tries[0]), highlight=False, soft_wrap=True)
 
 
 @app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench rerun 3f2a91`")
@@ -194,9 +187,12 @@ def rerun(
     from unlearnbench import library
     from unlearnbench.report.text.tables import rerun_table
 
-    comparisons = library.rerun(trial, database=database, data=data, submissions=submissions, download=not no_download)
+    with stoppable("Stopped. A rerun stores nothing."):
+        comparisons = library.rerun(
+            trial, database=database, data=data, submissions=submissions, download=not no_download
+        )
     out.print(rerun_table(comparisons))
     if different := [item.name for item in comparisons if item.equal is False]:
-        out.print(f"Not the same: {', '.join(different)}.", soft_wrap=True)
+        say(f"Not the same: {', '.join(different)}.")
         raise typer.Exit(1)
-    out.print("The same results.")
+    say("The same results.")

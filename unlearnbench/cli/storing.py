@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import STORE, Data, OnlySeeds, StoredSuite, Suites, app, err, out
+from unlearnbench.cli.common import STORE, Data, OnlySeeds, StoredSuite, Suites, app, complain, out, say
 from unlearnbench.library import DATABASE
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def info(url: Url = DATABASE) -> None:
         counts = (suite.runs, suite.methods, suite.finished, suite.failed, suite.missing)
         table.add_row(suite.name, *map(str, counts), f"{suite.last_run:%Y-%m-%d %H:%M}")
     out.print(table)
-    _say(f"schema version: {found.schema_version}")
-    _say(f"size: {found.size / 2**20:.1f} MiB")
-    _say(f"runs: {found.runs}")
-    _say(f"trials: {found.trials}")
-    _say(f"methods: {', '.join(found.methods)}")
+    say(f"schema version: {found.schema_version}")
+    say(f"size: {found.size / 2**20:.1f} MiB")
+    say(f"runs: {found.runs}")
+    say(f"trials: {found.trials}")
+    say(f"methods: {', '.join(found.methods)}")
     for name, values in (("versions", found.versions), ("hardware", found.hardware)):
         for value in values:
-            _say(f"{name}: {value}")
+            say(f"{name}: {value}")
 
 
 @store_app.command(epilog="Example: `unlearnbench store merge laptop.db cluster.db --into all.db`")
@@ -91,9 +91,9 @@ def dump(
 
     written = library.dump(suite, folder, seeds=seed or (), database=url, suites=suites)
     for file in written:
-        _say(f"{file} written")
+        say(f"{file} written")
     if not written:
-        _say(f"nothing new: the files in {folder} have all trials of the whole seeds of {suite}")
+        say(f"nothing new: the files in {folder} have all trials of the whole seeds of {suite}")
 
 
 @store_app.command(epilog="Example: `unlearnbench store load leaderboard/digits/*.jsonl`")
@@ -133,7 +133,7 @@ def export(
 
     with Store(url, create=False) as store:
         count = write(store.engine, out_file, form.value, suite)
-    _say(f"{count} trials written to {out_file}")
+    say(f"{count} trials written to {out_file}")
 
 
 @store_app.command(epilog="Example: `unlearnbench store recompute`")
@@ -148,11 +148,11 @@ def recompute(url: Url = DATABASE, suite: OneSuite = None, data: Data = Path("da
     with Store(url, create=False) as store:
         result = check(store, data, suite=suite)
     note = f"; {result.without_score} were recorded without a selection score" if result.without_score else ""
-    _say(f"{result.trials} finished trials recomputed{note}")
+    say(f"{result.trials} finished trials recomputed{note}")
     if result.differences:
         columns = ("trial", "method", "problem", "metric", "stored", "recomputed")
         out.print(_table(columns, result.differences))
-        _complain(f"stored values that differ from recomputed ones: {len(result.differences)}")
+        _fail(f"stored values that differ from recomputed ones: {len(result.differences)}")
 
 
 @store_app.command(epilog="Example: `unlearnbench store upgrade`")
@@ -164,14 +164,14 @@ def upgrade(url: Url = DATABASE) -> None:
     from unlearnbench.store.migrations import upgrade as bring
 
     before, after = bring(url)
-    _say(
+    say(
         f"already at schema version {after}" if before == after else f"upgraded from schema version {before} to {after}"
     )
 
 
 def _merged(source: str, merged: Merged) -> int:
     """Print what became of a source's rows; returns the number of conflicts."""
-    _say(f"{source}: {merged.added['trials']} trials added, {merged.known['trials']} known already")
+    say(f"{source}: {merged.added['trials']} trials added, {merged.known['trials']} known already")
     if merged.conflicts:
         columns = ("table", "key", "method", "problem", "field", "kept", "other")
         out.print(_table(columns, merged.conflicts))
@@ -180,7 +180,7 @@ def _merged(source: str, merged: Merged) -> int:
 
 def _conclude(conflicts: int, into: str) -> None:
     if conflicts:
-        _complain(f"{conflicts} conflict{'s' * (conflicts > 1)}: {into} keeps its rows; all others were merged")
+        _fail(f"{conflicts} conflict{'s' * (conflicts > 1)}: {into} keeps its rows; all others were merged")
 
 
 def _table(columns: Sequence[str], items: Sequence[object]) -> Table:
@@ -196,10 +196,6 @@ def _cell(name: str, value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _say(line: str) -> None:
-    out.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _complain(line: str) -> None:
-    err.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+def _fail(line: str) -> None:
+    complain(line, "red")
     raise typer.Exit(1)

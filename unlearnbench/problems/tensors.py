@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 import torch
@@ -54,10 +55,13 @@ def save(tensors: Tensors, path: Path) -> str:
 
 
 def part_of(path: Path) -> Path:
-    """Temporary path for writing this file. Removes leftovers of killed processes. The caller must hold the lock."""
+    """Temporary path for writing this file, with a name that nobody can have put a link under.
+
+    Removes leftovers of killed processes. The caller must hold the lock.
+    """
     for left in path.parent.glob(f"{path.name}.part-*"):  # no live process writes here, because we hold the lock
         left.unlink(missing_ok=True)
-    return path.with_name(f"{path.name}.part-{os.getpid()}")
+    return path.with_name(f"{path.name}.part-{secrets.token_hex(8)}")
 
 
 def write(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) -> None:

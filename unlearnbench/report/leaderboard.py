@@ -10,6 +10,7 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from unlearnbench.boundary.isolation import LEVELS, Isolation
+from unlearnbench.report.escaping import markdown_code, markdown_text
 from unlearnbench.report.figures import (
     best_lines,
     detail,
@@ -22,6 +23,7 @@ from unlearnbench.report.figures import (
     tied_dropout,
 )
 from unlearnbench.report.numbers.board import Board, runs_of
+from unlearnbench.report.numbers.budget import over_budget
 from unlearnbench.report.numbers.frames import (
     LOW_UTILITY_THRESHOLD,
     healing_correlation,
@@ -32,7 +34,13 @@ from unlearnbench.report.numbers.ranking import ranking_of
 from unlearnbench.report.numbers.table import table_of, write
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site import write_site
-from unlearnbench.report.text.tables import CORRELATION_NOTE, correlation_markdown, ranked_markdown, thirds_markdown
+from unlearnbench.report.text.tables import (
+    CORRELATION_NOTE,
+    correlation_markdown,
+    over_budget_note,
+    ranked_markdown,
+    thirds_markdown,
+)
 from unlearnbench.report.wording import PRODUCT, demonstration
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.schema import RunRow
@@ -97,16 +105,16 @@ def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str]
     figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
     held = " of their original model's" if suite.low_utility == "relative" else ""
     head = [
-        f"Suite `{suite.name}`. {demonstration(board.seeds)}".rstrip(),
+        f"Suite {markdown_code(suite.name)}. {demonstration(board.seeds)}".rstrip(),
         *_demanded(isolation),
         *_not_absorbed(frame),
     ]
     sections = [
-        f"# {suite.title}",
+        f"# {markdown_text(suite.title)}",
         "\n".join(head),
-        "\n".join(f"- {_provenance(run)}" for run in runs),
+        "\n".join(f"- {markdown_text(_provenance(run))}" for run in runs),
         "## Ranking",
-        ranked_markdown(table),
+        ranked_markdown(table, over_budget_note(over_budget(frame, suite), suite)),
         figures["maps"],
         "## Where methods work",
         thirds_markdown(thirds(frame), table["method"].tolist()),
@@ -132,8 +140,8 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 def _beyond(frame: pd.DataFrame) -> list[str]:
     return [
-        f"- `{row['method']}`: {row['corruption']} at {100 * row['discovery_rate']:g}%, seed {row['seed']}: healed"
-        f" {row['healed_train']:.1%}, the oracle {row['oracle_healed']:.1%}. Check its code."
+        f"- {markdown_code(row['method'])}: {row['corruption']} at {100 * row['discovery_rate']:g}%, seed"
+        f" {row['seed']}: healed {row['healed_train']:.1%}, the oracle {row['oracle_healed']:.1%}. Check its code."
         for row in beyond_oracle(frame).to_dict("records")
     ]
 
@@ -142,14 +150,18 @@ def _incomplete(totals: pd.DataFrame) -> list[str]:
     """A line per method with its incomplete seeds."""
     groups = incomplete(totals).groupby("method", sort=False)
     return [
-        f"- `{method}`: "
+        f"- {markdown_code(str(method))}: "
         + ", ".join(f"seed {row.seed} ({row.recorded} of {row.trials} trials)" for row in rows.itertuples())
         for method, rows in groups
     ]
 
 
 def _stale(board: Board) -> list[str]:
-    return [f"- `{item.method}`: {item.words}, {item.reason}. To renew them: `{item.command}`" for item in board.stale]
+    return [
+        f"- {markdown_code(item.method)}: {item.words}, {markdown_text(item.reason)}. To renew them:"
+        f" {markdown_code(item.command)}"
+        for item in board.stale
+    ]
 
 
 def _provenance(run: RunRow) -> str:
@@ -182,8 +194,8 @@ def _not_absorbed(frame: pd.DataFrame) -> list[str]:
     originals = frame[frame["absorbed"].eq(False).fillna(False)].drop_duplicates("original")
     originals = originals.assign(starts_from=original_names(originals))
     return [
-        f"\n**Note:** the original model of {row.corruption}, seed {row.seed}, {row.starts_from}, memorised only"
-        f" {row.memorised:.0%} of the corruption or was not misled by it: repairing it measures little."
+        f"\n**Note:** the original model of {row.corruption}, seed {row.seed}, {markdown_text(str(row.starts_from))},"
+        f" memorised only {row.memorised:.0%} of the corruption or was not misled by it: repairing it measures little."
         for row in originals.itertuples()
     ]
 
@@ -193,6 +205,6 @@ def _failure_lines(frame: pd.DataFrame) -> list[str]:
     failed = frame[(frame["state"] == "failed") & ~frame["again"]]
     failed = failed.assign(reason=failed["reason"].fillna("no reason recorded"))
     return [
-        f"- `{method}`: {' '.join(str(reason).split())} ({len(group)}: {'; '.join(places(group))})"
+        f"- {markdown_code(str(method))}: {markdown_text(str(reason))} ({len(group)}: {'; '.join(places(group))})"
         for (method, reason), group in failed.groupby(["method", "reason"])
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -10,22 +12,51 @@ from unlearnbench.system.processes import alive, identity
 
 PREFIX = "unlearnbench-"
 OWNER = "owner"
+_LONGEST = 1000
+"""Bytes of a note of the owner; a longer file is not one."""
 
 
 def own(folder: Path) -> None:
-    """Mark the folder as owned by this process. `sweep` may remove it after this process has ended."""
-    (folder / OWNER).write_text(identity())
+    """Mark a new folder as owned by this process. `sweep` may remove it after this process has ended."""
+    with (folder / OWNER).open("x") as note:
+        note.write(identity())
 
 
 def sweep() -> None:
     """Remove temporary folders of processes that have ended.
 
-    Removes a folder only if its owner was a process of this machine. Keeps folders of other users.
+    Removes a folder only if it belongs to this user and its owner was a process of this machine. Anybody can put
+    anything under these names, so links are not followed and only small regular files are read.
     """
-    for note in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
-        try:
-            owner = note.read_text()
-        except OSError:  # belongs to another user, or another harness has just removed it
-            continue
-        if alive(owner) is False:
-            shutil.rmtree(note.parent, ignore_errors=True)
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = _owner(folder)
+        if owner is not None and alive(owner) is False:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _owner(folder: Path) -> str | None:
+    """The identity in the folder's note. None if there is none, or folder or note are not this user's own."""
+    try:
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # no folder, another user's, or another harness has just removed it
+        return None
+    try:
+        if not (_is_own(os.fstat(place)) and _is_note(os.stat(OWNER, dir_fd=place, follow_symlinks=False))):
+            return None
+        note = os.open(OWNER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place)
+        try:  # by now it may be another file
+            return os.read(note, _LONGEST).decode(errors="replace") if _is_note(os.fstat(note)) else None
+        finally:
+            os.close(note)
+    except OSError:
+        return None
+    finally:
+        os.close(place)
+
+
+def _is_own(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid()
+
+
+def _is_note(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and _is_own(status) and status.st_size <= _LONGEST

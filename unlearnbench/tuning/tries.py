@@ -41,7 +41,7 @@ class Record(Protocol):
     def aggregate(self) -> float | None: ...
 
     @property
-    def seconds(self) -> float | None: ...
+    def processor_seconds(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Try:
     aggregate: float
     trials: int
     failed: int = 0
-    seconds: float | None = None
-    """Mean time in `unlearn` of finished trials. None if no trial finished."""
+    processor_seconds: float | None = None
+    """Mean processor time of finished trials. None if no trial finished."""
     pruned: str | None = None
     """Why it was pruned. None if it completed all stages."""
     default: bool = False
@@ -71,7 +71,8 @@ class Try:
 
 def summarised(hyperparameters: dict[str, Any], records: Sequence[Record], *, pruned: str | None, default: bool) -> Try:
     """Summarise the records of a try."""
-    times = [record.seconds for record in records if record.state == "finished" and record.seconds is not None]
+    finished = (record.processor_seconds for record in records if record.state == "finished")
+    times = [seconds for seconds in finished if seconds is not None]
     return Try(
         hyperparameters,
         fmean(record.selection_score or 0.0 for record in records),

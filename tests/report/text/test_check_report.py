@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 
 from unlearnbench.report.text.check_report import headline, junit, moved, show, summary, write
+from unlearnbench.report.text.terminal import Terminal
 from unlearnbench.verify.baseline import records
 from unlearnbench.verify.check import Check, compare
 
@@ -53,7 +53,7 @@ def test_a_score_that_cannot_be_compared_here_is_no_regression_and_a_notice(befo
     assert notice in summary(found)
     assert "`good`" in summary(found).partition("## Not checked")[2].partition("## Maps")[0]
     assert check_junit(junit(found)).attrib["failures"] == "0"
-    console = Console(width=120, record=True)
+    console = Terminal(width=120, record=True)
     show(found, [], console)
     assert console.export_text().splitlines()[-1] == notice
 
@@ -143,12 +143,12 @@ def test_junit_is_what_readers_expect(worse, equal):
 
 def test_what_xml_cannot_hold_is_replaced(worse):
     failure = next(check_junit(junit(worse)).iter("failure"))
-    assert 'raised: ?[31m<b>|? & "quoted"' in failure.attrib["message"]
+    assert 'raised: \N{REPLACEMENT CHARACTER}[31m<b>|\N{REPLACEMENT CHARACTER} & "quoted"' in failure.attrib["message"]
     assert failure.text == failure.attrib["message"]
 
 
 def test_the_terminal_shows_the_regressions_last(worse, equal):
-    console = Console(width=120, record=True)
+    console = Terminal(width=120, record=True)
     show(worse, ["a note"], console)
     lines = console.export_text().splitlines()
     assert lines[-1] == headline(worse)
@@ -156,7 +156,7 @@ def test_the_terminal_shows_the_regressions_last(worse, equal):
     assert lines[-3].startswith("regression: good: score: dropped over 2 points overall")
     assert lines[-4].startswith("regression: good: finishes: 2 of 12 trials newly fail")
     assert "note: a note" in lines
-    quiet = Console(width=120, record=True)
+    quiet = Terminal(width=120, record=True)
     show(equal, [], quiet)
     assert "Changed scores" not in quiet.export_text()
 

@@ -5,7 +5,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from unlearnbench.report.text.formats import Sheet, csv, latex, latex_text, markdown, markdown_table, markdown_text
+from unlearnbench.report.text.formats import Sheet, csv, latex, markdown, markdown_table
 
 NASTY = "50% of a_b & {c} #1 $x$ ~^\\ [d] <e> | \N{PLUS-MINUS SIGN}\N{MULTIPLICATION SIGN}"
 
@@ -18,25 +18,6 @@ def sheet() -> Sheet:
 
 def test_markdown_cells_cannot_break_the_table():
     assert markdown_table(["Method"], [["a | b\nc"]]).splitlines() == ["| Method |", "| :-- |", "| a \\| b c |"]
-
-
-@pytest.mark.parametrize(
-    ("text", "escaped"),
-    [
-        ("*bold*", r"\*bold\*"),
-        ("_slanted_", r"\_slanted\_"),
-        ("rem_shared/digits", "rem_shared/digits"),
-        ("<b>", r"\<b>"),
-        ("[text](link)", r"[text]\(link)"),
-        ("[1.0, 2.0]", "[1.0, 2.0]"),
-        ("a & b &lt;", r"a & b \&lt;"),
-        ("`code`", r"\`code\`"),
-        ("~~gone~~", r"\~\~gone\~\~"),
-        ("\\", r"\\"),
-    ],
-)
-def test_markdown_text_has_no_markup(text, escaped):
-    assert markdown_text(text) == escaped
 
 
 def test_markdown_has_titles_and_a_shared_note_once(sheet):
@@ -62,11 +43,6 @@ def test_latex_is_a_table_with_rules_and_no_special_character(sheet):
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     assert not re.search(r"(?<!\\)[%#_~^]", "\n".join(rows))
     assert not [line for line in text.splitlines() if line.startswith("[")]
-
-
-@pytest.mark.parametrize(("character", "escaped"), [("_", r"\_"), ("\\", r"\textbackslash{}"), ("±", r"$\pm$")])
-def test_latex_text(character, escaped):
-    assert latex_text(character) == escaped
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")

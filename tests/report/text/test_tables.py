@@ -162,7 +162,7 @@ def test_markdown_ranking_has_numbers_failures_and_the_rule(small):
     assert [found[name] for name in ("Title", "Healed", "Utility", "Seeds", "Failed", "Missing")] == [
         *("New", "50.0", "60.0", "2", "6", "")
     ]
-    assert (found["Seconds"], found["Cost"]) == ("2.0", "25%")
+    assert (found["Processor seconds"], found["Cost"]) == ("2.0", "25%")
     assert any(line.startswith("| - | oracle |") for line in lines)
     assert "failed trial counts as 0" in lines[-1]
 

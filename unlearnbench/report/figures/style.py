@@ -10,9 +10,11 @@ from typing import Any, ParamSpec
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from unlearnbench.errors import UsageError
+from unlearnbench.report.escaping import printable
 
 Arguments = ParamSpec("Arguments")
 
@@ -31,6 +33,7 @@ STYLE: dict[Any, Any] = {
     "legend.title_fontsize": FONT_SIZE,
     "legend.frameon": False,
     "hatch.linewidth": 0.6,
+    "text.parse_math": False,  # a title may contain dollar signs
     "svg.hashsalt": "unlearnbench",
     "pdf.fonttype": 42,  # TrueType, as journals require; text in the default Type 3 cannot be searched or edited
 }
@@ -49,7 +52,7 @@ GREY = "#767676"
 def text_width(text: str) -> float:
     """The width of a line of text in inches."""
     font = FontProperties(family=FONT, size=FONT_SIZE)
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+    return float(text_to_path.get_text_width_height_descent(printable(text), font, ismath=False)[0]) / 72
 
 
 def wrapped(text: str, width: float) -> str:
@@ -84,6 +87,9 @@ def save(figure: Figure, *paths: Path) -> list[Path]:
     for path in paths:
         check_suffix(path)
     with matplotlib.rc_context(STYLE):
+        for text in figure.findobj(Text):
+            assert isinstance(text, Text)
+            text.set_text(printable(text.get_text()))
         # Lay out once, at one resolution, so that all formats show the same figure.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")

@@ -13,6 +13,7 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from unlearnbench.errors import UsageError
+from unlearnbench.report.escaping import csv_frame, from_csv_text
 from unlearnbench.report.numbers.board import PLACE, Board, read_board, runs_of
 from unlearnbench.store.columns import COLUMNS, DTYPES, Column
 from unlearnbench.store.results import suites
@@ -79,7 +80,7 @@ def write(tables: Iterable[pd.DataFrame], file: Path, form: FileFormat = "csv") 
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if form == "csv":
-            table.to_csv(file, index=False, lineterminator="\n")
+            csv_frame(table).to_csv(file, index=False, lineterminator="\n")
         elif form == "jsonl":
             file.write_text("".join(_lines(table)), encoding="utf-8")
         else:
@@ -161,6 +162,7 @@ def _read_column(file: Path, lines: list[int], name: str, column: Column, cells:
             column.kind, "not a non-negative number"
         )
     else:
+        values = present.map(from_csv_text)
         wrong = ~present.isin(STATES) if name == "state" else present.isna()
         why = f"not one of {', '.join(STATES)}"
     if column.given and len(present) < len(cells):

@@ -73,6 +73,8 @@ class Method:
     forward_samples: float
     backward_samples: float
     """Mean number of samples over finished trials; nan if not counted."""
+    over_budget: float | None
+    """How many times the budget its trials took (`over_budget`); None if they did not exceed it."""
 
     @property
     def reference(self) -> bool:
@@ -125,6 +127,10 @@ class Content:
     stale: tuple[Stale, ...]
     unpaired: str
     """A sentence on methods compared unpaired; empty if there are none."""
+    over_budget: str
+    """A sentence on methods that exceeded the budget; empty if there are none."""
+    budget: str
+    """The budget in words."""
     trials: int
     failed: int
     missing: int

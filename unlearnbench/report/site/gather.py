@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from unlearnbench.evaluation.statistics import estimate
 from unlearnbench.report.numbers.board import Board, runs_of, shown
+from unlearnbench.report.numbers.budget import budget_words, over_budget
 from unlearnbench.report.numbers.frames import (
     healing_correlation,
     map_of,
@@ -23,7 +24,7 @@ from unlearnbench.report.numbers.frames import (
 )
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site.content import METRICS, Cell, Content, Failure, Group, Method, Row, Run, Trial
-from unlearnbench.report.text.tables import UNPAIRED_NOTE, unpaired_words
+from unlearnbench.report.text.tables import UNPAIRED_NOTE, over_budget_note, unpaired_words
 from unlearnbench.report.wording import LONG_LABELS, in_order, row_labels
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.results import submissions_by_key
@@ -35,9 +36,9 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
     frame, suite = board.frame, board.suite
     rates = sorted(frame["discovery_rate"].unique())
     submissions = {(row.name, row.variant): row for row in submissions_by_key(engine, board.submissions)}
-    own = dict(list(frame.groupby("method")))
+    own, over = dict(list(frame.groupby("method"))), over_budget(frame, suite)
     methods = [
-        _method(row, own[row["method"]], submissions[row["submission"], row["variant"]], rates)
+        _method(row, own[row["method"]], submissions[row["submission"], row["variant"]], rates, over.get(row["method"]))
         for row in table.to_dict("records")
     ]
     trials = frame[~frame["again"]]
@@ -60,6 +61,8 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
         incomplete=tuple(incomplete(board.totals).to_dict("records")),
         stale=board.stale,
         unpaired=f"{UNPAIRED_NOTE} {unpaired_words(table)}." if table["unpaired"].any() else "",
+        over_budget=over_budget_note(over, suite),
+        budget=budget_words(suite),
         trials=len(trials),
         failed=int(states.get("failed", 0)),
         missing=int(states.get("missing", 0)),
@@ -82,7 +85,7 @@ def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
             yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
 
 
-def _method(row: Row, own: pd.DataFrame, submission: SubmissionRow, rates: list[float]) -> Method:
+def _method(row: Row, own: pd.DataFrame, submission: SubmissionRow, rates: list[float], over: float | None) -> Method:
     name = row["method"]
     finished = own[own["state"] == "finished"]
     return Method(
@@ -97,6 +100,7 @@ def _method(row: Row, own: pd.DataFrame, submission: SubmissionRow, rates: list[
         failures=tuple(_failures(own)),
         forward_samples=_mean(finished["forward_samples"]),
         backward_samples=_mean(finished["backward_samples"]),
+        over_budget=over,
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from unlearnbench.report.escaping import printable
 from unlearnbench.report.site.content import METRICS, Cell, Content, Method, Trial
 from unlearnbench.report.text.tables import clipped, correlation_text, rank_text, seeds_text
 from unlearnbench.report.wording import PRODUCT, cell_colours
@@ -75,7 +76,7 @@ def cell_data(method: Method, labels: dict[str, str]) -> str:
         for index, row in enumerate(method.cells)
     ]
     # ASCII without "<": safe inside any HTML.
-    text = json.dumps({"name": method.name, "rows": rows}, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps({"name": printable(method.name), "rows": rows}, separators=(",", ":")).replace("<", "\\u003c")
     page = json.dumps(method.page.removesuffix(".html"))
     return f"unlearnbench.receive({page},{text});\n"
 
@@ -94,6 +95,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -114,6 +116,11 @@ def _environment() -> Environment:
         "clip": lambda value: min(max(value, 0.0), 100.0),
     }
     return environment
+
+
+def _shown(value: Any) -> Any:
+    """What an expression of a template puts into a page, before it is escaped."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def number(value: float, decimals: int = 1) -> str:
@@ -137,7 +144,7 @@ def sortable(value: float) -> str:
 
 def breakable(name: str) -> Markup:
     """A method's label that may be wrapped after its slash."""
-    return Markup("/<wbr>").join(escape(part) for part in name.split("/"))
+    return Markup("/<wbr>").join(escape(part) for part in printable(name).split("/"))
 
 
 def moment(time: datetime) -> str:
@@ -205,5 +212,5 @@ def _values(values: dict[str, float]) -> list[str]:
 
 def _trial(trial: Trial) -> list[str]:
     """The label with the formatted values, or with why there are none."""
-    said = {"failed": f"failed: {trial.reason}", "missing": "not run"}
+    said = {"failed": f"failed: {printable(trial.reason)}", "missing": "not run"}
     return [trial.label, *([said[trial.state]] if trial.state in said else _values(trial.values))]

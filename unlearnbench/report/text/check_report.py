@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from unlearnbench.report.escaping import markdown_code, markdown_text, printable
 from unlearnbench.report.numbers.frames import map_of
 from unlearnbench.report.text.formats import markdown_table
 from unlearnbench.report.text.tables import NO_VALUE, number
@@ -22,15 +22,14 @@ from unlearnbench.verify.check import ALL, NOT_COMPARABLE, Change, Check, Findin
 
 FINDINGS_HEADER = ("Method", "Rule", "Finding")
 ARROW = "\N{RIGHTWARDS ARROW}"
-_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def show(comparison: Check, notes: Sequence[str], console: Console) -> None:
     """Print score changes, unchecked rules, new methods, notes and regressions; the headline comes last."""
     if moved(comparison):
         console.print(moved_table(comparison))
-    for line in _grouped(comparison.having("not checked")):
-        console.print(Text(f"not checked: {line}"), soft_wrap=True)
+    for what, methods in _grouped(comparison.having("not checked")):
+        console.print(Text(f"not checked: {what}: {', '.join(methods)}"), soft_wrap=True)
     for finding in comparison.having("new"):
         console.print(Text(f"new: {finding.method}: {finding.message}"), soft_wrap=True)
     for note in notes:
@@ -97,8 +96,8 @@ def summary(comparison: Check, notes: Sequence[str] = ()) -> str:
     """The whole check as Markdown: regressions first, then changes, new methods, unchecked rules and maps."""
     names = moved(comparison)
     new = list(dict.fromkeys(finding.method for finding in comparison.having("new")))
-    sections = [f"# Check of `{comparison.suite}`", headline(comparison)]
-    sections.append("\n".join(f"- {note}" for note in [*provenance(comparison), *notes]))
+    sections = [f"# Check of {markdown_code(comparison.suite)}", markdown_text(headline(comparison))]
+    sections.append("\n".join(f"- {markdown_text(note)}" for note in [*provenance(comparison), *notes]))
     if bad := comparison.having("regression"):
         cells = [[finding.method, finding.rule, finding.message] for finding in bad]
         sections += ["## Regressions", markdown_table(FINDINGS_HEADER, cells)]
@@ -109,10 +108,11 @@ def summary(comparison: Check, notes: Sequence[str] = ()) -> str:
             _note(comparison),
         ]
     if new:
-        listed = ", ".join(f"`{name}`" for name in new)
+        listed = ", ".join(map(markdown_code, new))
         sections += ["## New methods", f"Not in the baseline, so shown but not checked: {listed}."]
     if unchecked := _grouped(comparison.having("not checked")):
-        sections += ["## Not checked", "\n".join(f"- {line}" for line in unchecked)]
+        lines = [f"- {markdown_text(what)}: {', '.join(map(markdown_code, methods))}" for what, methods in unchecked]
+        sections += ["## Not checked", "\n".join(lines)]
     if names or new:
         sections += [
             "## Maps",
@@ -128,24 +128,23 @@ def junit(comparison: Check) -> str:
     counts = {"tests": str(len(comparison.findings)), "failures": str(failures), "errors": "0"}
     root = ElementTree.Element("testsuites", counts)
     name = f"unlearnbench check {comparison.suite}"
-    suite = ElementTree.SubElement(root, "testsuite", {"name": name, **counts, "skipped": str(skipped), "time": "0"})
+    suite = _element(root, "testsuite", {"name": name, **counts, "skipped": str(skipped), "time": "0"})
     for finding in comparison.findings:
         attributes = {"classname": f"{comparison.suite}.{finding.method}", "name": finding.rule, "time": "0"}
-        case = ElementTree.SubElement(suite, "testcase", {key: _printable(value) for key, value in attributes.items()})
-        message = _printable(finding.message)
+        case = _element(suite, "testcase", attributes)
+        message = printable(finding.message)
         if finding.status == "regression":
-            ElementTree.SubElement(case, "failure", {"message": message, "type": "regression"}).text = message
+            _element(case, "failure", {"message": message, "type": "regression"}).text = message
         elif finding.status == "not checked":
-            ElementTree.SubElement(case, "skipped", {"message": message})
+            _element(case, "skipped", {"message": message})
         else:
-            ElementTree.SubElement(case, "system-out").text = message
+            _element(case, "system-out", {}).text = message
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _printable(text: str) -> str:
-    """Replace characters that XML cannot hold: a reason may quote output of a submission."""
-    return _NOT_XML.sub("?", text)
+def _element(parent: ElementTree.Element, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
+    return ElementTree.SubElement(parent, tag, {key: printable(value) for key, value in attributes.items()})
 
 
 def _header(comparison: Check) -> list[str]:
@@ -181,12 +180,12 @@ def _note(comparison: Check) -> str:
     return "Intervals are 95% t intervals of the differences over seeds."
 
 
-def _grouped(findings: Sequence[Finding]) -> list[str]:
-    """One line per rule and message, with its methods."""
+def _grouped(findings: Sequence[Finding]) -> list[tuple[str, list[str]]]:
+    """Each rule with its message, and the methods that they are about."""
     groups: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
-        groups.setdefault((finding.rule, finding.message), []).append(f"`{finding.method}`")
-    return [f"{rule}: {message}: {', '.join(methods)}" for (rule, message), methods in groups.items()]
+        groups.setdefault((finding.rule, finding.message), []).append(finding.method)
+    return [(f"{rule}: {message}", methods) for (rule, message), methods in groups.items()]
 
 
 def _map(comparison: Check, method: str) -> str:
@@ -203,7 +202,7 @@ def _map(comparison: Check, method: str) -> str:
         cells = [after if before == after else f"{before} {ARROW} {after}" for before, after in texts]
         rows.append([labels[str(corruption)], *cells])
     header = ["Regularity", *(f"{100 * rate:g}%" for rate in now.columns)]
-    return f"**{method}**\n\n{markdown_table(header, rows)}"
+    return f"**{markdown_text(method)}**\n\n{markdown_table(header, rows)}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -20,8 +20,8 @@ COMPARISON_HEADER = (
 )
 COMPARISON_NOTE = (
     "Differences in percentage points, positive where the first method is larger, with 95% t intervals over at least"
-    " three whole seeds. `paired`: both methods started from the same original models in each of these seeds;"
-    " `unpaired`: they did not (Welch's t over all seeds of each). A failed trial counts as 0 in"
+    " three whole seeds. Paired: both methods started from the same original models in each of these seeds;"
+    " unpaired: they did not (Welch's t over all seeds of each). A failed trial counts as 0 in"
     f" {PRODUCT.lower()}; other means are over finished trials. Cost is processor time in percent of retraining's."
 )
 MAP_NOTE = "*: the 95% interval over seeds excludes zero, without adjustment for the number of cells."

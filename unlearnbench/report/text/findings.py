@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from unlearnbench.errors import UsageError, unknown
+from unlearnbench.report.escaping import markdown_text
 from unlearnbench.report.numbers.frames import thirds
 from unlearnbench.report.text.tables import thirds_markdown
 
@@ -34,7 +35,7 @@ def updated(text: str, frame: pd.DataFrame) -> str:
         if method not in known:
             raise UsageError(unknown("method", method, known, " in the header of a table"))
         header, line, *rows = thirds_markdown(means, [method]).splitlines()
-        without_name = [row.replace(f"| {method} ", "", 1) for row in rows]
+        without_name = [row.replace(f"| {markdown_text(method)} ", "", 1) for row in rows]
         header = header.replace("| Method | Regularity |", f"| `{method}` |")
         return "\n".join([header, line.replace("| :-- | :-- |", "| :-- |"), *without_name]) + "\n"
 

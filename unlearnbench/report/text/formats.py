@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
+from unlearnbench.report.escaping import csv_frame, latex_text, markdown_text
+
 TextFormat = Literal["terminal", "markdown", "csv", "latex"]
 
 LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity", "On", "Rule", "Finding"}
 """Columns of text; all others hold numbers."""
-
-_LATEX = {
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    **{"[": "{[}", "]": "{]}"},  # a bracket that starts a row would be read as an option of the row before
-    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
-    "\N{PLUS-MINUS SIGN}": r"$\pm$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$",
-    "\N{MINUS SIGN}": "$-$",
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ def markdown(sheets: Sequence[Sheet]) -> str:
     for sheet in sheets:
         rows = [row for section in sheet.sections for row in section]
         parts += [f"## {markdown_text(sheet.title)}", markdown_table(sheet.header, rows)]
-    return "\n\n".join([*parts, *dict.fromkeys(sheet.note for sheet in sheets if sheet.note)]) + "\n"
+    return "\n\n".join([*parts, *dict.fromkeys(markdown_text(sheet.note) for sheet in sheets if sheet.note)]) + "\n"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -60,12 +51,6 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     alignment = [":--" if name in LEFT_ALIGNED else "--:" for name in header]
     lines = [header, alignment, *([markdown_text(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def markdown_text(text: str) -> str:
-    """Put text on one line and escape Markdown. Underscores inside words need no escape."""
-    one_line = " ".join(text.split())
-    return re.sub(r"[\\|*`<~]|(?<!\w)_|_(?!\w)|(?<=\])\(|&(?=#?\w+;)", lambda found: f"\\{found[0]}", one_line)
 
 
 def latex(sheets: Sequence[Sheet]) -> str:
@@ -96,11 +81,6 @@ def _latex_row(cells: Sequence[str]) -> str:
     return " & ".join(latex_text(cell) for cell in cells) + r" \\"
 
 
-def latex_text(text: str) -> str:
-    """Put text on one line and escape LaTeX."""
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
-
-
 def csv(table: pd.DataFrame) -> str:
     """All columns at full precision; missing values are empty."""
-    return table.to_csv(index=False, lineterminator="\n")
+    return csv_frame(table).to_csv(index=False, lineterminator="\n")

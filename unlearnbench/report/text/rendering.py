@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
@@ -21,6 +20,7 @@ from unlearnbench.report.numbers.tunings import read_tunings, tunings_frame
 from unlearnbench.report.text.differences import difference_map, map_sheet, overview_sheet
 from unlearnbench.report.text.formats import Sheet, TextFormat, csv, latex, markdown
 from unlearnbench.report.text.tables import ranked_tables, ranking_sheets, terminal_table
+from unlearnbench.report.text.terminal import Terminal
 from unlearnbench.report.wording import row_labels
 
 By = Literal["overall", "corruption"]
@@ -102,7 +102,7 @@ def tunings_sheet(frame: pd.DataFrame, title: str) -> Sheet:
 def _text(form: TextFormat, sheets: list[Sheet]) -> str:
     if form == "markdown":
         return markdown(sheets)
-    return latex([sheet.without("Title", "Seconds") for sheet in sheets])
+    return latex([sheet.without("Title", "Processor seconds") for sheet in sheets])
 
 
 def write(content: str | list[Table], file: Path) -> None:
@@ -112,7 +112,7 @@ def write(content: str | list[Table], file: Path) -> None:
         UsageError: the file cannot be written.
     """
     if not isinstance(content, str):
-        console = Console(width=_WIDTH, file=StringIO())
+        console = Terminal(width=_WIDTH, file=StringIO())
         console.print(*content, sep="\n")
         assert isinstance(console.file, StringIO)
         content = console.file.getvalue()

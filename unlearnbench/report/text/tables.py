@@ -13,11 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_POINTS
+from unlearnbench.report.escaping import markdown_text
+from unlearnbench.report.numbers.budget import budget_words
 from unlearnbench.report.numbers.totals import BEYOND, ORACLE, REFERENCE, RETRAIN
 from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, markdown_table
 from unlearnbench.report.wording import PRODUCT, in_order, row_labels, standing, titled
 
 if TYPE_CHECKING:
+    from unlearnbench.problems.suite import Suite
     from unlearnbench.tuning.tries import Choices, Rule, Try
     from unlearnbench.verify.rerun import Field
 
@@ -25,7 +28,7 @@ NO_VALUE = "-"
 HEALED_UNDISCOVERED = "Healed, undiscovered"
 RANKING_HEADER = (
     *("#", "Method", "Title", PRODUCT, "Healed", HEALED_UNDISCOVERED, "Healed, test", "Attack success", "Utility"),
-    *("Seeds", "Failed", "Missing", "Beyond oracle", "Seconds", "Cost"),
+    *("Seeds", "Failed", "Missing", "Beyond oracle", "Processor seconds", "Cost"),
 )
 SHOWN = ("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility")
 RANKING_NOTE = (
@@ -34,9 +37,9 @@ RANKING_NOTE = (
     "adjusted for their number (Holm). Rows are sorted by the mean, which is not a rank. The intervals do not cover "
     f"other data sets, splits or hyperparameters. A failed trial counts as 0 in {PRODUCT.lower()}; other means are "
     "over finished trials. A seed with missing trials does not count. Healed is the accuracy on the corrupted "
-    "training samples; attack success is the share of test images that get the corruption's label. Cost is processor "
-    f"time as a share of {RETRAIN}'s. References are not ranked; methods are ranked among those on the same kind of "
-    "original."
+    "training samples; attack success is the share of test images that get the corruption's label. Processor seconds "
+    f"are those of importing the submission and of unlearning; cost is their share of {RETRAIN}'s. References are not "
+    "ranked; methods are ranked among those on the same kind of original."
 )
 TERMINAL_NOTE = (
     "Means over whole seeds in percent, with 95% t intervals over seeds. #: the range of ranks that a method can have."
@@ -44,7 +47,7 @@ TERMINAL_NOTE = (
     " mean."
 )
 BEYOND_NOTE = (
-    f"Beyond oracle: trials that heal more than `{ORACLE}` on the same problem by over {BEYOND:g} binomial standard"
+    f"Beyond oracle: trials that heal more than {ORACLE} on the same problem by over {BEYOND:g} binomial standard"
     " errors; check the code of such methods."
 )
 UNPAIRED_NOTE = "Compared unpaired (Welch), because they share the original models of fewer than three seeds:"
@@ -58,7 +61,7 @@ CORRELATION_NOTE = (
     " are given, they are those of r and of rho."
 )
 
-_ONLY_IN_FILES = ("Title", "Seconds", "Healed, test", "Attack success")
+_ONLY_IN_FILES = ("Title", "Processor seconds", "Healed, test", "Attack success")
 _HEADER_WIDTH = 12
 
 
@@ -98,7 +101,7 @@ def _ranking_cells(row: dict[Any, Any], before_interval: str | None) -> list[str
         *(measured(metric) for metric in SHOWN),
         str(row["seeds"]),
         *(str(row[count]) if row[count] else "" for count in ("failed", "missing", "beyond")),
-        number(row["seconds"]),
+        number(row["processor_seconds"]),
         NO_VALUE if pd.isna(row["cost"]) else f"{row['cost']:.0%}",
     ]
 
@@ -154,6 +157,17 @@ def _note(ranking: pd.DataFrame) -> str:
     return " ".join(parts)
 
 
+def over_budget_note(over: dict[str, float], suite: Suite) -> str:
+    """The note on methods `over_budget`; empty if there are none."""
+    if not over:
+        return ""
+    named = ", ".join(f"{method} {times:.1f} times" for method, times in over.items())
+    return (
+        f"More samples in backward passes than the budget, by the trials' own count, median over trials: {named}. The"
+        f" budget is {budget_words(suite)}."
+    )
+
+
 def unpaired_words(ranking: pd.DataFrame) -> str:
     """The methods that were compared unpaired, each with its number of such rivals."""
     rows = ranking[ranking["unpaired"] > 0]
@@ -197,15 +211,15 @@ def terminal_table(sheet: Sheet, dimmed: Sequence[bool] = ()) -> Table:
     return table
 
 
-def ranked_markdown(ranking: pd.DataFrame) -> str:
-    """The ranking, the other variants and their note as Markdown."""
+def ranked_markdown(ranking: pd.DataFrame, *notes: str) -> str:
+    """The ranking, the other variants, and below them their note and these notes, as Markdown."""
     sheets = ranking_sheets(ranking, "")
     parts = []
     for sheet in sheets:
         if sheet.title:
             parts.append(f"**{sheet.title}**")
         parts.append(markdown_table(sheet.header, [row for section in sheet.sections for row in section]))
-    return "\n\n".join([*parts, sheets[0].note])
+    return "\n\n".join([*parts, *(markdown_text(note) for note in (sheets[0].note, *notes) if note)])
 
 
 def thirds_markdown(table: pd.DataFrame, methods: Sequence[str]) -> str:
@@ -250,14 +264,14 @@ def seeds_text(row: dict[Any, Any]) -> str:
 def tries_table(tries: Sequence[Try], rule: Rule) -> Table:
     """All tries of a tuning, best first; `score` is the rule's score, over the trials that the try was given."""
     names = list(dict.fromkeys(name for item in tries for name in item.hyperparameters))
-    table = Table(*names, "score", "trials", "failed", "seconds", "pruned", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(*names, "score", "trials", "failed", "processor seconds", "pruned", box=SIMPLE_HEAD, pad_edge=False)
     for item in tries:
         table.add_row(
             *(str(item.hyperparameters.get(name, NO_VALUE)) for name in names),
             f"{100 * item.score(rule):.1f}",
             str(item.trials),
             str(item.failed or ""),
-            number(float("nan") if item.seconds is None else item.seconds, 2),
+            number(float("nan") if item.processor_seconds is None else item.processor_seconds, 2),
             item.pruned or "",
         )
     return table
