@@ -27,7 +27,7 @@ from unlearnbench.problems.suite import Limits, Suite
 from unlearnbench.running.run import Progress, RunSummary, run_suite
 from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.finding import Submission, read
 
 Make = Callable[..., Submission]
 FAILURES = {
@@ -175,7 +175,9 @@ def test_what_is_stored_is_not_run_again_and_a_changed_submission_is(
     again = run_suite(tiny_suite, [submission], store, tmp_path, workers=1)
     assert (first.ran, again.ran, again.planned) == (1, 0, 1)
     assert seen[-1].done == seen[-1].total == 1
-    changed = replace(submission, source_hash="f" * 64)
+    assert submission.folder is not None
+    (submission.folder / "helper.py").write_text("changed = True\n")
+    (changed,) = read(submission.folder)
     assert run_suite(tiny_suite, [changed], store, tmp_path, workers=1).ran == 1
     with Session(store.engine) as session:
         assert len(session.scalars(select(TrialRow)).all()) == 2  # the old record stays

@@ -24,7 +24,7 @@ from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.boundary.request import Order, Request
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.models.weights import Weights, find_fault
-from unlearnbench.submissions.sources import find_sources
+from unlearnbench.submissions.sources import hash_sources
 from unlearnbench.system.machine import KEEP_MEMORY
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
@@ -183,14 +183,14 @@ class Boundary:
         """The order for the server, with all paths as the trial sees them."""
         private = folder / "own"
         private.mkdir()
-        if request.folder is not None:  # copy only the hashed files of the submission
-            source = Path(request.folder)
-            code = folder / "code" / source.name
-            for file in find_sources(source):
-                copy = code / file.relative_to(source)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, copy)
-            request = replace(request, folder=str(code))
+        if request.sources is not None:
+            code = request.sources.write(folder / "code")
+            if hash_sources(code) != request.source_hash:
+                raise HarnessError(
+                    f"the files of submission '{code.name}' for a trial are not those of the plan (hash"
+                    f" {request.source_hash[:12]}): start the run again"
+                )
+            request = replace(request, sources=None, folder=str(code))
         if self.level == "process":
             return Order(request, str(private), None)
         given = {"training_set.safetensors": request.training_set}

@@ -83,9 +83,11 @@ def run(
     """
     from unlearnbench import library
     from unlearnbench.boundary.isolation import require
-    from unlearnbench.problems.suite_file import find, parse
+    from unlearnbench.report.numbers.board import Selection
     from unlearnbench.report.numbers.ranking import ranking_of
+    from unlearnbench.report.numbers.standings import read_standings
     from unlearnbench.report.text.tables import ranked_tables
+    from unlearnbench.store.store import Store
 
     start = None
     if executor == Executor.ray:
@@ -96,12 +98,11 @@ def run(
         require(isolation.value)
         if gpus_per_trial is not None:
             raise UsageError("--gpus-per-trial needs --executor ray")
-    file = find(suite, suites)
     seeds, rates, corruptions = seed or (), rate or (), corruption or ()
     try:
         with Bar() as bar:
             summary = library.run(
-                file,
+                suite,
                 method or (),
                 seeds=seeds,
                 rates=rates,
@@ -120,16 +121,18 @@ def run(
         raise typer.Exit(130) from None
     for message in summary.warnings:
         bar.warn(message)
-    name = parse(file).name
-    standings = library.standings(
-        name, seeds=seeds, rates=rates, corruptions=corruptions, database=database, suites=file.parent
-    )
+    with Store(database, create=False) as store:  # the suite as it was run, which its file may no longer say
+        standings = read_standings(
+            store.engine, summary.suite, selection=Selection(tuple(seeds), tuple(rates), tuple(corruptions))
+        )
     out.print(*ranked_tables(ranking_of(standings.totals, standings.suite.variants)), sep="\n")
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
     out.print(counts, soft_wrap=True)
     option = "" if database == DATABASE else f" --database {database}"
-    out.print(f"Draw the figures: unlearnbench leaderboard {name} --out build/leaderboard{option}", soft_wrap=True)
+    out.print(
+        f"Draw the figures: unlearnbench leaderboard {summary.suite} --out build/leaderboard{option}", soft_wrap=True
+    )
 
 
 @app.command(rich_help_panel=RUN, epilog="Example: `unlearnbench tune npo --suite digits`")

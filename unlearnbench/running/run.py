@@ -59,6 +59,7 @@ class RunSummary:
     """Summary of a run.
 
     Attributes:
+        suite: name of the suite.
         planned: number of trials in the plan.
         ran: trials that this harness ran itself. Excludes trials stored earlier, or by another harness meanwhile.
         failed: failed ones of these.
@@ -66,6 +67,7 @@ class RunSummary:
     """
 
     run_id: str
+    suite: str
     planned: int
     ran: int
     failed: int
@@ -184,7 +186,7 @@ def run_suite(
     store.finish_run(run_id, now())
     seconds = time.perf_counter() - begin
     overhead = max(0.0, 1 - busy / (seconds * place.workers))
-    return RunSummary(run_id, len(trials), ran, failed, seconds, overhead, tuple(warnings))
+    return RunSummary(run_id, suite.name, len(trials), ran, failed, seconds, overhead, tuple(warnings))
 
 
 def _problem_rows(trials: Sequence[PlannedTrial], dataset: Dataset) -> Iterator[ProblemRow]:

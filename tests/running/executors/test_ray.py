@@ -296,6 +296,6 @@ def test_a_cluster_without_room_for_a_trial_is_refused(
 def test_an_installed_method_that_a_node_does_not_have_is_refused(
     nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path
 ) -> None:
-    absent = replace(make_submission("absent", NOTHING), folder=None, entry="nowhere:Method")
-    with pytest.raises(HarnessError, match=r"on node .+: installed method 'absent' is missing or has another"):
+    absent = replace(make_submission("absent", NOTHING), folder=None, sources=None, entry="nowhere:Method")
+    with pytest.raises(HarnessError, match=r"on node .+: installed method 'absent' is missing or differs"):
         run(tiny_suite, [absent], tmp_path, cluster)
