@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -125,3 +126,18 @@ def plan(
                     PlannedTrial(problem, start, submission, seeds.unlearning, key, problem_key, submission_key)
                 )
     return trials
+
+
+def stages(trials: Iterable[PlannedTrial]) -> list[list[list[PlannedTrial]]]:
+    """The trials by case, and those of a case by what they know of its corrupted set D_m, least first.
+
+    Discovered sets are nested, so a trial that could leave a note for a later one would give away part of its answer.
+    In this order there is nothing to tell: one stage for each discovery rate, ascending, with all methods and kinds of
+    original, and a last one for the methods that get D_m. Cases may run beside each other: their corrupted sets are
+    drawn from separate streams, by corruption and seed, so a note from one tells nothing about another.
+    """
+    cases: dict[CaseSpec, dict[float, list[PlannedTrial]]] = {}
+    for trial in trials:
+        known = math.inf if trial.submission.needs_corrupted_indices else trial.problem.discovery_rate
+        cases.setdefault(trial.problem.case, {}).setdefault(known, []).append(trial)
+    return [[of_case[known] for known in sorted(of_case)] for of_case in cases.values()]

@@ -25,7 +25,7 @@ from unlearnbench.problems.suite import Suite
 from unlearnbench.running.executors import Start
 from unlearnbench.running.executors.local import local
 from unlearnbench.running.originals import OriginalRecord, obtain, path_of
-from unlearnbench.running.plan import PlannedOriginal, PlannedTrial, plan
+from unlearnbench.running.plan import PlannedOriginal, PlannedTrial, plan, stages
 from unlearnbench.running.rows import original_row, planned_row, problem_rows, submission_row, trial_rows
 from unlearnbench.running.sharing import attempt_all
 from unlearnbench.running.trial import Record
@@ -94,7 +94,9 @@ def run_suite(
     """Run all trials of a suite that are not in the store. Each trial is committed as soon as it ends.
 
     Several harnesses can share a store. Each trial is run by one of them, and each harness returns when all trials of
-    its plan are stored.
+    its plan are stored. The order of `plan.stages` holds among all harnesses with the same plan, because a stage ends
+    only when all its trials are stored, whoever ran them. It does not hold between different plans, nor for trials
+    that are run later.
 
     Args:
         data: folder of data sets and originals.
@@ -166,7 +168,10 @@ def run_suite(
         report("originals", 0)
         started_from: dict[str, str] = {}
         needed = list({trial.original.key: trial.original for trial in missing}.values())
-        for original, (learnt, seconds) in attempt_all(pool, needed, lambda it: obtain(it, cache, place), claims.beat):
+        started = attempt_all(
+            pool, [[needed]] if needed else [], lambda it: obtain(it, cache, place), claims.beat, workers=place.workers
+        )
+        for original, (learnt, seconds) in started:
             _refuse_another(original, learnt, store.original(original.key))
             if not learnt.absorbed:
                 report("originals", 0, _not_absorbed(original, learnt))
@@ -174,7 +179,8 @@ def run_suite(
             store.add([original_row(original, learnt, seconds, setup)])
             busy += seconds
         report("trials", 0)
-        for done, (trial, record) in enumerate(attempt_all(pool, missing, attempt, claims.beat), 1):
+        ended = attempt_all(pool, stages(missing), attempt, claims.beat, workers=place.workers)
+        for done, (trial, record) in enumerate(ended, 1):
             if isinstance(record, Record):
                 row, predicted = trial_rows(trial, record, run_id, started_from[trial.original.key], now(), setup)
                 store.add([row] if predicted is None else [row, predicted])
