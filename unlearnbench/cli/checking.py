@@ -13,6 +13,8 @@ from unlearnbench.cli.common import (
     Bar,
     Data,
     Database,
+    Isolation,
+    Level,
     StoredSuite,
     Submissions,
     Suites,
@@ -76,6 +78,7 @@ def check(
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads per trial.")
     ] = None,
+    isolation: Isolation = Level.process,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Check for regressions against a baseline.
@@ -99,6 +102,7 @@ def check(
                 run=not no_run,
                 **places,
                 workers=workers,
+                isolation=isolation.value,
                 download=not no_download,
                 watch=bar.show,
             )

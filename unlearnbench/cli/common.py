@@ -50,6 +50,9 @@ Data = Annotated[
 ]
 Submissions = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of submissions.")]
 Suites = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of suite files.")]
+Isolation = Annotated[
+    Level, typer.Option(help="`process`: one process per trial; `strict`: also no network, no other files.")
+]
 OnlySeeds = Annotated[
     list[int] | None, typer.Option("--seed", metavar="N", help="Only this seed (repeatable); default: all.")
 ]

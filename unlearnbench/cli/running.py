@@ -15,6 +15,7 @@ from unlearnbench.cli.common import (
     Bar,
     Data,
     Database,
+    Isolation,
     Level,
     OnlyCorruptions,
     OnlyRates,
@@ -71,10 +72,7 @@ def run(
         float | None,
         typer.Option(metavar="X", min=0, help="With ray: share of a GPU per trial; default: 1 if there are GPUs."),
     ] = None,
-    isolation: Annotated[
-        Level,
-        typer.Option(help="`process`: one process per trial; `strict`: also no network, no other files."),
-    ] = Level.process,
+    isolation: Isolation = Level.process,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run the trials of a suite.
@@ -143,6 +141,7 @@ def tune(
         Rule, typer.Option(help="Choose by what a method may see, or by true labels (never ranked).")
     ] = Rule.blind,
     sampler: Annotated[Sampler, typer.Option(help="Optuna's TPE sampler, or a grid.")] = Sampler.tpe,
+    isolation: Isolation = Level.process,
     database: Database = DATABASE,
     data: Data = Path("data"),
     submissions: Submissions = Path("submissions"),
@@ -168,6 +167,7 @@ def tune(
                 suite,
                 rule=rule.value,
                 sampler=sampler.value,
+                isolation=isolation.value,
                 database=database,
                 data=data,
                 submissions=submissions,
@@ -188,6 +188,9 @@ def rerun(
     database: Database = DATABASE,
     data: Data = Path("data"),
     submissions: Submissions = Path("submissions"),
+    isolation: Annotated[
+        Level | None, typer.Option(help="Level to run the trial at; default: that of its record.")
+    ] = None,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run one stored trial again and compare.
@@ -197,7 +200,14 @@ def rerun(
     from unlearnbench import library
     from unlearnbench.report.text.tables import rerun_table
 
-    comparisons = library.rerun(trial, database=database, data=data, submissions=submissions, download=not no_download)
+    comparisons = library.rerun(
+        trial,
+        isolation=None if isolation is None else isolation.value,
+        database=database,
+        data=data,
+        submissions=submissions,
+        download=not no_download,
+    )
     out.print(rerun_table(comparisons))
     if different := [item.name for item in comparisons if item.equal is False]:
         out.print(f"Not the same: {', '.join(different)}.", soft_wrap=True)

@@ -130,6 +130,7 @@ def tune(
     *,
     rule: Rule = "blind",
     sampler: Sampler = "tpe",
+    isolation: Isolation = "process",
     watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[Places],
 ) -> list[Try]:
@@ -137,6 +138,7 @@ def tune(
 
     Args:
         rule: `blind` chooses by what a method may see, `oracle` by true labels; an oracle's choice is never ranked.
+        isolation: as in `run`.
     """
     from unlearnbench.store.store import Store
     from unlearnbench.submissions.finding import choose
@@ -145,17 +147,23 @@ def tune(
     start = choose(_discovered(places), [method])[0]
     grid = _suite(suite, places)
     with Store(str(places.get("database", DATABASE))) as store:
-        return search(grid, start, store, _data(places), rule=rule, sampler=sampler, watch=watch)
+        return search(grid, start, store, _data(places), rule=rule, sampler=sampler, isolation=isolation, watch=watch)
 
 
-def rerun(trial: str, *, download: bool = True, **places: Unpack[Places]) -> list[Field]:
-    """Rerun the stored trial whose key is, or uniquely starts with, `trial`; returns its fields, stored and rerun."""
+def rerun(
+    trial: str, *, isolation: Isolation | None = None, download: bool = True, **places: Unpack[Places]
+) -> list[Field]:
+    """Rerun the stored trial whose key is, or uniquely starts with, `trial`; returns its fields, stored and rerun.
+
+    Args:
+        isolation: level to run it at; default: that of its record.
+    """
     from unlearnbench.store.store import Store
     from unlearnbench.verify.rerun import rerun as run_again
 
     folder = Path(places.get("submissions", "submissions"))
     with Store(str(places.get("database", DATABASE)), create=False) as store:
-        return run_again(store, trial, folder, _data(places), download=download)
+        return run_again(store, trial, folder, _data(places), isolation=isolation, download=download)
 
 
 def check(
@@ -166,6 +174,7 @@ def check(
     cost_factor: float = 2.0,
     run: bool = True,
     workers: int | None = None,
+    isolation: Isolation = "process",
     download: bool = True,
     watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[Places],
@@ -179,6 +188,7 @@ def check(
         suite: default: the baseline's.
         cost_factor: a cost that grew by more than this factor is a regression.
         run: run the suite; if False, compare stored results.
+        isolation: as in `run`.
     """
     from unlearnbench.verify.checking import check_by_running, check_stored
 
@@ -197,6 +207,7 @@ def check(
         data=_data(places),
         cost_factor=cost_factor,
         workers=workers,
+        isolation=isolation,
         download=download,
         watch=watch,
     )

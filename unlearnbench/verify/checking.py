@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems.suite_file import find, parse
 from unlearnbench.running.run import Progress, run_suite
@@ -51,6 +52,7 @@ def check_by_running(
     data: Path,
     cost_factor: float,
     workers: int | None,
+    isolation: Isolation,
     download: bool,
     watch: Callable[[Progress], None],
 ) -> tuple[Check, list[str]]:
@@ -81,6 +83,7 @@ def check_by_running(
                 grid=part,
                 originals=originals,
                 workers=workers,
+                isolation=isolation,
                 download=download,
                 watch=watch,
             )

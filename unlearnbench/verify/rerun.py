@@ -45,10 +45,21 @@ class Field:
     equal: bool | None
 
 
-def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: bool = True) -> list[Field]:
+def rerun(
+    store: Store,
+    trial: str,
+    submissions: Path,
+    data: Path,
+    *,
+    isolation: Isolation | None = None,
+    download: bool = True,
+) -> list[Field]:
     """Rerun the trial whose key is, or uniquely starts with, `trial`.
 
     The original is taken from the cache, or trained again without caching it.
+
+    Args:
+        isolation: level to run it at, which affects no number; default: that of the record.
 
     Raises:
         UsageError: there is no such trial, or the source, data or kind of machine it was run with is not here.
@@ -64,10 +75,10 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
             f"trial {record.trial.key[:12]} was run on data with fingerprint {fingerprint[:12]}, but '{suite.dataset}'"
             f" has {dataset.fingerprint[:12]} here: restore the original data"
         )
-    isolation = cast(Isolation, record.trial.isolation)
-    setup = Setup(suite, record.trial.device, record.trial.precision, isolation)
+    recorded = cast(Isolation, record.trial.isolation)
+    setup = Setup(suite, record.trial.device, record.trial.precision, recorded)
     planned = _planned(record, setup, dataset, _submissions(record, submissions))
-    with local(suite, dataset, isolation, 1) as executor:
+    with local(suite, dataset, isolation or recorded, 1) as executor:
         executor = replace(executor, setup=setup)
         cache = data.resolve() / "originals"
         if load_verified(path_of(cache, planned.original.key)) is None:
