@@ -15,6 +15,7 @@ from unlearnbench.cli.common import (
     Database,
     Isolation,
     Level,
+    SeedsFrom,
     StoredSuite,
     Submissions,
     Suites,
@@ -79,6 +80,7 @@ def check(
         int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads per trial.")
     ] = None,
     isolation: Isolation = Level.process,
+    seeds_from: SeedsFrom = None,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Check for regressions against a baseline.
@@ -103,6 +105,7 @@ def check(
                 **places,
                 workers=workers,
                 isolation=isolation.value,
+                seeds_from=seeds_from,
                 download=not no_download,
                 watch=bar.show,
             )

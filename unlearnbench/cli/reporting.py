@@ -64,10 +64,12 @@ def leaderboard(
     from unlearnbench import library
     from unlearnbench.report.numbers.ranking import ranking_of
     from unlearnbench.report.text.tables import ranked_tables
+    from unlearnbench.report.wording import openness
 
     grid = _stored(seed, rate, corruption, database, suites)
     board, files = library.leaderboard(suite, out_folder, isolation=isolation.value, **grid)
     out.print(*ranked_tables(ranking_of(board.totals, board.suite.variants)), sep="\n")
+    out.print(openness(board.suite.commitment), soft_wrap=True)
     out.print(f"{len(files)} files written to {out_folder}", soft_wrap=True)
     _say_what_is_out(board)
 

@@ -20,6 +20,7 @@ from unlearnbench.cli.common import (
     OnlyCorruptions,
     OnlyRates,
     OnlySeeds,
+    SeedsFrom,
     Submissions,
     SuiteName,
     Suites,
@@ -73,6 +74,7 @@ def run(
         typer.Option(metavar="X", min=0, help="With ray: share of a GPU per trial; default: 1 if there are GPUs."),
     ] = None,
     isolation: Isolation = Level.process,
+    seeds_from: SeedsFrom = None,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run the trials of a suite.
@@ -85,6 +87,7 @@ def run(
     from unlearnbench.report.numbers.ranking import ranking_of
     from unlearnbench.report.numbers.standings import read_standings
     from unlearnbench.report.text.tables import ranked_tables
+    from unlearnbench.report.wording import openness
     from unlearnbench.store.store import Store
 
     start = None
@@ -110,6 +113,7 @@ def run(
                 submissions=submissions,
                 workers=workers,
                 isolation=isolation.value,
+                seeds_from=seeds_from,
                 executor=start,
                 download=not no_download,
                 watch=bar.show,
@@ -124,6 +128,7 @@ def run(
             store.engine, summary.suite, selection=Selection(tuple(seeds), tuple(rates), tuple(corruptions))
         )
     out.print(*ranked_tables(ranking_of(standings.totals, standings.suite.variants)), sep="\n")
+    out.print(openness(standings.suite.commitment), soft_wrap=True)
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
     out.print(counts, soft_wrap=True)
@@ -191,6 +196,7 @@ def rerun(
     isolation: Annotated[
         Level | None, typer.Option(help="Level to run the trial at; default: that of its record.")
     ] = None,
+    seeds_from: SeedsFrom = None,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run one stored trial again and compare.
@@ -203,6 +209,7 @@ def rerun(
     comparisons = library.rerun(
         trial,
         isolation=None if isolation is None else isolation.value,
+        seeds_from=seeds_from,
         database=database,
         data=data,
         submissions=submissions,
@@ -213,3 +220,17 @@ def rerun(
         out.print(f"Not the same: {', '.join(different)}.", soft_wrap=True)
         raise typer.Exit(1)
     out.print("The same results.")
+
+
+@app.command("draw-seeds", rich_help_panel=RUN, epilog="Example: `unlearnbench draw-seeds secret.toml --count 10`")
+def draw_seeds(
+    file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, help="File to write.")],
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of seeds.")] = 10,
+) -> None:
+    """Draw secret seeds for an audited board.
+
+    Prints the commitment, the SHA-256 of the file. Publish it before the first run, and the file to open the board.
+    """
+    from unlearnbench.problems.secret_seeds import draw
+
+    out.print(f"commitment {draw(file, count).commitment}", soft_wrap=True)

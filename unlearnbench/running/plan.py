@@ -18,6 +18,7 @@ from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.grid import CaseSpec, ProblemSpec, problems
 from unlearnbench.problems.identity import given
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
+from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.suite import Originals, OriginalSpec, Suite
 from unlearnbench.running.setup import Setup
 from unlearnbench.submissions.finding import Submission
@@ -72,7 +73,7 @@ def plan_original(setup: Setup, case: CaseSpec, kind: OriginalSpec, seed: int) -
     """Plan the original of this kind, case and training seed, including its key."""
     suite = setup.suite
     key = content_key(
-        case=given(case),
+        case=given(case.public()),
         seed=seed,
         model={**given(suite.model), "capacity": kind.capacity},
         recipe=given(suite.recipe_of(kind)),
@@ -85,7 +86,11 @@ def plan_original(setup: Setup, case: CaseSpec, kind: OriginalSpec, seed: int) -
 
 
 def plan(
-    setup: Setup, dataset: Dataset, submissions: Sequence[Submission], grid: Suite | None = None
+    setup: Setup,
+    dataset: Dataset,
+    submissions: Sequence[Submission],
+    grid: Suite | None = None,
+    secrets: SecretSeeds | None = None,
 ) -> list[PlannedTrial]:
     """Plan all trials of a suite, or of a part of it, ordered by problem, submission and original.
 
@@ -106,8 +111,8 @@ def plan(
     # A submission may have cheated at a weaker isolation level, so its record must not stand in for one at a stronger.
     level = {} if setup.isolation == "process" else {"isolation": setup.isolation}
     trials = []
-    for problem, seeds in problems(grid or suite, dataset):
-        problem_key = content_key(**given(problem), protocol=PROTOCOL_VERSION)
+    for problem, seeds in problems(grid or suite, dataset, secrets):
+        problem_key = content_key(**given(problem.public()), protocol=PROTOCOL_VERSION)
         for submission, submission_key in zip(submissions, submission_keys, strict=True):
             if submission.needs_forget_set != (problem.discovery_rate > 0):
                 continue

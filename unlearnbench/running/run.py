@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +21,7 @@ from unlearnbench.problems import datasets
 from unlearnbench.problems.case import build
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
+from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.executors import Start
 from unlearnbench.running.executors.local import local
@@ -88,6 +89,7 @@ def run_suite(
     originals: Path | None = None,
     download: bool = True,
     isolation: Isolation = "process",
+    secrets: SecretSeeds | None = None,
     executor: Start = local,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> RunSummary:
@@ -106,6 +108,7 @@ def run_suite(
         download: whether data sets may be downloaded.
         isolation: isolation level of trials. Does not affect results, but records of different levels have different
             keys.
+        secrets: the seeds of an audited suite.
         executor: where trials run. Does not affect results.
         watch: called with the progress of the run.
 
@@ -136,11 +139,11 @@ def run_suite(
         _pool(place.workers, suite.threads) as pool,
     ):
         setup = place.setup
-        trials = plan(setup, dataset, submissions, grid)
+        trials = plan(setup, dataset, submissions, grid, secrets)
         run = RunRow(
             id=run_id,
             suite=suite.name,
-            suite_specification=asdict(suite),
+            suite_specification=suite.stored(),
             data_fingerprint=dataset.fingerprint,
             protocol_version=PROTOCOL_VERSION,
             started_at=started_at,

@@ -62,7 +62,7 @@ def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, bou
     begin = time.perf_counter()
     submission, kind = trial.submission, trial.original.kind
     forget = trial.problem.forget_positions(case.truth.corrupted)
-    seed = stream(trial.unlearning_seed, "unlearning")
+    seed = stream(trial.problem.case.drawn_from(trial.unlearning_seed), "unlearning")
     request = replace(
         setup.request(case, kind, entry=submission.entry, seed=seed, forget=forget),
         sources=submission.sources,

@@ -13,6 +13,7 @@ from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.evaluation.predictions import unpack
 from unlearnbench.problems import datasets
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
+from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.tensors import load_verified
@@ -52,6 +53,7 @@ def rerun(
     data: Path,
     *,
     isolation: Isolation | None = None,
+    secrets: SecretSeeds | None = None,
     download: bool = True,
 ) -> list[Field]:
     """Rerun the trial whose key is, or uniquely starts with, `trial`.
@@ -60,6 +62,7 @@ def rerun(
 
     Args:
         isolation: level to run it at, which affects no number; default: that of the record.
+        secrets: the seeds of an audited suite.
 
     Raises:
         UsageError: there is no such trial, or the source, data or kind of machine it was run with is not here.
@@ -77,7 +80,7 @@ def rerun(
         )
     recorded = cast(Isolation, record.trial.isolation)
     setup = Setup(suite, record.trial.device, record.trial.precision, recorded)
-    planned = _planned(record, setup, dataset, _submissions(record, submissions))
+    planned = _planned(record, setup, dataset, _submissions(record, submissions), secrets)
     with local(suite, dataset, isolation or recorded, 1) as executor:
         executor = replace(executor, setup=setup)
         cache = data.resolve() / "originals"
@@ -123,10 +126,16 @@ def _submissions(record: Recorded, folder: Path) -> list[Submission]:
     return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
 
 
-def _planned(record: Recorded, setup: Setup, dataset: datasets.Dataset, submissions: list[Submission]) -> PlannedTrial:
+def _planned(
+    record: Recorded,
+    setup: Setup,
+    dataset: datasets.Dataset,
+    submissions: list[Submission],
+    secrets: SecretSeeds | None,
+) -> PlannedTrial:
     """Plan the trial again: one of these submissions gives its key."""
     trial = record.trial
-    trials = plan(setup, dataset, submissions)
+    trials = plan(setup, dataset, submissions, secrets=secrets)
     for planned in trials:
         if planned.key == trial.key:
             return planned
