@@ -189,7 +189,7 @@ def test_what_is_stored_is_not_run_again_and_a_changed_submission_is(
 def test_weights_do_not_depend_on_how_many_trials_run_at_once(
     tiny_suite: Suite, make_submission: Make, tmp_path: Path
 ) -> None:
-    suite = replace(tiny_suite, discovery_rates=(0.2, 0.4, 0.6, 0.8))
+    suite = replace(tiny_suite, seeds=(0, 1, 2, 3))
     submission = make_submission("tune", TUNE)
     hashes = []
     for workers in (1, 3):
@@ -198,7 +198,7 @@ def test_weights_do_not_depend_on_how_many_trials_run_at_once(
             with Session(store.engine) as session:
                 trials = session.scalars(select(TrialRow)).all()
                 originals = session.scalars(select(OriginalRow)).all()
-        hashes.append(({trial.key: trial.weights_hash for trial in trials}, [row.weights_hash for row in originals]))
+        hashes.append(({trial.key: trial.weights_hash for trial in trials}, {row.weights_hash for row in originals}))
         assert len({trial.weights_hash for trial in trials}) == 4
     assert hashes[0] == hashes[1]
 
