@@ -4,6 +4,7 @@ BIN := .venv/bin
 
 BASE ?= main
 SUITE ?= digits-quick
+ISOLATION ?= process
 ALWAYS_RUN := retrain
 
 SHOWN := detect_retrain rem/digits scrub/digits npo/digits ssd/digits retrain
@@ -60,17 +61,18 @@ lint: setup
 check: setup
 	$(BIN)/unlearnbench check --against leaderboard/trials.csv
 
-# Run the submissions that differ from revision BASE on SUITE, before and after, and compare.
+# Run the submissions that differ from revision BASE on SUITE, before and after, and compare. Run submissions of people
+# you do not know with ISOLATION=strict.
 check-submissions: setup
 	rm -rf .check
 	mkdir .check
 	git archive $(BASE) submissions | tar -x -C .check
 	$(BIN)/unlearnbench methods --changed-from .check/submissions > .check/changed
 	echo "Changed submissions: $$(tr '\n' ' ' < .check/changed)" | tee .check/summary.md
-	for name in $$(cat .check/changed); do test ! -d submissions/$$name || $(BIN)/unlearnbench validate submissions/$$name || exit 1; done
-	$(BIN)/unlearnbench run $(SUITE) $(call those_in,.check/submissions) --submissions .check/submissions --data .check --database .check/base.db
+	for name in $$(cat .check/changed); do test ! -d submissions/$$name || $(BIN)/unlearnbench validate submissions/$$name --isolation $(ISOLATION) || exit 1; done
+	$(BIN)/unlearnbench run $(SUITE) $(call those_in,.check/submissions) --submissions .check/submissions --data .check --database .check/base.db --isolation $(ISOLATION)
 	$(BIN)/unlearnbench baseline $(SUITE) --out .check/baseline.csv --database .check/base.db
-	$(BIN)/unlearnbench run $(SUITE) $(call those_in,submissions) --data .check --database .check/now.db
+	$(BIN)/unlearnbench run $(SUITE) $(call those_in,submissions) --data .check --database .check/now.db --isolation $(ISOLATION)
 	$(BIN)/unlearnbench leaderboard $(SUITE) --out .check/leaderboard --database .check/now.db
 	$(BIN)/unlearnbench check --against .check/baseline.csv --no-run --database .check/now.db --summary .check/summary.md --junit .check/junit.xml
 

@@ -113,10 +113,12 @@ class Timed:
     """When the trials ended."""
 
 
-def timed(suite: Suite, submission: Submission, folder: Path, executor: Start, workers: int) -> Timed:
+def timed(trials: int, submission: Submission, folder: Path, executor: Start, workers: int) -> Timed:
+    """Run that many variants on one problem, because trials of different rates would wait for each other."""
+    variants = [replace(submission, variant=f"v{number}") for number in range(trials)]
     begin = time.process_time()
     with Store(str(folder / "results.db")) as store:
-        summary = run_suite(suite, [submission], store, folder, workers=workers, executor=executor)
+        summary = run_suite(grid(1), variants, store, folder, workers=workers, executor=executor)
         with Session(store.engine) as session:
             moments = session.scalars(select(TrialRow.created_at).where(TrialRow.run_id == summary.run_id))
             return Timed(summary, time.process_time() - begin, sorted(moments))
@@ -128,7 +130,7 @@ def trials(name: str, executor: Start, sizes: Sequence[int]) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory() as path:
             folder = Path(path)
-            found = timed(grid(size), sleeping(folder, "nothing", 0), folder, executor, 2)
+            found = timed(size, sleeping(folder, "nothing", 0), folder, executor, 2)
         seconds, between = found.summary.seconds, (found.stored[-1] - found.stored[0]).total_seconds()
         print(f"| {name} | {size} | {seconds:.1f} | {found.processor:.1f} | {seconds - between:.1f} |", flush=True)
 
@@ -148,13 +150,13 @@ def nodes(sizes: Sequence[int]) -> None:
             # Workers stay for the second run.
             ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
             try:
-                folder, suite = Path(path), grid(10 * count)
-                timed(suite, sleeping(folder, "nothing", 0), folder, cluster, count)  # starts what there is to start
-                found = timed(suite, sleeping(folder, "sleeps", SECONDS), folder, cluster, count)
+                folder, number = Path(path), 10 * count
+                timed(number, sleeping(folder, "nothing", 0), folder, cluster, count)  # starts what there is to start
+                found = timed(number, sleeping(folder, "sleeps", SECONDS), folder, cluster, count)
                 ideal = 10 * SECONDS
                 seconds = found.summary.seconds
                 print(
-                    f"| {count} | {10 * count} | {seconds:.1f} | {ideal:.0f} | {ideal / seconds:.0%} | {memory()} |",
+                    f"| {count} | {number} | {seconds:.1f} | {ideal:.0f} | {ideal / seconds:.0%} | {memory()} |",
                     flush=True,
                 )
             finally:

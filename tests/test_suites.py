@@ -133,7 +133,7 @@ def test_a_tiny_cell_of_it_runs(
     @contextmanager
     def here(suite: Suite, dataset: Dataset, isolation: Isolation, workers: int | None) -> Iterator[Local]:
         setup = Setup(suite, "cpu", "float32", isolation)
-        yield Local(1, setup, machine.hardware("cpu"), boundary, cases(dataset, boundary.folder))
+        yield Local(1, setup, machine.hardware("cpu"), boundary, cases(dataset, boundary.folder, 2))
 
     data = stand_in(suite.dataset)
 

@@ -23,7 +23,7 @@ from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import Suite
 from unlearnbench.store.schema import TrialRow
-from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.finding import Submission, read
 
 MEASURED = ("weights_hash", "healed_train", "healed_test", "utility", "utility_train", "aggregate", "selection_score")
 
@@ -202,5 +202,5 @@ def test_a_trial_sees_the_files_that_were_hashed_and_no_others(
         (lists.folder / name).write_text("")
     (lists.folder / "__pycache__").mkdir()
     (lists.folder / "__pycache__" / "method.cpython-311.pyc").write_text("")
-    (result,) = hostile.run("process", [lists], tmp_path, 1)
+    (result,) = hostile.run("process", read(lists.folder), tmp_path, 1)
     assert result.outcome == "raised: ValueError: ['helper.py', 'method.py']"

@@ -66,7 +66,8 @@ def run(
         submission = make_submission("method", body, before=BURN + before)
         request = Request(
             entry=submission.entry,
-            folder=str(submission.folder),
+            sources=submission.sources,
+            source_hash=submission.source_hash,
             hyperparameters={},
             training_set=str(training_set),
             original=None,

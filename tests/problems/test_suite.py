@@ -67,7 +67,7 @@ def test_size_is_a_number_or_a_share(tmp_path: Path, size: str, count: int) -> N
     [
         ('title = "Mine"', 'titel = "Mine"', "titel"),
         ("width = 0.25", "depth = 3", r"unknown key 'depth' in \[model\].* \(all: architecture, width"),
-        ('name = "mine"', 'name = "mine"\ncolour = 1', r"unknown key 'colour' \(all: .*budget, corruption"),
+        ('name = "mine"', 'name = "mine"\ncolour = 1', r"unknown key 'colour' \(all: .*budget, commitment, corruption"),
         ("width = 0.25", "width = -1", "model.width.*greater than 0.*got -1"),
         (
             "width = 0.25",

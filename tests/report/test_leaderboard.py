@@ -30,7 +30,8 @@ def test_files_are_written(small, tmp_path):
 
 def test_page_says_where_the_numbers_come_from_and_what_failed(written):
     page = (written / "ranking.md").read_text()
-    assert page.startswith("# A small suite\n\nSuite `small`. Two seeds: a demonstration, not a ranking.\n")
+    head = "Suite `small`. Open board: its seeds are public. Two seeds: a demonstration, not a ranking."
+    assert page.startswith(f"# A small suite\n\n{head}\n")
     assert "2026-01-01 12:00 UTC; revision abc123; precision float32; isolation process; 2 workers; torch 2.7" in page
     assert "- `flaky`: timeout (3: random-swap at 10%, 100%)" in page
     assert page.index("| - | good |") < page.index("| - | oracle |")

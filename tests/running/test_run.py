@@ -27,7 +27,7 @@ from unlearnbench.problems.suite import Limits, Suite
 from unlearnbench.running.run import Progress, RunSummary, run_suite
 from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.finding import Submission, read
 
 Make = Callable[..., Submission]
 FAILURES = {
@@ -175,7 +175,9 @@ def test_what_is_stored_is_not_run_again_and_a_changed_submission_is(
     again = run_suite(tiny_suite, [submission], store, tmp_path, workers=1)
     assert (first.ran, again.ran, again.planned) == (1, 0, 1)
     assert seen[-1].done == seen[-1].total == 1
-    changed = replace(submission, source_hash="f" * 64)
+    assert submission.folder is not None
+    (submission.folder / "helper.py").write_text("changed = True\n")
+    (changed,) = read(submission.folder)
     assert run_suite(tiny_suite, [changed], store, tmp_path, workers=1).ran == 1
     with Session(store.engine) as session:
         assert len(session.scalars(select(TrialRow)).all()) == 2  # the old record stays
@@ -187,7 +189,7 @@ def test_what_is_stored_is_not_run_again_and_a_changed_submission_is(
 def test_weights_do_not_depend_on_how_many_trials_run_at_once(
     tiny_suite: Suite, make_submission: Make, tmp_path: Path
 ) -> None:
-    suite = replace(tiny_suite, discovery_rates=(0.2, 0.4, 0.6, 0.8))
+    suite = replace(tiny_suite, seeds=(0, 1, 2, 3))
     submission = make_submission("tune", TUNE)
     hashes = []
     for workers in (1, 3):
@@ -196,7 +198,7 @@ def test_weights_do_not_depend_on_how_many_trials_run_at_once(
             with Session(store.engine) as session:
                 trials = session.scalars(select(TrialRow)).all()
                 originals = session.scalars(select(OriginalRow)).all()
-        hashes.append(({trial.key: trial.weights_hash for trial in trials}, [row.weights_hash for row in originals]))
+        hashes.append(({trial.key: trial.weights_hash for trial in trials}, {row.weights_hash for row in originals}))
         assert len({trial.weights_hash for trial in trials}) == 4
     assert hashes[0] == hashes[1]
 

@@ -61,7 +61,7 @@ def test_an_item_that_another_harness_has_claimed_is_retried(monkeypatch: pytest
         return item.upper() if item != "b" or asked["b"] == 3 else None
 
     with ThreadPoolExecutor(2) as pool:
-        results = list(attempt_all(pool, ["a", "b", "c"], attempt, lambda: beats.append(1)))
+        results = list(attempt_all(pool, [[["a", "b", "c"]]], attempt, lambda: beats.append(1), workers=2))
     assert sorted(results) == [("a", "A"), ("b", "B"), ("c", "C")]
     assert results[-1] == ("b", "B")
     assert asked == {"a": 1, "b": 3, "c": 1}

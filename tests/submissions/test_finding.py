@@ -251,6 +251,6 @@ def test_a_link_is_refused(folder: Path, tmp_path: Path) -> None:
 
 
 def test_more_than_code_takes_is_refused(folder: Path) -> None:
-    (folder / "labels.bin").write_bytes(bytes(2**18))
+    (folder / "labels.txt").write_text("3" * 2**18)
     with pytest.raises(UsageError, match=r"has 257 KiB, more than the allowed 256 KiB: remove what is not code"):
         read(folder)

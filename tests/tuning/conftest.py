@@ -13,7 +13,7 @@ from unlearnbench.evaluation.predictions import Predictions
 from unlearnbench.problems.suite import Suite, Tuning
 from unlearnbench.running.plan import PlannedTrial
 from unlearnbench.running.trial import Record, Result
-from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.finding import Submission, read
 from unlearnbench.submissions.manifest import Range
 
 Make = Callable[..., Submission]
@@ -71,4 +71,4 @@ def submission(make_submission: Make) -> Submission:
     file = made.folder / "method.py"
     field = "class Method(UnlearningMethod):\n    level: int = 0\n    other: float = 0.5\n"
     file.write_text(file.read_text().replace("class Method(UnlearningMethod):\n", field))
-    return replace(made, hyperparameters={"level": 0}, search={"level": Range(choices=(0, 3, 5, 9))})
+    return replace(read(made.folder)[0], hyperparameters={"level": 0}, search={"level": Range(choices=(0, 3, 5, 9))})

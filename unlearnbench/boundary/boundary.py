@@ -29,7 +29,7 @@ from unlearnbench.boundary.outcome import Outcome, judge
 from unlearnbench.boundary.request import Order, Request
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.models.weights import Weights
-from unlearnbench.submissions.sources import find_sources
+from unlearnbench.submissions.sources import hash_sources
 from unlearnbench.system.machine import KEEP_MEMORY
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
@@ -195,14 +195,14 @@ class Boundary:
         """The order for the server, with all paths as the trial sees them."""
         private = folder / "own"
         private.mkdir()
-        if request.folder is not None:  # copy only the hashed files of the submission
-            source = Path(request.folder)
-            code = folder / "code" / source.name
-            for file in find_sources(source):
-                copy = code / file.relative_to(source)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, copy)
-            request = replace(request, folder=str(code))
+        if request.sources is not None:
+            code = request.sources.write(folder / "code")
+            if hash_sources(code) != request.source_hash:
+                raise HarnessError(
+                    f"the files of submission '{code.name}' for a trial are not those of the plan (hash"
+                    f" {request.source_hash[:12]}): start the run again"
+                )
+            request = replace(request, sources=None, folder=str(code))
         if self.level == "process":
             return Order(request, str(private))
         given = {f"{isolation.GIVEN}/training_set.safetensors": request.training_set}
@@ -213,7 +213,9 @@ class Boundary:
         if request.folder is not None:
             code = Path(request.folder)
             inside = replace(inside, folder=f"{isolation.GIVEN}/code/{code.name}")
-            given |= {f"{inside.folder}/{file.relative_to(code)}": str(file) for file in code.rglob("*.*")}
+            given |= {
+                f"{inside.folder}/{file.relative_to(code)}": str(file) for file in code.rglob("*") if file.is_file()
+            }
         return Order(inside, "/tmp", sandbox=isolation.sandbox_command(request.device), given=given)
 
     def _exchange(self, order: bytes, seconds: float) -> tuple[dict[str, dict[str, Any]], int | None]:

@@ -9,6 +9,7 @@ from typing import Any
 from unlearnbench.contract.images import Pipeline
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.models import ModelSpec
+from unlearnbench.submissions.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Request:
         seconds: time limit of `unlearn`.
         memory_bytes: memory limit of all processes together. 0 for no limit.
         original: file with the original. None when an original is trained.
-        folder: folder of the submission. None for an installed package.
+        sources: files of the submission, which the boundary writes to a folder. None for an installed package.
+        source_hash: hash of these files when the trial was planned.
+        folder: folder with these files, set by the boundary.
         corrupted: D_m, positions in D_tr, if submission.toml declares that the method needs it.
     """
 
@@ -40,6 +43,8 @@ class Request:
     seconds: float
     memory_bytes: int
     original: str | None = None
+    sources: Sources | None = None
+    source_hash: str = ""
     folder: str | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     corrupted: list[int] | None = None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import SUBMIT, Submissions, Suites, app, out, say, stoppable
+from unlearnbench.cli.common import SUBMIT, Isolation, Level, Submissions, Suites, app, out, say, stoppable
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench methods`")
@@ -68,6 +68,7 @@ def new(
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench validate submissions/my_method`")
 def validate(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of the submission.")],
+    isolation: Isolation = Level.process,
 ) -> None:
     """Check a submission on tiny problems.
 
@@ -76,7 +77,7 @@ def validate(
     from unlearnbench.verify.validate import validate as run_checks
 
     with stoppable("Stopped. A validation stores nothing."):
-        checks = run_checks(path)
+        checks = run_checks(path, isolation=isolation.value)
     for check in checks:
         status = f"ok, {check.seconds:.1f} s" if check.ok else f"failed: {check.reason}"
         out.print(f"{check.label}: {status}", soft_wrap=True, highlight=False)

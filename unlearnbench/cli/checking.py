@@ -13,6 +13,9 @@ from unlearnbench.cli.common import (
     Bar,
     Data,
     Database,
+    Isolation,
+    Level,
+    SeedsFrom,
     StoredSuite,
     Submissions,
     Suites,
@@ -79,6 +82,8 @@ def check(
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads per trial.")
     ] = None,
+    isolation: Isolation = Level.process,
+    seeds_from: SeedsFrom = None,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Check for regressions against a baseline.
@@ -101,6 +106,8 @@ def check(
             run=not no_run,
             **places,
             workers=workers,
+            isolation=isolation.value,
+            seeds_from=seeds_from,
             download=not no_download,
             watch=bar.show,
         )

@@ -55,6 +55,13 @@ Data = Annotated[
 ]
 Submissions = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of submissions.")]
 Suites = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of suite files.")]
+Isolation = Annotated[
+    Level, typer.Option(help="`process`: one process per trial; `strict`: also no network, no other files.")
+]
+SeedsFrom = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", dir_okay=False, help="File of secret seeds of an audited board (`draw-seeds`)."),
+]
 OnlySeeds = Annotated[
     list[int] | None, typer.Option("--seed", metavar="N", help="Only this seed (repeatable); default: all.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearnbench.cli.common import STORE, Data, Database, OnlySeeds, StoredSuite, Suites, app, say
+from unlearnbench.cli.common import STORE, Data, Database, OnlySeeds, SeedsFrom, StoredSuite, Suites, app, say
 from unlearnbench.library import DATABASE
 
 originals_app = typer.Typer(help="Export and import original models.")
@@ -22,14 +22,18 @@ def export(
     database: Database = DATABASE,
     data: Data = Path("data"),
     suites: Suites = Path("suites"),
+    seeds_from: SeedsFrom = None,
 ) -> None:
     """Export the original models of a suite.
 
-    Writes the originals that the trials on the board start from, with an index.
+    Writes the originals that the trials on the board start from, with an index. An audited board needs the file of its
+    seeds: publish it too, because an original knows which samples are corrupted.
     """
     from unlearnbench import library
 
-    count = library.export_originals(suite, folder, seeds=seed or (), database=database, data=data, suites=suites)
+    count = library.export_originals(
+        suite, folder, seeds_from=seeds_from, seeds=seed or (), database=database, data=data, suites=suites
+    )
     say(f"{count} originals written to {folder}")
 
 

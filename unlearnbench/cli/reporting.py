@@ -66,10 +66,12 @@ def leaderboard(
     from unlearnbench import library
     from unlearnbench.report.numbers.ranking import ranking_of
     from unlearnbench.report.text.tables import ranked_tables
+    from unlearnbench.report.wording import openness
 
     grid = _stored(seed, rate, corruption, database, suites)
     board, files = library.leaderboard(suite, out_folder, isolation=isolation.value, **grid)
     out.print(*ranked_tables(ranking_of(board.totals, board.suite.variants)), sep="\n")
+    say(openness(board.suite.commitment))
     say(f"{len(files)} files written to {out_folder}")
     _say_what_is_out(board)
 

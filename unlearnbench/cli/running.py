@@ -15,10 +15,12 @@ from unlearnbench.cli.common import (
     Bar,
     Data,
     Database,
+    Isolation,
     Level,
     OnlyCorruptions,
     OnlyRates,
     OnlySeeds,
+    SeedsFrom,
     Submissions,
     SuiteName,
     Suites,
@@ -72,10 +74,8 @@ def run(
         float | None,
         typer.Option(metavar="X", min=0, help="With ray: share of a GPU per trial; default: 1 if there are GPUs."),
     ] = None,
-    isolation: Annotated[
-        Level,
-        typer.Option(help="`process`: one process per trial; `strict`: also no network, no other files."),
-    ] = Level.process,
+    isolation: Isolation = Level.process,
+    seeds_from: SeedsFrom = None,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run the trials of a suite.
@@ -84,9 +84,12 @@ def run(
     """
     from unlearnbench import library
     from unlearnbench.boundary.isolation import require
-    from unlearnbench.problems.suite_file import find, parse
+    from unlearnbench.report.numbers.board import Selection
     from unlearnbench.report.numbers.ranking import ranking_of
+    from unlearnbench.report.numbers.standings import read_standings
     from unlearnbench.report.text.tables import ranked_tables
+    from unlearnbench.report.wording import openness
+    from unlearnbench.store.store import Store
 
     start = None
     if executor == Executor.ray:
@@ -97,11 +100,10 @@ def run(
         require(isolation.value)
         if gpus_per_trial is not None:
             raise UsageError("--gpus-per-trial needs --executor ray")
-    file = find(suite, suites)
     seeds, rates, corruptions = seed or (), rate or (), corruption or ()
     with stoppable(STOPPED), Bar() as bar:
         summary = library.run(
-            file,
+            suite,
             method or (),
             seeds=seeds,
             rates=rates,
@@ -111,22 +113,24 @@ def run(
             submissions=submissions,
             workers=workers,
             isolation=isolation.value,
+            seeds_from=seeds_from,
             executor=start,
             download=not no_download,
             watch=bar.show,
         )
     for message in summary.warnings:
         bar.warn(message)
-    name = parse(file).name
-    standings = library.standings(
-        name, seeds=seeds, rates=rates, corruptions=corruptions, database=database, suites=file.parent
-    )
+    with Store(database, create=False) as store:  # the suite as it was run, which its file may no longer say
+        standings = read_standings(
+            store.engine, summary.suite, selection=Selection(tuple(seeds), tuple(rates), tuple(corruptions))
+        )
     out.print(*ranked_tables(ranking_of(standings.totals, standings.suite.variants)), sep="\n")
+    say(openness(standings.suite.commitment))
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
     say(counts)
     option = "" if database == DATABASE else f" --database {database}"
-    say(f"Draw the figures: unlearnbench leaderboard {name} --out build/leaderboard{option}")
+    say(f"Draw the figures: unlearnbench leaderboard {summary.suite} --out build/leaderboard{option}")
 
 
 @app.command(rich_help_panel=RUN, epilog="Example: `unlearnbench tune npo --suite digits`")
@@ -137,6 +141,7 @@ def tune(
         Rule, typer.Option(help="Choose by what a method may see, or by true labels (never ranked).")
     ] = Rule.blind,
     sampler: Annotated[Sampler, typer.Option(help="Optuna's TPE sampler, or a grid.")] = Sampler.tpe,
+    isolation: Isolation = Level.process,
     database: Database = DATABASE,
     data: Data = Path("data"),
     submissions: Submissions = Path("submissions"),
@@ -161,6 +166,7 @@ def tune(
             suite,
             rule=rule.value,
             sampler=sampler.value,
+            isolation=isolation.value,
             database=database,
             data=data,
             submissions=submissions,
@@ -178,6 +184,10 @@ def rerun(
     database: Database = DATABASE,
     data: Data = Path("data"),
     submissions: Submissions = Path("submissions"),
+    isolation: Annotated[
+        Level | None, typer.Option(help="Level to run the trial at; default: that of its record.")
+    ] = None,
+    seeds_from: SeedsFrom = None,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run one stored trial again and compare.
@@ -189,10 +199,30 @@ def rerun(
 
     with stoppable("Stopped. A rerun stores nothing."):
         comparisons = library.rerun(
-            trial, database=database, data=data, submissions=submissions, download=not no_download
+            trial,
+            isolation=None if isolation is None else isolation.value,
+            seeds_from=seeds_from,
+            database=database,
+            data=data,
+            submissions=submissions,
+            download=not no_download,
         )
     out.print(rerun_table(comparisons))
     if different := [item.name for item in comparisons if item.equal is False]:
         say(f"Not the same: {', '.join(different)}.")
         raise typer.Exit(1)
     say("The same results.")
+
+
+@app.command("draw-seeds", rich_help_panel=RUN, epilog="Example: `unlearnbench draw-seeds secret.toml --count 10`")
+def draw_seeds(
+    file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, help="File to write.")],
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of seeds.")] = 10,
+) -> None:
+    """Draw secret seeds for an audited board.
+
+    Prints the commitment, the SHA-256 of the file. Publish it before the first run, and the file to open the board.
+    """
+    from unlearnbench.problems.secret_seeds import draw
+
+    say(f"commitment {draw(file, count).commitment}")

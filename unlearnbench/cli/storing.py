@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import STORE, Data, OnlySeeds, StoredSuite, Suites, app, complain, out, say
+from unlearnbench.cli.common import STORE, Data, OnlySeeds, SeedsFrom, StoredSuite, Suites, app, complain, out, say
 from unlearnbench.library import DATABASE
 
 if TYPE_CHECKING:
@@ -82,14 +82,16 @@ def dump(
     url: Url = DATABASE,
     seed: OnlySeeds = None,
     suites: Suites = Path("suites"),
+    seeds_from: SeedsFrom = None,
 ) -> None:
     """Write the board of a suite to text files.
 
-    Writes one file per complete seed. Trials that files in the folder already hold are left out.
+    Writes one file per complete seed. Trials that files in the folder already hold are left out. An audited board needs
+    the file of its seeds: publish it too, because the files tell which samples are corrupted.
     """
     from unlearnbench import library
 
-    written = library.dump(suite, folder, seeds=seed or (), database=url, suites=suites)
+    written = library.dump(suite, folder, seeds_from=seeds_from, seeds=seed or (), database=url, suites=suites)
     for file in written:
         say(f"{file} written")
     if not written:
@@ -137,16 +139,20 @@ def export(
 
 
 @store_app.command(epilog="Example: `unlearnbench store recompute`")
-def recompute(url: Url = DATABASE, suite: OneSuite = None, data: Data = Path("data")) -> None:
+def recompute(
+    url: Url = DATABASE, suite: OneSuite = None, data: Data = Path("data"), seeds_from: SeedsFrom = None
+) -> None:
     """Recompute all metrics from predictions.
 
-    Uses the stored predictions and runs no trial. Exits with 1 if a stored value differs.
+    Uses the stored predictions and runs no trial. Exits with 1 if a stored value differs. An audited suite needs the
+    file of its seeds, which is checked against its commitment and its training sets.
     """
+    from unlearnbench.problems.secret_seeds import read
     from unlearnbench.store.store import Store
     from unlearnbench.verify.recompute import recompute as check
 
     with Store(url, create=False) as store:
-        result = check(store, data, suite=suite)
+        result = check(store, data, suite=suite, secrets=None if seeds_from is None else read(seeds_from))
     note = f"; {result.without_score} were recorded without a selection score" if result.without_score else ""
     say(f"{result.trials} finished trials recomputed{note}")
     if result.differences:

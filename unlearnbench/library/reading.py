@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from unlearnbench.errors import UsageError
 from unlearnbench.library.shared import DATABASE, StoredGrid, Where
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from unlearnbench.boundary.isolation import Isolation
+    from unlearnbench.problems.suite import Suite
     from unlearnbench.report.numbers.board import Board, Selection
     from unlearnbench.report.numbers.standings import Standings
     from unlearnbench.store.store import Store
@@ -105,23 +107,54 @@ def baseline(suite: str, out: Where, **stored: Unpack[StoredGrid]) -> Board:
     return found
 
 
-def dump(suite: str, out: Where, **stored: Unpack[StoredGrid]) -> list[Path]:
-    """Write the complete seeds of a board to text files. Skips trials that the folder holds; returns the new files."""
+def dump(suite: str, out: Where, *, seeds_from: Where | None = None, **stored: Unpack[StoredGrid]) -> list[Path]:
+    """Write the complete seeds of a board to text files. Skips trials that the folder holds; returns the new files.
+
+    Args:
+        seeds_from: file of secret seeds, to open an audited board, whose predictions tell which samples are corrupted.
+    """
     from unlearnbench.report.numbers.board import counted
     from unlearnbench.store.dump import dump as write
 
-    keys = set(counted(board(suite, **stored).frame)["trial"])
+    found = board(suite, **stored)
+    _check_open(found.suite, seeds_from)
+    keys = set(counted(found.frame)["trial"])
     with _store(stored) as store:
         return write(store.engine, suite, Path(out), keys)
 
 
-def export_originals(suite: str, out: Where, *, data: Where = "data", **stored: Unpack[StoredGrid]) -> int:
-    """Write the original models of the trials on a board to a new folder; returns their number."""
+def export_originals(
+    suite: str, out: Where, *, data: Where = "data", seeds_from: Where | None = None, **stored: Unpack[StoredGrid]
+) -> int:
+    """Write the original models of the trials on a board to a new folder; returns their number.
+
+    Args:
+        seeds_from: as in `dump`; an original knows which samples are corrupted.
+    """
     from unlearnbench.running.originals_files import export
 
-    keys = set(board(suite, **stored).frame["original"].dropna())
+    found = board(suite, **stored)
+    _check_open(found.suite, seeds_from)
+    keys = set(found.frame["original"].dropna())
     with _store(stored) as store:
         return export(store.engine, keys, Path(data) / "originals", Path(out))
+
+
+def _check_open(suite: Suite, seeds_from: Where | None) -> None:
+    """Refuse to give away the corrupted samples of an audited board, unless its seeds are published with them.
+
+    Raises:
+        UsageError: the board is audited and the file is not given, or not that of its seeds.
+    """
+    from unlearnbench.problems.secret_seeds import read
+
+    if seeds_from is not None:
+        read(Path(seeds_from)).check(suite)
+    elif suite.commitment is not None:
+        raise UsageError(
+            f"suite '{suite.name}' is audited, and these files would tell which samples are corrupted: open the board"
+            " with the file of its seeds (--seeds-from), and publish that file with them"
+        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from unlearnbench.library.shared import DATABASE, GridPlaces, Places, Where
 if TYPE_CHECKING:
     from unlearnbench.boundary.isolation import Isolation
     from unlearnbench.contract.method import Problem
+    from unlearnbench.problems.secret_seeds import SecretSeeds
     from unlearnbench.problems.suite import Suite, Training
     from unlearnbench.running.executors import Start
     from unlearnbench.running.originals_files import Imported
@@ -34,6 +35,7 @@ def run(
     *,
     workers: int | None = None,
     isolation: Isolation = "process",
+    seeds_from: Where | None = None,
     executor: Start | None = None,
     download: bool = True,
     watch: Callable[[Progress], None] = _ignore,
@@ -45,6 +47,7 @@ def run(
         methods: default: those of the suite.
         workers: trials at a time; default: as many as the cores allow.
         isolation: `process`, or `strict` (Linux): also no network and no other files.
+        seeds_from: file of secret seeds, for an audited board; needs `strict`. `seeds` are then their numbers, from 1.
         executor: where trials run; default: this machine. For Ray see docs/cluster.md.
         watch: called with the progress, about once per trial.
     """
@@ -53,7 +56,8 @@ def run(
     from unlearnbench.store.store import Store
     from unlearnbench.submissions.finding import choose
 
-    grid = _suite(suite, places)
+    grid, secrets = _suite(suite, places), _secrets(seeds_from)
+    grid = grid if secrets is None else secrets.of(grid)
     chosen = choose(_discovered(places), methods or grid.methods, grid.variants)
     if not chosen:
         folder = places.get("submissions", "submissions")
@@ -70,6 +74,7 @@ def run(
             workers=workers,
             download=download,
             isolation=isolation,
+            secrets=secrets,
             executor=local if executor is None else executor,
             watch=watch,
         )
@@ -130,6 +135,7 @@ def tune(
     *,
     rule: Rule = "blind",
     sampler: Sampler = "tpe",
+    isolation: Isolation = "process",
     watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[Places],
 ) -> list[Try]:
@@ -137,6 +143,7 @@ def tune(
 
     Args:
         rule: `blind` chooses by what a method may see, `oracle` by true labels; an oracle's choice is never ranked.
+        isolation: as in `run`.
     """
     from unlearnbench.store.store import Store
     from unlearnbench.submissions.finding import choose
@@ -145,17 +152,37 @@ def tune(
     start = choose(_discovered(places), [method])[0]
     grid = _suite(suite, places)
     with Store(str(places.get("database", DATABASE))) as store:
-        return search(grid, start, store, _data(places), rule=rule, sampler=sampler, watch=watch)
+        return search(grid, start, store, _data(places), rule=rule, sampler=sampler, isolation=isolation, watch=watch)
 
 
-def rerun(trial: str, *, download: bool = True, **places: Unpack[Places]) -> list[Field]:
-    """Rerun the stored trial whose key is, or uniquely starts with, `trial`; returns its fields, stored and rerun."""
+def rerun(
+    trial: str,
+    *,
+    isolation: Isolation | None = None,
+    seeds_from: Where | None = None,
+    download: bool = True,
+    **places: Unpack[Places],
+) -> list[Field]:
+    """Rerun the stored trial whose key is, or uniquely starts with, `trial`; returns its fields, stored and rerun.
+
+    Args:
+        isolation: level to run it at; default: that of its record.
+        seeds_from: file of secret seeds, for a trial of an audited board.
+    """
     from unlearnbench.store.store import Store
     from unlearnbench.verify.rerun import rerun as run_again
 
     folder = Path(places.get("submissions", "submissions"))
     with Store(str(places.get("database", DATABASE)), create=False) as store:
-        return run_again(store, trial, folder, _data(places), download=download)
+        return run_again(
+            store,
+            trial,
+            folder,
+            _data(places),
+            isolation=isolation,
+            secrets=_secrets(seeds_from),
+            download=download,
+        )
 
 
 def check(
@@ -166,6 +193,8 @@ def check(
     cost_factor: float = 2.0,
     run: bool = True,
     workers: int | None = None,
+    isolation: Isolation = "process",
+    seeds_from: Where | None = None,
     download: bool = True,
     watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[Places],
@@ -179,6 +208,7 @@ def check(
         suite: default: the baseline's.
         cost_factor: a cost that grew by more than this factor is a regression.
         run: run the suite; if False, compare stored results.
+        isolation, seeds_from: as in `run`.
     """
     from unlearnbench.verify.checking import check_by_running, check_stored
 
@@ -197,6 +227,8 @@ def check(
         data=_data(places),
         cost_factor=cost_factor,
         workers=workers,
+        isolation=isolation,
+        secrets=_secrets(seeds_from),
         download=download,
         watch=watch,
     )
@@ -214,6 +246,12 @@ def _suite(suite: Where, places: Places | GridPlaces) -> Suite:
     from unlearnbench.problems.suite_file import find, parse
 
     return parse(find(str(suite), Path(places.get("suites", "suites"))))
+
+
+def _secrets(file: Where | None) -> SecretSeeds | None:
+    from unlearnbench.problems.secret_seeds import read
+
+    return None if file is None else read(Path(file))
 
 
 def _discovered(places: Places | GridPlaces) -> list[Submission]:

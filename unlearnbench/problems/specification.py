@@ -36,10 +36,22 @@ def table(file: Path) -> dict[str, Any]:
         UsageError: the file cannot be read or parsed.
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors write a byte-order mark
-    except (OSError, ValueError, RecursionError) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{file}: not a readable TOML file: {reason}") from error
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: not a readable TOML file: {error.strerror}") from error
+    return parsed(content, str(file))
+
+
+def parsed(content: bytes, source: str) -> dict[str, Any]:
+    """Parse the content of a TOML file. `source` is its name in error messages.
+
+    Raises:
+        UsageError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))  # some editors write a byte-order mark
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
+        raise UsageError(f"{source}: not a readable TOML file: {error}") from error
 
 
 def validated(kind: type[Kind], table: dict[str, Any], source: str, *, beside: tuple[str, ...] = ()) -> Kind:

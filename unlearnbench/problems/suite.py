@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Gt, Le, Len, Lt
@@ -107,6 +107,8 @@ class Suite:
         paper: follow the published code, for comparison with published tables: independent discovery draws, label swaps
             that may return the true label, target-class samples among the poisoned ones and in the triggered test set,
             and the first images of a class instead of random ones.
+        commitment: SHA-256 of the file of secret seeds that this audited suite was drawn from (`secret_seeds`), whose
+            seeds are then numbered from 1. None if the seeds are public.
     """
 
     __pydantic_config__ = STRICT
@@ -133,11 +135,16 @@ class Suite:
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     low_utility: Literal["relative", "absolute"] = "relative"
     paper: bool = False
+    commitment: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
 
     @property
     def base(self) -> OriginalSpec:
         """The first kind of original. Results on it are labelled with the name of the method alone."""
         return OriginalSpec(self.originals.capacities[0], self.originals.trainings[0])
+
+    def stored(self) -> dict[str, Any]:
+        """The settings as they are stored. Those of open suites have no commitment."""
+        return {name: value for name, value in asdict(self).items() if name != "commitment" or value}
 
     def select(
         self, seeds: Sequence[int] = (), discovery_rates: Sequence[float] = (), corruptions: Sequence[str] = ()

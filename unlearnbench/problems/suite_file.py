@@ -99,6 +99,8 @@ def _check(suite: Suite, table: dict[str, Any], path: Path) -> None:
         raise UsageError(
             f"{path}: tuning.seeds {list(suite.tuning.seeds)} must not contain seeds of the suite ({sorted(own)})"
         )
+    if suite.commitment is not None:
+        raise UsageError(f"{path}: commitment is set by --seeds-from: leave it out")
     for key, source in (("tied_dropout", "memorisation"), ("shared", "shared")):
         if key in table["recipe"]:
             raise UsageError(f"{path}: recipe.{key} is set by originals.{source}: leave it out")

@@ -41,7 +41,7 @@ from unlearnbench.report.text.tables import (
     ranked_markdown,
     thirds_markdown,
 )
-from unlearnbench.report.wording import PRODUCT, demonstration
+from unlearnbench.report.wording import PRODUCT, demonstration, openness
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.schema import RunRow
 
@@ -105,7 +105,7 @@ def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str]
     figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
     held = " of their original model's" if suite.low_utility == "relative" else ""
     head = [
-        f"Suite {markdown_code(suite.name)}. {demonstration(board.seeds)}".rstrip(),
+        f"Suite {markdown_code(suite.name)}. {openness(suite.commitment)} {demonstration(board.seeds)}".rstrip(),
         *_demanded(isolation),
         *_not_absorbed(frame),
     ]

@@ -51,6 +51,13 @@ def demonstration(seeds: int) -> str:
 _SEEDS = {0: "No whole seed", 1: "One seed", 2: "Two seeds"}
 
 
+def openness(commitment: str | None) -> str:
+    """Whether the seeds of a board are public, in one sentence. `commitment` is that of its suite."""
+    if commitment is None:
+        return "Open board: its seeds are public."
+    return f"Audited board: its seeds are secret, with commitment {commitment}."
+
+
 def titled(title: str, seeds: int) -> str:
     """A title followed by the `demonstration` warning, if any."""
     return ". ".join(part for part in (title, demonstration(seeds)) if part)

@@ -18,19 +18,17 @@ from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.grid import CaseSpec
 from unlearnbench.problems.tensors import write
 
-KEPT = 2
-"""Number of cases to cache. Trials are ordered by case, so the next trial nearly always needs the latest one."""
 
-
-def cases(dataset: Dataset, folder: Path) -> Callable[[CaseSpec], Case]:
+def cases(dataset: Dataset, folder: Path, kept: int) -> Callable[[CaseSpec], Case]:
     """A thread-safe function that builds, or takes from the cache, the case of a specification.
 
     Args:
         folder: where to write the public part of each case, for trials to read.
+        kept: number of cases to cache. `sharing.attempt_all` has one more under way than there are workers, at most.
     """
     lock = threading.Lock()
 
-    @lru_cache(maxsize=KEPT)
+    @lru_cache(maxsize=kept)
     def laid_out(spec: CaseSpec) -> Case:
         return _lay_out(build(spec, dataset), folder)
 

@@ -77,7 +77,7 @@ def train(original: PlannedOriginal, case: Case, setup: Setup, boundary: Boundar
     Raises:
         HarnessError: training failed.
     """
-    seed, nothing = stream(original.seed, "original"), np.empty(0, dtype=np.int64)
+    seed, nothing = stream(original.case.drawn_from(original.seed), "original"), np.empty(0, dtype=np.int64)
     request = setup.request(case, original.kind, entry=ENTRY, seed=seed, forget=nothing)
     model = build(request.model)
     if request.recipe.tied_dropout is not None:  # the trial also returns the expanded model

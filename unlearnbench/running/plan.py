@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.grid import CaseSpec, ProblemSpec, problems
 from unlearnbench.problems.identity import given
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
+from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.suite import Originals, OriginalSpec, Suite
 from unlearnbench.running.setup import Setup
 from unlearnbench.submissions.finding import Submission
@@ -71,7 +73,7 @@ def plan_original(setup: Setup, case: CaseSpec, kind: OriginalSpec, seed: int) -
     """Plan the original of this kind, case and training seed, including its key."""
     suite = setup.suite
     key = content_key(
-        case=given(case),
+        case=given(case.public()),
         seed=seed,
         model={**given(suite.model), "capacity": kind.capacity},
         recipe=given(suite.recipe_of(kind)),
@@ -84,7 +86,11 @@ def plan_original(setup: Setup, case: CaseSpec, kind: OriginalSpec, seed: int) -
 
 
 def plan(
-    setup: Setup, dataset: Dataset, submissions: Sequence[Submission], grid: Suite | None = None
+    setup: Setup,
+    dataset: Dataset,
+    submissions: Sequence[Submission],
+    grid: Suite | None = None,
+    secrets: SecretSeeds | None = None,
 ) -> list[PlannedTrial]:
     """Plan all trials of a suite, or of a part of it, ordered by problem, submission and original.
 
@@ -105,8 +111,8 @@ def plan(
     # A submission may have cheated at a weaker isolation level, so its record must not stand in for one at a stronger.
     level = {} if setup.isolation == "process" else {"isolation": setup.isolation}
     trials = []
-    for problem, seeds in problems(grid or suite, dataset):
-        problem_key = content_key(**given(problem), protocol=PROTOCOL_VERSION)
+    for problem, seeds in problems(grid or suite, dataset, secrets):
+        problem_key = content_key(**given(problem.public()), protocol=PROTOCOL_VERSION)
         for submission, submission_key in zip(submissions, submission_keys, strict=True):
             if submission.needs_forget_set != (problem.discovery_rate > 0):
                 continue
@@ -125,3 +131,18 @@ def plan(
                     PlannedTrial(problem, start, submission, seeds.unlearning, key, problem_key, submission_key)
                 )
     return trials
+
+
+def stages(trials: Iterable[PlannedTrial]) -> list[list[list[PlannedTrial]]]:
+    """The trials by case, and those of a case by what they know of its corrupted set D_m, least first.
+
+    Discovered sets are nested, so a trial that could leave a note for a later one would give away part of its answer.
+    In this order there is nothing to tell: one stage for each discovery rate, ascending, with all methods and kinds of
+    original, and a last one for the methods that get D_m. Cases may run beside each other: their corrupted sets are
+    drawn from separate streams, by corruption and seed, so a note from one tells nothing about another.
+    """
+    cases: dict[CaseSpec, dict[float, list[PlannedTrial]]] = {}
+    for trial in trials:
+        known = math.inf if trial.submission.needs_corrupted_indices else trial.problem.discovery_rate
+        cases.setdefault(trial.problem.case, {}).setdefault(known, []).append(trial)
+    return [[of_case[known] for known in sorted(of_case)] for of_case in cases.values()]

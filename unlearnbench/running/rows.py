@@ -24,7 +24,7 @@ def problem_rows(trials: Iterable[PlannedTrial], case: Case) -> list[ProblemRow]
     return [
         ProblemRow(
             key=trial.problem_key,
-            specification=asdict(trial.problem),
+            specification=trial.problem.stored(),
             dataset=case.spec.dataset,
             corruption=case.spec.corruption,
             regularity=CORRUPTIONS[case.spec.corruption].regularity,
@@ -74,7 +74,7 @@ def original_row(original: PlannedOriginal, record: OriginalRecord, seconds: flo
     return OriginalRow(
         key=original.key,
         specification={
-            "case": asdict(original.case),
+            "case": original.case.stored(),
             "model": asdict(record.model),
             "recipe": asdict(setup.suite.recipe_of(kind)),
         },

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -21,11 +21,12 @@ from unlearnbench.problems import datasets
 from unlearnbench.problems.case import build
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
+from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.executors import Start
 from unlearnbench.running.executors.local import local
 from unlearnbench.running.originals import OriginalRecord, obtain, path_of
-from unlearnbench.running.plan import PlannedOriginal, PlannedTrial, plan
+from unlearnbench.running.plan import PlannedOriginal, PlannedTrial, plan, stages
 from unlearnbench.running.rows import original_row, planned_row, problem_rows, submission_row, trial_rows
 from unlearnbench.running.sharing import attempt_all
 from unlearnbench.running.trial import Record
@@ -59,6 +60,7 @@ class RunSummary:
     """Summary of a run.
 
     Attributes:
+        suite: name of the suite.
         planned: number of trials in the plan.
         ran: trials that this harness ran itself. Excludes trials stored earlier, or by another harness meanwhile.
         failed: failed ones of these.
@@ -66,6 +68,7 @@ class RunSummary:
     """
 
     run_id: str
+    suite: str
     planned: int
     ran: int
     failed: int
@@ -86,13 +89,16 @@ def run_suite(
     originals: Path | None = None,
     download: bool = True,
     isolation: Isolation = "process",
+    secrets: SecretSeeds | None = None,
     executor: Start = local,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> RunSummary:
     """Run all trials of a suite that are not in the store. Each trial is committed as soon as it ends.
 
     Several harnesses can share a store. Each trial is run by one of them, and each harness returns when all trials of
-    its plan are stored.
+    its plan are stored. The order of `plan.stages` holds among all harnesses with the same plan, because a stage ends
+    only when all its trials are stored, whoever ran them. It does not hold between different plans, nor for trials
+    that are run later.
 
     Args:
         data: folder of data sets and originals.
@@ -102,6 +108,7 @@ def run_suite(
         download: whether data sets may be downloaded.
         isolation: isolation level of trials. Does not affect results, but records of different levels have different
             keys.
+        secrets: the seeds of an audited suite.
         executor: where trials run. Does not affect results.
         watch: called with the progress of the run.
 
@@ -132,11 +139,11 @@ def run_suite(
         _pool(place.workers, suite.threads) as pool,
     ):
         setup = place.setup
-        trials = plan(setup, dataset, submissions, grid)
+        trials = plan(setup, dataset, submissions, grid, secrets)
         run = RunRow(
             id=run_id,
             suite=suite.name,
-            suite_specification=asdict(suite),
+            suite_specification=suite.stored(),
             data_fingerprint=dataset.fingerprint,
             protocol_version=PROTOCOL_VERSION,
             started_at=started_at,
@@ -164,7 +171,10 @@ def run_suite(
         report("originals", 0)
         started_from: dict[str, str] = {}
         needed = list({trial.original.key: trial.original for trial in missing}.values())
-        for original, (learnt, seconds) in attempt_all(pool, needed, lambda it: obtain(it, cache, place), claims.beat):
+        started = attempt_all(
+            pool, [[needed]] if needed else [], lambda it: obtain(it, cache, place), claims.beat, workers=place.workers
+        )
+        for original, (learnt, seconds) in started:
             _refuse_another(original, learnt, store.original(original.key))
             if not learnt.absorbed:
                 report("originals", 0, _not_absorbed(original, learnt))
@@ -172,7 +182,8 @@ def run_suite(
             store.add([original_row(original, learnt, seconds, setup)])
             busy += seconds
         report("trials", 0)
-        for done, (trial, record) in enumerate(attempt_all(pool, missing, attempt, claims.beat), 1):
+        ended = attempt_all(pool, stages(missing), attempt, claims.beat, workers=place.workers)
+        for done, (trial, record) in enumerate(ended, 1):
             if isinstance(record, Record):
                 row, predicted = trial_rows(trial, record, run_id, started_from[trial.original.key], now(), setup)
                 store.add([row] if predicted is None else [row, predicted])
@@ -184,7 +195,7 @@ def run_suite(
     store.finish_run(run_id, now())
     seconds = time.perf_counter() - begin
     overhead = max(0.0, 1 - busy / (seconds * place.workers))
-    return RunSummary(run_id, len(trials), ran, failed, seconds, overhead, tuple(warnings))
+    return RunSummary(run_id, suite.name, len(trials), ran, failed, seconds, overhead, tuple(warnings))
 
 
 def _problem_rows(trials: Sequence[PlannedTrial], dataset: Dataset) -> Iterator[ProblemRow]:

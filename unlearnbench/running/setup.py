@@ -8,6 +8,7 @@ import torch
 
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.boundary.request import Request
+from unlearnbench.errors import UsageError
 from unlearnbench.models import ModelSpec
 from unlearnbench.problems.case import Case
 from unlearnbench.problems.corruption import Indices
@@ -16,12 +17,23 @@ from unlearnbench.problems.suite import OriginalSpec, Suite
 
 @dataclass(frozen=True)
 class Setup:
-    """A suite and how it runs here. `precision` is already resolved, never `auto`."""
+    """A suite and how it runs here. `precision` is already resolved, never `auto`.
+
+    Raises:
+        UsageError: the suite is audited, and trials would run at a level where they could read its secret seeds.
+    """
 
     suite: Suite
     device: str
     precision: str
     isolation: Isolation
+
+    def __post_init__(self) -> None:
+        if self.suite.commitment is not None and self.isolation != "strict":
+            raise UsageError(
+                f"suite '{self.suite.name}' has secret seeds, which a trial at level '{self.isolation}' could read:"
+                " use --isolation strict"
+            )
 
     def model(self, case: Case, original: OriginalSpec) -> ModelSpec:
         images = case.dataset.train_images  # [N, C, S, S]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.errors import HarnessError
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.evaluation.predictions import Predictions
 from unlearnbench.models import build
@@ -16,6 +17,8 @@ from unlearnbench.problems.streams import stream
 from unlearnbench.running.evaluating import evaluated, predictions
 from unlearnbench.running.plan import PlannedTrial
 from unlearnbench.running.setup import Setup
+from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.sources import find_package
 
 
 @dataclass(frozen=True)
@@ -51,19 +54,26 @@ class Record:
 
 
 def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, boundary: Boundary) -> Record:
-    """Run a trial, starting from the original in the given file."""
+    """Run a trial, starting from the original in the given file.
+
+    Raises:
+        HarnessError: the harness failed, or the code of the submission is no longer that of the plan.
+    """
     begin = time.perf_counter()
     submission, kind = trial.submission, trial.original.kind
     forget = trial.problem.forget_positions(case.truth.corrupted)
-    seed = stream(trial.unlearning_seed, "unlearning")
+    seed = stream(trial.problem.case.drawn_from(trial.unlearning_seed), "unlearning")
     request = replace(
         setup.request(case, kind, entry=submission.entry, seed=seed, forget=forget),
-        folder=None if submission.folder is None else str(submission.folder),
+        sources=submission.sources,
+        source_hash=submission.source_hash,
         hyperparameters=submission.hyperparameters,
         original=str(original),
         corrupted=case.truth.corrupted.tolist() if submission.needs_corrupted_indices else None,
     )
+    _check_installed(submission)
     outcome = boundary.run(request, build(request.model).state_dict())
+    _check_installed(submission)  # it may have been upgraded just before the trial imported it
     result = None
     if outcome.weights is not None:
         begin_evaluation = time.perf_counter()
@@ -80,3 +90,16 @@ def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, bou
         outcome.backward_samples,
         time.perf_counter() - begin,
     )
+
+
+def _check_installed(submission: Submission) -> None:
+    """Check that an installed method is that of the plan. Its code is imported from where it is installed.
+
+    Raises:
+        HarnessError: it is missing here, or has changed.
+    """
+    if submission.sources is None and (find_package(submission.entry) or (None, None))[1] != submission.source_hash:
+        raise HarnessError(
+            f"installed method '{submission.name}' is missing or differs from that of the plan (hash"
+            f" {submission.source_hash[:12]}): install the planned version, or start the run again"
+        )

@@ -8,7 +8,7 @@ include a submission.toml next to its `__init__.py`. Without one, it has only th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import specification
 from unlearnbench.store.labels import method_label
 from unlearnbench.submissions.manifest import Manifest, Range, read_variants
-from unlearnbench.submissions.sources import check_package, check_sources, find_package, hash_sources
+from unlearnbench.submissions.sources import Sources, check_package, find_package, read_sources
 
 GROUP = "unlearnbench.methods"
 ABLATION = "ablation"
@@ -30,7 +30,8 @@ class Submission:
     """One variant of a submission.
 
     Attributes:
-        folder: folder of the code, imported as a package of the same name. None for an installed package.
+        folder: folder of the code. None for an installed package.
+        sources: the files of that folder as they were read, which is what trials get. None for an installed package.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Submission:
     search: dict[str, Range]
     folder: Path | None
     source_hash: str
+    sources: Sources | None = field(default=None, repr=False)
 
     @property
     def label(self) -> str:
@@ -73,12 +75,15 @@ def read(folder: Path) -> list[Submission]:
         if not module.is_file():
             raise UsageError(f"{file}: entry '{changed.entry}' needs the file {module}, which does not exist")
     check_package(code)
-    check_sources(code)
-    return _submissions(variants, code, hash_sources(code))
+    sources = read_sources(code)
+    return _submissions(variants, sources.hash, code, sources)
 
 
 def _submissions(
-    variants: dict[str, tuple[Manifest, dict[str, Any]]], folder: Path | None, source: str
+    variants: dict[str, tuple[Manifest, dict[str, Any]]],
+    source_hash: str,
+    folder: Path | None = None,
+    sources: Sources | None = None,
 ) -> list[Submission]:
     return [
         Submission(
@@ -97,7 +102,8 @@ def _submissions(
             hyperparameters=hyperparameters,
             search=manifest.search,
             folder=folder,
-            source_hash=source,
+            source_hash=source_hash,
+            sources=sources,
         )
         for variant, (manifest, hyperparameters) in variants.items()
     ]
@@ -111,11 +117,11 @@ def _read_installed(point: EntryPoint) -> list[Submission]:
     origin, source = found
     entry, file = {"entry": point.value}, origin.parent / "submission.toml"
     if origin.name == "__init__.py" and file.is_file():
-        return _submissions(read_variants(specification.table(file) | entry, str(file)), None, source)
+        return _submissions(read_variants(specification.table(file) | entry, str(file)), source)
     metadata = point.dist.metadata if point.dist else None
     author = metadata["Author"] if metadata is not None and "Author" in metadata else "unknown"
     table = {"name": point.name, "title": point.name, "authors": [author], "paper": "", "license": "unknown"}
-    return _submissions(read_variants(table | entry, f"installed method '{point.name}'"), None, source)
+    return _submissions(read_variants(table | entry, f"installed method '{point.name}'"), source)
 
 
 def discover(folder: Path) -> list[Submission]:

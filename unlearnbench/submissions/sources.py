@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from unlearnbench.errors import UsageError
@@ -13,43 +15,102 @@ LARGEST = 2**18
 """Maximum total size of a submission in bytes: enough for code, too small to carry data."""
 
 
-def find_sources(folder: Path) -> list[Path]:
-    """The files of a submission that are hashed, sorted. A trial gets no other files of the folder."""
-    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    return [file for file in files if file.suffix not in (".pyc", ".md") and file.name != "submission.toml"]
+@dataclass(frozen=True)
+class Sources:
+    """The source files of a submission, read once: what was hashed is what runs, whatever happens to the folder.
+
+    Attributes:
+        package: name of the folder, under which a trial imports it.
+        files: contents by path relative to the folder, in the order in which they are hashed.
+    """
+
+    package: str
+    files: Mapping[str, bytes]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the names and contents of all files."""
+        return _hash(self.files.items())
+
+    def write(self, parent: Path) -> Path:
+        """Write the files to a new folder in `parent`, and return it."""
+        folder = parent / self.package
+        for name, content in self.files.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        return folder
 
 
-def hash_sources(folder: Path) -> str:
-    """SHA-256 of the names and contents of all source files. Excludes submission.toml, which is stored separately.
+def read_sources(folder: Path) -> Sources:
+    """Read the source files of a submission: text only, so that a reader sees all that a trial gets.
+
+    Ignored, so not given to trials: hidden files and folders, `__pycache__`, *.pyc, *.md, and submission.toml, which is
+    stored separately.
 
     Raises:
-        UsageError: a file cannot be read.
+        UsageError: a file is no UTF-8 text, unreadable, or a symbolic link, which could make the harness copy other
+            files to a trial; its name is unprintable; or the files are larger than `LARGEST`.
     """
-    digest = hashlib.sha256()
-    for file in find_sources(folder):
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            raise UsageError(f"{file} cannot be read ({error.strerror}): make it readable, or remove it") from error
-        digest.update(f"{file.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
-
-
-def check_sources(folder: Path) -> None:
-    """Reject symbolic links, which could make the harness copy other files to a trial, and oversized submissions.
-
-    Raises:
-        UsageError: the folder contains a symbolic link, or is larger than `LARGEST`.
-    """
-    for file in folder.rglob("*"):
-        if file.is_symlink():
-            raise UsageError(f"{file} is a symbolic link: replace it by a copy of the file")
-    size = sum(file.stat().st_size for file in find_sources(folder))
+    paths = _sources(folder)
+    for path in paths:
+        if path.is_symlink():
+            raise UsageError(f"{path} is a symbolic link: replace it by a copy of the file")
+        if not path.name.isprintable():
+            raise UsageError(f"{str(path)!r} has unprintable characters in its name: rename it")
+    paths = [path for path in paths if path.is_file()]
+    size = sum(path.stat().st_size for path in paths)
     if size > LARGEST:
         raise UsageError(
             f"{folder} has {-(-size // 2**10)} KiB, more than the allowed {LARGEST // 2**10} KiB: remove what is not"
             " code"
         )
+    files = {path.relative_to(folder).as_posix(): _content(path) for path in paths}
+    for name, content in files.items():
+        if not _is_text(content):
+            raise UsageError(f"{folder / name} is not a text file (UTF-8 without NUL characters): remove it")
+    return Sources(folder.name, files)
+
+
+def hash_sources(folder: Path) -> str:
+    """SHA-256 of the names and contents of the source files in this folder, which may be no text.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    files = (path for path in _sources(folder) if path.is_file())
+    return _hash((path.relative_to(folder).as_posix(), _content(path)) for path in files)
+
+
+def _sources(folder: Path) -> list[Path]:
+    """The files, folders and links in this folder that are not ignored, sorted."""
+    return [path for path in sorted(folder.rglob("*")) if not _ignored(path.relative_to(folder))]
+
+
+def _ignored(path: Path) -> bool:
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+    return hidden or path.suffix in (".pyc", ".md") or path.name == "submission.toml"
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror}): make it readable, or remove it") from error
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _hash(files: Iterable[tuple[str, bytes]]) -> str:
+    digest = hashlib.sha256()
+    for name, content in files:
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def check_package(folder: Path) -> None:

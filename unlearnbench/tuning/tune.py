@@ -21,6 +21,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
+from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.run import Progress, run_suite
@@ -65,6 +66,7 @@ def tune(
     rule: Rule = "blind",
     sampler: Sampler = "tpe",
     workers: int | None = None,
+    isolation: Isolation = "process",
     download: bool = True,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Try]:
@@ -89,7 +91,9 @@ def tune(
             replace(submission, variant=name, hyperparameters=settings[key], role="reference", needs_forget_set=True)
             for name, key in names.items()
         ]
-        summary = run_suite(part, asked, store, data, workers=workers, download=download, watch=watch)
+        summary = run_suite(
+            part, asked, store, data, workers=workers, isolation=isolation, download=download, watch=watch
+        )
         return {names[name]: records for name, records in _recorded(store, summary.run_id).items()}
 
     records = run(problems, {first: default})[first]

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import UsageError, unknown
+from unlearnbench.problems.secret_seeds import SecretSeeds
+from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import find, parse
 from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.store.store import Store
@@ -31,9 +34,10 @@ def check_stored(
         UsageError: the file is no baseline, the baseline is of another suite, or neither side has one of the methods.
     """
     before = read(against)
-    measured = _suite_of(before, against, suite, suites)
+    if suite is not None:
+        _grid_of(before, against, suite, suites, None)
     with Store(database, create=False) as store:
-        after = records(store.engine, measured)
+        after = records(store.engine, _measured(before))
     for name in methods:
         if select_methods(before, [name]).empty and select_methods(after, [name]).empty:
             raise UsageError(unknown("method", name, sorted({*before["method"], *after["method"]})))
@@ -51,6 +55,8 @@ def check_by_running(
     data: Path,
     cost_factor: float,
     workers: int | None,
+    isolation: Isolation,
+    secrets: SecretSeeds | None,
     download: bool,
     watch: Callable[[Progress], None],
 ) -> tuple[Check, list[str]]:
@@ -63,8 +69,7 @@ def check_by_running(
         UsageError: the file is no baseline, the baseline is of another suite, or a method is unknown.
     """
     before = read(against)
-    measured = _suite_of(before, against, suite, suites)
-    grid = parse(find(measured if suite is None else suite, suites))
+    grid = _grid_of(before, against, suite, suites, secrets)
     available = discover(submissions)
     if not available:
         raise UsageError(f"no submissions in {submissions}: choose another folder with --submissions")
@@ -81,6 +86,8 @@ def check_by_running(
                 grid=part,
                 originals=originals,
                 workers=workers,
+                isolation=isolation,
+                secrets=secrets,
                 download=download,
                 watch=watch,
             )
@@ -104,12 +111,21 @@ def _store(database: str | None) -> Iterator[tuple[Store, Path | None]]:
         yield store, Path(fresh) / "originals"
 
 
-def _suite_of(before: pd.DataFrame, against: Path, suite: str | None, suites: Path) -> str:
+def _measured(before: pd.DataFrame) -> str:
+    """The name of the suite of a baseline."""
+    return str(before["suite"].iloc[0])
+
+
+def _grid_of(
+    before: pd.DataFrame, against: Path, suite: str | None, suites: Path, secrets: SecretSeeds | None
+) -> Suite:
     """The suite of a baseline; refuses another one than was asked for."""
-    measured = str(before["suite"].iloc[0])
-    if suite is not None and (name := parse(find(suite, suites)).name) != measured:
+    measured = _measured(before)
+    grid = parse(find(suite or measured.removesuffix("" if secrets is None else secrets.suffix), suites))
+    name = (grid := grid if secrets is None else secrets.of(grid)).name
+    if name != measured:
         raise UsageError(f"{against} is a baseline of suite '{measured}', not of '{name}': use one of '{name}'")
-    return measured
+    return grid
 
 
 def _to_run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from unlearnbench.problems import datasets
 from unlearnbench.problems.case import Case, build
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.grid import ProblemSpec
+from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.specification import validated
+from unlearnbench.problems.suite_file import stored
 from unlearnbench.store.labels import method_label, problem_label
 from unlearnbench.store.results import Finished, finished
 from unlearnbench.store.schema import PredictionRow, TrialRow
@@ -81,11 +83,12 @@ class Judge:
         return predictions
 
 
-def recompute(store: Store, data: Path, *, suite: str | None = None) -> Recomputed:
+def recompute(store: Store, data: Path, *, suite: str | None = None, secrets: SecretSeeds | None = None) -> Recomputed:
     """Recompute all metrics of the finished trials of one suite, or of all.
 
     Args:
         data: folder of data sets.
+        secrets: the seeds of an audited suite. It is refused if its problems were not drawn from them.
 
     Raises:
         UsageError: the suite was never run, or its data set is missing or differs from the one the trials used.
@@ -97,7 +100,7 @@ def recompute(store: Store, data: Path, *, suite: str | None = None) -> Recomput
     for item in finished(store.engine, suite):
         specification = item.run.suite_specification
         sizes = {name: specification[name] for name in ("image_size", "train_size", "test_size")}
-        judge = _judge(item, load(specification["dataset"], data, **sizes), data, judge)
+        judge = _judge(item, load(specification["dataset"], data, **sizes), data, judge, secrets)
         trials += 1
         without_score += item.trial.selection_score is None and item.problem.discovered > 0
         method = method_label(item.submission.name, item.submission.variant)
@@ -109,10 +112,13 @@ def recompute(store: Store, data: Path, *, suite: str | None = None) -> Recomput
     return Recomputed(trials, without_score, tuple(differences))
 
 
-def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None) -> Judge:
+def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, secrets: SecretSeeds | None) -> Judge:
     """The judge of a trial; reuses the case of the `last` judge if it is the same."""
     run, row = item.run, item.problem
     problem = validated(ProblemSpec, row.specification, f"the stored problem {row.key[:12]}")
+    if secrets is not None:
+        secrets.check(stored(run.suite_specification))
+        problem = replace(problem, case=replace(problem.case, secret=secrets.seed(problem.case.seed)))
     if problem.case.data_fingerprint != dataset.fingerprint:
         raise UsageError(
             f"data set '{problem.case.dataset}' in {data} is not the one of suite '{run.suite}' (fingerprint"

@@ -13,6 +13,7 @@ from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.evaluation.predictions import unpack
 from unlearnbench.problems import datasets
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
+from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.tensors import load_verified
@@ -45,10 +46,23 @@ class Field:
     equal: bool | None
 
 
-def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: bool = True) -> list[Field]:
+def rerun(
+    store: Store,
+    trial: str,
+    submissions: Path,
+    data: Path,
+    *,
+    isolation: Isolation | None = None,
+    secrets: SecretSeeds | None = None,
+    download: bool = True,
+) -> list[Field]:
     """Rerun the trial whose key is, or uniquely starts with, `trial`.
 
     The original is taken from the cache, or trained again without caching it.
+
+    Args:
+        isolation: level to run it at, which affects no number; default: that of the record.
+        secrets: the seeds of an audited suite.
 
     Raises:
         UsageError: there is no such trial, or the source, data or kind of machine it was run with is not here.
@@ -64,10 +78,10 @@ def rerun(store: Store, trial: str, submissions: Path, data: Path, *, download: 
             f"trial {record.trial.key[:12]} was run on data with fingerprint {fingerprint[:12]}, but '{suite.dataset}'"
             f" has {dataset.fingerprint[:12]} here: restore the original data"
         )
-    isolation = cast(Isolation, record.trial.isolation)
-    setup = Setup(suite, record.trial.device, record.trial.precision, isolation)
-    planned = _planned(record, setup, dataset, _submissions(record, submissions))
-    with local(suite, dataset, isolation, 1) as executor:
+    recorded = cast(Isolation, record.trial.isolation)
+    setup = Setup(suite, record.trial.device, record.trial.precision, recorded)
+    planned = _planned(record, setup, dataset, _submissions(record, submissions), secrets)
+    with local(suite, dataset, isolation or recorded, 1) as executor:
         executor = replace(executor, setup=setup)
         cache = data.resolve() / "originals"
         if load_verified(path_of(cache, planned.original.key)) is None:
@@ -112,10 +126,16 @@ def _submissions(record: Recorded, folder: Path) -> list[Submission]:
     return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
 
 
-def _planned(record: Recorded, setup: Setup, dataset: datasets.Dataset, submissions: list[Submission]) -> PlannedTrial:
+def _planned(
+    record: Recorded,
+    setup: Setup,
+    dataset: datasets.Dataset,
+    submissions: list[Submission],
+    secrets: SecretSeeds | None,
+) -> PlannedTrial:
     """Plan the trial again: one of these submissions gives its key."""
     trial = record.trial
-    trials = plan(setup, dataset, submissions)
+    trials = plan(setup, dataset, submissions, secrets=secrets)
     for planned in trials:
         if planned.key == trial.key:
             return planned

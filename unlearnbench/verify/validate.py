@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import HarnessError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
@@ -43,7 +44,7 @@ class Validation:
         return self.reason is None
 
 
-def validate(folder: Path, *, workers: int | None = None) -> list[Validation]:
+def validate(folder: Path, *, workers: int | None = None, isolation: Isolation = "process") -> list[Validation]:
     """Read a submission and run each of its variants in a temporary store.
 
     Raises:
@@ -52,7 +53,7 @@ def validate(folder: Path, *, workers: int | None = None) -> list[Validation]:
     """
     submissions = read(folder)
     with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store:
-        run = run_suite(TINY, submissions, store, Path(data), workers=workers)
+        run = run_suite(TINY, submissions, store, Path(data), workers=workers, isolation=isolation)
         trials = planned_trials(store.engine, [run.run_id])
     checks = []
     for submission in submissions:

@@ -13,7 +13,6 @@ from typing import Any, cast
 import pytest
 import ray
 
-from tests.submission import NOTHING
 from unlearnbench.cli import main
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problems.datasets import digits
@@ -24,15 +23,6 @@ from unlearnbench.running.setup import Setup
 from unlearnbench.submissions.finding import Submission
 
 Make = Callable[..., Submission]
-
-
-def test_a_submission_that_changed_meanwhile_is_refused(make_submission: Make, tmp_path: Path) -> None:
-    submission = make_submission("nothing", NOTHING)
-    assert submission.folder is not None
-    files = node.contents(submission.folder)
-    assert node.contents(node._submission(tmp_path / submission.source_hash / submission.name, files)) == files
-    with pytest.raises(HarnessError, match="the files of a submission have changed since the run started: start it"):
-        node._submission(tmp_path / ("f" * 64), files)
 
 
 def test_no_cluster_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:

@@ -167,17 +167,18 @@ def test_a_killed_worker_and_a_killed_node_lose_no_trial_and_double_none(
         f"open({str(notes)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
         f"while not os.path.exists({str(go)!r}):\n    time.sleep(0.1)\n"
     )
-    suite = replace(tiny_suite, discovery_rates=(0.2, 0.4, 0.6, 0.8, 1.0), limits=Limits(seconds=600, memory_gib=4))
+    suite = replace(tiny_suite, limits=Limits(seconds=600, memory_gib=4))
     submission = make_submission("waits", wait + TUNE)
+    variants = [replace(submission, variant=f"v{number}") for number in range(5)]
     go.touch()
-    run(suite, [submission], tmp_path / "local", local)
+    run(suite, variants, tmp_path / "local", local)
     go.unlink()
     notes.write_text("")
 
     extra = add_node(nodes, num_cpus=1)
     (raylet,) = (item.process.pid for item in extra.all_processes["raylet"])
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(run, suite, [submission], tmp_path / "ray", cluster)
+        future = pool.submit(run, suite, variants, tmp_path / "ray", cluster)
         until(lambda: len(notes.read_text().splitlines()) == 3 or future.done())
         assert not future.done(), future.result()
         trials = {worker_of(int(pid)): int(pid) for pid in notes.read_text().split()}
@@ -239,7 +240,7 @@ from unlearnbench.submissions.finding import read
 from unlearnbench.verify.validate import TINY
 from unlearnbench.store.store import Store
 folder = Path(sys.argv[1])
-suite = replace(TINY, corruptions=("random-swap",), discovery_rates=(0.5, 1.0))
+suite = replace(TINY, corruptions=("random-swap", "class-swap"))
 with Store(str(folder / "results.db")) as store:
     run_suite(suite, read(folder / "submissions" / "sleeps"), store, folder, executor=cluster)
 """
@@ -314,6 +315,6 @@ def test_a_cluster_without_room_for_a_trial_is_refused(
 def test_an_installed_method_that_a_node_does_not_have_is_refused(
     nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path
 ) -> None:
-    absent = replace(make_submission("absent", NOTHING), folder=None, entry="nowhere:Method")
-    with pytest.raises(HarnessError, match=r"on node .+: installed method 'absent' is missing or has another"):
+    absent = replace(make_submission("absent", NOTHING), folder=None, sources=None, entry="nowhere:Method")
+    with pytest.raises(HarnessError, match=r"on node .+: installed method 'absent' is missing or differs"):
         run(tiny_suite, [absent], tmp_path, cluster)

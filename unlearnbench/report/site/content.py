@@ -135,6 +135,8 @@ class Content:
     failed: int
     missing: int
     seeds: int
+    openness: str
+    """Whether the seeds are public."""
 
     @property
     def demonstration(self) -> str:

@@ -25,7 +25,7 @@ from unlearnbench.report.numbers.frames import (
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site.content import METRICS, Cell, Content, Failure, Group, Method, Row, Run, Trial
 from unlearnbench.report.text.tables import UNPAIRED_NOTE, over_budget_note, unpaired_words
-from unlearnbench.report.wording import LONG_LABELS, in_order, row_labels
+from unlearnbench.report.wording import LONG_LABELS, in_order, openness, row_labels
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.results import submissions_by_key
 from unlearnbench.store.schema import RunRow, SubmissionRow
@@ -67,6 +67,7 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
         failed=int(states.get("failed", 0)),
         missing=int(states.get("missing", 0)),
         seeds=board.seeds,
+        openness=openness(suite.commitment),
     )
 
 

@@ -58,4 +58,4 @@ def local(suite: Suite, dataset: Dataset, isolation: Isolation, workers: int | N
     with Boundary(isolation) as boundary:
         own(boundary.folder)
         at_once = max(1, cores() // suite.threads) if workers is None else workers
-        yield Local(at_once, setup, machine.hardware(device), boundary, cases(dataset, boundary.folder))
+        yield Local(at_once, setup, machine.hardware(device), boundary, cases(dataset, boundary.folder, at_once + 1))

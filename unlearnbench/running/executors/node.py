@@ -11,7 +11,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -32,7 +32,7 @@ from unlearnbench.running.executors.local import Local, local
 from unlearnbench.running.originals import OriginalRecord, path_of
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
 from unlearnbench.running.trial import Record
-from unlearnbench.submissions.sources import find_package, find_sources, hash_sources
+from unlearnbench.submissions.sources import hash_sources
 from unlearnbench.system import machine
 
 KEPT_ORIGINALS = 8
@@ -87,11 +87,6 @@ def packed(dataset: Dataset) -> dict[str, Any]:
     return {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in values.items()}
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Contents of the hashed files of a submission, by relative path."""
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in find_sources(folder)}
-
-
 def name() -> str:
     return f"{platform.node()} ({ray.get_runtime_context().get_node_id()[:8]})"
 
@@ -137,9 +132,7 @@ def trial(
     precision: str,
     trial: PlannedTrial,
     original: Content,
-    files: dict[str, bytes] | None,
 ) -> Record:
-    """Run a trial. `files` are the files of the submission, or None for an installed package."""
     place = _here(run, dataset, precision)
     path = path_of(place.boundary.folder / "originals", trial.original.key)
     if not path.exists():
@@ -150,15 +143,7 @@ def trial(
             raise HarnessError(f"the original {path.stem} was damaged in transfer")
         temporary.rename(path)
         _forget_originals(path)
-    submission, folder = trial.submission, None
-    if submission.folder is not None and files is not None:
-        folder = _submission(place.boundary.folder / submission.source_hash / submission.folder.name, files)
-    elif (find_package(submission.entry) or (None, None))[1] != submission.source_hash:
-        raise HarnessError(
-            f"installed method '{submission.name}' is missing or has another version: install the version of the main"
-            " machine"
-        )
-    return place.trial(replace(trial, submission=replace(submission, folder=folder)), path)
+    return place.trial(trial, path)
 
 
 def _here(run: Run, dataset: dict[str, Any], precision: str | None = None) -> Local:
@@ -220,16 +205,3 @@ def _same(wanted: Mapping[str, str], here: Mapping[str, str]) -> None:
     other = [f"{name} {here.get(name)} instead of {value}" for name, value in wanted.items() if here.get(name) != value]
     if other:
         raise HarnessError(f"different software: {', '.join(other)}; install the same versions on all nodes")
-
-
-def _submission(folder: Path, files: dict[str, bytes]) -> Path:
-    """Write the files of a submission to `folder`, whose parent is named after their hash."""
-    if folder.exists():
-        return folder
-    temporary = folder.with_suffix(".part")
-    for path, content in files.items():
-        (temporary / path).parent.mkdir(parents=True, exist_ok=True)
-        (temporary / path).write_bytes(content)
-    if hash_sources(temporary) != folder.parent.name:
-        raise HarnessError("the files of a submission have changed since the run started: start it again")
-    return temporary.rename(folder)

@@ -1,7 +1,7 @@
 """Run trials as tasks of a Ray cluster. Ray schedules them and retries those whose worker died.
 
-No shared file system is needed. The data set, originals and submissions are put into Ray's object store, each of them
-once. Only this process accesses the cache of originals and the database.
+No shared file system is needed. The data set and the originals are put into Ray's object store, each of them once.
+Only this process accesses the cache of originals and the database.
 """
 
 from __future__ import annotations
@@ -83,10 +83,8 @@ class Cluster:
         return record
 
     def trial(self, trial: PlannedTrial, original: Path) -> Record:
-        folder = trial.submission.folder
-        files = None if folder is None else self._share(folder, lambda: node.contents(folder))
         content = self._share(original, lambda: np.fromfile(original, dtype=np.uint8))
-        record: Record = self._call(node.trial, self.setup.precision, trial, content, files)
+        record: Record = self._call(node.trial, self.setup.precision, trial, content)
         return record
 
     def _share(self, key: Path, make: Callable[[], Any]) -> Any:
