@@ -210,14 +210,14 @@ class PredictionRow(Base):
 
 
 class OriginRow(Base):
-    """A file or store whose rows were added. Those with one name are one origin: `store.origins`."""
+    """A file or store whose rows were added: see `store.origins`."""
 
     __tablename__ = "origins"
     id: Mapped[int] = mapped_column(primary_key=True)
     """Counts up: of two origins, the lower was added first."""
-    name: Mapped[str] = mapped_column(String(200), index=True)
+    name: Mapped[str] = mapped_column(String(200), index=True, unique=True)
     sha256: Mapped[str | None] = mapped_column(Key)
-    """Of the file; None for a database server."""
+    """Of the file that was added last; None for a database server."""
     added_at: Mapped[datetime]
     verified: Mapped[bool]
     """Whether all metrics were recomputed from the predictions."""

@@ -2,7 +2,8 @@
 
 A record is current if its run had today's conditions (`problems.identity.conditions`, protocol version, data) and its
 method's source and hyperparameters are those planned last. Today's conditions are those of the suite's file if there
-is one, else those of the newest run.
+is one, else those of the newest run. Runs that were made on this store come before all that were added to it, and these
+in the order in which their origins were added: the date in somebody else's file decides nothing (`runs_of_suite`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import find_if_any, parse, stored
 from unlearnbench.store.labels import method_label
+from unlearnbench.store.origins import HERE
 from unlearnbench.store.results import PlannedSubmission, count_recorded, planned_submissions, runs_of_suite
 from unlearnbench.store.schema import RunRow
 from unlearnbench.store.trials import Wanted
@@ -112,14 +114,16 @@ def _shown(values: dict[str, Any], key: str) -> str:
 def _submissions(
     planned: Sequence[PlannedSubmission], runs: Sequence[RunRow], levels: Sequence[str]
 ) -> dict[str, tuple[str, str]]:
-    """The submission key of each method that was planned last; runs at one of these levels take precedence."""
-    age = {run.id: place for place, run in enumerate(sorted(runs, key=lambda run: run.isolation not in levels))}
-    newest: dict[tuple[str, str], tuple[int, str]] = {}
+    """The submission key of each method that was planned here last, else by the origin that was added first; runs at
+    one of these levels take precedence."""
+    place = {run.id: (run.isolation not in levels, number) for number, run in enumerate(runs)}
+    newest: dict[tuple[str, str], tuple[bool, int, int, str]] = {}
     for item in planned:
-        if item.run in age:
-            method, found = (item.submission, item.variant), (age[item.run], item.key)
+        if item.run in place:
+            weak, number = place[item.run]
+            method, found = (item.submission, item.variant), (weak, item.arrival, number, item.key)
             newest[method] = min(newest.get(method, found), found)
-    return {key: method for method, (_, key) in newest.items()}
+    return {key: method for method, (*_, key) in newest.items()}
 
 
 def _stale_records(
@@ -133,7 +137,8 @@ def _stale_records(
     groups: dict[tuple[str, str], list[PlannedSubmission]] = {}
     for item in planned:
         if item.run in reasons or item.key not in submissions:
-            reason = reasons.get(item.run, "an earlier state of its code or hyperparameters")
+            which = "an earlier state" if item.arrival == HERE else "another state, from elsewhere,"
+            reason = reasons.get(item.run, f"{which} of its code or hyperparameters")
             groups.setdefault((method_label(item.submission, item.variant), reason), []).append(item)
     for (method, reason), items in sorted(groups.items()):
         # A trial's key covers its submission, so no other run makes records of an old submission current.

@@ -16,7 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "origins",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("name", sa.String(200), nullable=False, index=True),
+        sa.Column("name", sa.String(200), nullable=False, index=True, unique=True),
         sa.Column("sha256", KEY),
         sa.Column("added_at", sa.DateTime, nullable=False),
         sa.Column("verified", sa.Boolean, nullable=False),
