@@ -61,7 +61,7 @@ class Checks:
             first = error.errors(include_url=False)[0]
             field = ".".join(map(str, first["loc"][:3]))
             says = first["msg"].removeprefix("Value error, ")
-            raise self._refused(table.name, key, field, f"{says} (got {first['input']!a:.60})") from error
+            raise self._refused(table.name, key, field, f"{says} (got {_short(first['input'])})") from error
         name = "/".join(key_of(table, row))
         if name in self._seen[table.name]:
             raise self._refused(table.name, key, "key", "two rows have it")
@@ -248,6 +248,11 @@ class Checks:
         return problem_key(problem) == row["problem_key"] and key == trial_key(
             suite, *parents, row["unlearning_seed"], isolation
         )
+
+
+def _short(value: Any) -> str:
+    """A value for a message; what is nested may be nested too deeply to be shown."""
+    return type(value).__name__ if isinstance(value, dict | list) else f"{value!a:.60}"
 
 
 def _untrue(**holds: bool) -> dict[str, str]:

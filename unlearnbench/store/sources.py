@@ -12,8 +12,9 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -61,35 +62,39 @@ def opened(path_or_url: str) -> Iterator[tuple[Read, str | None]]:
     Raises:
         UsageError: it cannot be read, is no store of this schema version, or has something in the place of a table.
     """
-    engine = connect(path_or_url, create=False)  # checks the URL, and that there is a file
-    engine.dispose()
-    is_file = engine.dialect.name == "sqlite"
-    file = Path(engine.url.database or "") if is_file else None
-    digest = None if file is None else _sha256(file)
-    if file is not None:
-        engine = create_engine(f"sqlite:///{file}", creator=lambda: _open_file(file), poolclass=NullPool)
-        event.listen(engine, "before_cursor_execute", _begin_to_wait)
-    name = shown(path_or_url)
-    try:
-        with engine.connect() as connection:
-            if is_file:
+    engine, name = connect(path_or_url, create=False), shown(path_or_url)  # checks the URL, and that there is a file
+    file = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
+    digest = None
+    with ExitStack() as stack:
+        with _explained(name):
+            if file is not None:
+                digest = _sha256(file)
+                engine = create_engine(f"sqlite:///{file}", creator=partial(_open_file, file), poolclass=NullPool)
+                event.listen(engine, "before_cursor_execute", _begin_to_wait)
+            stack.callback(engine.dispose)
+            connection = stack.enter_context(engine.connect())
+            if file is not None:
                 connection.exec_driver_sql("BEGIN")
+                _check_file(connection, name)
             else:
                 connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
                 connection.execute(text(f"SET LOCAL statement_timeout = {int(1000 * SECONDS)}"))
-            (_check_file if is_file else _check_server)(connection, name)
-            yield (lambda of: _rows(connection, of)), digest
-    except (DBAPIError, sqlite3.Error, OSError) as error:
-        raise UsageError(f"cannot read {name}: {_reason(error)}; nothing of it was added") from error
-    finally:
-        engine.dispose()
+                _check_server(connection, name)
+        yield partial(_rows, connection, name), digest
     if file is not None and digest != _sha256(file) and not _journals(file):
         raise UsageError(f"{name} was changed while it was read: merge it again when nobody writes to it")
 
 
-def _reason(error: Exception) -> str:
-    says = first_line(error)
-    return f"it took longer than {SECONDS:.0f} seconds to give its next rows" if says == "interrupted" else says
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn an error of the source into a `UsageError`."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error, OSError) as error:
+        says = first_line(error)
+        if says == "interrupted":
+            says = f"it took longer than {SECONDS:.0f} seconds to give its next rows"
+        raise UsageError(f"cannot read {name}: {says}; nothing of it was added") from error
 
 
 def _journals(file: Path) -> list[Path]:
@@ -174,7 +179,12 @@ def _check_columns(name: str, of: Table, found: list[str], generated: bool) -> N
         raise UsageError(f"{name}: table '{of.name}' has other columns than those of a store that unlearnbench writes")
 
 
-def _rows(connection: Connection, of: Table) -> Iterator[Values]:
+def _rows(connection: Connection, name: str, of: Table) -> Iterator[Values]:
+    with _explained(name):  # here too: whoever reads must not take it for an error of what it writes to
+        yield from _raw(connection, of)
+
+
+def _raw(connection: Connection, of: Table) -> Iterator[Values]:
     # Columns without types: SQLAlchemy's would be applied before anything is checked.
     names = of.columns.keys()
     query: Any = select(*(column(name) for name in names)).select_from(table(of.name))
