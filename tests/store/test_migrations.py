@@ -72,6 +72,8 @@ def test_every_row_survives_and_new_columns_have_values(first: str, next_version
         kept = [{name: row[name] for name in old} for old, row in zip(before[table], after[table], strict=True)]
         assert kept == before[table], table
     assert all(row["colour"] == row["state"] for row in after["trials"])
+    assert {row["limits"] for row in after["trials"]} == {"counted"}
+    assert after["origins"] == after["origin_entries"] == [], "what was stored before is the store's own"
     assert [row["license"] for row in after["submissions"]] == ["APACHE-2.0"] * 3
     with Store(first) as store:
         assert len(read_board(store.engine, "tiny").frame) == 12

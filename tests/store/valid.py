@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -43,7 +44,12 @@ def case_of(spec: CaseSpec) -> Case:
 
 
 def whole(
-    run: str = "a", source: str = "1", healed: float = 0.5, at: datetime = START, isolation: str = "process"
+    run: str = "a",
+    source: str = "1",
+    healed: float = 0.5,
+    at: datetime = START,
+    isolation: str = "process",
+    suite: Suite = SUITE,
 ) -> list[Base]:
     """A run with a finished trial on each corruption, and a failed one.
 
@@ -51,8 +57,7 @@ def whole(
         run: a hexadecimal digit, of which the run's id is made; `source` likewise, of the submission's source hash.
         healed: share of the corrupted samples that get their true label.
     """
-    suite, kind = SUITE, SUITE.base
-    run_id, submission = run * 32, f"{source}e" * 32
+    kind, run_id, submission = suite.base, run * 32, f"{source}e" * 32
     found: list[Base] = [
         rows.run(
             id=run_id,
@@ -91,6 +96,7 @@ def whole(
             rows.problem(
                 key=of_problem,
                 specification=_json(problem),
+                dataset=suite.dataset,
                 corruption=case.spec.corruption,
                 regularity=CORRUPTIONS[case.spec.corruption].regularity,
                 discovery_rate=problem.discovery_rate,
@@ -130,8 +136,6 @@ def whole(
 
 def _json(specification: Any) -> Any:
     """As it is read from a store: with lists for tuples."""
-    import json
-
     return json.loads(json.dumps(asdict(specification)))
 
 
