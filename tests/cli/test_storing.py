@@ -97,3 +97,16 @@ def test_there_must_be_a_store(verb: str, call: Call) -> None:
     options = {"export": ("--out", "x.csv"), "merge": ("--into", "all.db")}.get(verb, ())
     one_sentence(call("store", verb, "none.db", *options), 2, "no results database at none.db")
     assert not Path("none.db").exists()
+
+
+def test_a_store_that_is_only_read_keeps_its_journal_mode(call: Call) -> None:
+    """So that looking at the store of somebody else does not change it."""
+    written(Path("theirs.db"))
+    with sqlite3.connect("theirs.db") as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    connection.close()
+    before = Path("theirs.db").read_bytes()
+    for verb in (("info",), ("recompute",), ("export", "--out", "x.csv"), ("dump", "tiny", "--out", "board")):
+        place = [*verb[:2], "theirs.db", *verb[2:]] if verb[0] == "dump" else [verb[0], "theirs.db", *verb[1:]]
+        assert call("store", *place).code == 0
+    assert Path("theirs.db").read_bytes() == before

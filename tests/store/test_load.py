@@ -14,6 +14,7 @@ from tests.store.boards import loaded, small
 from unlearnbench.errors import UsageError
 from unlearnbench.store.board_file import read
 from unlearnbench.store.schema import SCHEMA_VERSION, TrialRow
+from unlearnbench.store.staging import staged_file
 from unlearnbench.store.store import Store
 
 
@@ -155,3 +156,17 @@ def test_damage_of_an_older_file_is_found_by_the_columns_of_its_version(file: Pa
     file.write_text("".join(f"{line}\n" for line in lines))
     with pytest.raises(UsageError, match=r"line \d+: unknown column 'colour' of 'trials': the file is damaged"):
         read(file)
+
+
+@pytest.mark.parametrize("specification", [[], {}, {"discovery_rate": 0.5}, {"problem": []}])
+def test_content_of_an_older_file_that_no_version_wrote_is_one_sentence(specification: Any, tmp_path: Path) -> None:
+    for table in ("problems", "originals"):
+        lines = (Path(__file__).parent / "v6.jsonl").read_text().splitlines()
+        lines = changed(table, specification=specification)(lines)
+        path = tmp_path / "odd.jsonl"
+        path.write_text("".join(f"{line}\n" for line in lines))
+        with (
+            pytest.raises(UsageError, match=r"odd.jsonl.*(cannot be upgraded|field 'specification')"),
+            staged_file(path),
+        ):
+            pass

@@ -133,6 +133,18 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
     assert content(first) == before
 
 
+@pytest.mark.parametrize("content", ["[1]", '{"a": 1}', "null", '"text"'])
+def test_content_that_no_version_wrote_is_one_sentence(content: str, first: str) -> None:
+    engine = create_engine(first)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE problems SET specification = :content"), {"content": content})
+    engine.dispose()
+    with pytest.raises(
+        UsageError, match=r"has rows that no version wrote, so it was not upgraded \(\w+: .*\): it is dam"
+    ):
+        upgrade(first)
+
+
 def test_there_must_be_a_store_to_upgrade(database: str, tmp_path: Path) -> None:
     engine = create_engine(database)
     engine.connect().close()

@@ -154,7 +154,7 @@ def test_a_forged_date_does_not_put_a_run_before_those_made_here(at: datetime, s
     assert is_current(store) == {"f"}
     assert read_board(store.engine, "tiny").frame.equals(board)
     (stale,) = read_board(store.engine, "tiny").stale
-    assert stale.reason == "another state, from elsewhere, of its code or hyperparameters"
+    assert stale.reason == "from elsewhere, and another state or variant of it was there before"
     store.add(whole(run="e", source="2", at=START + AGO))
     assert is_current(store) == {"2"}, "now it was run here"
 
@@ -188,6 +188,26 @@ def test_plans_that_a_later_origin_adds_to_a_run_are_of_that_origin(store: Store
     unlearnbench.merge([other(run="a", source="1", at=START - AGO)], url(store), origin="two")
     unlearnbench.merge([other(run="b", source="2")], url(store), origin="three")
     assert is_current(store) == {"1"}
+
+
+def test_a_variant_from_elsewhere_is_not_ranked_instead_of_one_that_was_run_here(store: Store, tmp_path: Path) -> None:
+    """A tuned variant is ranked before `default`, and anyone can name theirs like that."""
+    suite = replace(SUITE, variants=("tuned", "default"))
+    store.add(whole(run="f", source="f", suite=suite))
+    for name, source in (("tuned", "2"), ("another", "3")):
+        forged = whole(run=source, source=source, suite=suite)
+        for row in forged:
+            if isinstance(row, SubmissionRow):
+                row.variant = name
+        with Store(str(tmp_path / f"{name}.db")) as theirs:
+            theirs.add(forged)
+            added(theirs, store, name)
+    table = unlearnbench.ranking("tiny", database=url(store), suites=tmp_path)
+    assert table.set_index("method")["ranked"].to_dict() == {"mine": True, "mine/another": False}
+    store.add([row for row in whole(run="e", source="2", suite=suite, at=START + AGO) if isinstance(row, RunRow)])
+    store.add([row for row in whole(run="e", source="2", suite=suite) if isinstance(row, PlannedTrialRow)])
+    table = unlearnbench.ranking("tiny", database=url(store), suites=tmp_path)
+    assert table.loc[table["ranked"], "method"].to_list() == ["mine/tuned"], "now it was run here"
 
 
 def test_conditions_are_those_of_a_run_made_here(store: Store, tmp_path: Path) -> None:

@@ -117,9 +117,10 @@ def read(path: Path) -> BoardFile:
         raise UsageError(f"{path}, line {end}: {says}: the file is damaged")
     try:
         rows = upgraded(rows, header.schema) if old else rows
-    except (LookupError, TypeError, AttributeError, DBAPIError, HarnessError) as error:
-        # A revision may trip over content that the columns of that version allow.
-        raise UsageError(f"{path}: rows of schema version {header.schema} that cannot be upgraded: damaged") from error
+    except (UsageError, DBAPIError, HarnessError) as error:
+        raise UsageError(
+            f"{path}: its rows of schema version {header.schema} cannot be upgraded: the file is damaged"
+        ) from error
     return BoardFile(path, hashlib.sha256(content).hexdigest(), header, rows)
 
 

@@ -44,6 +44,7 @@ class Checks:
         self._seen: dict[str, dict[str, Values]] = {table.name: {} for table in TABLES}
         """By table and key; of trials only the state, the problem and the run."""
         self._suites: dict[str, Suite] = {}
+        self._seeds: dict[str, frozenset[Seeds]] = {}
         self._specs: dict[str, ProblemSpec] = {}
         self._of_methods: dict[tuple[str, str, str], str] = {}
         self._lengths: dict[str, tuple[int, int]] = {}
@@ -90,7 +91,7 @@ class Checks:
             suite = stored(row["suite_specification"])
         except UsageError as error:
             return {"suite_specification": str(error)}
-        self._suites[row["id"]] = suite
+        self._suites[row["id"]], self._seeds[row["id"]] = suite, frozenset(map(seed_of, suite.seeds))
         return _untrue(
             suite=row["suite"] == suite.name,
             finished_at=row["finished_at"] is None or row["finished_at"] >= row["started_at"],
@@ -220,7 +221,7 @@ class Checks:
             or (isinstance(settings.size, int) and case.size != settings.size)
         ):
             return {"problem_key": "must be that of a problem of the run's suite"}
-        if seeds not in map(seed_of, suite.seeds):
+        if seeds not in self._seeds[row["run_id"]]:
             return {"unlearning_seed": "the seeds must be some of the run's suite"}
         return {}
 

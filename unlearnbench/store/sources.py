@@ -62,7 +62,8 @@ def opened(path_or_url: str) -> Iterator[tuple[Read, str | None]]:
     Raises:
         UsageError: it cannot be read, is no store of this schema version, or has something in the place of a table.
     """
-    engine, name = connect(path_or_url, create=False), shown(path_or_url)  # checks the URL, and that there is a file
+    engine = connect(path_or_url, create=False)  # checks the URL, and that there is a file
+    name = name_of(path_or_url)
     file = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
     digest = None
     with ExitStack() as stack:
