@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -253,7 +254,9 @@ class Checks:
 
 def _short(value: Any) -> str:
     """A value for a message; what is nested may be nested too deeply to be shown."""
-    return type(value).__name__ if isinstance(value, dict | list) else f"{value!a:.60}"
+    if isinstance(value, dict | list):
+        return type(value).__name__
+    return str(value) if isinstance(value, datetime) else f"{value!a:.60}"
 
 
 def _untrue(**holds: bool) -> dict[str, str]:
