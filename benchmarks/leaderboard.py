@@ -139,6 +139,7 @@ def _records(planned: list[Row], strength: dict[str, float], random: np.random.G
             "precision": "float32",
             "threads": 1,
             "isolation": "process",
+            "limits": "counted",
             "protocol_version": 1,
             "created_at": START,
         }

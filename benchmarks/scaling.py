@@ -212,7 +212,8 @@ def store_trials(url: str, count: int) -> float:
                     original_weights_hash="w",
                     **{"training_seed": 0, "unlearning_seed": 0, "state": "finished", "seconds": 1.0},
                     **{"total_seconds": 1.0, "device": "cpu", "precision": "float32", "threads": 1},
-                    **{"isolation": "process", "protocol_version": 1, "created_at": now, "aggregate": 0.5},
+                    **{"isolation": "process", "limits": "counted", "protocol_version": 1, "created_at": now},
+                    aggregate=0.5,
                 )
                 store.add([trial, PredictionRow(trial_key=key, train=train, test=test, triggered_test=test)])
                 claims.end(key)

@@ -148,6 +148,7 @@ def trial(**changes: Any) -> TrialRow:
         "precision": "float32",
         "threads": 1,
         "isolation": "process",
+        "limits": "counted",
         "protocol_version": 1,
         "created_at": NOW,
     }

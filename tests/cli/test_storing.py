@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Call, one_sentence
+from tests.store.valid import whole, written
 from tests.tiny import tiny_toml
+from unlearnbench.store.schema import SCHEMA_VERSION
 
 V6 = Path(__file__).parents[1] / "store" / "v6.sql"
 
@@ -43,17 +45,37 @@ def test_what_is_stored_is_looked_at_checked_exported_and_merged(call: Call) -> 
     assert "mine" in checked.out
     assert "utility" in checked.out
     assert checked.err == "stored values that differ from recomputed ones: 1\n"
-    broken = call("store", "merge", "b.db", "none.db", "--into", "all.db")
-    assert broken.code == 2
-    assert "utility" in broken.out, "what was found before something else went wrong is shown"
-    merged = call("store", "merge", "b.db", "--into", "all.db")
+    refused = call("store", "merge", "b.db", "--into", "all.db")
+    one_sentence(refused, 2, "b.db: table 'trials', row ", ", field 'aggregate': does not agree")
+    with sqlite3.connect("b.db") as connection:
+        connection.execute("UPDATE trials SET aggregate = healed_train * utility")
+    connection.close()
+    one_sentence(call("store", "merge", "b.db", "--into", "all.db"), 2, "field 'utility': ", "but its predictions give")
+    one_sentence(call("store", "merge", "b.db", "--into", "all.db", "--unverified"), 2, "another file", "'b.db'")
+    merged = call("store", "merge", "b.db", "--into", "all.db", "--unverified", "--origin", "forged")
     assert merged.code == 1
     assert "utility" in merged.out
-    assert merged.err == "1 conflict: all.db keeps its rows; all others were merged\n"
+    assert merged.err.endswith("conflicts: all.db keeps its rows; all others were merged\n")
     assert call("store", "recompute", "all.db").code == 0, "the planted error was not taken over"
 
 
-def test_an_old_store_is_upgraded_when_it_is_told_to(call: Call, next_version: int) -> None:
+def test_what_was_merged_is_listed_by_origin_and_removed(call: Call) -> None:
+    for name, run in (("a.db", "a"), ("b.db", "b")):
+        written(Path(name), *whole(run=run))
+    assert call("store", "merge", "a.db", "--into", "all.db").code == 0
+    assert call("store", "merge", "b.db", "--into", "all.db", "--unverified", "--origin", "them").code == 0
+    looked = call("store", "info", "all.db").out
+    assert "origin: a.db: 2 trials, added 20" in looked
+    assert "origin: them (unverified): 2 trials, added 20" in looked
+    one_sentence(call("store", "remove-origin", "then", "all.db"), 2, "unknown origin 'then'", "did you mean 'them'?")
+    removed = call("store", "remove-origin", "them", "all.db")
+    assert (removed.code, removed.out) == (0, "0 trials and 1 runs that came only from them deleted\n")
+    removed = call("store", "remove-origin", "a.db", "all.db")
+    assert removed.out == "2 trials and 1 runs that came only from a.db deleted\n"
+    assert "trials: 0\n" in call("store", "info", "all.db").out
+
+
+def test_an_old_store_is_upgraded_when_it_is_told_to(call: Call) -> None:
     with sqlite3.connect("old.db") as connection:
         connection.executescript(V6.read_text())
     connection.close()
@@ -61,7 +83,7 @@ def test_an_old_store_is_upgraded_when_it_is_told_to(call: Call, next_version: i
     one_sentence(call("store", "info", "old.db"), 2, "schema version 6", remedy)
     one_sentence(call("store", "merge", "old.db", "--into", "new.db"), 2, remedy)
     upgraded = call("store", "upgrade", "sqlite:///old.db")
-    assert upgraded.out.startswith(f"upgraded from schema version 6 to {next_version}")
+    assert upgraded.out.startswith(f"upgraded from schema version 6 to {SCHEMA_VERSION}")
     assert "13 trials added" in call("store", "merge", "old.db", "--into", "new.db").out
     checked = call("store", "recompute", "new.db", "--suite", "tiny")
     assert (checked.code, checked.out) == (
@@ -75,3 +97,16 @@ def test_there_must_be_a_store(verb: str, call: Call) -> None:
     options = {"export": ("--out", "x.csv"), "merge": ("--into", "all.db")}.get(verb, ())
     one_sentence(call("store", verb, "none.db", *options), 2, "no results database at none.db")
     assert not Path("none.db").exists()
+
+
+def test_a_store_that_is_only_read_keeps_its_journal_mode(call: Call) -> None:
+    """So that looking at the store of somebody else does not change it."""
+    written(Path("theirs.db"))
+    with sqlite3.connect("theirs.db") as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    connection.close()
+    before = Path("theirs.db").read_bytes()
+    for verb in (("info",), ("recompute",), ("export", "--out", "x.csv"), ("dump", "tiny", "--out", "board")):
+        place = [*verb[:2], "theirs.db", *verb[2:]] if verb[0] == "dump" else [verb[0], "theirs.db", *verb[1:]]
+        assert call("store", *place).code == 0
+    assert Path("theirs.db").read_bytes() == before

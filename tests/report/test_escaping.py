@@ -265,9 +265,9 @@ def test_every_output_of_a_store_holds_text_as_text(
         tokens = [token for block in inline(source) for token in block if token.type not in kinds]
         return [(token.type, str(token.attrs.get("src", ""))) for token in tokens]
 
-    ranking = (folder / "ranking.md").read_text(encoding="utf-8")
-    assert not hidden(ranking)
-    assert markup(ranking) == markup((plain / "ranking.md").read_text(encoding="utf-8"))
+    written = (folder / "ranking.md").read_text(encoding="utf-8")
+    assert not hidden(written)
+    assert markup(written) == markup((plain / "ranking.md").read_text(encoding="utf-8"))
     lines = list(csv.reader((folder / "trials.csv").open(newline="", encoding="utf-8"), strict=True))
     assert len({len(line) for line in lines}) == 1
     assert not [cell for line in lines for cell in line if cell[:1] in tuple("=+-@\t\r\n")]

@@ -12,11 +12,12 @@ from pandas.testing import assert_frame_equal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+import unlearnbench
 from unlearnbench.problems.suite import Suite
 from unlearnbench.report.numbers.board import read_board
 from unlearnbench.report.numbers.ranking import ranking
 from unlearnbench.running.run import RunSummary, run_suite
-from unlearnbench.store.merge import merge
+from unlearnbench.store.origins import listed
 from unlearnbench.store.schema import PlannedTrialRow, RunRow, TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
@@ -52,7 +53,13 @@ def test_two_harnesses_share_a_database(
         frame = read_board(store.engine, "tiny").frame
         table = ranking(frame).set_index("method")
         assert table.loc[["bad"], ["aggregate", "failed"]].to_numpy().tolist() == [[0, 2]]
-        with Store(str(tmp_path / "merged.db")) as file:
-            assert merge(store, file).added["trials"] == 4
-            assert_frame_equal(read_board(file.engine, "tiny").frame, frame)
-            assert merge(file, store).conflicts == ()
+    merged = str(tmp_path / "merged.db")
+    (found,) = unlearnbench.merge([postgresql], merged, data=tmp_path).values()
+    assert found.added["trials"] == 4
+    with Store(merged) as file:
+        assert_frame_equal(read_board(file.engine, "tiny").frame, frame)
+        (origin,) = listed(file.engine)
+        assert (origin.sha256, origin.verified, origin.records) == (None, True, 4)
+        assert origin.name.startswith("postgresql+psycopg://")
+    (back,) = unlearnbench.merge([merged], postgresql, data=tmp_path).values()
+    assert (back.added.total(), back.conflicts) == (0, ())

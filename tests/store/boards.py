@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from tests import rows
-from unlearnbench.store.load import load, read_files
-from unlearnbench.store.merge import Merged
-from unlearnbench.store.schema import Base
-from unlearnbench.store.store import Store
+from unlearnbench.store.board_file import read
+from unlearnbench.store.connection import writing
+from unlearnbench.store.merge import Merged, merge
+from unlearnbench.store.origins import Origin
+from unlearnbench.store.schema import TABLES, Base
+from unlearnbench.store.store import Store, insert_new
 
 
 def zero(**changes: Any) -> Base:
@@ -27,5 +30,20 @@ def small() -> list[Base]:
     ]
 
 
+def added(source: Store, target: Store, name: str = "other") -> Merged:
+    """Merge a store whose rows are not checked."""
+    (merged,) = merge([(source, Origin(name, None, verified=True))], target)
+    return merged
+
+
 def loaded(files: list[Path], store: Store) -> list[Merged]:
-    return [merged for _, merged in load(read_files(files), store)]
+    """Load files whose rows are not checked."""
+    merged = []
+    for file in files:
+        rows_of = read(file).rows
+        with tempfile.TemporaryDirectory() as folder, Store(str(Path(folder) / "part.db")) as source:
+            with writing(source.engine) as connection:
+                for table in TABLES:
+                    insert_new(connection, table, list(rows_of[table.name].values()))
+            merged.append(added(source, store, file.name))
+    return merged

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from tests import rows
 from tests.store.boards import loaded, small, zero
@@ -243,19 +243,6 @@ def test_a_number_that_json_cannot_say(new: Store, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="row s2 of 'submissions' has a number that is not finite"):
         dump(new.engine, "small", tmp_path / "board")
     assert not (tmp_path / "board").exists()
-
-
-def test_missing_predictions_come_later(new: Store, file: Path, tmp_path: Path) -> None:
-    """A record that was written without predictions is told of them when the store has some."""
-    loaded([file], new)
-    with new.engine.begin() as connection:
-        connection.execute(delete(PredictionRow))
-    (bare,) = dump(new.engine, "small", tmp_path / "bare")
-    new.add([rows.prediction()])
-    (second,) = dump(new.engine, "small", tmp_path / "bare")
-    with Store(str(tmp_path / "other.db")) as other:
-        assert not any(merged.conflicts for merged in loaded([bare, second], other))
-        assert everything(other) == everything(new)
 
 
 def test_a_run_is_still_going_on_in_the_first_file(new: Store, tmp_path: Path) -> None:

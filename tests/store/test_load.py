@@ -12,8 +12,9 @@ import pytest
 from tests import rows
 from tests.store.boards import loaded, small
 from unlearnbench.errors import UsageError
-from unlearnbench.store.load import read_files
+from unlearnbench.store.board_file import read
 from unlearnbench.store.schema import SCHEMA_VERSION, TrialRow
+from unlearnbench.store.staging import staged_file
 from unlearnbench.store.store import Store
 
 
@@ -30,13 +31,13 @@ def test_what_disagrees_is_a_conflict(new: Store, file: Path) -> None:
     assert [(item.table, item.field, item.kept) for item in merged.conflicts] == [("trials", "healed_test", 0.25)]
 
 
-def test_of_several_files_with_one_damaged_none_is_read(file: Path, tmp_path: Path) -> None:
+def test_what_is_no_board_file(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.jsonl"
     damaged.write_text("{}\n")
     with pytest.raises(UsageError, match=r"damaged.jsonl, line 1: not a board file"):
-        read_files([file, damaged])
+        read(damaged)
     with pytest.raises(UsageError, match=r"cannot read .*none.jsonl: No such file"):
-        read_files([tmp_path / "none.jsonl"])
+        read(tmp_path / "none.jsonl")
 
 
 def row_of(table: str) -> Callable[[list[str]], int]:
@@ -110,10 +111,10 @@ def test_damage_is_one_sentence(damage: Any, words: str, file: Path) -> None:
     lines = damage(file.read_text().splitlines())
     file.write_text("".join(f"{line}\n" for line in lines), newline="\n")
     if words == "fine":  # the others are refused for what was changed, not for the way in which it was
-        assert read_files([file])[0].rows["trials"][("t",)]["reason"] == "\N{SNOWMAN}"
+        assert read(file).rows["trials"][("t",)]["reason"] == "\N{SNOWMAN}"
         return
     with pytest.raises(UsageError, match=words) as caught:
-        read_files([file])
+        read(file)
     assert str(caught.value).startswith(str(file))
     assert "\n" not in str(caught.value)
 
@@ -123,13 +124,13 @@ def test_every_cut_is_found(file: Path) -> None:
     for length in range(0, len(whole), 13):
         file.write_bytes(whole[:length])
         with pytest.raises(UsageError, match=r"line \d+: "):
-            read_files([file])
+            read(file)
     file.write_bytes(whole[:-1])
     with pytest.raises(UsageError, match="are complete"):
-        read_files([file])
+        read(file)
     file.write_bytes(b"\xff" + whole)
     with pytest.raises(UsageError, match="line 1: not ASCII"):
-        read_files([file])
+        read(file)
 
 
 @pytest.mark.parametrize(
@@ -147,11 +148,25 @@ def test_a_file_of_another_version(key: str, value: Any, words: str, file: Path)
     header, *lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join([f"{json.dumps(json.loads(header) | {key: value})}\n", *lines]))
     with pytest.raises(UsageError, match=words):
-        read_files([file])
+        read(file)
 
 
 def test_damage_of_an_older_file_is_found_by_the_columns_of_its_version(file: Path, next_version: int) -> None:
     lines = changed("trials", colour="red")(file.read_text().splitlines())
     file.write_text("".join(f"{line}\n" for line in lines))
     with pytest.raises(UsageError, match=r"line \d+: unknown column 'colour' of 'trials': the file is damaged"):
-        read_files([file])
+        read(file)
+
+
+@pytest.mark.parametrize("specification", [[], {}, {"discovery_rate": 0.5}, {"problem": []}])
+def test_content_of_an_older_file_that_no_version_wrote_is_one_sentence(specification: Any, tmp_path: Path) -> None:
+    for table in ("problems", "originals"):
+        lines = (Path(__file__).parent / "v6.jsonl").read_text().splitlines()
+        lines = changed(table, specification=specification)(lines)
+        path = tmp_path / "odd.jsonl"
+        path.write_text("".join(f"{line}\n" for line in lines))
+        with (
+            pytest.raises(UsageError, match=r"odd.jsonl.*(cannot be upgraded|field 'specification')"),
+            staged_file(path),
+        ):
+            pass

@@ -15,11 +15,12 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from tests import rows
+from tests.store.boards import added
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.predictions import pack
 from unlearnbench.store import merge as module
-from unlearnbench.store.merge import Conflict, merge
-from unlearnbench.store.schema import Base, OriginalRow, PlannedTrialRow, PredictionRow, RunRow, TrialRow
+from unlearnbench.store.merge import Conflict
+from unlearnbench.store.schema import TABLES, Base, OriginalRow, PlannedTrialRow, PredictionRow, RunRow, TrialRow
 from unlearnbench.store.store import Store, insert_new
 
 LATER = rows.NOW + timedelta(hours=1)
@@ -46,13 +47,13 @@ def everything(store: Store) -> dict[str, list[dict[str, Any]]]:
     with store.engine.connect() as connection:
         return {
             table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
-            for table in Base.metadata.sorted_tables
+            for table in TABLES
         }
 
 
 def test_an_empty_store_becomes_the_other(store: Store, other: Any) -> None:
     source = other(rows.trial(), rows.failed(key="u"), rows.planned(), rows.planned(trial_key="missing"))
-    merged = merge(source, store)
+    merged = added(source, store)
     assert everything(store) == everything(source)
     assert merged.conflicts == ()
     assert dict(merged.added) == dict.fromkeys(("runs", "problems", "originals", "submissions"), 1) | {
@@ -63,9 +64,9 @@ def test_an_empty_store_becomes_the_other(store: Store, other: Any) -> None:
 
 def test_merging_again_adds_nothing(store: Store, other: Any) -> None:
     source = other()
-    merge(source, store)
+    added(source, store)
     before = everything(store)
-    again = merge(source, store)
+    again = added(source, store)
     assert everything(store) == before
     assert again.added.total() == 0
     assert again.known.total() == 6
@@ -75,9 +76,9 @@ def test_merging_again_adds_nothing(store: Store, other: Any) -> None:
 def test_into_another_database_and_back(store: Store, other: Any) -> None:
     """From SQLite into this one and from this one into SQLite: every type arrives as it was."""
     source = other()
-    merge(source, store)
+    added(source, store)
     back = Store(str(Path(str(source.engine.url.database)).with_name("back.db")))
-    merge(store, back)
+    added(store, back)
     assert everything(back) == everything(source)
     back.engine.dispose()
 
@@ -96,7 +97,7 @@ def test_two_machines_share_a_suite(store: Store, other: Any) -> None:
         rows.prediction([7, 8, 9], trial_key="theirs"),
         rows.original(seconds=0.0),
     )
-    merged = merge(source, store)
+    merged = added(source, store)
     assert merged.conflicts == (), "times are no content"
     assert dict(merged.added) == {
         **dict.fromkeys(("problems", "originals", "submissions"), 0),
@@ -115,14 +116,15 @@ def test_two_machines_share_a_suite(store: Store, other: Any) -> None:
 def test_what_disagrees_is_a_conflict_and_the_rest_is_merged(store: Store, other: Any) -> None:
     store.add(rows.whole())
     source = other(
+        *(rows.run(), rows.run(id="r2")),
         rows.trial(healed_test=0.25, weights_hash="b" * 64, seconds=77.0),
-        rows.trial(key="theirs"),
+        rows.trial(key="theirs", run_id="r2"),
         rows.original(memorised=0.95),
         rows.submission(title="Another title"),
         rows.problem(training_fingerprint="e" * 64),
     )
     before = everything(store)
-    merged = merge(source, store)
+    merged = added(source, store)
     trial, problem = ("npo", "random-swap at 30%, seed 1099511627776"), "random-swap at 30%, seed 1099511627776"
     assert set(merged.conflicts) == {
         Conflict("problems", "p", "", problem, "training_fingerprint", "f" * 64, "e" * 64),
@@ -134,13 +136,14 @@ def test_what_disagrees_is_a_conflict_and_the_rest_is_merged(store: Store, other
     after = everything(store)
     assert [row["key"] for row in after["trials"]] == ["t", "theirs"]
     after["trials"].pop()
+    assert after["runs"].pop()["id"] == "r2"
     assert after == before, "what the target says is kept"
 
 
 def test_failed_here_and_finished_there(store: Store, other: Any) -> None:
     """A failed record does not get the predictions of another one."""
     store.add([row for row in rows.whole() if not isinstance(row, TrialRow | PredictionRow)] + [rows.failed()])
-    merged = merge(other(), store)
+    merged = added(other(), store)
     fields = {item.field: (item.kept, item.other) for item in merged.conflicts}
     assert fields["state"] == ("failed", "finished")
     assert fields["reason"] == ("raised: ValueError: no", None)
@@ -155,7 +158,7 @@ def test_predictions_are_compared_by_what_they_say(store: Store, other: Any) -> 
     same = zlib.compress(zlib.decompress(pack(np.array([1, 2, 3]))), 0)
     changed = rows.prediction([1, 2, 4], test=same, triggered_test=pack(np.array([1])))
     assert same != pack(np.array([1, 2, 3]))
-    merged = merge(other(changed), store)
+    merged = added(other(changed), store)
     assert [(item.field, item.kept, item.other) for item in merged.conflicts] == [
         ("predictions (train)", "3 samples", "1 of them in another class"),
         ("predictions (triggered_test)", "none", "some"),
@@ -163,19 +166,30 @@ def test_predictions_are_compared_by_what_they_say(store: Store, other: Any) -> 
     assert {(item.table, item.key, item.method) for item in merged.conflicts} == {("trials", "t", "npo")}
 
 
-def test_a_record_without_predictions_gets_those_of_the_same_record(store: Store, other: Any) -> None:
+def test_predictions_are_not_attached_to_a_record_without(store: Store, other: Any) -> None:
     store.add([row for row in rows.whole() if not isinstance(row, PredictionRow)])
-    assert merge(other(), store).conflicts == ()
+    assert added(other(), store).conflicts == ()
     with Session(store.engine) as session:
-        assert session.get_one(PredictionRow, "t").test == pack(np.array([1, 2, 3]))
+        assert session.get(PredictionRow, "t") is None
 
 
 def test_a_later_copy_brings_the_end_of_its_run(store: Store, other: Any) -> None:
-    store.add(rows.whole())
-    assert merge(other(rows.run(finished_at=LATER)), store).conflicts == ()
-    merge(other(rows.run(finished_at=None)), store)
+    added(other(rows.run(finished_at=None)), store)
+    assert added(other(rows.run(finished_at=LATER)), store).conflicts == ()
+    added(other(rows.run(finished_at=None)), store)
     with Session(store.engine) as session:
         assert session.get_one(RunRow, "r").finished_at == LATER
+
+
+def test_a_run_that_was_made_here_is_ended_and_extended_by_nobody_else(store: Store, other: Any) -> None:
+    store.add(rows.whole())
+    before = everything(store)
+    added(other(rows.run(finished_at=LATER)), store)
+    assert everything(store) == before
+    for forged in (rows.planned(trial_key="u"), rows.trial(key="u")):
+        with pytest.raises(UsageError, match=r"other: table '\w+', row '.*u', field 'run_id': run r was made by this"):
+            added(other(rows.run(id="r2"), rows.run(), rows.trial(), forged), store)
+        assert everything(store) == before
 
 
 def test_in_chunks(store: Store, other: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,8 +201,8 @@ def test_in_chunks(store: Store, other: Any, monkeypatch: pytest.MonkeyPatch) ->
         *(rows.prediction([index], trial_key=key) for index, key in enumerate(keys)),
         *(rows.run(id=run) for run in ("r", "r2")),
     )
-    merge(other(), store)
-    merged = merge(source, store)
+    added(other(), store)
+    merged = added(source, store)
     assert merged.added == {"runs": 1, "planned_trials": 20, "trials": 10} | dict.fromkeys(
         ("problems", "originals", "submissions"), 0
     )
@@ -206,7 +220,7 @@ def test_a_merge_that_fails_adds_nothing(store: Store, other: Any, monkeypatch: 
 
     monkeypatch.setattr(module, "_predictions", fail)
     with pytest.raises(RuntimeError, match="network"):
-        merge(source, store)
+        added(source, store)
     assert not any(everything(store).values())
 
 
@@ -221,12 +235,12 @@ def test_the_source_is_read_as_of_one_moment(store: Store, other: Any, monkeypat
             source.add([late, rows.planned(run_id="late"), rows.trial(key="late", run_id="late")])
 
     monkeypatch.setattr(module, "insert_new", insert_and_meanwhile)
-    merge(source, store)
+    added(source, store)
     with Session(store.engine) as session:
         assert session.get(TrialRow, "late") is None
         assert session.get_one(OriginalRow, "o").memorised == 0.9
     monkeypatch.undo()
-    merge(source, store)
+    added(source, store)
     with Session(store.engine) as session:
         assert session.get_one(TrialRow, "late").run_id == "late"
 
@@ -239,5 +253,5 @@ def test_a_target_that_is_locked_is_one_sentence(tmp_path: Path, other: Any) -> 
         writer = sqlite3.connect(tmp_path / "target.db")
         writer.execute("BEGIN IMMEDIATE")
         with pytest.raises(UsageError, match=r"cannot merge .*: database is locked"):
-            merge(source, store)
+            added(source, store)
         writer.close()

@@ -72,6 +72,8 @@ def test_every_row_survives_and_new_columns_have_values(first: str, next_version
         kept = [{name: row[name] for name in old} for old, row in zip(before[table], after[table], strict=True)]
         assert kept == before[table], table
     assert all(row["colour"] == row["state"] for row in after["trials"])
+    assert {row["limits"] for row in after["trials"]} == {"counted"}
+    assert after["origins"] == after["origin_entries"] == [], "what was stored before is the store's own"
     assert [row["license"] for row in after["submissions"]] == ["APACHE-2.0"] * 3
     with Store(first) as store:
         assert len(read_board(store.engine, "tiny").frame) == 12
@@ -129,6 +131,18 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
     with pytest.raises(RuntimeError, match="power"):
         upgrade(first)
     assert content(first) == before
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"a": 1}', "null", '"text"'])
+def test_content_that_no_version_wrote_is_one_sentence(content: str, first: str) -> None:
+    engine = create_engine(first)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE problems SET specification = :content"), {"content": content})
+    engine.dispose()
+    with pytest.raises(
+        UsageError, match=r"has rows that no version wrote, so it was not upgraded \(\w+: .*\): it is dam"
+    ):
+        upgrade(first)
 
 
 def test_there_must_be_a_store_to_upgrade(database: str, tmp_path: Path) -> None:

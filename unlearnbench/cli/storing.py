@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +20,13 @@ store_app = typer.Typer(help="Inspect, merge, export and check stores.")
 app.add_typer(store_app, name="store", no_args_is_help=True, rich_help_panel=STORE)
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="Store: a SQLAlchemy URL or an SQLite file.")]
+OriginName = Annotated[
+    str | None,
+    typer.Option("--origin", metavar="NAME", help="Name in `store info` of what is added; default: as typed."),
+]
+Unverified = Annotated[
+    bool, typer.Option("--unverified", help="Add records without recomputing their metrics; they are marked.")
+]
 OneSuite = Annotated[str | None, typer.Option(metavar="NAME", help="Only this suite; default: all.")]
 
 
@@ -33,13 +40,14 @@ class FileFormat(StrEnum):
 def info(url: Url = DATABASE) -> None:
     """Show what a store holds.
 
-    Lists suites, trials, methods, versions and hardware.
+    Lists suites, trials, methods, versions, hardware and the origins of what was merged or loaded.
     """
     from unlearnbench.store.info import info as look
+    from unlearnbench.store.origins import listed
     from unlearnbench.store.store import Store
 
     with Store(url, create=False) as store:
-        found = look(store.engine)
+        found, origins = look(store.engine), listed(store.engine)
     table = Table("suite", "runs", "methods", "finished", "failed", "missing", "last run (UTC)")
     for suite in found.suites:
         counts = (suite.runs, suite.methods, suite.finished, suite.failed, suite.missing)
@@ -53,26 +61,42 @@ def info(url: Url = DATABASE) -> None:
     for name, values in (("versions", found.versions), ("hardware", found.hardware)):
         for value in values:
             say(f"{name}: {value}")
+    for origin in origins:
+        digest = f", SHA-256 {origin.sha256[:12]}" if origin.sha256 else ""
+        added = f"added {origin.added_at:%Y-%m-%d %H:%M}{digest}"
+        say(f"origin: {origin.label}: {origin.records} trials, {added}")
 
 
 @store_app.command(epilog="Example: `unlearnbench store merge laptop.db cluster.db --into all.db`")
 def merge(
     others: Annotated[list[str], typer.Argument(metavar="OTHER", help="Stores: SQLAlchemy URLs or SQLite files.")],
     into: Annotated[str, typer.Option(metavar="URL", help="Store to add to; created if missing.")],
+    origin: OriginName = None,
+    unverified: Unverified = False,
+    data: Data = Path("data"),
 ) -> None:
     """Add other stores to one store.
 
-    Where two stores disagree, the target keeps its row, the conflict is shown, and the exit code is 1.
+    Checks every row and recomputes all metrics first. Where two stores disagree, the target keeps its row, the conflict
+    is shown, and the exit code is 1.
     """
-    from unlearnbench.store.merge import merge as merge_stores
-    from unlearnbench.store.store import Store
+    from unlearnbench import library
 
-    conflicts = 0
-    with Store(into) as target:
-        for other in others:
-            with Store(other, create=False) as source:
-                conflicts += _merged(other, merge_stores(source, target))
-    _conclude(conflicts, into)
+    _conclude(library.merge(others, into, origin=origin, verify=not unverified, data=data), into)
+
+
+@store_app.command(epilog="Example: `unlearnbench store remove-origin cluster.db`")
+def remove_origin(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Origin, as `store info` lists it.")], url: Url = DATABASE
+) -> None:
+    """Delete what came from one origin.
+
+    Deletes the rows that were merged or loaded from it and that nothing else had.
+    """
+    from unlearnbench import library
+
+    deleted = library.remove_origin(name, url)
+    say(f"{deleted['trials']} trials and {deleted['runs']} runs that came only from {name} deleted")
 
 
 @store_app.command(epilog="Example: `unlearnbench store dump digits --out leaderboard/digits`")
@@ -102,21 +126,18 @@ def dump(
 def load(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files written by `unlearnbench store dump`.")],
     into: Annotated[str, typer.Option(metavar="URL", help="Store to add to; created if missing.")] = DATABASE,
+    origin: OriginName = None,
+    unverified: Unverified = False,
+    data: Data = Path("data"),
 ) -> None:
     """Add dumped files to a store.
 
-    Where a file and the store disagree, the store keeps its row, the conflict is shown, and the exit code is 1.
+    Checks every row and recomputes all metrics first. Where a file and the store disagree, the store keeps its row, the
+    conflict is shown, and the exit code is 1.
     """
-    from unlearnbench.store.load import load as add
-    from unlearnbench.store.load import read_files
-    from unlearnbench.store.store import Store
+    from unlearnbench import library
 
-    conflicts = 0
-    found = read_files(files)  # before the target is opened: a damaged file leaves no trace
-    with Store(into) as target:
-        for file, merged in add(found, target):
-            conflicts += _merged(str(file), merged)
-    _conclude(conflicts, into)
+    _conclude(library.load(files, into, origin=origin, verify=not unverified, data=data), into)
 
 
 @store_app.command(epilog="Example: `unlearnbench store export --format parquet --out trials.parquet`")
@@ -175,16 +196,15 @@ def upgrade(url: Url = DATABASE) -> None:
     )
 
 
-def _merged(source: str, merged: Merged) -> int:
-    """Print what became of a source's rows; returns the number of conflicts."""
-    say(f"{source}: {merged.added['trials']} trials added, {merged.known['trials']} known already")
-    if merged.conflicts:
-        columns = ("table", "key", "method", "problem", "field", "kept", "other")
-        out.print(_table(columns, merged.conflicts))
-    return len(merged.conflicts)
-
-
-def _conclude(conflicts: int, into: str) -> None:
+def _conclude(merged: Mapping[str, Merged], into: str) -> None:
+    """Print what became of the rows of each source. Exits with 1 if there were conflicts."""
+    conflicts = 0
+    for source, found in merged.items():
+        say(f"{source}: {found.added['trials']} trials added, {found.known['trials']} known already")
+        if found.conflicts:
+            columns = ("table", "key", "method", "problem", "field", "kept", "other")
+            out.print(_table(columns, found.conflicts))
+        conflicts += len(found.conflicts)
     if conflicts:
         _fail(f"{conflicts} conflict{'s' * (conflicts > 1)}: {into} keeps its rows; all others were merged")
 

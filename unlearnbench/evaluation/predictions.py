@@ -9,6 +9,9 @@ import numpy as np
 
 from unlearnbench.problems.corruption import Labels
 
+MOST_SAMPLES = 2**22
+"""Number of classes that `unpack` unpacks at most where the size of the data set is not known."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -30,5 +33,19 @@ def pack(classes: Labels) -> bytes:
     return zlib.compress(classes.astype("<u2").tobytes(), 6)
 
 
-def unpack(packed: bytes) -> Labels:
-    return np.frombuffer(zlib.decompress(packed), dtype="<u2").astype(np.int64)
+def unpack(packed: bytes, samples: int = MOST_SAMPLES) -> Labels:
+    """The packed classes, int64 [N]. Memory is bounded: no more than `samples` classes are unpacked.
+
+    Raises:
+        ValueError: the bytes are damaged, or hold more classes.
+    """
+    unpacker = zlib.decompressobj()
+    try:
+        content = unpacker.decompress(packed, 2 * samples + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(content) > 2 * samples:
+        raise ValueError(f"predictions of more than {samples} samples")
+    if not unpacker.eof or unpacker.unused_data or len(content) % 2:
+        raise ValueError("incomplete predictions, or bytes after their end")
+    return np.frombuffer(content, dtype="<u2").astype(np.int64)

@@ -33,6 +33,7 @@ from unlearnbench.library.reading import (
 )
 from unlearnbench.library.running import check, import_originals, problem, rerun, run, tune
 from unlearnbench.library.shared import DATABASE, Places, StoredGrid, Where
+from unlearnbench.library.storing import load, merge, remove_origin
 
 __all__ = [
     "DATABASE",
@@ -47,9 +48,12 @@ __all__ = [
     "export_originals",
     "import_originals",
     "leaderboard",
+    "load",
+    "merge",
     "plot",
     "problem",
     "ranking",
+    "remove_origin",
     "rerun",
     "results",
     "run",

@@ -1,16 +1,61 @@
-"""The part of a specification that keys are made from, and the conditions that the records of a board share."""
+"""The keys of problems, originals and trials, and the conditions that the records of a board share.
+
+A key is a hash of everything that can affect a result.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from unlearnbench.problems.suite import Suite
+from unlearnbench.problems.grid import CaseSpec, ProblemSpec
+from unlearnbench.problems.protocol import PROTOCOL_VERSION
+from unlearnbench.problems.suite import OriginalSpec, Suite
 
 GRID = ("name", "title", "discovery_rates", "seeds", "corruptions", "variants", "methods", "tuning", "low_utility")
 ORIGINAL_AXES = ("capacities", "trainings")
 """Names and axes of the grid. Records of one board may differ in these and in nothing else."""
+
+
+def content_key(**content: Any) -> str:
+    """SHA-256 of the content as canonical JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def problem_key(problem: ProblemSpec) -> str:
+    return content_key(**given(problem), protocol=PROTOCOL_VERSION)
+
+
+def original_key(suite: Suite, case: CaseSpec, kind: OriginalSpec, seed: int, precision: str, device: str) -> str:
+    """The key of the original of this kind. `precision` is resolved, never `auto`."""
+    return content_key(
+        case=given(case),
+        seed=seed,
+        model={**given(suite.model), "capacity": kind.capacity},
+        recipe=given(suite.recipe_of(kind)),
+        precision=precision,
+        device=device,
+        protocol=PROTOCOL_VERSION,
+        **({} if suite.threads == 1 else {"threads": suite.threads}),
+    )
+
+
+def trial_key(suite: Suite, problem: str, original: str, submission: str, seed: int, isolation: str) -> str:
+    """The key of a trial, from the keys of its problem, original and submission, and its unlearning seed."""
+    # A submission may have cheated at a weaker isolation level, so its record must not stand in for one at a stronger.
+    level = {} if isolation == "process" else {"isolation": isolation}
+    return content_key(
+        problem=problem,
+        original=original,
+        submission=submission,
+        seed=seed,
+        budget=given(suite.budget),
+        limits=given(suite.limits),
+        **level,
+    )
 
 
 def given(specification: Any) -> dict[str, Any]:

@@ -43,6 +43,7 @@ from unlearnbench.report.text.tables import (
 )
 from unlearnbench.report.wording import PRODUCT, demonstration, openness
 from unlearnbench.store.labels import original_names
+from unlearnbench.store.origins import of_runs
 from unlearnbench.store.schema import RunRow
 
 FIGURES, SITE = "figures", "site"
@@ -76,7 +77,7 @@ def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: 
     rows, page = folder / "trials.csv", folder / "ranking.md"
     write([table_of(engine, board)], rows)
     shown = {path.stem for path in written}
-    page.write_text(_page(board, table, runs_of(engine, board.frame), shown, isolation), encoding="utf-8")
+    page.write_text(_page(board, table, _sources(engine, board), shown, isolation), encoding="utf-8")
     return [*written, rows, page, *write_site(engine, board, table, folder / SITE)]
 
 
@@ -100,7 +101,7 @@ def _write_figures(board: Board, methods: list[str], folder: Path) -> list[Path]
     return written
 
 
-def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str], isolation: Isolation) -> str:
+def _page(board: Board, table: pd.DataFrame, sources: list[str], shown: set[str], isolation: Isolation) -> str:
     frame, suite = board.frame, board.suite
     figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
     held = " of their original model's" if suite.low_utility == "relative" else ""
@@ -112,7 +113,7 @@ def _page(board: Board, table: pd.DataFrame, runs: list[RunRow], shown: set[str]
     sections = [
         f"# {markdown_text(suite.title)}",
         "\n".join(head),
-        "\n".join(f"- {markdown_text(_provenance(run))}" for run in runs),
+        "\n".join(f"- {markdown_text(source)}" for source in sources),
         "## Ranking",
         ranked_markdown(table, over_budget_note(over_budget(frame, suite), suite)),
         figures["maps"],
@@ -164,8 +165,15 @@ def _stale(board: Board) -> list[str]:
     ]
 
 
-def _provenance(run: RunRow) -> str:
-    """Time, revision, settings, versions and machine of a run, in one line."""
+def _sources(engine: Engine, board: Board) -> list[str]:
+    """A line per run that contributed."""
+    runs = runs_of(engine, board.frame)
+    origins = of_runs(engine, [run.id for run in runs])
+    return [_provenance(run, origins.get(run.id, ())) for run in runs]
+
+
+def _provenance(run: RunRow, origins: tuple[str, ...]) -> str:
+    """Time, revision, settings, versions and machine of a run, and where it comes from, in one line."""
     parts = [
         f"{run.started_at:%Y-%m-%d %H:%M} UTC",
         f"revision {run.revision or 'unknown'}",
@@ -174,6 +182,7 @@ def _provenance(run: RunRow) -> str:
         f"{run.workers} workers" if run.workers != 1 else "1 worker",
         _listed(run.versions),
         _listed(run.hardware),
+        f"from {', '.join(origins)}" if origins else "",
     ]
     return "; ".join(part for part in parts if part)
 

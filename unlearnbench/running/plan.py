@@ -5,19 +5,15 @@ A key is a hash of everything that can affect the result. A trial whose key is i
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.grid import CaseSpec, ProblemSpec, problems
-from unlearnbench.problems.identity import given
-from unlearnbench.problems.protocol import PROTOCOL_VERSION
+from unlearnbench.problems.identity import content_key, original_key, problem_key, trial_key
 from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.suite import Originals, OriginalSpec, Suite
 from unlearnbench.running.setup import Setup
@@ -51,11 +47,6 @@ class PlannedTrial:
     submission_key: str
 
 
-def content_key(**content: Any) -> str:
-    """SHA-256 of the content as canonical JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
 def needs_of(submission: Submission) -> dict[str, bool]:
     """The needs of a submission that differ from the defaults."""
     needs = {"corrupted_indices": submission.needs_corrupted_indices, "forget_set": submission.needs_forget_set}
@@ -71,17 +62,7 @@ def kinds_of(submission: Submission, originals: Originals) -> list[OriginalSpec]
 @cache
 def plan_original(setup: Setup, case: CaseSpec, kind: OriginalSpec, seed: int) -> PlannedOriginal:
     """Plan the original of this kind, case and training seed, including its key."""
-    suite = setup.suite
-    key = content_key(
-        case=given(case.public()),
-        seed=seed,
-        model={**given(suite.model), "capacity": kind.capacity},
-        recipe=given(suite.recipe_of(kind)),
-        precision=setup.precision,
-        device=setup.device,
-        protocol=PROTOCOL_VERSION,
-        **({} if suite.threads == 1 else {"threads": suite.threads}),
-    )
+    key = original_key(setup.suite, case.public(), kind, seed, setup.precision, setup.device)
     return PlannedOriginal(case, kind, seed, key)
 
 
@@ -108,27 +89,17 @@ def plan(
         )
         for item in submissions
     ]
-    # A submission may have cheated at a weaker isolation level, so its record must not stand in for one at a stronger.
-    level = {} if setup.isolation == "process" else {"isolation": setup.isolation}
     trials = []
     for problem, seeds in problems(grid or suite, dataset, secrets):
-        problem_key = content_key(**given(problem.public()), protocol=PROTOCOL_VERSION)
+        of_problem = problem_key(problem.public())
         for submission, submission_key in zip(submissions, submission_keys, strict=True):
             if submission.needs_forget_set != (problem.discovery_rate > 0):
                 continue
             for kind in kinds_of(submission, suite.originals):
                 start = plan_original(setup, problem.case, kind, seeds.training)
-                key = content_key(
-                    problem=problem_key,
-                    original=start.key,
-                    submission=submission_key,
-                    seed=seeds.unlearning,
-                    budget=given(suite.budget),
-                    limits=given(suite.limits),
-                    **level,
-                )
+                key = trial_key(suite, of_problem, start.key, submission_key, seeds.unlearning, setup.isolation)
                 trials.append(
-                    PlannedTrial(problem, start, submission, seeds.unlearning, key, problem_key, submission_key)
+                    PlannedTrial(problem, start, submission, seeds.unlearning, key, of_problem, submission_key)
                 )
     return trials
 

@@ -121,6 +121,7 @@ def trial_rows(
         precision=setup.precision,
         threads=setup.suite.threads,
         isolation=setup.isolation,
+        limits="counted",
         protocol_version=PROTOCOL_VERSION,
         created_at=created_at,
     )

@@ -9,8 +9,8 @@ it was written with; `read` upgrades its rows to the current one.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Integer, LargeBinary, String, Table
+from sqlalchemy.exc import DBAPIError
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.evaluation.predictions import unpack
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.streams import Seeds
@@ -53,6 +54,7 @@ class BoardFile:
     """The content of a file; rows are in the current schema version."""
 
     path: Path
+    sha256: str
     header: Header
     rows: Rows
 
@@ -82,7 +84,8 @@ def read(path: Path) -> BoardFile:
         UsageError: the file cannot be read, has a newer schema version, or is damaged.
     """
     try:
-        text = path.read_bytes().decode("ascii")
+        content = path.read_bytes()
+        text = content.decode("ascii")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -112,7 +115,13 @@ def read(path: Path) -> BoardFile:
         says = f"{sum(header.rows.values())} rows were written, {counts.total()} are complete"
         end = len(lines) + (lines[-1:] != [""])
         raise UsageError(f"{path}, line {end}: {says}: the file is damaged")
-    return BoardFile(path, header, upgraded(rows, header.schema) if old else rows)
+    try:
+        rows = upgraded(rows, header.schema) if old else rows
+    except (UsageError, DBAPIError, HarnessError) as error:
+        raise UsageError(
+            f"{path}: its rows of schema version {header.schema} cannot be upgraded: the file is damaged"
+        ) from error
+    return BoardFile(path, hashlib.sha256(content).hexdigest(), header, rows)
 
 
 def _header(path: Path, line: str) -> Header:
@@ -164,7 +173,7 @@ def _row(tables: Sequence[Table], line: str) -> tuple[Table, Values]:
     for column in table.columns:
         try:
             row[column.name] = _decoded(column, content[column.name])
-        except (ValueError, TypeError, zlib.error) as error:
+        except (ValueError, TypeError) as error:
             raise ValueError(
                 f"column {column.name!r} of '{table.name}' cannot be {_short(content[column.name])}"
             ) from error
@@ -193,7 +202,7 @@ def _decoded(column: Column[Any], value: Any) -> Any:
     """Decode a JSON value to exactly the type of its column.
 
     Raises:
-        ValueError, TypeError, zlib.error: the value has another type or is damaged.
+        ValueError, TypeError: the value has another type or is damaged.
     """
     kind = column.type
     if isinstance(kind, JSON):

@@ -28,7 +28,7 @@ def url_of(path_or_url: str) -> str:
 
 
 def connect(path_or_url: str, *, create: bool) -> Engine:
-    """Create an engine without connecting. Without `create`, an SQLite file must exist.
+    """Create an engine without connecting. Without `create`, an SQLite file must exist, and its journal mode stays.
 
     Raises:
         NoStoreError: the SQLite file does not exist.
@@ -57,6 +57,8 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
         raise UsageError(f"'{shown(path_or_url)}' is not a usable database URL: use SQLite or PostgreSQL")
     if backend == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
+        if create:
+            event.listen(engine, "connect", _keep_a_log)
     return engine
 
 
@@ -115,17 +117,24 @@ def shown(path_or_url: str) -> str:
 
 
 def _configure_sqlite(connection: object, _record: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA busy_timeout=30000")  # first: what follows may have to wait for another harness
+    _execute(connection, "PRAGMA busy_timeout=30000")
+    _execute(connection, "PRAGMA foreign_keys=ON")
+
+
+def _keep_a_log(connection: object, _record: object) -> None:
+    """Switch to a write-ahead log, so that reports can read while a run writes. Changes the file."""
     # SQLite does not wait for the lock that the first change of a file's journal mode takes.
     deadline = time.monotonic() + 30
     while True:
         try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            break
+            return _execute(connection, "PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-    cursor.execute("PRAGMA foreign_keys=ON")
+
+
+def _execute(connection: object, pragma: str) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute(pragma)
     cursor.close()

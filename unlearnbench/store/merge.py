@@ -1,4 +1,4 @@
-"""Merge stores: rows are added by key; conflicts are reported, nothing is overwritten."""
+"""Merge stores: rows are added by key, with their origin; conflicts are reported, nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.predictions import unpack
 from unlearnbench.store.connection import begin_alone, begin_snapshot
 from unlearnbench.store.labels import method_label, problem_label
+from unlearnbench.store.origins import Origin, enter, entries, register
 from unlearnbench.store.schema import TABLES, Base
 from unlearnbench.store.store import Key, Store, Values, insert_new, key_of
 
@@ -27,6 +28,7 @@ CIRCUMSTANCES = {
         "run_id",
         "created_at",
         "isolation",
+        "limits",
         "detail",
         "seconds",
         "processor_seconds",
@@ -36,8 +38,9 @@ CIRCUMSTANCES = {
 }
 """Columns that may differ between two rows with the same key: when, in which run, how fast, how an error reads."""
 
-RUNS, PROBLEMS, SUBMISSIONS, TRIALS, PREDICTIONS = (
-    Base.metadata.tables[name] for name in ("runs", "problems", "submissions", "trials", "predictions")
+RUNS, PROBLEMS, SUBMISSIONS, PLANNED, TRIALS, PREDICTIONS = (
+    Base.metadata.tables[name]
+    for name in ("runs", "problems", "submissions", "planned_trials", "trials", "predictions")
 )
 
 
@@ -64,30 +67,33 @@ class Merged:
     conflicts: tuple[Conflict, ...]
 
 
-def merge(source: Store, target: Store) -> Merged:
-    """Add the rows of a snapshot of one store to another, in one transaction.
+def merge(sources: Sequence[tuple[Store, Origin]], target: Store) -> list[Merged]:
+    """Add the rows of other stores, checked by `staging`, to a store, all in one transaction.
 
-    The target keeps its row where a key is known; every differing field outside `CIRCUMSTANCES` is a conflict. A run's
-    end is copied if the target lacks it.
+    The target keeps its row where a key is known; every differing field outside `CIRCUMSTANCES` is a conflict. The end
+    of a run that came from an origin is copied if the target lacks it.
 
     Raises:
-        UsageError: the target cannot be written, or cannot hold a row; nothing is added then.
+        UsageError: the target cannot be written, cannot hold a row, or has a run of its own to which a source adds
+            trials. Nothing is added then.
     """
-    with source.engine.connect() as reading, target.engine.connect() as writing:
+    merged = []
+    with target.engine.connect() as writing:
         try:
-            begin_snapshot(reading)
             begin_alone(writing)
-            merged = _merge(reading, writing)
+            for source, origin in sources:
+                with source.engine.connect() as reading:
+                    begin_snapshot(reading)
+                    merged.append(_merge(reading, writing, origin))
             writing.commit()
         except OperationalError as error:
-            first = str(error.orig).splitlines()[0]
-            raise UsageError(
-                f"cannot merge {source.engine.url} into {target.engine.url}, nothing was added: {first}"
-            ) from error
+            names, first = ", ".join(origin.name for _, origin in sources), str(error.orig).splitlines()[0]
+            raise UsageError(f"cannot merge {names} into {target.engine.url}, nothing was added: {first}") from error
     return merged
 
 
-def _merge(reading: Connection, writing: Connection) -> Merged:
+def _merge(reading: Connection, writing: Connection, origin: Origin) -> Merged:
+    number = register(writing, origin)
     added: Counter[str] = Counter()
     known: Counter[str] = Counter()
     conflicts: list[Conflict] = []
@@ -98,16 +104,19 @@ def _merge(reading: Connection, writing: Connection) -> Merged:
             stored = _stored(writing, table, [key_of(table, row) for row in rows])
             new = [row for row in rows if key_of(table, row) not in stored]
             pairs = [(stored[key], row) for row in rows if (key := key_of(table, row)) in stored]
+            _refuse_for_own_runs(writing, table, new, origin.name)
             insert_new(writing, table, new)
             added[table.name] += len(new)
             known[table.name] += len(pairs)
             differences = [item for pair in pairs for item in differing(writing, table, *pair)]
+            elsewhere = entries(writing, table.name, ["/".join(key_of(table, kept)) for kept, _ in pairs])
             if table is RUNS:
-                _finish(writing, pairs)
+                _finish(writing, [pair for pair in pairs if pair[0]["id"] in elsewhere])
             if table is TRIALS:
-                disagreeing = {item.key for item in differences}
-                agreeing = [kept for kept, _ in pairs if kept["key"] not in disagreeing]
-                differences += _predictions(reading, writing, [*new, *agreeing], [kept for kept, _ in pairs])
+                differences += _predictions(reading, writing, new, [kept for kept, _ in pairs])
+            disagreeing = {item.key for item in differences}
+            fresh = ["/".join(key_of(table, row)) for row in new]
+            enter(writing, number, table.name, [*fresh, *(key for key in elsewhere if key not in disagreeing)])
             conflicts += differences
     return Merged(added, known, tuple(conflicts))
 
@@ -148,21 +157,33 @@ def _finish(connection: Connection, pairs: Sequence[tuple[Values, Values]]) -> N
             connection.execute(end.values(finished_at=other["finished_at"]))
 
 
+def _refuse_for_own_runs(connection: Connection, table: Table, new: Sequence[Values], name: str) -> None:
+    """Refuse trials and plans of runs that were made here: a run is recorded where it runs."""
+    runs = {row["run_id"] for row in new} if table in (PLANNED, TRIALS) else set()
+    elsewhere = entries(connection, RUNS.name, runs)
+    for row in new if runs - elsewhere.keys() else ():
+        if row["run_id"] not in elsewhere:
+            raise UsageError(
+                f"{name}: table '{table.name}', row {'/'.join(key_of(table, row))[:12]!a}, field 'run_id': run"
+                f" {row['run_id'][:12]} was made by this store itself, without that trial; to join two copies of one"
+                " store, merge both into a new one"
+            )
+
+
 def _predictions(
-    reading: Connection, writing: Connection, wanted: Sequence[Values], known: Sequence[Values]
+    reading: Connection, writing: Connection, new: Sequence[Values], known: Sequence[Values]
 ) -> list[Conflict]:
-    """Add the predictions of the wanted trials, and compare the known trials' predictions that both stores have."""
+    """Add the predictions of new trials, and compare the known trials' predictions that both stores have."""
     known_keys: dict[Key, Values] = {(row["key"],): row for row in known}
-    others = _stored(reading, PREDICTIONS, [*known_keys, *((row["key"],) for row in wanted)])
+    others = _stored(reading, PREDICTIONS, [*known_keys, *((row["key"],) for row in new)])
     stored = _stored(writing, PREDICTIONS, list(known_keys))
-    keys: list[Key] = [(row["key"],) for row in wanted]
-    insert_new(writing, PREDICTIONS, [others[key] for key in keys if key in others and key not in stored])
+    insert_new(writing, PREDICTIONS, [others[row["key"],] for row in new if (row["key"],) in others])
     conflicts = []
     for key in sorted(stored.keys() & others.keys()):
-        for name in ("train", "test", "triggered_test"):
-            kept, other = stored[key][name], others[key][name]
+        for column in ("train", "test", "triggered_test"):
+            kept, other = stored[key][column], others[key][column]
             if kept != other and (difference := unequal(kept, other)):
-                conflicts.append(_conflict(writing, TRIALS, known_keys[key], f"predictions ({name})", *difference))
+                conflicts.append(_conflict(writing, TRIALS, known_keys[key], f"predictions ({column})", *difference))
     return conflicts
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import MetaData, Table, create_engine, select
 
 from unlearnbench.store.connection import connect, writing
 from unlearnbench.store.migrations import migrate, upgrade
-from unlearnbench.store.schema import TABLES
+from unlearnbench.store.schema import NOT_RESULTS, TABLES
 from unlearnbench.store.store import Rows, insert_new, key_of
 
 
@@ -22,7 +22,7 @@ def tables_of(version: int) -> list[Table]:
         migrate(connection, version)
         tables.reflect(connection)
     engine.dispose()
-    return [table for table in tables.sorted_tables if table.name not in ("alembic_version", "claims")]
+    return [table for table in tables.sorted_tables if table.name not in ("alembic_version", *NOT_RESULTS)]
 
 
 def upgraded(rows: Rows, version: int) -> Rows:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems.suite import OriginalSpec, Training
+from unlearnbench.store.origins import HERE, arrivals, later_plans
 from unlearnbench.store.schema import (
     OriginalRow,
     PlannedTrialRow,
@@ -32,7 +33,10 @@ def suites(engine: Engine) -> list[str]:
 
 
 def runs_of_suite(engine: Engine, suite: str) -> list[RunRow]:
-    """The runs of a suite, newest first.
+    """The runs of a suite: those made here, then those of each origin in the order in which the origins were first
+    added. Among these, newest first.
+
+    So no date in a file of somebody else can put its runs before those that were there.
 
     Raises:
         UsageError: there are none.
@@ -40,9 +44,10 @@ def runs_of_suite(engine: Engine, suite: str) -> list[RunRow]:
     query = select(RunRow).where(RunRow.suite == suite).order_by(RunRow.started_at.desc(), RunRow.id.desc())
     with Session(engine) as session:
         found = list(session.scalars(query))
+        place = arrivals(session.connection(), [run.id for run in found])
     if not found:
         raise UsageError(unknown("suite", suite, suites(engine), " in the store"))
-    return found
+    return sorted(found, key=lambda run: place.get(run.id, HERE))
 
 
 def runs_by_key(engine: Engine, keys: Collection[str]) -> list[RunRow]:
@@ -78,6 +83,8 @@ class PlannedSubmission(NamedTuple):
     key: str
     submission: str
     variant: str
+    arrival: int
+    """Number of the first origin of these plans; `HERE` if the run was made here."""
 
 
 def planned_submissions(engine: Engine, runs: Sequence[RunRow]) -> list[PlannedSubmission]:
@@ -93,8 +100,13 @@ def planned_submissions(engine: Engine, runs: Sequence[RunRow]) -> list[PlannedS
         .where(RunRow.id.in_([run.id for run in runs]))
         .order_by(RunRow.id, SubmissionRow.key)
     )
+    ids = [run.id for run in runs]
     with engine.connect() as connection:
-        return [PlannedSubmission(*row) for row in connection.execute(query)]
+        place, later = arrivals(connection, ids), later_plans(connection, ids)
+        return [
+            PlannedSubmission(*row, later.get((row.id, row.key), place.get(row.id, HERE)))
+            for row in connection.execute(query)
+        ]
 
 
 def count_recorded(engine: Engine, planned: Collection[PlannedSubmission], beside: Collection[str]) -> int:

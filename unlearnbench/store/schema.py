@@ -5,7 +5,7 @@
              submissions     problems, originals
 
 A run plans trials and runs those not stored yet, so a trial belongs to every run that planned it. Times are in UTC.
-Accuracies are shares in [0, 1].
+Accuracies are shares in [0, 1]. Rows that were merged or loaded come from an origin: see `store.origins`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """The last revision in `migrations/versions`. Every change of the tables adds one."""
 
 Key = String(64)
@@ -152,6 +152,8 @@ class TrialRow(Base):
     precision: Mapped[str] = mapped_column(String(20))
     threads: Mapped[int]
     isolation: Mapped[str] = mapped_column(String(20))
+    limits: Mapped[str] = mapped_column(String(20), server_default="counted")
+    """How the limits of memory and processes were held: `counted` by the guardian, or `enforced` by the kernel."""
     protocol_version: Mapped[int]
     created_at: Mapped[datetime]
 
@@ -186,7 +188,7 @@ class PlannedTrialRow(Base):
 
 
 class ClaimRow(Base):
-    """A claim on a trial: see `store.claims`. The only rows that are ever deleted."""
+    """A claim on a trial: see `store.claims`. It is deleted when the trial is stored."""
 
     __tablename__ = "claims"
     trial_key: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -207,5 +209,30 @@ class PredictionRow(Base):
     triggered_test: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-TABLES = [table for table in Base.metadata.sorted_tables if table.name != ClaimRow.__tablename__]
-"""The tables of results, without claims, in insertion order: each after those that it refers to."""
+class OriginRow(Base):
+    """A file or store whose rows were added: see `store.origins`."""
+
+    __tablename__ = "origins"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    """Counts up: of two origins, the lower was added first."""
+    name: Mapped[str] = mapped_column(String(200), index=True, unique=True)
+    sha256: Mapped[str | None] = mapped_column(Key)
+    """Of the file that was added last; None for a database server."""
+    added_at: Mapped[datetime]
+    verified: Mapped[bool]
+    """Whether all metrics were recomputed from the predictions."""
+
+
+class OriginEntryRow(Base):
+    """A row of the results that came from an origin. A row without any was made here."""
+
+    __tablename__ = "origin_entries"
+    table_name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    key: Mapped[str] = mapped_column(String(130), primary_key=True)
+    """The row's key; of a planned trial, run and trial with a slash between."""
+    origin_id: Mapped[int] = mapped_column(ForeignKey("origins.id"), primary_key=True, index=True)
+
+
+NOT_RESULTS = (ClaimRow.__tablename__, OriginRow.__tablename__, OriginEntryRow.__tablename__)
+TABLES = [table for table in Base.metadata.sorted_tables if table.name not in NOT_RESULTS]
+"""The tables of results, without claims and origins, in insertion order: each after those that it refers to."""

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from unlearnbench.errors import UsageError
 from unlearnbench.store.connection import NoStoreError, begin_alone, connect, explained, writing
 from unlearnbench.store.migrations import check, create, stored_version
+from unlearnbench.store.origins import entries, made_here
 from unlearnbench.store.schema import TABLES, Base, OriginalRow, RunRow, SubmissionRow, TrialRow
 
 Values = Mapping[str, Any]
@@ -26,6 +27,11 @@ Rows = dict[str, dict[Key, Values]]
 
 DESCRIPTIVE = ("title", "authors", "paper", "license", "role")
 """Columns that describe a submission. They affect no result and are part of no key."""
+
+SHARED = ("problems", "originals", "submissions")
+"""Tables of what trials share."""
+LAST_DAY = datetime(9000, 1, 1)
+"""No clock says this, so a run that does is ignored: nothing could come after it."""
 
 
 def key_of(table: Table, row: Values) -> Key:
@@ -57,6 +63,15 @@ def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
     return value
+
+
+def _replace(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Replace the stored rows with these keys that came from an origin."""
+    elsewhere = entries(connection, table.name, ["/".join(key_of(table, row)) for row in rows])
+    for row in rows:
+        if row["key"] in elsewhere:
+            connection.execute(update(table).where(table.c.key == row["key"]).values(dict(row)))
+            made_here(connection, table.name, [row["key"]])
 
 
 class Store:
@@ -95,7 +110,10 @@ class Store:
         self.engine.dispose()
 
     def add(self, rows: Iterable[Base]) -> None:
-        """Add rows in one transaction; rows whose key is stored already are skipped."""
+        """Add rows that were made here, in one transaction; rows whose key is stored already are skipped.
+
+        What trials share replaces what an origin said of it. Its records stay: their trials are not run again.
+        """
         values: dict[Table, list[Values]] = {}
         for row in rows:
             table = inspect(type(row)).local_table
@@ -103,6 +121,8 @@ class Store:
             values.setdefault(table, []).append({column.name: getattr(row, column.name) for column in table.columns})
         with writing(self.engine) as connection:
             for table in TABLES:
+                if table.name in SHARED:
+                    _replace(connection, table, values.get(table, []))
                 insert_new(connection, table, values.get(table, []))
 
     def describe(self, submissions: Iterable[SubmissionRow]) -> None:
@@ -120,7 +140,7 @@ class Store:
     def after_all_runs(self, at: datetime) -> datetime:
         """This time, or just after the latest start of a stored run if the clock has been set back."""
         with Session(self.engine) as session:
-            last = session.scalar(select(func.max(RunRow.started_at)))
+            last = session.scalar(select(func.max(RunRow.started_at)).where(RunRow.started_at < LAST_DAY))
         return at if last is None else max(at, last + timedelta(microseconds=1))
 
     def stored_trials(self, keys: Sequence[str]) -> set[str]:

@@ -17,7 +17,15 @@ from sqlalchemy import ColumnElement, Connection, CursorResult, Engine, and_, fu
 
 from unlearnbench.problems.suite import OriginalSpec, Suite, seed_of
 from unlearnbench.store.columns import COLUMNS, DTYPES
-from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, ProblemRow, SubmissionRow, TrialRow
+from unlearnbench.store.origins import HERE
+from unlearnbench.store.schema import (
+    OriginalRow,
+    OriginEntryRow,
+    PlannedTrialRow,
+    ProblemRow,
+    SubmissionRow,
+    TrialRow,
+)
 
 SCORES = (
     *("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility"),
@@ -50,15 +58,20 @@ class Wanted:
 
 
 def read_trials(engine: Engine, wanted: Wanted) -> pd.DataFrame:
-    """One row per run and trial that it planned, in the order of the runs, with columns of `COLUMNS`.
+    """One row per run and trial that it planned, in the order of the runs, with columns of `COLUMNS` and `arrival`.
 
-    `state` is `missing` if there is no record; `run` is the run that recorded the trial, else the one that planned it.
+    `state` is `missing` if there is no record; `run` is the run that recorded the trial, else the one that planned it;
+    `arrival` is the number of the first origin of the record, `HERE` if it was made here.
     """
     of_record = [
         column
         for column in TrialRow.__table__.columns
         if column.name in COLUMNS and column.name not in ("state", *PlannedTrialRow.__table__.columns.keys())
     ]
+    origins = select(func.min(OriginEntryRow.origin_id)).where(
+        OriginEntryRow.table_name == TrialRow.__tablename__, OriginEntryRow.key == TrialRow.key
+    )
+    arrival = func.coalesce(origins.scalar_subquery(), HERE)
     query = (
         select(
             PlannedTrialRow.run_id.label("planned_by"),
@@ -68,6 +81,7 @@ def read_trials(engine: Engine, wanted: Wanted) -> pd.DataFrame:
             PlannedTrialRow.trial_key.label("trial"),
             func.coalesce(TrialRow.run_id, PlannedTrialRow.run_id).label("run"),
             func.coalesce(TrialRow.state, "missing").label("state"),
+            arrival.label("arrival"),
             *of_record,
         )
         .select_from(PlannedTrialRow)
@@ -88,6 +102,7 @@ def read_trials(engine: Engine, wanted: Wanted) -> pd.DataFrame:
     frame["original_weights_hash"] = frame["original_weights_hash"].fillna(frame.pop("original_now"))
     frame["original_aggregate"] = frame["original_healed_train"] * frame["original_utility"]
     frame = frame.rename(columns={"problem_key": "problem", "original_key": "original"}).drop(columns="submission_key")
+    arrivals = frame.pop("arrival")
     kinds = {name: COLUMNS[name].kind for name in frame.columns.astype(str)}
     return frame.astype(
         {
@@ -95,7 +110,7 @@ def read_trials(engine: Engine, wanted: Wanted) -> pd.DataFrame:
             for name, kind in kinds.items()
             if kind not in ("text", "json") and not (kind == "integer" and COLUMNS[name].given)
         }
-    )
+    ).assign(arrival=arrivals)
 
 
 def _table(connection: Connection, source: Any, columns: dict[str, str]) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -14,16 +13,18 @@ from unlearnbench.evaluation.predictions import Predictions, unpack
 from unlearnbench.problems import datasets
 from unlearnbench.problems.case import Case, build
 from unlearnbench.problems.datasets import Dataset
-from unlearnbench.problems.grid import ProblemSpec
+from unlearnbench.problems.grid import ProblemSpec, problems
 from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.suite_file import stored
 from unlearnbench.store.labels import method_label, problem_label
 from unlearnbench.store.results import Finished, finished
 from unlearnbench.store.schema import PredictionRow, TrialRow
+from unlearnbench.store.staging import Staged
 from unlearnbench.store.store import Store
 
 TOLERANCE = 1e-12
+SIZES = ("image_size", "train_size", "test_size")
 SINCE_3 = ("misled_discovered", "misled_undiscovered", "attack_success")
 """Metrics that records of earlier protocol versions lack."""
 
@@ -66,29 +67,29 @@ class Judge:
         """The unpacked predictions, or why they are unusable."""
         if row is None:
             return "missing"
+        train, test = len(self.case.truth.labels), len(self.case.test_labels)
+        if (row.triggered_test is not None) != self.problem.case.rules.triggered:
+            return "of the triggered test set: " + ("missing" if row.triggered_test is None else "there should be none")
         try:
-            triggered = None if row.triggered_test is None else unpack(row.triggered_test)
-            predictions = Predictions(unpack(row.train), unpack(row.test), triggered)
-        except (zlib.error, ValueError) as error:
+            triggered = None if row.triggered_test is None else unpack(row.triggered_test, test)
+            predictions = Predictions(unpack(row.train, train), unpack(row.test, test), triggered)
+        except ValueError as error:
             return f"unreadable: {error}"
-        if (triggered is not None) != self.problem.case.rules.triggered:
-            return "of the triggered test set: " + ("missing" if triggered is None else "there should be none")
-        for classes, labels in (
-            (predictions.train, self.case.truth.labels),
-            (predictions.test, self.case.test_labels),
-            (triggered, self.case.test_labels),
-        ):
-            if classes is not None and len(classes) != len(labels):
-                return f"of {len(classes)} samples instead of {len(labels)}"
+        for classes, samples in ((predictions.train, train), (predictions.test, test), (triggered, test)):
+            if classes is not None and len(classes) != samples:
+                return f"of {len(classes)} samples instead of {samples}"
         return predictions
 
 
-def recompute(store: Store, data: Path, *, suite: str | None = None, secrets: SecretSeeds | None = None) -> Recomputed:
+def recompute(
+    store: Store, data: Path, *, suite: str | None = None, secrets: SecretSeeds | None = None, ours: bool = True
+) -> Recomputed:
     """Recompute all metrics of the finished trials of one suite, or of all.
 
     Args:
         data: folder of data sets.
         secrets: the seeds of an audited suite. It is refused if its problems were not drawn from them.
+        ours: whether the runs were ours. What somebody else's name is not downloaded, nor looked for elsewhere.
 
     Raises:
         UsageError: the suite was never run, or its data set is missing or differs from the one the trials used.
@@ -99,8 +100,10 @@ def recompute(store: Store, data: Path, *, suite: str | None = None, secrets: Se
     judge: Judge | None = None
     for item in finished(store.engine, suite):
         specification = item.run.suite_specification
-        sizes = {name: specification[name] for name in ("image_size", "train_size", "test_size")}
-        judge = _judge(item, load(specification["dataset"], data, **sizes), data, judge, secrets)
+        name, sizes = specification["dataset"], {name: specification[name] for name in SIZES}
+        if not ours and name.startswith(datasets.FOLDER):
+            raise UsageError(f"data set '{name}' is a folder, and which one to read is not for others to say")
+        judge = _judge(item, load(name, data, **sizes, download=ours), data, judge, secrets)
         trials += 1
         without_score += item.trial.selection_score is None and item.problem.discovered > 0
         method = method_label(item.submission.name, item.submission.variant)
@@ -110,6 +113,28 @@ def recompute(store: Store, data: Path, *, suite: str | None = None, secrets: Se
             for values in _differences(item.trial, item.predictions, judge)
         ]
     return Recomputed(trials, without_score, tuple(differences))
+
+
+def verify(source: Staged, data: Path) -> None:
+    """Refuse a source whose metrics are not those of its predictions.
+
+    Args:
+        data: folder of data sets; nothing is downloaded.
+
+    Raises:
+        UsageError: a metric differs, or the data set is not there.
+    """
+    try:
+        found = recompute(source.store, data, ours=False)
+    except UsageError as error:
+        raise UsageError(
+            f"{source.name}: its metrics cannot be recomputed: {error}; --unverified adds its records all the same"
+        ) from error
+    for item in found.differences[:1]:
+        raise UsageError(
+            f"{source.name}: table 'trials', row '{item.trial[:12]}', field '{item.metric}': {item.stored} is stored,"
+            f" but its predictions give {item.recomputed} ({item.method} on {item.problem})"
+        )
 
 
 def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, secrets: SecretSeeds | None) -> Judge:
@@ -124,7 +149,21 @@ def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, sec
             f"data set '{problem.case.dataset}' in {data} is not the one of suite '{run.suite}' (fingerprint"
             f" {dataset.fingerprint[:12]}, expected {problem.case.data_fingerprint[:12]}): choose another --data"
         )
+    if last is None or last.case.spec != problem.case:
+        # Also checks that the settings of the suite fit the data set, on which `build` relies.
+        spec, _ = next(problems(stored(run.suite_specification), dataset, secrets))
+        if spec.case.size != problem.case.size:
+            raise UsageError(
+                f"problem {row.key[:12]} corrupts {problem.case.size} samples, but suite '{run.suite}' corrupts"
+                f" {spec.case.size} of data set '{problem.case.dataset}'"
+            )
     case = last.case if last is not None and last.case.spec == problem.case else build(problem.case, dataset)
+    counts = (len(case.truth.corrupted), len(problem.forget_positions(case.truth.corrupted)))
+    if counts != (row.corrupted, row.discovered):
+        raise UsageError(
+            f"problem {row.key[:12]} says that {row.corrupted} samples are corrupted and {row.discovered} discovered;"
+            f" it should be {counts[0]} and {counts[1]}"
+        )
     if case.truth.fingerprint != row.training_fingerprint:
         raise UsageError(
             f"{problem.case.corruption}, seed {problem.case.seed}, now corrupts '{problem.case.dataset}' differently"

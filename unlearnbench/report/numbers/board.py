@@ -182,20 +182,22 @@ def _completed(frame: pd.DataFrame, grid: Suite) -> pd.DataFrame:
 
 
 def _one_a_place(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep one row per place, of a frame sorted by run, newest first.
+    """Keep one row per place, of a frame sorted by run as in `runs_of_suite`.
 
-    If a seed was run in several ways (precision, isolation), only the original with the most records counts for each
-    corruption, the newer one in a tie.
+    If a seed was run in several ways (precision, isolation), only one original counts for each corruption: one with
+    records that were made here before others, then the one with the most records, then that of the earlier run in the
+    frame.
     """
     frame = frame.assign(recorded=frame["state"] != "missing")
     frame = frame.sort_values("recorded", ascending=False, kind="stable").drop_duplicates(["original", *PLACE])
     if frame.duplicated(PLACE).any():
         of_seed = [*METHOD, *SEEDS, "corruption"]
-        records = frame.groupby([*of_seed, "original"])["recorded"].transform("sum")
-        frame = frame.assign(records=records).sort_values("records", ascending=False, kind="stable")
+        groups = frame.assign(first=frame["arrival"].where(frame["recorded"])).groupby([*of_seed, "original"])
+        frame = frame.assign(records=groups["recorded"].transform("sum"), first=groups["first"].transform("min"))
+        frame = frame.sort_values(["first", "records"], ascending=[True, False], kind="stable")  # without records: last
         first = frame.groupby(of_seed)["original"].transform("first")
-        frame = frame[frame["original"] == first].drop(columns="records")
-    return frame.drop(columns="recorded").drop_duplicates(PLACE)
+        frame = frame[frame["original"] == first].drop(columns=["records", "first"])
+    return frame.drop(columns=["recorded", "arrival"]).drop_duplicates(PLACE)
 
 
 def counted(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 A record is current if its run had today's conditions (`problems.identity.conditions`, protocol version, data) and its
 method's source and hyperparameters are those planned last. Today's conditions are those of the suite's file if there
-is one, else those of the newest run.
+is one, else those of the newest run. Runs that were made on this store come before all that were added to it, and these
+in the order in which their origins were added: the date in somebody else's file decides nothing (`runs_of_suite`).
 """
 
 from __future__ import annotations
@@ -22,9 +23,13 @@ from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import find_if_any, parse, stored
 from unlearnbench.store.labels import method_label
+from unlearnbench.store.origins import HERE
 from unlearnbench.store.results import PlannedSubmission, count_recorded, planned_submissions, runs_of_suite
 from unlearnbench.store.schema import RunRow
 from unlearnbench.store.trials import Wanted
+
+EARLIER = "an earlier state of its code or hyperparameters"
+FROM_ELSEWHERE = "from elsewhere, and another state or variant of it was there before"
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def current(engine: Engine, name: str, suites: Path | None, isolation: Isolation
     reasons = dict(_stale_runs(runs, suite, protocol))
     counting = [run for run in runs if run.id not in reasons]
     planned = planned_submissions(engine, runs)
-    submissions = _submissions(planned, counting, at_least(isolation))
+    submissions = _submissions(planned, counting, at_least(isolation), suite.variants)
     stale = tuple(_stale_records(engine, name, planned, reasons, submissions))
     if not submissions:
         listed = "; ".join(f"{item.method}: {item.reason} ({item.words})" for item in stale)
@@ -110,16 +115,35 @@ def _shown(values: dict[str, Any], key: str) -> str:
 
 
 def _submissions(
-    planned: Sequence[PlannedSubmission], runs: Sequence[RunRow], levels: Sequence[str]
+    planned: Sequence[PlannedSubmission], runs: Sequence[RunRow], levels: Sequence[str], variants: Sequence[str]
 ) -> dict[str, tuple[str, str]]:
-    """The submission key of each method that was planned last; runs at one of these levels take precedence."""
-    age = {run.id: place for place, run in enumerate(sorted(runs, key=lambda run: run.isolation not in levels))}
-    newest: dict[tuple[str, str], tuple[int, str]] = {}
+    """The submission key of each method that was planned here last, else by the origin that was added first; runs at
+    one of these levels take precedence.
+
+    A variant from elsewhere that would be ranked instead of one that was run here does not count.
+    """
+    place = {run.id: (run.isolation not in levels, number) for number, run in enumerate(runs)}
+    newest: dict[tuple[str, str], tuple[bool, int, int, str]] = {}
     for item in planned:
-        if item.run in age:
-            method, found = (item.submission, item.variant), (age[item.run], item.key)
+        if item.run in place:
+            weak, number = place[item.run]
+            method, found = (item.submission, item.variant), (weak, item.arrival, number, item.key)
             newest[method] = min(newest.get(method, found), found)
-    return {key: method for method, (_, key) in newest.items()}
+    here: dict[str, tuple[int, str]] = {}
+    for (name, variant), (_, arrival, _, _) in newest.items():
+        if arrival == HERE:
+            here[name] = min(here.get(name, preference(variant, variants)), preference(variant, variants))
+    return {
+        key: (name, variant)
+        for (name, variant), (_, arrival, _, key) in newest.items()
+        if arrival == HERE or name not in here or preference(variant, variants) > here[name]
+    }
+
+
+def preference(variant: str, variants: Sequence[str]) -> tuple[int, str]:
+    """Of the variants of a method, the one with the lowest value is ranked: the first in `variants`, else `default`."""
+    names = [*variants, "default"]
+    return names.index(variant) if variant in names else len(names), variant
 
 
 def _stale_records(
@@ -133,7 +157,7 @@ def _stale_records(
     groups: dict[tuple[str, str], list[PlannedSubmission]] = {}
     for item in planned:
         if item.run in reasons or item.key not in submissions:
-            reason = reasons.get(item.run, "an earlier state of its code or hyperparameters")
+            reason = reasons.get(item.run, EARLIER if item.arrival == HERE else FROM_ELSEWHERE)
             groups.setdefault((method_label(item.submission, item.variant), reason), []).append(item)
     for (method, reason), items in sorted(groups.items()):
         # A trial's key covers its submission, so no other run makes records of an old submission current.

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, rank_intervals
+from unlearnbench.report.numbers.current import preference
 from unlearnbench.report.numbers.scores import SHARES, Scores, scores_of
 from unlearnbench.report.numbers.totals import REFERENCE, RETRAIN, totals_of
 from unlearnbench.report.wording import in_order
@@ -110,9 +111,8 @@ def _row(scores: Scores, method: str) -> dict[str, object]:
 
 def _competing(table: pd.DataFrame, variants: Sequence[str]) -> pd.Series[bool]:
     """Whether each row competes: of a method's variants the first one in `variants`, else `default`, else any."""
-    names = [*variants, "default"]
-    place = table["variant"].map(lambda name: names.index(name) if name in names else len(names))
-    chosen = table.assign(place=place)[table["role"] != REFERENCE].sort_values(["place", "variant"])
+    place = table["variant"].map(lambda name: preference(name, variants))
+    chosen = table.assign(place=place)[table["role"] != REFERENCE].sort_values("place", kind="stable")
     first = chosen.drop_duplicates(["submission", "starts_from"]).index
     return pd.Series(table.index.isin(first), index=table.index)
 

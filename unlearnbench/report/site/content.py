@@ -96,6 +96,8 @@ class Run:
 
     row: RunRow
     recorded: int
+    origins: tuple[str, ...]
+    """Where its records come from; empty if it ran on this store."""
     changed: tuple[tuple[str, str], ...]
     """Keys of the run's suite that differ from the board's suite, with the run's values."""
 

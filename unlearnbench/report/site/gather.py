@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +27,7 @@ from unlearnbench.report.site.content import METRICS, Cell, Content, Failure, Gr
 from unlearnbench.report.text.tables import UNPAIRED_NOTE, over_budget_note, unpaired_words
 from unlearnbench.report.wording import LONG_LABELS, in_order, openness, row_labels
 from unlearnbench.store.labels import original_names
+from unlearnbench.store.origins import of_runs
 from unlearnbench.store.results import submissions_by_key
 from unlearnbench.store.schema import RunRow, SubmissionRow
 
@@ -50,7 +51,7 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
         title=suite.title,
         latest=runs[-1],
         specification=tuple(flat(specification)),
-        runs=tuple(_runs(frame, runs, specification)),
+        runs=tuple(_runs(frame, runs, of_runs(engine, [run.id for run in runs]), specification)),
         corruptions=row_labels(frame["corruption"], LONG_LABELS),
         short=row_labels(frame["corruption"]),
         rates=tuple(100 * rate for rate in rates),
@@ -194,11 +195,13 @@ def _originals(frame: pd.DataFrame) -> Iterator[Row]:
     yield from known.sort_values(["starts_from", "corruption", "corruption_seed"], kind="stable").to_dict("records")
 
 
-def _runs(frame: pd.DataFrame, runs: list[RunRow], specification: dict[str, Any]) -> Iterator[Run]:
+def _runs(
+    frame: pd.DataFrame, runs: list[RunRow], origins: Mapping[str, tuple[str, ...]], specification: dict[str, Any]
+) -> Iterator[Run]:
     recorded = frame.loc[(frame["state"] != "missing") & ~frame["again"], "run"].value_counts()
     now = dict(flat(specification))
     for row in runs:
         then = dict(flat(row.suite_specification))
         keys = [key for key in (*then, *(key for key in now if key not in then)) if then.get(key) != now.get(key)]
         changed = tuple((key, then.get(key, "not set")) for key in keys)
-        yield Run(row, int(recorded.get(row.id, 0)), changed)
+        yield Run(row, int(recorded.get(row.id, 0)), origins.get(row.id, ()), changed)

@@ -63,8 +63,18 @@ def create(connection: Connection) -> None:
 
 
 def migrate(connection: Connection, to: int) -> None:
-    """Run the missing revisions up to a version, in the connection's transaction."""
-    _alembic("upgrade", connection, to)
+    """Run the missing revisions up to a version, in the connection's transaction.
+
+    Raises:
+        UsageError: a row has content that no version wrote.
+    """
+    try:
+        _alembic("upgrade", connection, to)
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        says = f"{type(error).__name__}: {error!s:.80}"
+        raise UsageError(
+            f"{connection.engine.url} has rows that no version wrote, so it was not upgraded ({says}): it is damaged"
+        ) from error
 
 
 def upgrade(path_or_url: str) -> tuple[int, int]:
