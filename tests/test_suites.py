@@ -17,7 +17,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from unlearnbench.boundary.boundary import Boundary
-from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.models import ModelSpec, build
 from unlearnbench.problems import datasets
 from unlearnbench.problems.datasets import NAMES, Dataset, digits
@@ -131,8 +130,8 @@ def test_a_tiny_cell_of_it_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     @contextmanager
-    def here(suite: Suite, dataset: Dataset, isolation: Isolation, workers: int | None) -> Iterator[Local]:
-        setup = Setup(suite, "cpu", "float32", isolation)
+    def here(suite: Suite, dataset: Dataset, entered: Boundary, workers: int | None) -> Iterator[Local]:
+        setup = Setup(suite, "cpu", "float32", entered.level)
         yield Local(1, setup, machine.hardware("cpu"), boundary, cases(dataset, boundary.folder, 2))
 
     data = stand_in(suite.dataset)

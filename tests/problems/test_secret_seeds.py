@@ -108,7 +108,7 @@ def test_a_secret_seed_is_in_no_key_and_no_specification(
     dataset: Dataset, tmp_path: Path, make_submission: Callable[..., Submission]
 ) -> None:
     secrets = draw(tmp_path / "secret.toml", 2)
-    others = SecretSeeds(secrets.commitment, (LEAST, LEAST + 1))
+    others = SecretSeeds(secrets.file, secrets.commitment, (LEAST, LEAST + 1))
     setup = Setup(secrets.of(tiny()), "cpu", "float32", "strict")
     submission = make_submission("mine", "return None")
     one, other = (plan(setup, dataset, [submission], secrets=seeds) for seeds in (secrets, others))

@@ -37,7 +37,7 @@ from unlearnbench.running.trial import Record
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
 
-FAILED = Record(None, "raised: nothing", None, None, None, None, None, 0.0)
+FAILED = Record(None, "raised: nothing", None, None, None, None, None, 0.0, "counted")
 
 
 @dataclass

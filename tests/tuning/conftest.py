@@ -51,7 +51,7 @@ def landscape(patch: pytest.MonkeyPatch) -> Landscape:
                 some = np.zeros(1, dtype=np.int64)
                 measured = Metrics(1 - value, None, None, None, None, None, 0.0, 1.0, 1.0, value)
                 result = Result(Predictions(some, some, None), measured, "0" * 64, 0.0)
-            return Record(result, None if result else "lost", None, None, None, None, None, 0.0)
+            return Record(result, None if result else "lost", None, None, None, None, None, 0.0, "counted")
 
         patch.setattr("unlearnbench.running.executors.local.run_trial", trial)
         return ran

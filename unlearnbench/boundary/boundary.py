@@ -58,7 +58,7 @@ class Boundary:
     def __init__(
         self, level: Isolation = "process", enforcement: Enforcement | None = None, private: Sequence[Path] = ()
     ):
-        self.level, self._wanted, self._private = level, enforcement, private
+        self.level, self.wanted, self.private = level, enforcement, tuple(private)
 
     @property
     def enforcement(self) -> Enforcement:
@@ -67,10 +67,10 @@ class Boundary:
     def __enter__(self) -> Self:
         isolation.require(self.level)
         if self.level != "process":
-            isolation.refuse_visible(self._private)
+            isolation.refuse_visible(self.private)
         self._group = None
-        if self._wanted != "counted":
-            self._group = cgroup.find() if self._wanted is None else cgroup.require()
+        if self.wanted != "counted":
+            self._group = cgroup.find() if self.wanted is None else cgroup.require()
         self.folder = Path(tempfile.mkdtemp(prefix="unlearnbench-"))
         self._socket = str(self.folder / "server")
         self._server: subprocess.Popen[bytes] | None = None

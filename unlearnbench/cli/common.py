@@ -35,6 +35,13 @@ class Level(StrEnum):
     strict = "strict"
 
 
+class Limits(StrEnum):
+    """How limits are held, see `boundary.cgroup`."""
+
+    counted = "counted"
+    enforced = "enforced"
+
+
 app = typer.Typer(
     name="unlearnbench",
     help="Benchmark machine unlearning of corrupted data in image classifiers.",

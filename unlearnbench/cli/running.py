@@ -17,6 +17,7 @@ from unlearnbench.cli.common import (
     Database,
     Isolation,
     Level,
+    Limits,
     OnlyCorruptions,
     OnlyRates,
     OnlySeeds,
@@ -75,6 +76,13 @@ def run(
         typer.Option(metavar="X", min=0, help="With ray: share of a GPU per trial; default: 1 if there are GPUs."),
     ] = None,
     isolation: Isolation = Level.process,
+    limits: Annotated[
+        Limits | None,
+        typer.Option(
+            help="Limits on memory and processes are `enforced` by the kernel (cgroup v2), or `counted`; default:"
+            " enforced where the kernel lets you."
+        ),
+    ] = None,
     seeds_from: SeedsFrom = None,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
@@ -113,6 +121,7 @@ def run(
             submissions=submissions,
             workers=workers,
             isolation=isolation.value,
+            limits=None if limits is None else limits.value,
             seeds_from=seeds_from,
             executor=start,
             download=not no_download,

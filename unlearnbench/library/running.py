@@ -11,6 +11,7 @@ from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.library.shared import DATABASE, GridPlaces, Places, Where
 
 if TYPE_CHECKING:
+    from unlearnbench.boundary.cgroup import Enforcement
     from unlearnbench.boundary.isolation import Isolation
     from unlearnbench.contract.method import Problem
     from unlearnbench.problems.secret_seeds import SecretSeeds
@@ -35,6 +36,7 @@ def run(
     *,
     workers: int | None = None,
     isolation: Isolation = "process",
+    limits: Enforcement | None = None,
     seeds_from: Where | None = None,
     executor: Start | None = None,
     download: bool = True,
@@ -47,6 +49,7 @@ def run(
         methods: default: those of the suite.
         workers: trials at a time; default: as many as the cores allow.
         isolation: `process`, or `strict` (Linux): also no network and no other files.
+        limits: `enforced` by the kernel, or `counted`; default: enforced where a control group was delegated.
         seeds_from: file of secret seeds, for an audited board; needs `strict`. `seeds` are then their numbers, from 1.
         executor: where trials run; default: this machine. For Ray see docs/cluster.md.
         watch: called with the progress, about once per trial.
@@ -74,6 +77,8 @@ def run(
             workers=workers,
             download=download,
             isolation=isolation,
+            enforcement=limits,
+            private=[Path(places.get("suites", "suites")), Path(places.get("submissions", "submissions"))],
             secrets=secrets,
             executor=local if executor is None else executor,
             watch=watch,
@@ -100,6 +105,7 @@ def problem(
         seed: one of the suite's seeds.
         capacity, training: the kind of original model; default: the suite's first.
     """
+    from unlearnbench.boundary.boundary import Boundary
     from unlearnbench.boundary.problem import make_problem
     from unlearnbench.problems.datasets import load_for
     from unlearnbench.problems.grid import problems
@@ -114,7 +120,7 @@ def problem(
     kind = OriginalSpec(capacity or grid.originals.capacities[0], training or grid.originals.trainings[0])
     spec, seeds = list(problems(grid.select([seed], [rate], [corruption]), dataset))[-1]  # the first has rate 0
     cache = (data / "originals").resolve()
-    with local(grid, dataset, "process", 1) as executor:
+    with local(grid, dataset, Boundary(), 1) as executor:
         original = plan_original(executor.setup, spec.case, kind, seeds.training)
         if obtain(original, cache, executor) is None:
             raise HarnessError(f"another harness is training {original.label}: try again when it is done")

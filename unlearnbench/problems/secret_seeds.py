@@ -41,6 +41,7 @@ class _File:
 class SecretSeeds:
     """The seeds of a file, and its SHA-256."""
 
+    file: Path
     commitment: str
     seeds: tuple[int, ...] = field(repr=False)
 
@@ -101,7 +102,7 @@ def read(file: Path) -> SecretSeeds:
     seeds = specification.validated(_File, specification.parsed(content, str(file)), str(file)).seeds
     if len(set(seeds)) < len(seeds):
         raise UsageError(f"{file}: key 'seeds' has a seed twice")
-    return SecretSeeds(hashlib.sha256(content).hexdigest(), seeds)
+    return SecretSeeds(file, hashlib.sha256(content).hexdigest(), seeds)
 
 
 def draw(file: Path, count: int) -> SecretSeeds:

@@ -121,7 +121,7 @@ def trial_rows(
         precision=setup.precision,
         threads=setup.suite.threads,
         isolation=setup.isolation,
-        limits="counted",
+        limits=record.limits,
         protocol_version=PROTOCOL_VERSION,
         created_at=created_at,
     )

@@ -15,6 +15,8 @@ from typing import Literal
 
 import torch
 
+from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.boundary.cgroup import Enforcement
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import KEPT, HarnessError, UsageError
 from unlearnbench.problems import datasets
@@ -89,6 +91,8 @@ def run_suite(
     originals: Path | None = None,
     download: bool = True,
     isolation: Isolation = "process",
+    enforcement: Enforcement | None = None,
+    private: Sequence[Path] = (),
     secrets: SecretSeeds | None = None,
     executor: Start = local,
     watch: Callable[[Progress], None] = lambda progress: None,
@@ -108,6 +112,9 @@ def run_suite(
         download: whether data sets may be downloaded.
         isolation: isolation level of trials. Does not affect results, but records of different levels have different
             keys.
+        enforcement: how the limits of trials are held. Does not affect results. Default: as well as possible.
+        private: files and folders that trials must not see, besides the store, the data sets and the originals. At
+            level `strict`, a run that would show one of them is refused.
         secrets: the seeds of an audited suite.
         executor: where trials run. Does not affect results.
         watch: called with the progress of the run.
@@ -122,6 +129,8 @@ def run_suite(
     now, run_id = _clock(store), uuid.uuid4().hex
     started_at = now()
     cache = (originals or data / "originals").resolve()  # trials run in another working directory
+    secret = [] if secrets is None else [secrets.file]
+    boundary = Boundary(isolation, enforcement, [data, cache, *store.files, *secret, *private])
     warnings: list[str] = []
     busy = 0.0
     ran = failed = 0
@@ -135,7 +144,7 @@ def run_suite(
     with (
         _explained(),
         Claims(store, run_id) as claims,
-        executor(suite, dataset, isolation, workers) as place,
+        executor(suite, dataset, boundary, workers) as place,
         _pool(place.workers, suite.threads) as pool,
     ):
         setup = place.setup

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.boundary.cgroup import Enforcement
 from unlearnbench.errors import HarnessError
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.evaluation.predictions import Predictions
@@ -37,6 +38,7 @@ class Record:
     """The outcome of a trial: a result, or the reason for its failure.
 
     Attributes:
+        limits: how the limits on memory and processes were held.
         detail: end of the traceback and of what the submission printed.
         seconds: wall-clock time in `unlearn`. None if it was not called.
         processor_seconds: processor time of all processes of the trial. None if unknown.
@@ -51,6 +53,7 @@ class Record:
     forward_samples: int | None
     backward_samples: int | None
     total_seconds: float
+    limits: Enforcement
 
 
 def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, boundary: Boundary) -> Record:
@@ -89,6 +92,7 @@ def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, bou
         outcome.forward_samples,
         outcome.backward_samples,
         time.perf_counter() - begin,
+        boundary.enforcement,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -142,6 +143,11 @@ class Store:
         with Session(self.engine) as session:
             last = session.scalar(select(func.max(RunRow.started_at)).where(RunRow.started_at < LAST_DAY))
         return at if last is None else max(at, last + timedelta(microseconds=1))
+
+    @property
+    def files(self) -> list[Path]:
+        """The file of an SQLite database. Empty for PostgreSQL."""
+        return [Path(self.engine.url.database or "")] if self.engine.dialect.name == "sqlite" else []
 
     def stored_trials(self, keys: Sequence[str]) -> set[str]:
         """The keys that have a record."""

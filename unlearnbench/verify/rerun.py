@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.evaluation.predictions import unpack
@@ -81,7 +82,8 @@ def rerun(
     recorded = cast(Isolation, record.trial.isolation)
     setup = Setup(suite, record.trial.device, record.trial.precision, recorded)
     planned = _planned(record, setup, dataset, _submissions(record, submissions), secrets)
-    with local(suite, dataset, isolation or recorded, 1) as executor:
+    boundary = Boundary(isolation or recorded, private=[data, submissions])
+    with local(suite, dataset, boundary, 1) as executor:
         executor = replace(executor, setup=setup)
         cache = data.resolve() / "originals"
         if load_verified(path_of(cache, planned.original.key)) is None:

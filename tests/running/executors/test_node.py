@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 import ray
 
+from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.cli import main
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problems.datasets import digits
@@ -31,7 +32,7 @@ def test_no_cluster_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tiny_suite:
         monkeypatch.setattr(ray, "is_initialized", lambda: False)
         with (
             pytest.raises(UsageError, match=r"no Ray cluster was found \(.+\): start one \(`ray start --head`\), or"),
-            cluster(tiny_suite, digits(), "process", None),
+            cluster(tiny_suite, digits(), Boundary(), None),
         ):
             pass
 
@@ -73,7 +74,7 @@ def test_what_nodes_say_is_put_together() -> None:
 
 def test_a_node_of_another_precision_is_refused(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:
     """It may have joined after the nodes were asked."""
-    run = node.Run(tiny_suite, "process", "cpu", {})
+    run = node.Run(tiny_suite, "process", None, (), "cpu", {})
     place = cast(Any, SimpleNamespace(setup=Setup(tiny_suite, "cpu", "bfloat16", "process")))
     monkeypatch.setattr(node, "_kept", node._Kept(run, place))
     assert node._here(run, {}, "bfloat16") is place

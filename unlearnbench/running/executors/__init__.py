@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from unlearnbench.boundary.isolation import Isolation
+from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.models.weights import Weights
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.suite import Suite
@@ -45,7 +45,8 @@ class Executor(Protocol):
         ...
 
 
-Start = Callable[[Suite, Dataset, Isolation, int | None], AbstractContextManager[Executor]]
-"""Creates the executor of a run from its suite, data set, isolation level and number of workers. None uses as many
-workers as fit. Leaving the context kills everything that still runs.
+Start = Callable[[Suite, Dataset, Boundary, int | None], AbstractContextManager[Executor]]
+"""Creates the executor of a run from its suite, data set, boundary and number of workers. The boundary has not been
+entered, so that it may be entered elsewhere. None uses as many workers as fit. Leaving the context kills everything
+that still runs.
 """

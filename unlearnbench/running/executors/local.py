@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from unlearnbench.boundary.boundary import Boundary
-from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.models.weights import Weights
 from unlearnbench.problems.case import Case
 from unlearnbench.problems.datasets import Dataset
@@ -45,17 +44,17 @@ class Local:
 
 
 @contextmanager
-def local(suite: Suite, dataset: Dataset, isolation: Isolation, workers: int | None) -> Iterator[Local]:
+def local(suite: Suite, dataset: Dataset, boundary: Boundary, workers: int | None) -> Iterator[Local]:
     """The local executor. The default for `workers` is the number of cores divided by the threads of a trial.
 
     Raises:
-        UsageError: on entry, if this machine does not support the isolation level.
+        UsageError: on entry, if this machine does not support the boundary.
     """
     device = machine.device()
-    setup = Setup(suite, device, machine.precision(suite.precision, device), isolation)
+    setup = Setup(suite, device, machine.precision(suite.precision, device), boundary.level)
     machine.keep_memory()  # models are evaluated in this process
     sweep()
-    with Boundary(isolation) as boundary:
+    with boundary:
         own(boundary.folder)
         at_once = max(1, cores() // suite.threads) if workers is None else workers
         yield Local(at_once, setup, machine.hardware(device), boundary, cases(dataset, boundary.folder, at_once + 1))

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 
 import unlearnbench
+from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.boundary.cgroup import Enforcement
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import KEPT, HarnessError, UsageError
 from unlearnbench.problems.datasets import Dataset
@@ -50,6 +52,8 @@ class Run:
 
     suite: Suite
     isolation: Isolation
+    enforcement: Enforcement | None
+    private: tuple[Path, ...]
     device: str
     software: Mapping[str, str]
 
@@ -170,7 +174,8 @@ def _enter(run: Run, dataset: dict[str, Any]) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(run.suite.threads)
     tensors = {key: torch.from_numpy(value) for key, value in dataset.items() if isinstance(value, np.ndarray)}
-    place = _open.enter_context(local(run.suite, Dataset(**{**dataset, **tensors}), run.isolation, 1))
+    boundary = Boundary(run.isolation, run.enforcement, run.private)
+    place = _open.enter_context(local(run.suite, Dataset(**{**dataset, **tensors}), boundary, 1))
     _removed_after_us(place.boundary.folder)
     if place.setup.device != run.device:
         raise HarnessError("the run needs a GPU, but torch finds none on this node")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load, save
 
-from unlearnbench.boundary.isolation import Isolation
+from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.errors import KEPT, HarnessError, UsageError
 from unlearnbench.models.weights import Weights
 from unlearnbench.problems.datasets import Dataset
@@ -120,7 +120,7 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    suite: Suite, dataset: Dataset, isolation: Isolation, workers: int | None, *, gpus_per_trial: float | None = None
+    suite: Suite, dataset: Dataset, boundary: Boundary, workers: int | None, *, gpus_per_trial: float | None = None
 ) -> Iterator[Cluster]:
     """Executor on the Ray cluster at RAY_ADDRESS, or on the one running on this machine.
 
@@ -147,7 +147,9 @@ def cluster(
             raise UsageError(
                 f"no node of the Ray cluster has the {suite.threads} cores{gpus} that a trial needs: add such a node"
             )
-        run = node.Run(suite, isolation, "cuda" if gpus_per_trial else "cpu", node.software())
+        device = "cuda" if gpus_per_trial else "cpu"
+        private = tuple(path.resolve() for path in boundary.private)
+        run = node.Run(suite, boundary.level, boundary.wanted, private, device, node.software())
         options: dict[str, Any] = {"num_cpus": suite.threads, "num_gpus": gpus_per_trial, "max_retries": LOSSES}
         remote = ray.remote(**options)
         tasks = {function: remote(function) for function in (node.facts, node.train, node.evaluate, node.trial)}
@@ -155,7 +157,7 @@ def cluster(
         facts = _facts(tasks[node.facts], common, list(rooms))
         room = sum(rooms[key] for key in facts)
         said = list(facts.values())
-        setup = Setup(suite, run.device, _precision(said), isolation)
+        setup = Setup(suite, run.device, _precision(said), boundary.level)
         executor = Cluster(room if workers is None else workers, setup, _hardware(said), tasks, common)
         try:
             yield executor
