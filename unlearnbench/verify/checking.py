@@ -121,10 +121,14 @@ def _grid_of(
 ) -> Suite:
     """The suite of a baseline; refuses another one than was asked for."""
     measured = _measured(before)
-    grid = parse(find(suite or measured.removesuffix("" if secrets is None else secrets.suffix), suites))
-    name = (grid := grid if secrets is None else secrets.of(grid)).name
-    if name != measured:
-        raise UsageError(f"{against} is a baseline of suite '{measured}', not of '{name}': use one of '{name}'")
+    if suite is None:
+        suite = measured if secrets is None else measured.removesuffix(secrets.suffix)
+    grid = parse(find(suite, suites))
+    grid = grid if secrets is None else secrets.of(grid)
+    if grid.name != measured:
+        raise UsageError(
+            f"{against} is a baseline of suite '{measured}', not of '{grid.name}': use one of '{grid.name}'"
+        )
     return grid
 
 
