@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shlex
 import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import create_engine
 
+import unlearnbench
 from tests.report.terminal import printed
 from tests.small_store import Stored, fill
 from unlearnbench.report.escaping import (
@@ -184,6 +186,24 @@ def test_latex_has_no_special_character_left(text: str) -> None:
     assert sum(row.endswith(r" \\") for row in rows) == 3, "each row is one line"
 
 
+def test_nothing_is_printed_but_through_the_terminal() -> None:
+    """A console of rich takes markup, and `print` and `echo` take anything."""
+    printing = re.compile(r"(?<![.\w])print\(|\bConsole\(|typer\.echo\((?!printable)|sys\.std(out|err)\.write")
+    assert all(printing.search(code) for code in ("x = Console(stderr=True)", " print(x)", "typer.echo(text)"))
+    files = list(Path(unlearnbench.__file__).parent.rglob("*.py"))
+    assert [file.name for file in files if printing.search(file.read_text())] == []
+
+
+def test_a_command_to_paste_is_one_command(small: Stored) -> None:
+    small.run("second", day=1)
+    small.submission("old", "good; touch hacked")
+    small.trial("first", "old", ("low", 0.1, 0))
+    small.submission("new", "good; touch hacked")
+    small.trial("second", "new", ("low", 0.1, 0))
+    (stale,) = small.board().stale
+    assert shlex.split(stale.command) == ["unlearnbench", "run", "small", "--method", "good; touch hacked"]
+
+
 class Elements(HTMLParser):
     """The elements of a page with the names of their attributes, its addresses, and its text."""
 
@@ -248,11 +268,11 @@ def test_every_output_of_a_store_holds_text_as_text(
     write_leaderboard(stored.engine, board, folder)
 
     expected = {element for page in pages_of(plain).values() for element in page.elements}
-    for page in pages_of(folder).values():
-        others = page.elements - expected - {("a", ("href", "rel"))}  # the link to a paper
+    for html in pages_of(folder).values():
+        others = html.elements - expected - {("a", ("href", "rel"))}  # the link to a paper
         assert not others
-        assert not hidden(page.text)
-        assert all(re.match(r"https?://|[\w#.-]+$|data:,$", address) for address in page.addresses), page.addresses
+        assert not hidden(html.text)
+        assert all(re.match(r"https?://|[\w#.-]+$|data:,$", address) for address in html.addresses), html.addresses
     for script in (folder / "site").glob("method-*.js"):
         assert not hidden(json.dumps(json.loads(script.read_text().split(",", 1)[1][:-3]), ensure_ascii=False))
     for figure in (folder / "figures").glob("*.svg"):

@@ -9,6 +9,7 @@ in the order in which their origins were added: the date in somebody else's file
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,9 @@ def current(engine: Engine, name: str, suites: Path | None, isolation: Isolation
     stale = tuple(_stale_records(engine, name, planned, reasons, submissions))
     if not submissions:
         listed = "; ".join(f"{item.method}: {item.reason} ({item.words})" for item in stale)
-        raise UsageError(f"no record of suite '{name}' is current: {listed}; run it again: `unlearnbench run {name}`")
+        raise UsageError(
+            f"no record of suite '{name}' is current: {listed}; run it again: `unlearnbench run {shlex.quote(name)}`"
+        )
     wanted = Wanted(tuple(run.id for run in counting), tuple(submissions), tuple(at_least(isolation)))
     return Current(suite, wanted, submissions, frozenset(run.isolation for run in counting), stale)
 
@@ -163,4 +166,5 @@ def _stale_records(
         # A trial's key covers its submission, so no other run makes records of an old submission current.
         beside = {item.run for item in planned if item.run not in reasons} if items[0].key in submissions else set()
         if count := count_recorded(engine, items, beside):
-            yield Stale(method, count, reason, f"unlearnbench run {suite} --method {method}")
+            command = shlex.join(["unlearnbench", "run", suite, "--method", method])  # somebody may paste it in a shell
+            yield Stale(method, count, reason, command)
