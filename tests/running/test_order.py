@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.submission import NOTHING, written
 from tests.tiny import tiny
+from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.models import ModelSpec
 from unlearnbench.models.weights import Weights
@@ -102,8 +103,8 @@ class Fake:
 
 def fake(log: Log, pause: Callable[[], float]) -> Start:
     @contextmanager
-    def start(suite: Suite, dataset: Dataset, isolation: Any, workers: int | None) -> Iterator[Fake]:
-        yield Fake(Setup(suite, "cpu", "float32", isolation), workers or 1, log, pause)
+    def start(suite: Suite, dataset: Dataset, boundary: Boundary, workers: int | None) -> Iterator[Fake]:
+        yield Fake(Setup(suite, "cpu", "float32", boundary.level), workers or 1, log, pause)
 
     def started(*arguments: Any) -> AbstractContextManager[Fake]:
         return start(*arguments)

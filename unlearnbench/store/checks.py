@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Table
 
+from unlearnbench.contract.recipe import Recipe
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.metrics import MEMORISED
 from unlearnbench.evaluation.predictions import unpack
@@ -212,11 +213,12 @@ class Checks:
         suite, run = self._suites[row["run_id"]], self._seen["runs"][row["run_id"]]
         problem, settings = self._specs[row["problem_key"]], suite.corruption
         case = problem.case
-        same = (case.class_pair, case.target_class, case.trigger_size, case.paper, case.data_fingerprint, case.dataset)
+        same = (case.class_pair, case.target_class, case.trigger_size, case.paper, case.commitment)
         seeds = Seeds(case.seed, row["training_seed"], row["unlearning_seed"])
-        wanted = (settings.class_pair, settings.target_class, settings.trigger_size, suite.paper)
+        wanted = (settings.class_pair, settings.target_class, settings.trigger_size, suite.paper, suite.commitment)
         if (
-            same != (*wanted, run["data_fingerprint"], suite.dataset)
+            same != wanted
+            or (case.data_fingerprint, case.dataset) != (run["data_fingerprint"], suite.dataset)
             or case.corruption not in suite.corruptions
             or problem.discovery_rate not in (0.0, *suite.discovery_rates)
             or (isinstance(settings.size, int) and case.size != settings.size)
@@ -266,5 +268,6 @@ def _untrue(**holds: bool) -> dict[str, str]:
 
 
 def _same(specification: Any, content: Any) -> bool:
-    """Whether a dataclass, as JSON, is this content."""
-    return bool(json.loads(json.dumps(asdict(specification))) == content)
+    """Whether a dataclass, as it is stored, is this content."""
+    values = asdict(specification) if isinstance(specification, Recipe) else specification.stored()
+    return bool(json.loads(json.dumps(values)) == content)
