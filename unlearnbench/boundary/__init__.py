@@ -8,10 +8,14 @@
         │                            │  torch           │  limits; kills    │  calls `unlearn`, saves
         │                            │                  │  leftovers        │  weights.safetensors (no pickle)
         <──────── events and the file of weights ───────┘
+    outcome: judges what comes back
 
-    isolation   the levels `process` and `strict`, and the bubblewrap commands of `strict`
-    sandbox     system calls: join the namespaces of a trial, drop privileges
-    limits      resource usage of all processes of a trial: disk, memory, processor time
+    isolation      the levels `process` and `strict`, what `strict` shows of the machine, its bubblewrap commands
+    sandbox        join the namespaces of a trial, drop keys and privileges
+    system_calls   the filter of system calls of `strict`
+    limits         resource usage of all processes of a trial: disk, memory, processor time
+    cgroup         the same limits, enforced by the kernel
+    cores          processor cores for each trial
 
 Only `child` runs code of the submission. All other modules are trusted, and do not trust what a trial reports.
 """
