@@ -8,6 +8,7 @@ import random
 import signal
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -84,7 +85,7 @@ class Dying:
     def poll(self) -> int | None:
         return -signal.SIGKILL if self.gone else None
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         self.gone = True
         code: int = self.server.wait(timeout=timeout)
         return code
@@ -104,6 +105,18 @@ def test_a_server_that_is_being_killed_costs_no_trial(monkeypatch: pytest.Monkey
         boundary._server = cast(Any, Dying(server))
         with pytest.raises(HarnessError, match="KeyError"):
             boundary.run(cast(Any, SimpleNamespace(threads=1, seconds=1.0)), {})
+
+
+def test_a_server_that_was_stopped_holds_up_nothing(
+    monkeypatch: pytest.MonkeyPatch, make_submission: Callable[..., Submission], tiny_suite: Suite, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("unlearnbench.boundary.boundary.ANSWER_SECONDS", 3.0)
+    parent = "def parent(of): return int(open(f'/proc/{of}/stat').read().rpartition(')')[2].split()[1])\n"
+    stop = "os.kill(parent(parent('self')), signal.SIGSTOP)\nreturn problem.original()"
+    stopping = make_submission("stopping", stop, before=parent)
+    with Store(str(tmp_path / "results.db")) as store:
+        summary = run_suite(replace(tiny_suite, discovery_rates=(0.5, 1.0)), [stopping], store, tmp_path, workers=1)
+    assert (summary.ran, summary.failed) == (2, 0)
 
 
 @pytest.mark.parametrize("level", ["process", "strict"])

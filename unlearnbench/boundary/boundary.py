@@ -95,7 +95,11 @@ class Boundary:
         if self._server is not None:
             assert self._server.stdin is not None
             self._server.stdin.close()
-            self._server.wait()
+            try:
+                self._server.wait(timeout=ANSWER_SECONDS)
+            except subprocess.TimeoutExpired:  # a trial may have stopped it
+                self._server.kill()
+                self._server.wait()
         _remove(self.folder)
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -128,12 +132,13 @@ class Boundary:
         reason = answer or " ".join(errors.read().decode(errors="replace").split())[-1000:]
         raise UsageError(f"isolation '{self.level}' does not work here: {reason}")
 
-    def _connect(self) -> socket.socket:
+    def _connect(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
         with self._lock:
             if self._closed:
                 raise HarnessError("cannot start a trial: the run has already ended")
-            if self._server is None or self._server.poll() is not None:  # a trial may have killed it: same user
-                self._start()
+            server = self._server
+            if server is None or server.poll() is not None:  # a trial may have killed it: same user
+                server = self._start()
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 connection.connect(self._socket)
@@ -141,7 +146,7 @@ class Boundary:
                 connection.close()
                 raise
             self._connections.add(connection)
-        return connection
+        return connection, server
 
     def run(self, request: Request, reference: Weights) -> Outcome:
         """Run a request in a new process. Weights must be finite, with the names, shapes and dtypes of `reference`.
@@ -226,9 +231,9 @@ class Boundary:
         """
         connection, guardian = None, 0
         content, descriptors = b"", list[int]()
-        deadline = time.monotonic() + ANSWER_SECONDS
         try:
-            connection = self._connect()
+            connection, server = self._connect()
+            deadline = time.monotonic() + ANSWER_SECONDS
             connection.sendall(order)
             while True:
                 connection.settimeout(max(0.001, deadline - time.monotonic()))
@@ -246,10 +251,11 @@ class Boundary:
             pass  # keep the events received so far. Without any, the caller tries again.
         except TimeoutError:
             if guardian:
-                os.kill(guardian, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(guardian, signal.SIGKILL)
                 content += b'{"event": "stopped"}\n'
             else:
-                self._kill_server()
+                server.kill()  # the next attempt starts another one
         except OSError as error:
             raise HarnessError(f"cannot reach the trial server: {error}") from error
         finally:
@@ -261,12 +267,6 @@ class Boundary:
         events = {event.pop("event"): event for event in lines}
         events.pop("guarded", None)
         return events, descriptors[0] if descriptors else None
-
-    def _kill_server(self) -> None:
-        """Kill a server that does not answer. The next request starts another one."""
-        with self._lock:
-            if self._server is not None:
-                self._server.kill()
 
 
 def _remove(folder: Path) -> None:
