@@ -1,4 +1,4 @@
-"""Takes 3 GiB that no limit of a single process counts, or thousands of threads."""
+"""Takes 3 GiB that no limit of a single process counts, or more threads than allowed."""
 
 import ctypes
 import mmap
@@ -22,9 +22,8 @@ class Method(UnlearningMethod):
 
     def unlearn(self, problem: Problem) -> nn.Module:
         if self.way == "map":
-            shared = mmap.mmap(-1, 3 * GIB)
-            for page in range(0, 3 * GIB, mmap.PAGESIZE):
-                shared[page] = 1
+            shared = torch.frombuffer(mmap.mmap(-1, 3 * GIB), dtype=torch.uint8)
+            shared.fill_(1)
         elif self.way == "file":
             for _ in range(4):
                 file = os.memfd_create("hidden")
@@ -40,7 +39,7 @@ class Method(UnlearningMethod):
                     print(len(taken))
         else:
             threading.stack_size(2**16)
-            for _ in range(4000):
+            for _ in range(1500):
                 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
         time.sleep(60)
         return problem.original()
