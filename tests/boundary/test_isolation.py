@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -72,6 +73,14 @@ def test_private_files_must_not_lie_in_sight(place: str) -> None:
     need_strict()
     with pytest.raises(UsageError, match=r"isolation 'strict' shows .* to trials, and with it .*: move it to another"):
         Boundary("strict", private=[Path(place)]).__enter__()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_does_not_start_inside_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    need_strict()
+    monkeypatch.setattr("unlearnbench.boundary.boundary.device", lambda: "cuda")
+    with pytest.raises(UsageError, match="isolation 'strict' does not work here: .*(CUDA|NVIDIA)"), Boundary("strict"):
+        pass
 
 
 def test_private_files_elsewhere_are_fine(tmp_path: Path) -> None:

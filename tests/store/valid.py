@@ -13,6 +13,7 @@ import numpy as np
 
 from tests import rows
 from tests.tiny import tiny
+from unlearnbench.contract.recipe import Recipe
 from unlearnbench.evaluation.metrics import metrics
 from unlearnbench.evaluation.predictions import Predictions, pack
 from unlearnbench.problems.case import Case, build
@@ -21,7 +22,7 @@ from unlearnbench.problems.datasets import Dataset, load_for
 from unlearnbench.problems.grid import CaseSpec, problems
 from unlearnbench.problems.identity import original_key, problem_key, trial_key
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
-from unlearnbench.problems.suite import Suite
+from unlearnbench.problems.suite import Model, Suite
 from unlearnbench.store.schema import Base
 from unlearnbench.store.store import Store
 
@@ -136,7 +137,8 @@ def whole(
 
 def _json(specification: Any) -> Any:
     """As it is read from a store: with lists for tuples."""
-    return json.loads(json.dumps(asdict(specification)))
+    values = asdict(specification) if isinstance(specification, Recipe | Model) else specification.stored()
+    return json.loads(json.dumps(values))
 
 
 def written(path: Path, *found: Base) -> Path:

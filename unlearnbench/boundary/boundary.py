@@ -30,7 +30,7 @@ from unlearnbench.boundary.request import Order, Request
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.models.weights import Weights
 from unlearnbench.submissions.sources import hash_sources
-from unlearnbench.system.machine import KEEP_MEMORY
+from unlearnbench.system.machine import KEEP_MEMORY, device
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
 ATTEMPTS = 10
@@ -110,7 +110,7 @@ class Boundary:
         Path(self._socket).unlink(missing_ok=True)  # left behind by a killed server
         arguments = [sys.executable, "-P", "-m", "unlearnbench.boundary.server", self._socket]
         if self.level != "process":
-            arguments.append(json.dumps(isolation.sandbox_command()))
+            arguments += [json.dumps(isolation.sandbox_command(device())), device()]
         errors = None if self.level == "process" else (self.folder / "errors").open("w+b")
         self._server = subprocess.Popen(
             [*isolation.server_command(self.level), *arguments],

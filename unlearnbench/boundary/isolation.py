@@ -89,7 +89,10 @@ def sandbox_command(device: str = "cpu") -> list[str]:
     command = [_bwrap(), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
     command += ["--cap-drop", "ALL", "--hostname", "trial"]
     command += ["--proc", "/proc", *_hidden_in_proc(device), "--remount-ro", "/proc", "--dev", "/dev"]
-    command += ["--size", str(SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
+    command += ["--size", str(SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"]
+    gpus = sorted(Path("/dev").glob("nvidia*")) if device == "cuda" else []
+    command += [word for file in gpus for word in ("--dev-bind", str(file), str(file))]
+    command += ["--remount-ro", "/dev"]
     command += ["--size", str(DISK_BYTES), "--tmpfs", "/tmp"]
     for path in visible(device):
         command += ["--symlink", os.readlink(path), str(path)] if path.is_symlink() else ["--ro-bind", *[str(path)] * 2]
@@ -97,7 +100,6 @@ def sandbox_command(device: str = "cpu") -> list[str]:
         command += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
     if device == "cuda":
         command += ["--ro-bind", "/sys", "/sys"]
-        command += [word for file in sorted(Path("/dev").glob("nvidia*")) for word in ("--dev-bind", *[str(file)] * 2)]
     return [*command, "--remount-ro", "/", "--", "/bin/sh", "-c", "echo; read _"]
 
 

@@ -3,8 +3,8 @@
     harness ── socket ──> server ── fork ──> guardian ── fork ──> trial
 
 Each connection carries one request and is served by its own guardian (`boundary.guardian`). Run as
-`python -m unlearnbench.boundary.server SOCKET [SANDBOX]`, where SANDBOX is a sandbox command in JSON, to be tested
-before the first trial. Prints `ready`, or why it cannot start. Exits when standard input is closed.
+`python -m unlearnbench.boundary.server SOCKET [SANDBOX DEVICE]`, where SANDBOX is a sandbox command in JSON, to be
+tested before the first trial. Prints `ready`, or why it cannot start. Exits when standard input is closed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import sys
 import traceback
 from typing import Any
 
-import torch._dynamo  # noqa: F401  the first optimizer of each trial would import it, which takes over a second
+import torch
+import torch._dynamo  # the first optimizer of each trial would import it, which takes over a second
 import torchvision.models  # noqa: F401  the small ViT would import it
 
 from unlearnbench.boundary import limits, sandbox, system_calls
@@ -73,8 +74,8 @@ def _ended() -> set[int]:
     return ended
 
 
-def obstacle(command: list[str]) -> str | None:
-    """Test a sandbox command. Returns why trials cannot run with it, or None if they can."""
+def obstacle(command: list[str], device: str) -> str | None:
+    """Test a sandbox command. Returns why trials on this device cannot run with it, or None if they can."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -84,8 +85,10 @@ def obstacle(command: list[str]) -> str | None:
                 try:
                     sandbox.give_up_privileges()
                     system_calls.refuse()
-                except OSError as error:
-                    os.write(writer, str(error).encode())
+                    if device == "cuda":
+                        torch.cuda.init()
+                except (OSError, RuntimeError) as error:
+                    os.write(writer, " ".join(str(error).split())[:1000].encode())
                     os._exit(1)
                 os._exit(0)
             os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
@@ -100,7 +103,7 @@ def obstacle(command: list[str]) -> str | None:
 
 
 if __name__ == "__main__":
-    reason = obstacle(json.loads(sys.argv[2])) if len(sys.argv) > 2 else None
+    reason = obstacle(json.loads(sys.argv[2]), sys.argv[3]) if len(sys.argv) > 2 else None
     if reason is None:
         serve(sys.argv[1])
     else:

@@ -9,11 +9,13 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from unlearnbench.problems.grid import CaseSpec, ProblemSpec
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.suite import OriginalSpec, Suite
+
+if TYPE_CHECKING:  # it imports torch, which reports do not need
+    from unlearnbench.problems.grid import CaseSpec, ProblemSpec
 
 GRID = ("name", "title", "discovery_rates", "seeds", "corruptions", "variants", "methods", "tuning", "low_utility")
 ORIGINAL_AXES = ("capacities", "trainings")
