@@ -79,7 +79,7 @@ def test_private_files_must_not_lie_in_sight(place: str) -> None:
 def test_a_gpu_that_does_not_start_inside_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     need_strict()
     monkeypatch.setattr("unlearnbench.boundary.boundary.device", lambda: "cuda")
-    with pytest.raises(UsageError, match="isolation 'strict' does not work here: .*(CUDA|NVIDIA)"), Boundary("strict"):
+    with pytest.raises(UsageError, match=r"isolation 'strict' does not work here: .*(CUDA|NVIDIA)"), Boundary("strict"):
         pass
 
 
