@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -66,6 +66,9 @@ class Problem:
     trainer: Callable[[Classifier, ImageSet, Recipe], object] = field(repr=False)
     corrupted_positions: Tensor | None = field(default=None, repr=False)
     expanded_weights: dict[str, Tensor] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "train", replace(self.train, forget=self.forget_positions))  # every set knows D_f
 
     @cached_property
     def forget(self) -> ImageSet:

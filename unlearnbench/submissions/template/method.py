@@ -17,6 +17,11 @@ The interface of `Problem` (N samples, C colour channels, S x S pixels):
         .steps_per_pass     number of batches in one pass
         .take(positions)    subset at these positions (int64 [n]) or where a mask is true (bool [N])
         .sample(count)      random subset of at most `count` samples
+        .split(share)       two sets: the rest, and a held-out random share, for code that wants a test set
+        .loader(batch_size, shuffle=, augment=, fields=("image", "label"), num_workers=)
+                        a torch DataLoader with the same augmentation, for code that was written for one; fields also
+                        "position" (in D_tr) and "found" (1 in D_f). Use no other augmentation: this one keeps a
+                        trigger in its corner, where a random crop and a flip leave it in 1 of 162 draws
 
     problem.original()                  a fresh copy of the original, the model to repair, in training mode
     problem.expanded_original()         the original with new channels, to be dropped before it is returned
@@ -30,6 +35,7 @@ The interface of `Problem` (N samples, C colour channels, S x S pixels):
     problem.until_forgotten(model, max_passes, min_passes=)   iterates over passes until D_f is forgotten
     problem.classes, .device, .generator (seeded, on the CPU)
     problem.budget      .steps, .batch_size, .learning_rate, .stop_accuracy
+        .epochs(n)      number of passes over n images that the steps allow
     problem.recipe      how the original was trained
 
 `unlearnbench` also exports, among others:
