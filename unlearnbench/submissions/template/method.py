@@ -44,7 +44,13 @@ The interface of `Problem` (N samples, C colour channels, S x S pixels):
     warmup_then_decay(step, steps)        rate at a step as a share of the peak, by default Goel et al.'s schedule
     tied_gates(ids, groups, wide, share)  gates that give each sample its own subset of the new channels
 
-A model maps images float32 [B, C, S, S] to logits float32 [B, classes]. In training mode, BatchNorm layers update their
+A model maps images float32 [B, C, S, S] to logits float32 [B, classes]. Every architecture has
+
+    model.fc, model.head        the last linear layer; assign a new nn.Linear of the same form to replace it
+    model.features(images)      its inputs [B, D], with gradients
+    model.blocks                the blocks of layers before it, in order
+
+In training mode, BatchNorm layers update their
 running statistics on every batch; inside `unlearnbench.frozen_batchnorm(model)` they use them and leave them unchanged.
 State here what BatchNorm sees in each update. For a published method this must match its authors' code.
 """
