@@ -63,9 +63,7 @@ class Classifier(nn.Module, ABC):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("fc", "head") and name not in self._modules:
             if isinstance(value, nn.Identity):
-                raise UsageError(
-                    f"a model keeps its head: call model.features(images) instead of replacing {name}"
-                )
+                raise UsageError(f"a model keeps its head: call model.features(images) instead of replacing {name}")
             linear = [path for path, module in self.named_modules() if isinstance(module, nn.Linear)]
             if linear and isinstance(value, nn.Linear) and value.weight.shape == self.head.weight.shape:
                 if (value.bias is None) != (self.head.bias is None):

@@ -23,7 +23,8 @@ The interface of `Problem` (N samples, C colour channels, S x S pixels):
                         "position" (in D_tr) and "found" (1 in D_f). Use no other augmentation: this one keeps a
                         trigger in its corner, where a random crop and a flip leave it in 1 of 162 draws
 
-    problem.original()                  a fresh copy of the original, the model to repair, in training mode
+    problem.original()                  a fresh copy of the original, the model to repair, in training mode; return it
+                                        repaired, or its state_dict, or a wrapper that holds it
     problem.expanded_original()         the original with new channels, to be dropped before it is returned
     problem.untrained()                 the same architecture with random weights
     problem.train_from_scratch(images)  a model trained from scratch on a set with the original's recipe
