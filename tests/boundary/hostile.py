@@ -58,7 +58,7 @@ EXPECTED: dict[str, tuple[str, ...] | dict[str, tuple[str, ...]]] = {
     "buries": (FINISHED,),
     "prints": ("raised: ValueError: said enough",),
     "speaks_in_tongues": ("raised: ValueError: ",),
-    "returns_none": ("invalid weights: unlearn returned NoneType, not a model",),
+    "returns_none": ("invalid weights: unlearn returned None without having asked for a model",),
     "returns_another_model": ("invalid weights: not the original's architecture",),
     "returns_nan": ("invalid weights: 'conv1.conv.weight' has values that are not finite",),
     "returns_infinite": ("invalid weights: 'conv1.conv.weight' has values that are not finite",),

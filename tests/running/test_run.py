@@ -38,7 +38,10 @@ FAILURES = {
     "leaves": ("os._exit(3)", "exited: code 3 without a result"),
     "segfaults": ("os.kill(os.getpid(), signal.SIGSEGV)", "crashed: signal 11"),
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "crashed: signal 9"),
-    "none": ("return None", "invalid weights: unlearn returned NoneType, not a model"),
+    "none": (
+        "return None",
+        "invalid weights: unlearn returned None without having asked for a model: return the repaired",
+    ),
     "greedy": ("return torch.ones(2**33)", "memory: over 4 GiB"),
     "nan": (
         "model = problem.original()\nmodel.linear.weight.data[0, 0] = float('nan')\nreturn model",

@@ -86,7 +86,9 @@ def traced(method: UnlearningMethod, problem: Problem) -> Trace:
     try:
         with pytest.MonkeyPatch.context() as patch:
             tell_of_optimizers(patch, models.__setitem__)
-            trace.final = state(method.unlearn(problem))
+            model = method.unlearn(problem)
+            assert isinstance(model, nn.Module)
+            trace.final = state(model)
     finally:
         handle.remove()
     return trace

@@ -25,6 +25,7 @@ from torch import nn
 from unlearnbench.boundary.isolation import DISK_BYTES
 from unlearnbench.boundary.problem import make_problem
 from unlearnbench.boundary.request import Order, Request
+from unlearnbench.boundary.returned import watched, weights_of
 from unlearnbench.contract.classifier import Classifier
 from unlearnbench.contract.method import UnlearningMethod
 
@@ -41,7 +42,7 @@ def work(order: Order, report: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
-    problem = make_problem(request)
+    problem, handed = watched(make_problem(request))
     counts = {"forward": 0, "backward": 0}
     _count_samples(counts)
     if request.memory_bytes:
@@ -53,13 +54,15 @@ def work(order: Order, report: int) -> None:
         # Autocast caches cast weights until the context ends, so it would use those of the first step throughout.
         enabled = precision is torch.bfloat16
         with torch.autocast(problem.device.type, precision, enabled=enabled, cache_enabled=False):
-            model = method.unlearn(problem)
+            returned = method.unlearn(problem)
             if problem.device.type == "cuda":
                 torch.cuda.synchronize()
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"unlearn returned {type(model).__name__}, not a model")
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-        save_file({name: tensor.clone() for name, tensor in weights.items()}, "weights.safetensors")
+        if request.original is None and isinstance(returned, nn.Module):  # an original: what it holds is part of it
+            weights = returned.state_dict()
+        else:
+            weights = weights_of(returned, problem, handed)
+        saved = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+        save_file(saved, "weights.safetensors")
     except BaseException as error:
         tell("failed", reason=_reason(error, order), detail=traceback.format_exc()[-4000:], **counts)
     else:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from unlearnbench.contract.images import Pipeline
+from unlearnbench.errors import UsageError
 
 
 class Classifier(nn.Module, ABC):
-    """Base class of all architectures: an image classifier whose channels can be gated and whose width can grow."""
+    """Base class of all architectures: an image classifier whose channels can be gated and whose width can grow.
+
+    `fc`, `blocks` and `features` are words of published code. They find layers under the names that the architecture
+    has for them and add no weights; a layer that the architecture calls so itself comes first.
+    """
 
     groups: tuple[int, ...]
     """Number of channels of each gated group."""
+    fc: nn.Linear
+    """The head. Assigning a new `nn.Linear` of the same shape to `fc` or `head` replaces it."""
+    blocks: nn.ModuleList | list[nn.Module]
+    """The blocks of layers before the head, in order."""
+    features: Callable[[Tensor], Tensor]
+    """Features [B, D] of normalised images [B, C, S, S]: the inputs of the head."""
 
     @abstractmethod
     def forward(self, images: Tensor, gates: Sequence[Tensor] | None = None) -> Tensor:
@@ -36,6 +47,40 @@ class Classifier(nn.Module, ABC):
     def head(self) -> nn.Linear:
         """The last linear layer. Its inputs are the features of the model."""
         return [module for module in self.modules() if isinstance(module, nn.Linear)][-1]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "fc":
+                return self.head
+            if name == "blocks":
+                return [child for child in self.children() if child is not self.head]
+            if name == "features":
+                return self._inputs_of_the_head
+            raise
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("fc", "head") and name not in self._modules:
+            if isinstance(value, nn.Identity):
+                raise UsageError(f"a model keeps its head: call model.features(images) instead of replacing {name}")
+            linear = [path for path, module in self.named_modules() if isinstance(module, nn.Linear)]
+            if linear and isinstance(value, nn.Linear) and value.weight.shape == self.head.weight.shape:
+                if (value.bias is None) != (self.head.bias is None):
+                    raise UsageError(f"the new {name} must have the form of the old one: {self.head}")
+                path, _, name = linear[-1].rpartition(".")
+                setattr(self.get_submodule(path), name, value)
+                return
+        super().__setattr__(name, value)
+
+    def _inputs_of_the_head(self, images: Tensor) -> Tensor:
+        seen: list[Tensor] = []
+        handle = self.head.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
+        try:
+            self(images)  # the whole model, so that its samples are counted
+        finally:
+            handle.remove()
+        return seen[0]
 
     @abstractmethod
     def widened(self, shared: float = 0.5) -> Self:

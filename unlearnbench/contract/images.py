@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from unlearnbench.contract.loader import Field, Sample, loader
+from unlearnbench.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ class ImageSet:
         labels: int64 [N].
         ids: int64 [N], positions in D_tr.
         generator: the random stream of the trial.
-        batch_size: default of `batches`.
+        batch_size: default of `batches` and `loader`.
+        forget: int64, D_f as positions in D_tr.
     """
 
     images: Tensor = field(repr=False)
@@ -88,9 +93,20 @@ class ImageSet:
     pipeline: Pipeline
     generator: torch.Generator = field(repr=False)
     batch_size: int = 512
+    forget: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def found(self) -> Tensor:
+        """int64 [N]: 1 for a sample of D_f, else 0."""
+        return torch.isin(self.ids, self.forget).long()
+
+    def on(self, device: torch.device) -> ImageSet:
+        """The same set with its tensors on this device."""
+        tensors = {name: getattr(self, name).to(device) for name in ("images", "labels", "ids", "forget")}
+        return replace(self, **tensors)
 
     def take(self, positions: Tensor) -> ImageSet:
         """The subset at these positions (int64 [n]), or where a mask is true (bool [N])."""
@@ -105,6 +121,44 @@ class ImageSet:
         """A random subset of at most `count` samples, drawn without replacement."""
         chosen = torch.randperm(len(self), generator=self.generator)[:count]
         return self.take(chosen.to(self.images.device))
+
+    def split(self, share: float) -> tuple[ImageSet, ImageSet]:
+        """Two sets: the rest, and a held-out random `share` of the samples. Both keep the order of this set.
+
+        Raises:
+            UsageError: the share is not between 0 and 1.
+        """
+        if not 0 < share < 1:
+            raise UsageError(f"the held-out share of a split must be between 0 and 1, not {share}")
+        held_out = torch.zeros(len(self), dtype=torch.bool)
+        held_out[torch.randperm(len(self), generator=self.generator)[: round(share * len(self))]] = True
+        held_out = held_out.to(self.images.device)
+        return self.take(~held_out), self.take(held_out)
+
+    def loader(
+        self,
+        batch_size: int | None = None,
+        *,
+        shuffle: bool = True,
+        augment: bool = True,
+        fields: Sequence[Field] = ("image", "label"),
+        num_workers: int = 0,
+    ) -> DataLoader[Sample]:
+        """The set as a PyTorch `DataLoader`, one pass per iteration; its `dataset` has `targets` and a length.
+
+        Use this augmentation, not another: it keeps a trigger in its corner (see `Pipeline`), where a random crop with
+        padding 4 and a flip leave it in 1 of 162 draws. Order and augmentation use the random stream of the trial.
+        Batches are on the device of the problem; with workers, on the CPU.
+
+        Args:
+            fields: what a batch holds, as a tuple in this order: `image` (float32 [B, C, S, S], augmented and
+                normalised), `label` (int64 [B]), `position` (int64 [B], in D_tr), `found` (int64 [B], 1 in D_f).
+
+        Raises:
+            UsageError: a field is unknown.
+        """
+        size = self.batch_size if batch_size is None else batch_size
+        return loader(self, size, shuffle=shuffle, augment=augment, fields=fields, num_workers=num_workers)
 
     def batches(
         self, steps: int | None = None, batch_size: int | None = None, *, shuffle: bool = True, augment: bool = True

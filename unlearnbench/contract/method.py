@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -66,6 +66,9 @@ class Problem:
     trainer: Callable[[Classifier, ImageSet, Recipe], object] = field(repr=False)
     corrupted_positions: Tensor | None = field(default=None, repr=False)
     expanded_weights: dict[str, Tensor] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "train", replace(self.train, forget=self.forget_positions))  # every set knows D_f
 
     @cached_property
     def forget(self) -> ImageSet:
@@ -170,8 +173,10 @@ class UnlearningMethod(ABC):
                 raise TypeError(f"{cls.__name__}: hyperparameter name '{name}' is reserved in submission.toml")
 
     @abstractmethod
-    def unlearn(self, problem: Problem) -> nn.Module:
+    def unlearn(self, problem: Problem) -> nn.Module | Mapping[str, Tensor] | None:
         """Return the repaired model. It must have the architecture of `problem.original()` and finite weights.
 
-        The time limit starts when this method is called.
+        Its `state_dict()` will do, or a module that holds it as an attribute, such as `DataParallel` and what
+        `torch.compile` returns. A method that is given a single model and changes it in place may return None. Buffers
+        that the original does not have are left out. The time limit starts when this method is called.
         """

@@ -73,3 +73,7 @@ class Budget:
     batch_size: Count
     learning_rate: Positive
     stop_accuracy: Share = 0.2
+
+    def epochs(self, images: int) -> int:
+        """Number of whole passes over so many images, in batches of `batch_size`, that the steps allow. May be 0."""
+        return self.steps // -(-images // self.batch_size) if images else 0

@@ -63,6 +63,7 @@ class ViTSmall(Classifier):
         torch.nn.init.trunc_normal_(self.vit.conv_proj.weight, std=(channels * PATCH**2) ** -0.5)
         torch.nn.init.zeros_(self.vit.conv_proj.bias)
         torch.nn.init.trunc_normal_(self.vit.heads.head.weight, std=0.02)  # its zeros would block the first gradient
+        self.blocks = list(self.vit.encoder.layers)  # a list registers nothing: the layers keep their one name
 
     def forward(self, images: Tensor, gates: Sequence[Tensor] | None = None) -> Tensor:
         x = self.vit.conv_proj(images).flatten(2).transpose(1, 2)  # [B, patches, dim]

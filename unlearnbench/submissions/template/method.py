@@ -17,8 +17,14 @@ The interface of `Problem` (N samples, C colour channels, S x S pixels):
         .steps_per_pass     number of batches in one pass
         .take(positions)    subset at these positions (int64 [n]) or where a mask is true (bool [N])
         .sample(count)      random subset of at most `count` samples
+        .split(share)       two sets: the rest, and a held-out random share, for code that wants a test set
+        .loader(batch_size, shuffle=, augment=, fields=("image", "label"), num_workers=)
+                        a torch DataLoader with the same augmentation, for code that was written for one; fields also
+                        "position" (in D_tr) and "found" (1 in D_f). Use no other augmentation: this one keeps a
+                        trigger in its corner, where a random crop and a flip leave it in 1 of 162 draws
 
-    problem.original()                  a fresh copy of the original, the model to repair, in training mode
+    problem.original()                  a fresh copy of the original, the model to repair, in training mode; return it
+                                        repaired, or its state_dict, or a wrapper that holds it
     problem.expanded_original()         the original with new channels, to be dropped before it is returned
     problem.untrained()                 the same architecture with random weights
     problem.train_from_scratch(images)  a model trained from scratch on a set with the original's recipe
@@ -30,6 +36,7 @@ The interface of `Problem` (N samples, C colour channels, S x S pixels):
     problem.until_forgotten(model, max_passes, min_passes=)   iterates over passes until D_f is forgotten
     problem.classes, .device, .generator (seeded, on the CPU)
     problem.budget      .steps, .batch_size, .learning_rate, .stop_accuracy
+        .epochs(n)      number of passes over n images that the steps allow
     problem.recipe      how the original was trained
 
 `unlearnbench` also exports, among others:
@@ -38,7 +45,13 @@ The interface of `Problem` (N samples, C colour channels, S x S pixels):
     warmup_then_decay(step, steps)        rate at a step as a share of the peak, by default Goel et al.'s schedule
     tied_gates(ids, groups, wide, share)  gates that give each sample its own subset of the new channels
 
-A model maps images float32 [B, C, S, S] to logits float32 [B, classes]. In training mode, BatchNorm layers update their
+A model maps images float32 [B, C, S, S] to logits float32 [B, classes]. Every architecture has
+
+    model.fc, model.head        the last linear layer; assign a new nn.Linear of the same form to replace it
+    model.features(images)      its inputs [B, D], with gradients
+    model.blocks                the blocks of layers before it, in order
+
+In training mode, BatchNorm layers update their
 running statistics on every batch; inside `unlearnbench.frozen_batchnorm(model)` they use them and leave them unchanged.
 State here what BatchNorm sees in each update. For a published method this must match its authors' code.
 """
