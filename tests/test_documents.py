@@ -14,8 +14,9 @@ import yaml
 
 from tests.commands import COMMANDS
 from unlearnbench.evaluation.metrics import Metrics
-from unlearnbench.problems.corruption import CORRUPTIONS, Corruption
-from unlearnbench.problems.datasets import NAMES
+from unlearnbench.problems.corruption import Corruption, kind_of
+from unlearnbench.problems.datasets import FOLDER
+from unlearnbench.problems.registry import CORRUPTIONS, DATASETS
 from unlearnbench.report.text.findings import TABLE, updated
 from unlearnbench.submissions.finding import choose, discover
 from unlearnbench.submissions.manifest import Manifest
@@ -107,7 +108,10 @@ def test_the_readme_shows_the_maps_and_the_top_of_the_board() -> None:
 
 
 def test_every_data_set_has_a_card() -> None:
-    assert tuple(re.findall(r"^## `(.+)`$", (ROOT / "data/README.md").read_text(), re.MULTILINE)) == NAMES
+    assert tuple(re.findall(r"^## `(.+)`$", (ROOT / "data/README.md").read_text(), re.MULTILINE)) == (
+        *DATASETS.own,
+        f"{FOLDER}PATH",
+    )
 
 
 def test_contributing_explains_every_key_of_a_submission() -> None:
@@ -178,8 +182,8 @@ def test_citations_and_figures_are_found_in_every_form() -> None:
 
 
 def test_the_protocol_explains_every_corruption_and_every_metric() -> None:
-    for name, corruption in CORRUPTIONS.items():
-        assert f"| {corruption.regularity} | `{name}` |" in PROTOCOL
+    for name in CORRUPTIONS.own:
+        assert f"| {kind_of(name).regularity} | `{name}` |" in PROTOCOL
     for name in (*Metrics.__dataclass_fields__, "aggregate"):
         assert re.search(rf"^\| `{name}`", PROTOCOL, re.MULTILINE), name
 

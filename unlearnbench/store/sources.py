@@ -91,7 +91,7 @@ def _explained(name: str) -> Iterator[None]:
     """Turn an error of the source into a `UsageError`."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error, OSError) as error:
+    except (DBAPIError, sqlite3.Error, OSError, UnicodeDecodeError) as error:
         says = first_line(error)
         if says == "interrupted":
             says = f"it took longer than {SECONDS:.0f} seconds to give its next rows"
