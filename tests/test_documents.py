@@ -16,7 +16,7 @@ from tests.commands import COMMANDS
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.problems.corruption import Corruption, kind_of
 from unlearnbench.problems.datasets import FOLDER
-from unlearnbench.problems.registry import CORRUPTIONS, DATASETS
+from unlearnbench.problems.registry import ARCHITECTURES, CORRUPTIONS, DATASETS
 from unlearnbench.report.text.findings import TABLE, updated
 from unlearnbench.submissions.finding import choose, discover
 from unlearnbench.submissions.manifest import Manifest
@@ -119,17 +119,23 @@ def test_contributing_explains_every_key_of_a_submission() -> None:
         assert re.search(rf"^ *\| `\[?{key}\b", CONTRIBUTING, re.MULTILINE), key
 
 
-def test_contributing_names_what_a_corruption_has_to_say() -> None:
-    section = CONTRIBUTING.split("## Adding a corruption")[1].split("\n## ")[0]
-    for name in Corruption.__abstractmethods__ | {
-        "corrupted_test",
-        "healed_test",
-        "utility_test",
-        "name",
-        "title",
-        "regularity",
-    }:
+EXTENDING = (ROOT / "docs/extending.md").read_text()
+
+
+def test_extending_names_what_a_corruption_has_to_say() -> None:
+    section = EXTENDING.split("## A corruption")[1].split("\n## ")[0]
+    for name in [*(name for name in vars(Corruption) if not name.startswith("_")), "title", "regularity"]:
         assert f"`{name}`" in section, name
+
+
+def test_extending_shows_the_package_that_is_tested() -> None:
+    plugin = (ROOT / "tests/extending/plugin.py").read_text()
+    shown = re.findall(r"```python\n(.*?)```", EXTENDING, re.DOTALL)
+    assert len(shown) == 3
+    for code in shown:
+        assert code in plugin
+    for group in (CORRUPTIONS.group, DATASETS.group, ARCHITECTURES.group):
+        assert f'[project.entry-points."{group}"]' in EXTENDING
 
 
 def cited_sections(text: str) -> set[int]:

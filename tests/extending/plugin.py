@@ -30,9 +30,10 @@ class Blend(Corruption):
         self, images: Images, labels: Labels, classes: int, count: int, random: RandomState
     ) -> tuple[Indices, Labels]:
         chosen = choose(np.arange(len(labels)), count, random, "training samples")
-        means = np.stack([images[labels == cls].mean(axis=0) for cls in range(classes)])  # [classes, C, S, S]
-        distances = ((images[chosen, None] - means) ** 2).sum(axis=(2, 3, 4))
-        distances[np.arange(count), labels[chosen]] = np.inf  # its own class
+        pixels = images.astype(np.int64)  # integers give the same labels on every machine
+        means = np.stack([pixels[labels == cls].sum(axis=0) // (labels == cls).sum() for cls in range(classes)])
+        distances = ((pixels[chosen, None] - means) ** 2).sum(axis=(2, 3, 4))  # [count, classes]
+        distances[np.arange(count), labels[chosen]] = np.iinfo(np.int64).max  # its own class
         return chosen, distances.argmin(axis=1)
 
     def apply(self, images: Images, random: RandomState) -> Images:

@@ -14,7 +14,10 @@ from unlearnbench.contract.images import Pipeline
 
 
 class Classifier(nn.Module, ABC):
-    """Base class of all architectures: an image classifier whose channels can be gated and whose width can grow."""
+    """Base class of all architectures: an image classifier whose channels can be gated and whose width can grow.
+
+    docs/extending.md shows a whole one, and how a package adds it.
+    """
 
     groups: tuple[int, ...]
     """Number of channels of each gated group."""
