@@ -25,7 +25,8 @@ import numpy as np
 from sqlalchemy import Connection, insert
 
 from unlearnbench import Budget, Recipe
-from unlearnbench.problems.corruption import CORRUPTIONS
+from unlearnbench.problems.corruption import kind_of
+from unlearnbench.problems.registry import CORRUPTIONS
 from unlearnbench.problems.suite import Originals, Suite
 from unlearnbench.store.schema import (
     Base,
@@ -72,8 +73,8 @@ def fill(store: Store, trials: int, methods: int = 100, seed: int = 0) -> int:
     random = np.random.default_rng(seed)
     names = ["retrain", "oracle", *(f"method_{index:03}" for index in range(methods - 2))]
     standing = [(name, "standard") for name in names] + [(name, "tied-dropout") for name in names[: methods // 4]]
-    seeds = range(max(1, round(trials / (len(standing) * len(CORRUPTIONS) * len(RATES)))))
-    problems = list(itertools.product(CORRUPTIONS, seeds, RATES))
+    seeds = range(max(1, round(trials / (len(standing) * len(CORRUPTIONS.own) * len(RATES)))))
+    problems = list(itertools.product(CORRUPTIONS.own, seeds, RATES))
     again, changed = names[: max(3, methods // 10)], {names[2]: key_of(names[2], "changed")}
     keys = [*map(key_of, names), *changed.values()]
     strength = dict(zip(keys, random.uniform(0.2, 0.8, len(keys)), strict=True))
@@ -84,7 +85,7 @@ def fill(store: Store, trials: int, methods: int = 100, seed: int = 0) -> int:
         _add(connection, SubmissionRow, [_submission(key_of(name), name) for name in names])
         _add(connection, SubmissionRow, [_submission(key, name) for name, key in changed.items()])
         _add(connection, ProblemRow, (_problem(*problem) for problem in problems))
-        pairs = itertools.product(CORRUPTIONS, seeds, ("standard", "tied-dropout"))
+        pairs = itertools.product(CORRUPTIONS.own, seeds, ("standard", "tied-dropout"))
         _add(connection, OriginalRow, (_original(*pair) for pair in pairs))
         rows = 0
         for batch in _batched(itertools.product(problems, standing)):
@@ -233,7 +234,7 @@ def _problem(corruption: str, seed: int, rate: float) -> Row:
         "specification": {},
         "dataset": "synthetic",
         "corruption": corruption,
-        "regularity": CORRUPTIONS[corruption].regularity,
+        "regularity": kind_of(corruption).regularity,
         "discovery_rate": rate,
         "corruption_seed": seed,
         "corrupted": 100,

@@ -14,8 +14,9 @@ import yaml
 
 from tests.commands import COMMANDS
 from unlearnbench.evaluation.metrics import Metrics
-from unlearnbench.problems.corruption import CORRUPTIONS, Corruption
-from unlearnbench.problems.datasets import NAMES
+from unlearnbench.problems.corruption import Corruption, kind_of
+from unlearnbench.problems.datasets import FOLDER
+from unlearnbench.problems.registry import ARCHITECTURES, CORRUPTIONS, DATASETS
 from unlearnbench.report.text.findings import TABLE, updated
 from unlearnbench.submissions.finding import choose, discover
 from unlearnbench.submissions.manifest import Manifest
@@ -107,7 +108,10 @@ def test_the_readme_shows_the_maps_and_the_top_of_the_board() -> None:
 
 
 def test_every_data_set_has_a_card() -> None:
-    assert tuple(re.findall(r"^## `(.+)`$", (ROOT / "data/README.md").read_text(), re.MULTILINE)) == NAMES
+    assert tuple(re.findall(r"^## `(.+)`$", (ROOT / "data/README.md").read_text(), re.MULTILINE)) == (
+        *DATASETS.own,
+        f"{FOLDER}PATH",
+    )
 
 
 def test_contributing_explains_every_key_of_a_submission() -> None:
@@ -115,17 +119,23 @@ def test_contributing_explains_every_key_of_a_submission() -> None:
         assert re.search(rf"^ *\| `\[?{key}\b", CONTRIBUTING, re.MULTILINE), key
 
 
-def test_contributing_names_what_a_corruption_has_to_say() -> None:
-    section = CONTRIBUTING.split("## Adding a corruption")[1].split("\n## ")[0]
-    for name in Corruption.__abstractmethods__ | {
-        "corrupted_test",
-        "healed_test",
-        "utility_test",
-        "name",
-        "title",
-        "regularity",
-    }:
+EXTENDING = (ROOT / "docs/extending.md").read_text()
+
+
+def test_extending_names_what_a_corruption_has_to_say() -> None:
+    section = EXTENDING.split("## A corruption")[1].split("\n## ")[0]
+    for name in [*(name for name in vars(Corruption) if not name.startswith("_")), "title", "regularity"]:
         assert f"`{name}`" in section, name
+
+
+def test_extending_shows_the_package_that_is_tested() -> None:
+    plugin = (ROOT / "tests/extending/plugin.py").read_text()
+    shown = re.findall(r"```python\n(.*?)```", EXTENDING, re.DOTALL)
+    assert len(shown) == 3
+    for code in shown:
+        assert code in plugin
+    for group in (CORRUPTIONS.group, DATASETS.group, ARCHITECTURES.group):
+        assert f'[project.entry-points."{group}"]' in EXTENDING
 
 
 def cited_sections(text: str) -> set[int]:
@@ -178,8 +188,8 @@ def test_citations_and_figures_are_found_in_every_form() -> None:
 
 
 def test_the_protocol_explains_every_corruption_and_every_metric() -> None:
-    for name, corruption in CORRUPTIONS.items():
-        assert f"| {corruption.regularity} | `{name}` |" in PROTOCOL
+    for name in CORRUPTIONS.own:
+        assert f"| {kind_of(name).regularity} | `{name}` |" in PROTOCOL
     for name in (*Metrics.__dataclass_fields__, "aggregate"):
         assert re.search(rf"^\| `{name}`", PROTOCOL, re.MULTILINE), name
 

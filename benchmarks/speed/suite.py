@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from unlearnbench.problems.suite import CorruptionName, Suite
+from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import find, parse
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.store import Store
@@ -50,7 +50,7 @@ def compared() -> Compared:
     return Compared(len(cells), naive, time.perf_counter() - begin, overhead)
 
 
-def cell(corruption: CorruptionName, rate: float, method: str) -> None:
+def cell(corruption: str, rate: float, method: str) -> None:
     """One trial and its original, with this harness's own code: what differs is only that nothing is shared."""
     _run(replace(digits(), corruptions=(corruption,), discovery_rates=(rate,)), (method,), workers=1)
 

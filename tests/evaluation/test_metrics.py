@@ -12,7 +12,8 @@ from unlearnbench.problems.corruption import ClassSwap, CorruptedSet, PoisonTrig
 TRUE = np.array([0, 1, 2, 3, 4, 5, 1, 2])
 GIVEN = np.array([0, 1, 2, 3, 0, 0, 0, 0])  # the last four are corrupted
 TRUTH = CorruptedSet(np.zeros((8, 1, 1, 1), np.uint8), GIVEN, TRUE, np.array([4, 5, 6, 7]))
-TEST = np.array([3, 5, 0, 1, 2])
+LABELS = np.array([3, 5, 0, 1, 2])
+TEST = (np.zeros((5, 1, 1, 1), np.uint8), LABELS)
 # Right on 3 of 4 clean samples; of the corrupted, right on the first and the last.
 TRAIN_PREDICTIONS = np.array([0, 1, 2, 9, 4, 0, 0, 2])
 TEST_PREDICTIONS = np.array([3, 3, 0, 1, 2])
@@ -77,7 +78,7 @@ def test_absorbed_needs_memory_and_a_trigger_that_works() -> None:
     assert memorised(predictions, TRUTH) == 1
     assert absorbed(1.0, poisoned, PoisonTrigger())
     assert not absorbed(0.5, poisoned, PoisonTrigger())
-    immune = metrics(Predictions(GIVEN, TEST_PREDICTIONS, TEST), TRUTH, FORGET, PoisonTrigger(), TEST, 0.2)
+    immune = metrics(Predictions(GIVEN, TEST_PREDICTIONS, LABELS), TRUTH, FORGET, PoisonTrigger(), TEST, 0.2)
     assert not absorbed(1.0, immune, PoisonTrigger())
     assert absorbed(1.0, immune, RandomSwap())
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from numpy.random import RandomState
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problems.corruption import CORRUPTIONS, CorruptedSet, Images, Labels, corrupt
+from unlearnbench.problems.corruption import CorruptedSet, Images, Labels, corrupt, corruption_of, kind_of
 from unlearnbench.problems.discovery import discover
+from unlearnbench.problems.registry import CORRUPTIONS
 from unlearnbench.problems.streams import Seeds, random_state, stream
 
 MANY = settings(max_examples=100, deadline=None, derandomize=True)
@@ -36,9 +37,15 @@ class Case:
     seed: int
 
     def corrupted(self, *, paper: bool = False) -> CorruptedSet:
-        rules = CORRUPTIONS[self.name](self.pair, self.target, self.trigger_size, paper)
-        random = random_state(self.seed, "corruption", self.name)
-        return corrupt(rules, self.images, self.labels, self.classes, self.count, random)
+        settings = {
+            "class_pair": self.pair,
+            "target_class": self.target,
+            "trigger_size": self.trigger_size,
+            "paper": paper,
+        }
+        streams = (random_state(self.seed, use, self.name) for use in ("corruption", "pattern"))
+        rules = corruption_of(self.name, settings, {})
+        return corrupt(rules, self.images, self.labels, self.classes, self.count, *streams)
 
 
 @st.composite
@@ -48,7 +55,7 @@ def cases(draw: st.DrawFn) -> Case:
     images = RandomState(len(labels)).randint(0, 256, (len(labels), draw(st.sampled_from([1, 3])), 8, 8))
     pair = draw(st.lists(st.integers(0, classes - 1), min_size=2, max_size=2, unique=True))
     return Case(
-        name=draw(st.sampled_from(sorted(CORRUPTIONS))),
+        name=draw(st.sampled_from(sorted(CORRUPTIONS.own))),
         images=images.astype(np.uint8),
         labels=labels,
         classes=classes,
@@ -95,7 +102,7 @@ def test_what_a_corruption_does(case: Case, paper: bool) -> None:
     assert np.array_equal(result.images[rest], images[rest])
     if not paper:
         assert (result.labels[where] != labels[where]).all(), "a label is true"
-    if CORRUPTIONS[case.name].triggered:
+    if kind_of(case.name).triggered:
         size = case.trigger_size
         assert (result.images[where][:, :, -size:, -size:] == 255).all()
         outside = np.ones((8, 8), dtype=bool)
@@ -123,7 +130,7 @@ def test_discovery_is_nested_exact_and_in_order(count: int, rates: list[float], 
 
 
 @MANY
-@given(SEEDS, SEEDS, st.sampled_from(sorted(CORRUPTIONS)))
+@given(SEEDS, SEEDS, st.sampled_from(sorted(CORRUPTIONS.own)))
 def test_streams_are_disjoint(one: int, other: int, name: str) -> None:
     """Each use of chance has a stream that depends on its own seed alone."""
     uses: dict[str, Callable[[Seeds], object]] = {
@@ -144,7 +151,7 @@ def test_streams_are_disjoint(one: int, other: int, name: str) -> None:
         assert different == (changed if one != other else set())
 
 
-@pytest.mark.parametrize("name", sorted(CORRUPTIONS))
+@pytest.mark.parametrize("name", sorted(CORRUPTIONS.own))
 def test_every_corruption_is_covered_by_the_cases(name: str) -> None:
     case = Case(name, np.zeros((40, 1, 8, 8), np.uint8), np.arange(40) % 4, 4, 10, (1, 2), 0, 2, 0)
     assert len(case.corrupted().corrupted) == 10

@@ -20,7 +20,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problems.datasets import NAMES, Dataset, digits, load
+from unlearnbench.problems.datasets import FOLDER, Dataset, digits, load
+from unlearnbench.problems.registry import DATASETS
 
 RANDOM = np.random.RandomState(0)
 
@@ -109,7 +110,7 @@ def test_published_files_are_read_with_every_image_at_its_label(
     assert pairs(dataset.test_images, dataset.test_labels) == pairs(*test)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*DATASETS.own, f"{FOLDER}PATH"])
 def test_the_position_of_a_sample_says_nothing_about_its_label(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

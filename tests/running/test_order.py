@@ -27,7 +27,7 @@ from unlearnbench.models.weights import Weights
 from unlearnbench.problems.datasets import Dataset, load
 from unlearnbench.problems.grid import CaseSpec
 from unlearnbench.problems.streams import Seeds
-from unlearnbench.problems.suite import CorruptionName, Originals, Suite
+from unlearnbench.problems.suite import Originals, Suite
 from unlearnbench.running.executors import Start
 from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial, plan, stages
@@ -133,7 +133,7 @@ def suites(draw: st.DrawFn) -> Suite:
     seeds: list[int | Seeds] = draw(
         st.lists(st.sampled_from([0, 1, Seeds(0, 5, 6), Seeds(2, 0, 0)]), min_size=1, max_size=3, unique=True)
     )
-    corruptions: list[tuple[CorruptionName, ...]] = [("random-swap",), ("poison-trigger", "class-swap")]
+    corruptions: list[tuple[str, ...]] = [("random-swap",), ("poison-trigger", "class-swap")]
     capacities = draw(st.sampled_from([(0.5,), (0.5, 1.0)]))
     return replace(
         tiny(),

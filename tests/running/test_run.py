@@ -21,6 +21,7 @@ from tests.tiny import tiny, tiny_toml
 from unlearnbench.errors import HarnessError
 from unlearnbench.evaluation.metrics import metrics
 from unlearnbench.evaluation.predictions import Predictions, unpack
+from unlearnbench.problems.case import build
 from unlearnbench.problems.datasets import load
 from unlearnbench.problems.grid import problems
 from unlearnbench.problems.suite import Limits, Suite
@@ -142,9 +143,10 @@ def test_metrics_can_be_computed_again_from_the_stored_predictions(ran: Ran) -> 
     predictions = Predictions(unpack(stored.train), unpack(stored.test), unpack(stored.triggered_test))
     dataset = load("digits", ran.folder, train_size=200, test_size=60)
     problem = next(problem for problem, _ in problems(tiny(), dataset) if problem.discovery_rate)
-    truth = problem.case.corrupted_set(dataset)
+    case = build(problem.case, dataset)
+    truth = case.truth
     forget = problem.forget_positions(truth.corrupted)
-    again = metrics(predictions, truth, forget, problem.case.rules, dataset.test_labels.numpy(), 0.2)
+    again = metrics(predictions, truth, forget, problem.case.rules, case.test, 0.2)
     assert again.healed_train == record.healed_train
     assert again.healed_test == record.healed_test
     assert again.utility == record.utility

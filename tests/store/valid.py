@@ -17,7 +17,6 @@ from unlearnbench.contract.recipe import Recipe
 from unlearnbench.evaluation.metrics import metrics
 from unlearnbench.evaluation.predictions import Predictions, pack
 from unlearnbench.problems.case import Case, build
-from unlearnbench.problems.corruption import CORRUPTIONS
 from unlearnbench.problems.datasets import Dataset, load_for
 from unlearnbench.problems.grid import CaseSpec, problems
 from unlearnbench.problems.identity import original_key, problem_key, trial_key
@@ -92,14 +91,14 @@ def whole(
         repaired = case.truth.corrupted[: round(healed * len(case.truth.corrupted))]
         train[repaired] = case.truth.true_labels[repaired]
         predicted = Predictions(train, case.test_labels, case.test_labels if case.spec.rules.triggered else None)
-        measured = metrics(predicted, case.truth, forget, case.spec.rules, case.test_labels, 0.2)
+        measured = metrics(predicted, case.truth, forget, case.spec.rules, case.test, 0.2)
         found += [
             rows.problem(
                 key=of_problem,
                 specification=_json(problem),
                 dataset=suite.dataset,
                 corruption=case.spec.corruption,
-                regularity=CORRUPTIONS[case.spec.corruption].regularity,
+                regularity=case.spec.rules.regularity,
                 discovery_rate=problem.discovery_rate,
                 corruption_seed=case.spec.seed,
                 corrupted=len(case.truth.corrupted),
@@ -136,9 +135,9 @@ def whole(
 
 
 def _json(specification: Any) -> Any:
-    """As it is read from a store: with lists for tuples."""
-    values = asdict(specification) if isinstance(specification, Recipe | Model) else specification.stored()
-    return json.loads(json.dumps(values))
+    """As it is read from a store: with lists for tuples, without what is not stored."""
+    stored = asdict(specification) if isinstance(specification, Model | Recipe) else specification.stored()
+    return json.loads(json.dumps(stored))
 
 
 def written(path: Path, *found: Base) -> Path:

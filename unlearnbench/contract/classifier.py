@@ -17,6 +17,8 @@ from unlearnbench.errors import UsageError
 class Classifier(nn.Module, ABC):
     """Base class of all architectures: an image classifier whose channels can be gated and whose width can grow.
 
+    docs/extending.md shows a whole one, and how a package adds it.
+
     `fc`, `blocks` and `features` are words of published code. They find layers under the names that the architecture
     has for them and add no weights; a layer that the architecture calls so itself comes first.
     """

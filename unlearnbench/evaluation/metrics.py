@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unlearnbench.evaluation.predictions import Predictions
-from unlearnbench.problems.corruption import CorruptedSet, Corruption, Indices, Labels, Mask
+from unlearnbench.problems.corruption import CorruptedSet, Corruption, Images, Indices, Labels, Mask
 
 MEMORISED = 0.8
 """Fraction of the corrupted samples that an original must have memorised for its repair to be meaningful."""
@@ -28,10 +28,10 @@ class Metrics:
     misled_undiscovered: float | None
     """The same for D_m without D_f."""
     attack_success: float | None
-    """Fraction of the test images, with the trigger if there is one, that are given the label of the corruption. None
+    """Fraction of the test images, with the pattern if there is one, that are given the label of the corruption. None
     if the corruption has no fixed wrong label, as for random label swaps."""
     healed_test: float
-    """Accuracy on the test images of `Corruption.healed_test`, with the trigger if there is one."""
+    """Accuracy on the test images of `Corruption.healed_test`, with the pattern if there is one."""
     utility: float
     """Accuracy on the clean test images of `Corruption.utility_test`."""
     utility_train: float
@@ -69,14 +69,14 @@ def metrics(
     truth: CorruptedSet,
     forget: Indices,
     rules: Corruption,
-    test_labels: Labels,
+    test: tuple[Images, Labels],
     stop_accuracy: float,
 ) -> Metrics:
     """Compute all metrics of a trial.
 
     Args:
         forget: D_f, positions in D_tr, int64. Empty for a method that uses no forget set.
-        test_labels: true labels of the test set, int64 [N].
+        test: images uint8 [N, C, S, S] and true labels int64 [N] of the clean test set.
         stop_accuracy: gamma of `selection_score`.
     """
     retain = np.ones(len(truth.labels), dtype=bool)
@@ -86,7 +86,7 @@ def metrics(
     undiscovered = np.setdiff1d(truth.corrupted, forget)
     healed_on = predictions.test if predictions.triggered_test is None else predictions.triggered_test
     train, true, wrong = predictions.train, truth.true_labels, truth.labels
-    test_wrong = rules.corrupted_test(test_labels)
+    test_labels, test_wrong = test[1], rules.corrupted_test(*test)
     # In paper mode some samples of D_m keep their true label. They cannot mislead.
     mislabelled = np.flatnonzero(wrong != true)
     known = accuracy_if_any(train, wrong, forget)
@@ -97,8 +97,8 @@ def metrics(
         misled_discovered=accuracy_if_any(train, wrong, np.intersect1d(mislabelled, forget)),
         misled_undiscovered=accuracy_if_any(train, wrong, np.intersect1d(mislabelled, undiscovered)),
         attack_success=accuracy_if_any(healed_on, test_wrong, test_wrong >= 0),
-        healed_test=accuracy(healed_on, test_labels, rules.healed_test(test_labels)),
-        utility=accuracy(predictions.test, test_labels, rules.utility_test(test_labels)),
+        healed_test=accuracy(healed_on, test_labels, rules.healed_test(*test)),
+        utility=accuracy(predictions.test, test_labels, rules.utility_test(*test)),
         utility_train=accuracy(train, true, clean),
         selection_score=None if known is None else accuracy(train, wrong, retain) * (1 - max(known, stop_accuracy)),
     )
@@ -112,7 +112,7 @@ def memorised(predictions: Predictions, truth: CorruptedSet) -> float:
 def absorbed(memorised_share: float, original: Metrics, rules: Corruption) -> bool:
     """Whether the original learnt its corruption. If it did not, its trials measure nothing.
 
-    At least 80% of the corrupted samples must be memorised. With a trigger, healed test accuracy must also be at most
+    At least 80% of the corrupted samples must be memorised. With a pattern, healed test accuracy must also be at most
     50%.
     """
     return memorised_share >= MEMORISED and (not rules.triggered or original.healed_test <= 0.5)

@@ -20,7 +20,7 @@ class Predictions:
     Attributes:
         train: on D_tr, as trained on.
         test: on the clean test set.
-        triggered_test: on the test set with the trigger. None if the corruption uses no trigger.
+        triggered_test: on the test set with the pattern of the corruption. None if it has none.
     """
 
     train: Labels

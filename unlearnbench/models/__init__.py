@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from unlearnbench.contract.classifier import Classifier
-from unlearnbench.models.resnet9 import ResNet9
-from unlearnbench.models.vit import ViT
+from unlearnbench.errors import UsageError
+from unlearnbench.problems.registry import ARCHITECTURES
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,15 @@ def build(spec: ModelSpec) -> Classifier:
     and of REM. All other parameters use the default initialisation of their layer.
 
     Raises:
-        UsageError: the architecture does not support this image size.
+        UsageError: the architecture is unknown, or does not support this image size.
     """
+    architecture = ARCHITECTURES.find(spec.architecture)
 
     def drawn(capacity: float) -> Classifier:
-        if spec.architecture == "vit":
-            return ViT(spec.classes, spec.channels, spec.image_size, spec.width, capacity)
-        if spec.architecture == "vit-small":
-            from unlearnbench.models.vit_small import ViTSmall  # imports torchvision, which takes 160 MB of memory
-
-            return ViTSmall(spec.classes, spec.channels, spec.image_size, spec.width, capacity)
-        return ResNet9(spec.classes, spec.channels, spec.width, capacity)
+        model = architecture(spec.classes, spec.channels, spec.image_size, spec.width, capacity)
+        if not isinstance(model, Classifier):
+            raise UsageError(f"architecture '{spec.architecture}' must give a Classifier, not {type(model).__name__}")
+        return model
 
     whole = drawn(1.0)
     for layer in whole.modules():

@@ -85,3 +85,8 @@ class ResNet9(Classifier):
 
     def widened(self, shared: float = 0.5) -> ResNet9:
         return ResNet9(*self.options, groups=self.widened_groups(shared))
+
+
+def resnet9(classes: int, channels: int, image_size: int, width: float, capacity: float) -> ResNet9:
+    """ResNet-9 with the arguments of all architectures. It fits images of every size."""
+    return ResNet9(classes, channels, width, capacity)

@@ -8,7 +8,7 @@ from pathlib import Path
 from unlearnbench.contract.images import Pipeline
 from unlearnbench.contract.recipe import Recipe
 from unlearnbench.errors import HarnessError
-from unlearnbench.problems.corruption import CorruptedSet, Images, Labels, trigger
+from unlearnbench.problems.corruption import CorruptedSet, Images, Labels
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.grid import CaseSpec
 
@@ -38,11 +38,14 @@ class Case:
         labels: Labels = self.dataset.test_labels.numpy()
         return labels
 
+    @property
+    def test(self) -> tuple[Images, Labels]:
+        """The clean test set: images uint8 [N, C, S, S] and true labels int64 [N]."""
+        return self.dataset.test_images.numpy(), self.test_labels
+
     def triggered_test(self) -> Images | None:
-        """Test images with the trigger, uint8 [N, C, S, S]. None if the corruption uses no trigger."""
-        if not self.spec.rules.triggered:
-            return None
-        return trigger(self.dataset.test_images.numpy(), self.spec.trigger_size)
+        """Test images with the pattern, uint8 [N, C, S, S]. None if the corruption has none."""
+        return self.spec.with_pattern(self.dataset.test_images.numpy()) if self.spec.rules.triggered else None
 
 
 def build(spec: CaseSpec, dataset: Dataset) -> Case:

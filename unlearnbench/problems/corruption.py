@@ -1,24 +1,28 @@
 """Corruptions: which samples they change, which wrong labels they give, and where healing and utility are measured.
 
-See docs/protocol.md, section 2. Each corruption is a class in `CORRUPTIONS`. Its output depends only on the true
-labels, a size and a random stream. With `paper=True` a corruption follows the published code instead of the corrected
-protocol: a label swap may return the true label, the target class may be poisoned and is in the triggered test set,
-and a class swap takes the first images of each class instead of random ones.
+See docs/protocol.md, section 2. Suites name corruptions by `registry.CORRUPTIONS`, which installed packages add to.
+With `paper=True` a corruption follows the published code instead of the corrected protocol: a label swap may return the
+true label, the target class may be poisoned and is in the triggered test set, and a class swap takes the first images
+of each class instead of random ones.
 """
 
 from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
+from unlearnbench.contract.recipe import STRICT
 from unlearnbench.errors import UsageError
+from unlearnbench.problems.registry import CORRUPTIONS
+from unlearnbench.problems.specification import validated
 
 Indices = NDArray[np.int64]
 Labels = NDArray[np.int64]
@@ -26,121 +30,192 @@ Images = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Regularity = Literal["low", "medium", "high"]
 REGULARITIES: tuple[Regularity, ...] = ("low", "medium", "high")
-
-
-def trigger(images: Images, size: int) -> Images:
-    """A copy of images uint8 [N, C, S, S] with a white square of `size` x `size` pixels in the bottom-right corner."""
-    result = images.copy()
-    result[:, :, -size:, -size:] = 255
-    return result
+SHARED = ("class_pair", "target_class", "trigger_size", "paper")
+"""Parameters that a suite sets for all its corruptions."""
+SUITE_WIDE = ("trigger_size", "paper")
+"""Those that no corruption may have otherwise: trials see the size of the corner that stays in place."""
 
 
 @dataclass(frozen=True)
 class Corruption(ABC):
-    """Base class of corruptions. All take the same settings, and each uses those it needs."""
+    """Base class of corruptions: frozen dataclasses whose fields, all with defaults, are the parameters.
 
-    class_pair: tuple[int, int] = (3, 5)
-    target_class: int = 0
-    trigger_size: int = 3
-    paper: bool = False
+    A suite sets them in `[corruption.parameters.NAME]`. Fields called `class_pair`, `target_class`, `trigger_size` and
+    `paper` get the suite's own settings first. What a name and its parameters draw never changes: keys of records rest
+    on it. Images are uint8 [N, C, S, S] and labels int64 [N]; neither may be modified.
+    """
 
-    name: ClassVar[str]
+    __pydantic_config__: ClassVar = STRICT
+
     title: ClassVar[str]
     regularity: ClassVar[Regularity]
     triggered: ClassVar[bool] = False
-    """Whether corrupted images carry the trigger. Test healing is then measured on triggered images."""
+    """Whether corrupted images carry a pattern. Test healing is then measured on test images with the pattern."""
 
     @abstractmethod
-    def candidates(self, labels: Labels, count: int, random: RandomState) -> Indices:
-        """Positions of the samples to corrupt: int64 [count], distinct."""
+    def draw(
+        self, images: Images, labels: Labels, classes: int, count: int, random: RandomState
+    ) -> tuple[Indices, Labels]:
+        """Choose the samples to corrupt and their wrong labels, from the clean training set and its true labels.
 
-    @abstractmethod
-    def wrong_labels(self, labels: Labels, classes: int, random: RandomState) -> Labels:
-        """Corrupted labels for samples with these true labels, int64 of the same shape."""
+        Returns:
+            Positions int64 [count], distinct, in any order, and their labels int64 [count], from 0 to `classes` - 1.
+            All randomness comes from `random`.
 
-    def corrupted_test(self, labels: Labels) -> Labels:
-        """The label that the corruption would give to test images with these true labels, or -1 if it gives none."""
+        Raises:
+            UsageError: the training set has too few samples to choose from.
+        """
+
+    def apply(self, images: Images, random: RandomState) -> Images:
+        """The images with the pattern, in stored pixels: a new array of the same shape. Used if `triggered`.
+
+        `random` is in the same state for training and test images, so a pattern that is drawn first is the same. Trials
+        augment images afterwards: a pattern moves with its image, except in the corner of `trigger_size` pixels.
+        """
+        return images
+
+    def corrupted_test(self, images: Images, labels: Labels) -> Labels:
+        """The wrong label that the corruption would give to these clean test images, or -1 if it gives none."""
         return np.full_like(labels, -1)
 
-    def healed_test(self, labels: Labels) -> Mask:
+    def healed_test(self, images: Images, labels: Labels) -> Mask:
         """Mask of the test images that healing is measured on, bool [N]."""
         return np.ones(len(labels), dtype=np.bool_)
 
-    def utility_test(self, labels: Labels) -> Mask:
+    def utility_test(self, images: Images, labels: Labels) -> Mask:
         """Mask of the clean test images that utility is measured on, bool [N]."""
         return np.ones(len(labels), dtype=np.bool_)
 
 
-def draw(pool: Indices, count: int, random: RandomState, what: str) -> Indices:
+def choose(pool: Indices, count: int, random: RandomState, what: str) -> Indices:
+    """Draw `count` positions of a pool, sorted.
+
+    Raises:
+        UsageError: the pool is smaller.
+    """
     if count > len(pool):
         raise UsageError(f"cannot corrupt {count} samples: there are only {len(pool)} {what}; lower corruption.size")
-    return np.asarray(random.permutation(pool)[:count])
+    return np.sort(random.permutation(pool)[:count])
 
 
+@dataclass(frozen=True)
 class RandomSwap(Corruption):
     """Give random samples a wrong label, drawn uniformly from the other classes."""
 
-    name, title, regularity = "random-swap", "random label swap", "low"
+    title, regularity = "random label swap", "low"
 
-    def candidates(self, labels: Labels, count: int, random: RandomState) -> Indices:
-        return draw(np.arange(len(labels)), count, random, "training samples")
+    paper: bool = False
 
-    def wrong_labels(self, labels: Labels, classes: int, random: RandomState) -> Labels:
+    def draw(
+        self, images: Images, labels: Labels, classes: int, count: int, random: RandomState
+    ) -> tuple[Indices, Labels]:
+        chosen = choose(np.arange(len(labels)), count, random, "training samples")
         # The published code may draw a shift of zero, which leaves about 10% of the labels unchanged.
-        shift = random.randint(0 if self.paper else 1, classes, size=len(labels))
-        return np.asarray((labels + shift) % classes)
+        shift = random.randint(0 if self.paper else 1, classes, size=count)
+        return chosen, (labels[chosen] + shift) % classes
 
 
+@dataclass(frozen=True)
 class ClassSwap(Corruption):
     """Swap the labels of two classes a and b: half of the samples are images of a labelled b, half the reverse."""
 
-    name, title, regularity = "class-swap", "inter-class label swap", "medium"
+    title, regularity = "inter-class label swap", "medium"
 
-    def candidates(self, labels: Labels, count: int, random: RandomState) -> Indices:
+    class_pair: tuple[int, int] = (3, 5)
+    paper: bool = False
+
+    def __post_init__(self) -> None:
+        if self.class_pair[0] == self.class_pair[1]:
+            raise UsageError("class_pair needs two different classes")
+
+    def draw(
+        self, images: Images, labels: Labels, classes: int, count: int, random: RandomState
+    ) -> tuple[Indices, Labels]:
         parts = []
         for cls, size in zip(self.class_pair, (count - count // 2, count // 2), strict=True):
             pool = np.flatnonzero(labels == cls)
-            chosen = draw(pool, size, random, f"training samples of class {cls}")
+            chosen = choose(pool, size, random, f"training samples of class {cls}")
             parts.append(pool[:size] if self.paper else chosen)
-        return np.concatenate(parts)
+        positions = np.concatenate(parts)
+        return positions, self.corrupted_test(images, labels)[positions]
 
-    def wrong_labels(self, labels: Labels, classes: int, random: RandomState) -> Labels:
-        a, b = self.class_pair
-        return np.where(labels == a, b, a)
-
-    def corrupted_test(self, labels: Labels) -> Labels:
+    def corrupted_test(self, images: Images, labels: Labels) -> Labels:
         a, b = self.class_pair
         return np.where(labels == a, b, np.where(labels == b, a, -1))
 
-    def healed_test(self, labels: Labels) -> Mask:
+    def healed_test(self, images: Images, labels: Labels) -> Mask:
         mask: Mask = np.isin(labels, self.class_pair)
         return mask
 
-    def utility_test(self, labels: Labels) -> Mask:
-        return ~self.healed_test(labels)
+    def utility_test(self, images: Images, labels: Labels) -> Mask:
+        return ~self.healed_test(images, labels)
 
 
+@dataclass(frozen=True)
 class PoisonTrigger(Corruption):
     """Give random samples a white square in the bottom-right corner and the label of the target class."""
 
-    name, title, regularity, triggered = "poison-trigger", "poison trigger", "high", True
+    title, regularity, triggered = "poison trigger", "high", True
 
-    def candidates(self, labels: Labels, count: int, random: RandomState) -> Indices:
+    target_class: int = 0
+    trigger_size: int = 3
+    paper: bool = False
+
+    def draw(
+        self, images: Images, labels: Labels, classes: int, count: int, random: RandomState
+    ) -> tuple[Indices, Labels]:
         pool = np.arange(len(labels)) if self.paper else np.flatnonzero(labels != self.target_class)
-        return draw(pool, count, random, f"training samples outside target class {self.target_class}")
+        chosen = choose(pool, count, random, f"training samples outside target class {self.target_class}")
+        return chosen, np.full_like(chosen, self.target_class)
 
-    def wrong_labels(self, labels: Labels, classes: int, random: RandomState) -> Labels:
-        return np.full_like(labels, self.target_class)
+    def apply(self, images: Images, random: RandomState) -> Images:
+        result = images.copy()
+        result[:, :, -self.trigger_size :, -self.trigger_size :] = 255
+        return result
 
-    def corrupted_test(self, labels: Labels) -> Labels:
+    def corrupted_test(self, images: Images, labels: Labels) -> Labels:
         return np.where(labels == self.target_class, -1, self.target_class)
 
-    def healed_test(self, labels: Labels) -> Mask:
+    def healed_test(self, images: Images, labels: Labels) -> Mask:
         # The published code includes the target class, on which a working trigger still yields the true label.
-        return super().healed_test(labels) if self.paper else np.asarray(labels != self.target_class)
+        return super().healed_test(images, labels) if self.paper else np.asarray(labels != self.target_class)
 
 
-CORRUPTIONS: dict[str, type[Corruption]] = {kind.name: kind for kind in (RandomSwap, ClassSwap, PoisonTrigger)}
+def kind_of(name: str) -> type[Corruption]:
+    """The class of a corruption, given as NAME or NAME/VARIANT.
+
+    Raises:
+        UsageError: there is none, or it does not derive from `Corruption`.
+    """
+    kind = CORRUPTIONS.find(name.partition("/")[0])
+    if not (
+        isinstance(kind, type) and issubclass(kind, Corruption) and getattr(kind, "regularity", None) in REGULARITIES
+    ):
+        raise UsageError(
+            f"installed corruption '{name}' must be a class that derives from Corruption, with a regularity"
+        )
+    return kind
+
+
+def corruption_of(name: str, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Corruption:
+    """The corruption of this name.
+
+    Args:
+        settings: at least those of `SHARED`. A corruption takes those that it has.
+        parameters: those of this corruption alone.
+
+    Raises:
+        UsageError: a parameter is unknown or invalid.
+    """
+    kind = kind_of(name)
+    for key in SUITE_WIDE:
+        if key in parameters:
+            raise UsageError(
+                f"corruption.parameters.{name}: {key} is the same for all corruptions of a suite: remove it"
+            )
+    own = {field.name for field in fields(kind)}
+    taken = {key: settings[key] for key in SHARED if key in own}
+    return validated(kind, {**taken, **parameters}, f"corruption.parameters.{name}")
 
 
 @dataclass(frozen=True)
@@ -168,13 +243,58 @@ class CorruptedSet:
 
 
 def corrupt(
-    corruption: Corruption, images: Images, true_labels: Labels, classes: int, count: int, random: RandomState
+    corruption: Corruption,
+    images: Images,
+    true_labels: Labels,
+    classes: int,
+    count: int,
+    random: RandomState,
+    pattern: RandomState,
 ) -> CorruptedSet:
-    """Corrupt `count` samples. Does not modify its inputs, but shares `images` with the result if none changes."""
-    corrupted = np.sort(corruption.candidates(true_labels, count, random))
+    """Corrupt `count` samples. Does not modify its inputs, but shares `images` with the result if none changes.
+
+    Args:
+        random: the stream of positions and labels.
+        pattern: the stream of the pattern.
+
+    Raises:
+        UsageError: what the corruption draws is not what `Corruption.draw` has to return.
+    """
+    drawn, wrong = corruption.draw(_read_only(images), _read_only(true_labels), classes, count, random)
+    corrupted, first = np.unique(np.asarray(drawn), return_index=True)
+    if not (
+        len(corrupted) == len(drawn) == len(wrong) == count
+        and 0 <= corrupted[0] <= corrupted[-1] < len(true_labels)
+        and 0 <= np.min(wrong) <= np.max(wrong) < classes
+    ):
+        raise UsageError(
+            f"corruption {type(corruption).__name__} must draw {count} different positions below {len(true_labels)} and"
+            f" as many labels from 0 to {classes - 1}: correct its parameters or its `draw`"
+        )
     labels = true_labels.copy()
-    labels[corrupted] = corruption.wrong_labels(true_labels[corrupted], classes, random)
+    labels[corrupted] = wrong[first]
     if corruption.triggered:
         images = images.copy()
-        images[corrupted] = trigger(images[corrupted], corruption.trigger_size)
+        images[corrupted] = with_pattern(corruption, images[corrupted], pattern)
     return CorruptedSet(images, labels, true_labels, corrupted)
+
+
+def with_pattern(corruption: Corruption, images: Images, pattern: RandomState) -> Images:
+    """Images with the pattern of a corruption.
+
+    Raises:
+        UsageError: they are not uint8 images of the same shape.
+    """
+    result = corruption.apply(_read_only(images), pattern)
+    if result.dtype != np.uint8 or result.shape != images.shape:
+        raise UsageError(
+            f"corruption {type(corruption).__name__}: `apply` must return uint8 {list(images.shape)},"
+            f" not {result.dtype} {list(result.shape)}"
+        )
+    return result
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

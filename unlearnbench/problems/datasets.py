@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from torch import Tensor
 
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import image_folder
+from unlearnbench.problems.registry import DATASETS
 from unlearnbench.problems.streams import random_state
 from unlearnbench.problems.tensors import lock, tensors_hash
 
@@ -136,7 +137,7 @@ def _torchvision(name: str, data: Path, download: bool) -> Dataset:
     return Dataset(name, classes, *tensors(train), *tensors(test))
 
 
-def _imagenette(data: Path, download: bool) -> Dataset:
+def load_imagenette(data: Path, download: bool) -> Dataset:
     """Imagenette (ten classes of ImageNet), the 160-pixel release: shorter side resized to 32, then centre-cropped.
 
     The code of the REM paper prepares its evaluation images this way, from the full-size release. It takes random crops
@@ -175,7 +176,31 @@ def _permuted(dataset: Dataset) -> Dataset:
     return replace(dataset, **parts)
 
 
-NAMES = ("digits", "cifar10", "svhn", "fashion-mnist", "imagenette", f"{FOLDER}PATH")
+def load_digits(data: Path, download: bool) -> Dataset:
+    return digits()
+
+
+load_cifar10 = partial(_torchvision, "cifar10")
+load_svhn = partial(_torchvision, "svhn")
+load_fashion_mnist = partial(_torchvision, "fashion-mnist")
+
+
+def _checked(name: str, dataset: Any) -> Dataset:
+    """A data set as it was loaded, if it is what `Dataset` says, under its name."""
+    if not isinstance(dataset, Dataset):
+        raise UsageError(f"data set '{name}': its function must return a Dataset, not {type(dataset).__name__}")
+    for images, labels in (
+        (dataset.train_images, dataset.train_labels),
+        (dataset.test_images, dataset.test_labels),
+    ):
+        square = images.ndim == 4 and images.shape[2] == images.shape[3]
+        if images.dtype != torch.uint8 or not square or labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+            raise UsageError(f"data set '{name}' must have images uint8 [N, C, S, S] and labels int64 [N]")
+        if not len(labels) or not 0 <= labels.min() <= labels.max() < len(dataset.classes):
+            raise UsageError(
+                f"data set '{name}' must have labels from 0 to {len(dataset.classes) - 1}, and at least one"
+            )
+    return replace(dataset, name=name)
 
 
 def load_for(suite: Suite, data: Path, *, download: bool = True) -> Dataset:
@@ -212,18 +237,16 @@ def load(
     """
     if image_size is not None and not name.startswith(FOLDER):
         raise UsageError(f"image_size is for '{FOLDER}PATH' only; data set '{name}' has its own size: remove the key")
-    if name == "digits":
-        dataset = digits()
-    elif name in NAMES[1:4]:
-        dataset = _permuted(_torchvision(name, data, download))
-    elif name == "imagenette":
-        dataset = _permuted(_imagenette(data, download))
-    elif name.startswith(FOLDER):
+    if name.startswith(FOLDER):
         path = Path(name.removeprefix(FOLDER))
         classes, tensors = image_folder.load(path, image_size, data / "decoded")
-        dataset = _permuted(Dataset(f"{FOLDER}{path.name}", classes, **tensors))
+        dataset = Dataset(f"{FOLDER}{path.name}", classes, **tensors)
+    elif name in (names := DATASETS.names()):
+        dataset = _checked(name, DATASETS.find(name)(data, download))
     else:
-        raise UsageError(unknown("data set", name, NAMES))
+        raise UsageError(unknown("data set", name, [*names, f"{FOLDER}PATH"]))
+    if name != "digits":  # its draw has permuted it
+        dataset = _permuted(dataset)
     for part, size in (("train", train_size), ("test", test_size)):
         images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
         if size is None:

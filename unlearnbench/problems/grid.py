@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problems.corruption import CORRUPTIONS, CorruptedSet, Corruption, Indices, corrupt
+from unlearnbench.problems.corruption import (
+    CorruptedSet,
+    Corruption,
+    Images,
+    Indices,
+    corrupt,
+    corruption_of,
+    with_pattern,
+)
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.discovery import discover
 from unlearnbench.problems.secret_seeds import SecretSeeds
@@ -24,6 +34,7 @@ class CaseSpec:
 
     Attributes:
         seed: the corruption seed; on an audited board, the number of a secret one.
+        parameters: those of the corruption alone that are not at their default.
         commitment: that of the secret seeds, as in `Suite`.
         secret: the secret seed. None if it is not known here, and on an open board. Never stored, and in no key.
     """
@@ -37,6 +48,7 @@ class CaseSpec:
     target_class: int = 0
     trigger_size: int = 3
     paper: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict, hash=False)
     commitment: str | None = None
     secret: int | None = field(default=None, repr=False)
 
@@ -45,9 +57,11 @@ class CaseSpec:
         return replace(self, secret=None)
 
     def stored(self) -> dict[str, Any]:
-        """The specification as it is stored. Those of open boards have no commitment."""
+        """The specification as it is stored. Without parameters and commitment where there are none."""
         values = asdict(self.public())
-        return {name: value for name, value in values.items() if name not in ("commitment", "secret") or value}
+        return {
+            key: value for key, value in values.items() if key not in ("parameters", "commitment", "secret") or value
+        }
 
     def drawn_from(self, seed: int) -> int:
         """The seed of random streams for one of the three seeds of a trial: all three are one on an audited board.
@@ -61,16 +75,27 @@ class CaseSpec:
             raise UsageError(f"the seeds with commitment {self.commitment} are secret: give their file (--seeds-from)")
         return self.secret
 
-    @property
+    @cached_property
     def rules(self) -> Corruption:
-        kind = CORRUPTIONS[self.corruption]
-        return kind(self.class_pair, self.target_class, self.trigger_size, self.paper)
+        """The corruption, with its parameters.
+
+        Raises:
+            UsageError: a parameter is unknown or invalid.
+        """
+        return corruption_of(self.corruption, asdict(self), self.parameters)
 
     def corrupted_set(self, dataset: Dataset) -> CorruptedSet:
         """Corrupt the training set of this data set."""
-        random = random_state(self.drawn_from(self.seed), "corruption", self.corruption)
         images, labels = dataset.train_images.numpy(), dataset.train_labels.numpy()
-        return corrupt(self.rules, images, labels, len(dataset.classes), self.size, random)
+        streams = self._random("corruption"), self._random("pattern")
+        return corrupt(self.rules, images, labels, len(dataset.classes), self.size, *streams)
+
+    def with_pattern(self, images: Images) -> Images:
+        """Images uint8 [N, C, S, S] with the pattern of the corruption, as in `corrupted_set`."""
+        return with_pattern(self.rules, images, self._random("pattern"))
+
+    def _random(self, use: str) -> np.random.RandomState:
+        return random_state(self.drawn_from(self.seed), use, self.corruption)
 
 
 @dataclass(frozen=True)
@@ -110,23 +135,39 @@ def problems(suite: Suite, dataset: Dataset, secrets: SecretSeeds | None = None)
     """
     if secrets is not None:
         secrets.check(suite)
-    settings, size = suite.corruption, _fitting_size(suite, dataset)
+    size = _fitting_size(suite, dataset)
     for corruption, seed in itertools.product(suite.corruptions, map(seed_of, suite.seeds)):
-        case = CaseSpec(
-            dataset=suite.dataset,
-            data_fingerprint=dataset.fingerprint,
-            corruption=corruption,
-            size=size,
-            seed=seed.corruption,
-            class_pair=settings.class_pair,
-            target_class=settings.target_class,
-            trigger_size=settings.trigger_size,
-            paper=suite.paper,
-            commitment=suite.commitment,
-            secret=None if secrets is None else secrets.seed(seed.corruption),
-        )
+        case = case_of(suite, corruption, dataset.fingerprint, size, seed.corruption)
+        if secrets is not None:
+            case = replace(case, secret=secrets.seed(seed.corruption))
         for rate in (0.0, *suite.discovery_rates):
             yield ProblemSpec(case, rate), seed
+
+
+def case_of(suite: Suite, corruption: str, data_fingerprint: str, size: int, seed: int) -> CaseSpec:
+    """The case of a suite with this corruption, number of corrupted samples and corruption seed.
+
+    Raises:
+        UsageError: a parameter of the corruption is unknown or invalid.
+    """
+    settings = suite.corruption
+    case = CaseSpec(
+        dataset=suite.dataset,
+        data_fingerprint=data_fingerprint,
+        corruption=corruption,
+        size=size,
+        seed=seed,
+        class_pair=settings.class_pair,
+        target_class=settings.target_class,
+        trigger_size=settings.trigger_size,
+        paper=suite.paper,
+        commitment=suite.commitment,
+    )
+    rules = suite.corruption_of(corruption)
+    defaults = {item.name: getattr(case, item.name, item.default) for item in fields(rules)}
+    given = {key: getattr(rules, key) for key in settings.parameters.get(corruption, {})}
+    others = {key: value for key, value in given.items() if value != defaults[key]}
+    return replace(case, parameters=json.loads(json.dumps(others)))  # as a store gives them back
 
 
 def _fitting_size(suite: Suite, dataset: Dataset) -> int:
@@ -159,10 +200,15 @@ def _fitting_size(suite: Suite, dataset: Dataset) -> int:
                 f"suite '{suite.name}': {key} = {pixels}, but the images of data set '{suite.dataset}' are only {side}"
                 " pixels wide: lower it"
             )
-    labels = dataset.test_labels.numpy()
+    test = dataset.test_images.numpy(), dataset.test_labels.numpy()
     for name in suite.corruptions:
-        rules = CORRUPTIONS[name](settings.class_pair, settings.target_class, settings.trigger_size, suite.paper)
-        for what, mask in {"healing": rules.healed_test(labels), "utility": rules.utility_test(labels)}.items():
+        rules = suite.corruption_of(name)
+        if (label := rules.corrupted_test(*test).max()) > highest:
+            raise UsageError(
+                f"suite '{suite.name}': corruption '{name}' gives label {label}, but data set"
+                f" '{suite.dataset}' has classes 0 to {highest}: change corruption.parameters.{name}"
+            )
+        for what, mask in {"healing": rules.healed_test(*test), "utility": rules.utility_test(*test)}.items():
             if not np.any(mask):
                 raise UsageError(
                     f"suite '{suite.name}': data set '{suite.dataset}' has no test images for measuring {what} of"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,13 +75,17 @@ def given(specification: Any) -> dict[str, Any]:
     return values
 
 
-def conditions(suite: Suite) -> dict[str, Any]:
+def conditions(suite: Suite, corruptions: Collection[str] = ()) -> dict[str, Any]:
     """The settings that records must share to be ranked together: all except names and axes of the grid.
 
-    Like `given`, but flattened to dotted keys.
+    Like `given`, but flattened to dotted keys. Of the parameters of corruptions, only those of `corruptions` are taken:
+    a corruption that only one of two suites has changes no record of the other.
     """
     originals = {name: value for name, value in given(suite.originals).items() if name not in ORIGINAL_AXES}
     values = {name: value for name, value in given(suite).items() if name not in (*GRID, "originals")}
+    parameters = {name: suite.corruption_of(name) for name in corruptions if name in suite.corruption.parameters}
+    values["corruption"] = {key: value for key, value in given(suite.corruption).items() if key != "parameters"}
+    values["corruption"] |= {f"parameters.{name}": given(rules) for name, rules in sorted(parameters.items())}
     return dict(_dotted(values | ({"originals": originals} if originals else {})))
 
 

@@ -7,8 +7,9 @@ import math
 import re
 import tomllib
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -64,15 +65,21 @@ def validated(kind: type[Kind], table: dict[str, Any], source: str, *, beside: t
     Raises:
         UsageError: the table is invalid. The message names the source, the key and what is allowed.
     """
+    adapter: TypeAdapter[Kind] = _adapter(cast(Any, kind))
     try:
         for key, value in table.items():
             _plain(value, key)
         # Via JSON: in strict mode, pydantic accepts lists for tuples and dicts for dataclasses only from JSON.
-        return TypeAdapter(kind).validate_json(json.dumps(table), strict=True)
+        return adapter.validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
         raise UsageError(f"{source}: {_sentence(error, kind, beside)}") from error
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def known(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def _plain(value: Any, key: str) -> None:
         for name, inner in value.items():
             _plain(name, key)
             _plain(inner, f"{key}.{name}")
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for position, inner in enumerate(value):
             _plain(inner, f"{key}.{position}")
     elif isinstance(value, str):

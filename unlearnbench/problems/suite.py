@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from unlearnbench.contract.recipe import STRICT, Budget, Count, Positive, Recipe
 from unlearnbench.errors import UsageError, unknown
+from unlearnbench.problems.corruption import Corruption, corruption_of
+from unlearnbench.problems.registry import ARCHITECTURES, CORRUPTIONS
 from unlearnbench.problems.streams import Seeds
 
-CorruptionName = Literal["random-swap", "class-swap", "poison-trigger"]
+CorruptionName = Annotated[str, AfterValidator(CORRUPTIONS.known_row)]
+"""NAME, or NAME/VARIANT for the same corruption with the parameters of a table of its own."""
 Rate = Annotated[float, Gt(0), Le(1)]
 
 
@@ -23,7 +26,7 @@ class Model:
 
     __pydantic_config__ = STRICT
 
-    architecture: Literal["resnet9", "vit", "vit-small"] = "resnet9"
+    architecture: Annotated[str, AfterValidator(ARCHITECTURES.known)] = "resnet9"
     width: Annotated[float, Gt(0), Le(16)] = 1.0
 
 
@@ -65,7 +68,12 @@ class OriginalSpec:
 
 @dataclass(frozen=True)
 class CorruptionSettings:
-    """Settings of the corruptions. `size` is a number of samples (int) or a fraction of the training set (float)."""
+    """Settings of the corruptions.
+
+    Attributes:
+        size: a number of samples (int) or a fraction of the training set (float).
+        parameters: by the name of a corruption, those of its parameters that are not at their default.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -73,6 +81,7 @@ class CorruptionSettings:
     class_pair: tuple[int, int] = (3, 5)
     target_class: Annotated[int, Ge(0)] = 0
     trigger_size: Count = 3
+    parameters: dict[CorruptionName, dict[str, Any]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,7 @@ class Suite:
     seeds: Annotated[tuple[int | Seeds, ...], Len(1)]
     recipe: Recipe
     budget: Budget
-    corruptions: Annotated[tuple[CorruptionName, ...], Len(1)] = get_args(CorruptionName)
+    corruptions: Annotated[tuple[CorruptionName, ...], Len(1)] = ("random-swap", "class-swap", "poison-trigger")
     corruption: CorruptionSettings = field(default_factory=CorruptionSettings)
     model: Model = field(default_factory=Model)
     originals: Originals = field(default_factory=Originals)
@@ -167,6 +176,16 @@ class Suite:
             if wanted:
                 chosen[axis] = tuple(item for name, item in there if name in wanted)
         return replace(self, **chosen)
+
+    def corruption_of(self, name: str) -> Corruption:
+        """The corruption of a row, with its parameters.
+
+        Raises:
+            UsageError: a parameter is unknown or invalid.
+        """
+        return corruption_of(
+            name, asdict(self.corruption) | {"paper": self.paper}, self.corruption.parameters.get(name, {})
+        )
 
     def recipe_of(self, original: OriginalSpec) -> Recipe:
         """The training recipe of this kind of original."""

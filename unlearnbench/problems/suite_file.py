@@ -43,7 +43,9 @@ def stored(table: dict[str, Any]) -> Suite:
     Raises:
         UsageError: the table is not a valid suite.
     """
-    return specification.validated(Suite, specification.known(Suite, table), "the stored suite")
+    suite = specification.validated(Suite, specification.known(Suite, table), "the stored suite")
+    _check_corruptions(suite, "the stored suite")
+    return suite
 
 
 def parse(path: Path) -> Suite:
@@ -58,7 +60,7 @@ def parse(path: Path) -> Suite:
 def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any]]:
     """The suite in this file and its merged table. `extending` is the chain of suites that led here."""
     table = specification.table(path)
-    extending = (*extending, path.stem)
+    extending, own = (*extending, path.stem), table
     if "extends" in table:
         base, known = table.pop("extends"), sorted(file.stem for file in path.parent.glob("*.toml"))
         if base not in known:
@@ -69,6 +71,9 @@ def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any
         table = _merged({key: value for key, value in inherited.items() if key not in ("name", "title")}, table)
     suite = specification.validated(Suite, table, str(path), beside=("extends",))
     _check(suite, table, path)
+    for name in own.get("corruption", {}).get("parameters", {}):
+        if name not in suite.corruptions:
+            raise UsageError(f"{path}: corruption.parameters: {unknown('corruption', name, suite.corruptions)}")
     return suite, table
 
 
@@ -106,3 +111,15 @@ def _check(suite: Suite, table: dict[str, Any], path: Path) -> None:
             raise UsageError(f"{path}: recipe.{key} is set by originals.{source}: leave it out")
     if suite.corruption.class_pair[0] == suite.corruption.class_pair[1]:
         raise UsageError(f"{path}: corruption.class_pair needs two different classes")
+    _check_corruptions(suite, str(path))
+
+
+def _check_corruptions(suite: Suite, source: str) -> None:
+    """Reject parameters that a corruption does not have, and a variant without any."""
+    for name in suite.corruptions:
+        try:
+            suite.corruption_of(name)
+        except UsageError as error:
+            raise UsageError(f"{source}: {error}") from None
+        if "/" in name and name not in suite.corruption.parameters:
+            raise UsageError(f"{source}: corruption '{name}' needs a table [corruption.parameters.\"{name}\"]")

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_SEEDS
-from unlearnbench.problems.corruption import CORRUPTIONS, REGULARITIES
+from unlearnbench.problems.corruption import REGULARITIES, kind_of
+from unlearnbench.problems.registry import CORRUPTIONS
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
@@ -27,14 +28,19 @@ _BETTER, _EQUAL, _WORSE = (0.13, 0.40, 0.67), (0.97, 0.97, 0.97), (0.70, 0.35, 0
 
 def in_order(corruptions: Iterable[str]) -> list[str]:
     """Sort corruptions without duplicates, most regular first: the rows of every map from top to bottom."""
-    names, there = list(CORRUPTIONS), set(corruptions)
-    return sorted(there, key=lambda name: (-REGULARITIES.index(CORRUPTIONS[name].regularity), names.index(name)))
+    own = list(CORRUPTIONS.own)
+
+    def place(name: str) -> tuple[int, int, str]:
+        kind = name.partition("/")[0]  # a variant comes after its corruption
+        return -REGULARITIES.index(kind_of(name).regularity), own.index(kind) if kind in own else len(own), name
+
+    return sorted(set(corruptions), key=place)
 
 
 def row_labels(corruptions: Iterable[str], words: dict[str, str] = REGULARITY_LABELS) -> dict[str, str]:
     """Labels of map rows by corruption: the regularity, plus the corruption if several share one."""
     names = in_order(corruptions)
-    kinds = [CORRUPTIONS[name].regularity for name in names]
+    kinds = [kind_of(name).regularity for name in names]
     return {
         name: words[kind] if kinds.count(kind) == 1 else f"{words[kind]} {name}"
         for name, kind in zip(names, kinds, strict=True)

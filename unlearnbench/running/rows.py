@@ -8,7 +8,6 @@ from datetime import datetime
 
 from unlearnbench.evaluation.predictions import pack
 from unlearnbench.problems.case import Case
-from unlearnbench.problems.corruption import CORRUPTIONS
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
@@ -27,7 +26,7 @@ def problem_rows(trials: Iterable[PlannedTrial], case: Case) -> list[ProblemRow]
             specification=trial.problem.stored(),
             dataset=case.spec.dataset,
             corruption=case.spec.corruption,
-            regularity=CORRUPTIONS[case.spec.corruption].regularity,
+            regularity=case.spec.rules.regularity,
             discovery_rate=trial.problem.discovery_rate,
             corruption_seed=case.spec.seed,
             corrupted=len(corrupted),

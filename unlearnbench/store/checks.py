@@ -21,8 +21,7 @@ from unlearnbench.contract.recipe import Recipe
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.metrics import MEMORISED
 from unlearnbench.evaluation.predictions import unpack
-from unlearnbench.problems.corruption import CORRUPTIONS
-from unlearnbench.problems.grid import CaseSpec, ProblemSpec
+from unlearnbench.problems.grid import CaseSpec, ProblemSpec, case_of
 from unlearnbench.problems.identity import original_key, problem_key, trial_key
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.specification import validated
@@ -104,6 +103,7 @@ class Checks:
     def _problems(self, row: Values) -> Mapping[str, str]:
         try:
             spec = validated(ProblemSpec, row["specification"], "the problem")
+            regularity = spec.case.rules.regularity
         except UsageError as error:
             return {"specification": str(error)}
         self._specs[row["key"]], of = spec, spec.case
@@ -111,7 +111,7 @@ class Checks:
             specification=_same(spec, row["specification"]) and 0 < of.size < 2**31 and 0 < of.trigger_size < 2**31,
             dataset=row["dataset"] == of.dataset,
             corruption=row["corruption"] == of.corruption,
-            regularity=row["regularity"] == CORRUPTIONS[of.corruption].regularity,
+            regularity=row["regularity"] == regularity,
             discovery_rate=row["discovery_rate"] == spec.discovery_rate,
             corruption_seed=row["corruption_seed"] == of.seed,
             corrupted=row["corrupted"] > 0,
@@ -124,9 +124,10 @@ class Checks:
             return {"specification": "must be the tables case, model and recipe"}
         try:
             case = validated(CaseSpec, parts["case"], "the case of the original")
+            triggered = case.rules.triggered
         except UsageError as error:
             return {"specification": str(error)}
-        learnt = row["memorised"] >= MEMORISED and (not case.rules.triggered or row["healed_test"] <= 0.5)
+        learnt = row["memorised"] >= MEMORISED and (not triggered or row["healed_test"] <= 0.5)
         return _untrue(
             specification=_same(case, parts["case"]),
             capacity=row["capacity"] > 0 and row["capacity"] == parts["model"].get("capacity"),
@@ -211,17 +212,14 @@ class Checks:
     def _off_grid(self, row: Values) -> Mapping[str, str]:
         """What of a trial is not in the suite of its run."""
         suite, run = self._suites[row["run_id"]], self._seen["runs"][row["run_id"]]
-        problem, settings = self._specs[row["problem_key"]], suite.corruption
+        problem, size = self._specs[row["problem_key"]], suite.corruption.size
         case = problem.case
-        same = (case.class_pair, case.target_class, case.trigger_size, case.paper, case.commitment)
         seeds = Seeds(case.seed, row["training_seed"], row["unlearning_seed"])
-        wanted = (settings.class_pair, settings.target_class, settings.trigger_size, suite.paper, suite.commitment)
         if (
-            same != wanted
-            or (case.data_fingerprint, case.dataset) != (run["data_fingerprint"], suite.dataset)
-            or case.corruption not in suite.corruptions
+            case.corruption not in suite.corruptions
+            or case != case_of(suite, case.corruption, run["data_fingerprint"], case.size, case.seed)
             or problem.discovery_rate not in (0.0, *suite.discovery_rates)
-            or (isinstance(settings.size, int) and case.size != settings.size)
+            or (isinstance(size, int) and case.size != size)
         ):
             return {"problem_key": "must be that of a problem of the run's suite"}
         if seeds not in self._seeds[row["run_id"]]:

@@ -61,7 +61,7 @@ class Judge:
     def metrics(self, predictions: Predictions) -> Metrics:
         case = self.case
         forget = self.problem.forget_positions(case.truth.corrupted)
-        return metrics(predictions, case.truth, forget, case.spec.rules, case.test_labels, self.stop_accuracy)
+        return metrics(predictions, case.truth, forget, case.spec.rules, case.test, self.stop_accuracy)
 
     def unpacked(self, row: PredictionRow | None) -> Predictions | str:
         """The unpacked predictions, or why they are unusable."""

@@ -28,9 +28,6 @@ def both(small):
 
 
 @pytest.fixture
-def fourth(monkeypatch):
-    """A second corruption of low regularity, as somebody may add one."""
-    from unlearnbench.problems.corruption import CORRUPTIONS
-
-    monkeypatch.setitem(CORRUPTIONS, "noise", type("Noise", (CORRUPTIONS["random-swap"],), {"name": "noise"}))
-    return "noise"
+def fourth():
+    """A second row of low regularity: a corruption with other parameters."""
+    return "random-swap/noise"

@@ -55,4 +55,4 @@ def test_corruptions_differ_without_colour_and_two_of_one_regularity_are_told_ap
     outlines = {points.get_paths()[0].vertices.tobytes() for points in figure.axes[0].collections}
     assert len(outlines) == 4
     names = [text.split(":")[0] for text in legend(figure)]
-    assert names == ["All", "High", "Med.", "Low random-swap", "Low noise"]
+    assert names == ["All", "High", "Med.", "Low random-swap", "Low random-swap/noise"]

@@ -104,7 +104,7 @@ def test_a_figure_of_fewer_than_three_seeds_says_that_it_is_a_demonstration(both
 def test_two_corruptions_of_one_regularity_are_two_rows(fourth):
     frame = grid(corruptions=(*ALL, fourth))
     axis = panels(map_figure(frame, "good"))[0]
-    assert labels(axis, "y") == ["High", "Med.", "Low random-swap", "Low noise"]
+    assert labels(axis, "y") == ["High", "Med.", "Low random-swap", "Low random-swap/noise"]
     own = frame[frame["corruption"] == fourth].groupby("discovery_rate")["aggregate"].mean()
     assert cells(axis)[3] == pytest.approx(100 * own.to_numpy())
 

@@ -106,7 +106,7 @@ def test_seeds_that_are_all_equal_have_no_bar():
 
 def test_two_corruptions_of_one_regularity_are_two_columns(fourth):
     figure = rates(grid(["a"], corruptions=(*ALL, fourth)), ["a"])
-    assert [axis.get_title() for axis in figure.axes] == ["High", "Med.", "Low random-swap", "Low noise"]
+    assert [axis.get_title() for axis in figure.axes] == ["High", "Med.", "Low random-swap", "Low random-swap/noise"]
 
 
 def test_failed_trials_count_as_zero_and_all_that_is_not_whole_is_marked():

@@ -96,20 +96,17 @@ def test_failures_are_counted_by_reason_and_say_where(small):
     assert (shown.trials, shown.failed, shown.missing, shown.seeds) == (4 * 12 + 6, 4, 3 + 5, 2)
 
 
-def test_two_corruptions_of_one_regularity_are_two_rows(small, monkeypatch):
-    from unlearnbench.problems.corruption import CORRUPTIONS
-
-    monkeypatch.setitem(CORRUPTIONS, "noise", type("Noise", (CORRUPTIONS["class-swap"],), {"name": "noise"}))
+def test_two_corruptions_of_one_regularity_are_two_rows(small):
     board = read_board(small.engine, "small")
-    frame = board.frame.replace({"corruption": {"random-swap": "noise"}})
+    frame = board.frame.replace({"corruption": {"random-swap": "class-swap/noise"}})
     shown = content_of(small.engine, replace(board, frame=frame), ranking(frame))
     assert shown.corruptions == {
         "poison-trigger": "High",
         "class-swap": "Medium class-swap",
-        "noise": "Medium noise",
+        "class-swap/noise": "Medium class-swap/noise",
     }
-    assert list(shown.short.values()) == ["High", "Med. class-swap", "Med. noise"]
-    assert shown.longest_word == len("class-swap")
+    assert list(shown.short.values()) == ["High", "Med. class-swap", "Med. class-swap/noise"]
+    assert shown.longest_word == len("class-swap/noise")
     rows = method(shown, "good").cells
     assert [row[0].corruption for row in rows] == list(shown.corruptions)
     assert rows[2][0].values["aggregate"] == pytest.approx(32.0)

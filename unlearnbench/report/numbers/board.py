@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import UsageError, unknown
-from unlearnbench.problems.corruption import CORRUPTIONS
+from unlearnbench.problems.corruption import kind_of
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import OriginalSpec, Suite, Training, seed_of
 from unlearnbench.report.numbers.current import Current, Stale, current
@@ -176,7 +176,7 @@ def _completed(frame: pd.DataFrame, grid: Suite) -> pd.DataFrame:
     blind = frame.groupby([*METHOD, *SEEDS])["again"].transform(lambda again: again.eq(True).any())
     absent = blind & (frame["state"] == "missing") & (frame["discovery_rate"] != grid.discovery_rates[0])
     frame["again"] = frame["again"].eq(True) | absent
-    frame["regularity"] = frame["corruption"].map({name: CORRUPTIONS[name].regularity for name in grid.corruptions})
+    frame["regularity"] = frame["corruption"].map({name: kind_of(name).regularity for name in grid.corruptions})
     recorded = frame["state"] != "missing"
     return frame.assign(whole=recorded.groupby([frame[name] for name in (*METHOD, *SEEDS)]).transform("all"))
 

@@ -94,14 +94,15 @@ def current(engine: Engine, name: str, suites: Path | None, isolation: Isolation
 
 def _stale_runs(runs: Sequence[RunRow], suite: Suite, protocol: int) -> Iterator[tuple[str, str]]:
     """The stale runs, each with the reason."""
-    wanted = conditions(suite)
     fingerprint: str | None = None
     for run in runs:
         try:
-            then = conditions(stored(run.suite_specification))
+            of_run = stored(run.suite_specification)
         except UsageError:
             yield run.id, "a suite that this version cannot read"
             continue
+        both = set(suite.corruptions) & set(of_run.corruptions)
+        wanted, then = conditions(suite, both), conditions(of_run, both)
         other = [key for key in {**wanted, **then} if then.get(key) != wanted.get(key)]
         if run.protocol_version != protocol:
             yield run.id, f"protocol {run.protocol_version} instead of {protocol}"
