@@ -20,7 +20,7 @@ class Request:
         entry: the method, as `module:Class`.
         training_set: file with the images and labels of D_tr.
         forget: D_f, positions in D_tr.
-        seconds: time limit of `unlearn`.
+        seconds: time limit of importing the submission and of `unlearn` together.
         memory_bytes: memory limit of all processes together. 0 for no limit.
         original: file with the original. None when an original is trained.
         sources: files of the submission, which the boundary writes to a folder. None for an installed package.

@@ -178,5 +178,5 @@ class UnlearningMethod(ABC):
 
         Its `state_dict()` will do, or a module that holds it as an attribute, such as `DataParallel` and what
         `torch.compile` returns. A method that is given a single model and changes it in place may return None. Buffers
-        that the original does not have are left out. The time limit starts when this method is called.
+        that the original does not have are left out. The time limit includes the import of the module.
         """

@@ -40,7 +40,7 @@ class Record:
     Attributes:
         limits: how the limits on memory and processes were held.
         detail: end of the traceback and of what the submission printed.
-        seconds: wall-clock time in `unlearn`. None if it was not called.
+        seconds: wall-clock time of importing the submission and in `unlearn`. None if it did not begin.
         processor_seconds: processor time of all processes of the trial. None if unknown.
         total_seconds: wall-clock time of the whole trial, including set-up and evaluation.
     """

@@ -69,7 +69,7 @@ COLUMNS: dict[str, Column] = {
     **_of("number", selection_score="Acc(D_r) (1 - max(Acc(D_f), gamma)) against the labels of D_tr"),
     **_of(
         "number",
-        seconds="in `unlearn`",
+        seconds="importing the submission and in `unlearn`",
         processor_seconds="processor time of all processes of the trial",
         evaluation_seconds="",
         total_seconds="from the request for a process to the record",

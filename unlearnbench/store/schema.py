@@ -139,7 +139,7 @@ class TrialRow(Base):
     selection_score: Mapped[float | None]
     """Acc(D_r) (1 - max(Acc(D_f), gamma)) against the labels of D_tr; needs no clean data."""
     seconds: Mapped[float | None]
-    """Wall-clock time in `unlearn`; None if it never began."""
+    """Wall-clock time of importing the submission and in `unlearn`; None if it never began."""
     processor_seconds: Mapped[float | None]
     """Processor time of all processes of the trial, including the import of the submission."""
     forward_samples: Mapped[int | None] = mapped_column(BigInteger)

@@ -33,7 +33,7 @@ TINY = Suite(
 
 @dataclass(frozen=True)
 class Validation:
-    """The result for one variant: `seconds` in `unlearn`, and the first failure; `reason` is None if all finished."""
+    """The result for one variant: `seconds` of its trials, and the first failure; `reason` is None if all finished."""
 
     label: str
     seconds: float
