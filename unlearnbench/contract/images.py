@@ -148,7 +148,8 @@ class ImageSet:
 
         Use this augmentation, not another: it keeps a trigger in its corner (see `Pipeline`), where a random crop with
         padding 4 and a flip leave it in 1 of 162 draws. Order and augmentation use the random stream of the trial.
-        Batches are on the device of the problem; with workers, on the CPU.
+        Batches are on the device of the problem; with workers, on the CPU. Images are in memory already, and a trial
+        may have one core only: workers work, but rarely make it faster.
 
         Args:
             fields: what a batch holds, as a tuple in this order: `image` (float32 [B, C, S, S], augmented and
