@@ -163,6 +163,8 @@ def test_only_parameters_of_common_rows_make_records_stale(tmp_path: Path) -> No
     assert conditions(before, ROWS[:2]) == conditions(other, ROWS[:2])
     assert conditions(other, ROWS)["corruption.parameters.blend/faint.opacity"] == 0.06
     assert conditions(before, ROWS) != conditions(other, ROWS)
+    spelled_out = suite_of(tmp_path, parameters=FAINT | {"blend": {"opacity": 0.2}})
+    assert conditions(before, ROWS) == conditions(spelled_out, ROWS)
 
 
 def test_a_stored_suite_comes_back(tmp_path: Path) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -151,7 +150,7 @@ def case_of(suite: Suite, corruption: str, data_fingerprint: str, size: int, see
         UsageError: a parameter of the corruption is unknown or invalid.
     """
     settings = suite.corruption
-    case = CaseSpec(
+    return CaseSpec(
         dataset=suite.dataset,
         data_fingerprint=data_fingerprint,
         corruption=corruption,
@@ -161,13 +160,9 @@ def case_of(suite: Suite, corruption: str, data_fingerprint: str, size: int, see
         target_class=settings.target_class,
         trigger_size=settings.trigger_size,
         paper=suite.paper,
+        parameters=suite.parameters_of(corruption),
         commitment=suite.commitment,
     )
-    rules = suite.corruption_of(corruption)
-    defaults = {item.name: getattr(case, item.name, item.default) for item in fields(rules)}
-    given = {key: getattr(rules, key) for key in settings.parameters.get(corruption, {})}
-    others = {key: value for key, value in given.items() if value != defaults[key]}
-    return replace(case, parameters=json.loads(json.dumps(others)))  # as a store gives them back
 
 
 def _fitting_size(suite: Suite, dataset: Dataset) -> int:

@@ -83,9 +83,8 @@ def conditions(suite: Suite, corruptions: Collection[str] = ()) -> dict[str, Any
     """
     originals = {name: value for name, value in given(suite.originals).items() if name not in ORIGINAL_AXES}
     values = {name: value for name, value in given(suite).items() if name not in (*GRID, "originals")}
-    parameters = {name: suite.corruption_of(name) for name in corruptions if name in suite.corruption.parameters}
     values["corruption"] = {key: value for key, value in given(suite.corruption).items() if key != "parameters"}
-    values["corruption"] |= {f"parameters.{name}": given(rules) for name, rules in sorted(parameters.items())}
+    values["corruption"] |= {f"parameters.{name}": suite.parameters_of(name) for name in sorted(corruptions)}
     return dict(_dotted(values | ({"originals": originals} if originals else {})))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, StringConstraints
 
 from unlearnbench.contract.recipe import STRICT, Budget, Count, Positive, Recipe
 from unlearnbench.errors import UsageError, unknown
-from unlearnbench.problems.corruption import Corruption, corruption_of
+from unlearnbench.problems.corruption import SHARED, Corruption, corruption_of
 from unlearnbench.problems.registry import ARCHITECTURES, CORRUPTIONS
 from unlearnbench.problems.streams import Seeds
 
@@ -186,6 +187,18 @@ class Suite:
         return corruption_of(
             name, asdict(self.corruption) | {"paper": self.paper}, self.corruption.parameters.get(name, {})
         )
+
+    def parameters_of(self, name: str) -> dict[str, Any]:
+        """The parameters of a row that are neither settings of the suite nor defaults, as a store gives them back.
+
+        Raises:
+            UsageError: a parameter is unknown or invalid.
+        """
+        rules, shared = self.corruption_of(name), asdict(self.corruption) | {"paper": self.paper}
+        defaults = {item.name: item.default for item in fields(rules)} | {key: shared[key] for key in SHARED}
+        given = {key: getattr(rules, key) for key in self.corruption.parameters.get(name, {})}
+        changed = {key: value for key, value in given.items() if value != defaults[key]}
+        return dict(json.loads(json.dumps(changed)))
 
     def recipe_of(self, original: OriginalSpec) -> Recipe:
         """The training recipe of this kind of original."""
