@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from unlearnbench.errors import UsageError
-from unlearnbench.submissions.finding import Submission, choose, discover, read
+from unlearnbench.submissions.finding import Submission, choose, discover, packages, read
 from unlearnbench.submissions.sources import hash_sources
 
 GOOD = """name = "mine"
@@ -87,6 +87,7 @@ def test_installed_packages_offer_methods(folder: Path, tmp_path: Path, monkeypa
     mine, offered = discover(tmp_path)
     assert (mine.label, offered.label) == ("mine", "offered")
     assert (offered.entry, offered.folder, offered.authors) == ("offering:Method", None, ("B. Author",))
+    assert packages([mine, offered]) == {"offering": "1.0"}
     assert "offering" not in sys.modules
     (site / "offering" / "__init__.py").write_text("changed = True")
     assert discover(tmp_path)[1].source_hash != offered.source_hash

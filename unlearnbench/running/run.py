@@ -35,7 +35,7 @@ from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
 from unlearnbench.store.schema import OriginalRow, ProblemRow, RunRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.finding import Submission, packages
 from unlearnbench.system import machine
 
 
@@ -120,11 +120,13 @@ def run_suite(
         watch: called with the progress of the run.
 
     Raises:
-        UsageError: the suite or data set is invalid, the isolation level or cluster is unavailable, or an original has
-            other weights than the one that stored trials started from.
+        UsageError: the suite or data set is invalid, a package that a submission requires is not installed, the
+            isolation level or cluster is unavailable, or an original has other weights than the one that stored trials
+            started from.
         HarnessError: the harness failed. Trials stored before remain.
     """
     begin = time.perf_counter()
+    versions = machine.versions() | packages(submissions)
     dataset = datasets.load_for(suite, data, download=download)
     now, run_id = _clock(store), uuid.uuid4().hex
     started_at = now()
@@ -157,7 +159,7 @@ def run_suite(
             protocol_version=PROTOCOL_VERSION,
             started_at=started_at,
             finished_at=None,
-            versions=machine.versions(),
+            versions=versions,
             hardware=place.hardware,
             precision=setup.precision,
             isolation=isolation,
