@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from unlearnbench.boundary.isolation import DISK_BYTES
 from unlearnbench.boundary.problem import make_problem
 from unlearnbench.boundary.request import Order, Request
 from unlearnbench.contract.classifier import Classifier
-from unlearnbench.contract.method import UnlearningMethod
+from unlearnbench.contract.method import Problem, UnlearningMethod
 
 
 def work(order: Order, report: int) -> None:
@@ -36,37 +37,51 @@ def work(order: Order, report: int) -> None:
         os.write(report, (json.dumps({"event": event, **values}) + "\n").encode())
 
     request = order.request
+    problem = prepare(request)
+    counts = {"forward": 0, "backward": 0}
+    count_samples(counts)
+    if request.memory_bytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (request.memory_bytes, request.memory_bytes))
+    tell("loaded")  # before the submission is imported: what it does then counts too
+    try:
+        weights = unlearned(request, problem)
+        save_file({name: tensor.clone() for name, tensor in weights.items()}, "weights.safetensors")
+    except BaseException as error:
+        tell("failed", reason=reason_of(error, order), detail=traceback.format_exc()[-4000:], **counts)
+    else:
+        tell("finished", **counts)
+
+
+def prepare(request: Request) -> Problem:
+    """Seed the global random generators of this process, and build the problem."""
     torch.set_num_threads(request.threads)
     seed = request.seed
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
-    problem = make_problem(request)
-    counts = {"forward": 0, "backward": 0}
-    _count_samples(counts)
-    if request.memory_bytes:
-        resource.setrlimit(resource.RLIMIT_DATA, (request.memory_bytes, request.memory_bytes))
-    tell("loaded")  # before the submission is imported: what it does then counts too
-    try:
-        method = _method(request)
-        precision = torch.bfloat16 if request.precision == "bfloat16" else torch.float32
-        # Autocast caches cast weights until the context ends, so it would use those of the first step throughout.
-        enabled = precision is torch.bfloat16
-        with torch.autocast(problem.device.type, precision, enabled=enabled, cache_enabled=False):
-            model = method.unlearn(problem)
-            if problem.device.type == "cuda":
-                torch.cuda.synchronize()
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"unlearn returned {type(model).__name__}, not a model")
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-        save_file({name: tensor.clone() for name, tensor in weights.items()}, "weights.safetensors")
-    except BaseException as error:
-        tell("failed", reason=_reason(error, order), detail=traceback.format_exc()[-4000:], **counts)
-    else:
-        tell("finished", **counts)
+    return make_problem(request)
 
 
-def _reason(error: BaseException, order: Order) -> str:
+def unlearned(request: Request, problem: Problem) -> dict[str, Tensor]:
+    """Import the method, call it in the precision of the suite, and return the weights that it gives, on the CPU.
+
+    Raises:
+        BaseException: whatever the submission raises.
+    """
+    method = _method(request)
+    precision = torch.bfloat16 if request.precision == "bfloat16" else torch.float32
+    # Autocast caches cast weights until the context ends, so it would use those of the first step throughout.
+    enabled = precision is torch.bfloat16
+    with torch.autocast(problem.device.type, precision, enabled=enabled, cache_enabled=False):
+        model = method.unlearn(problem)
+        if problem.device.type == "cuda":
+            torch.cuda.synchronize()
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"unlearn returned {type(model).__name__}, not a model")
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+
+
+def reason_of(error: BaseException, order: Order) -> str:
     text = str(error).strip().splitlines()[0][:300] if str(error).strip() else ""
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
         return f"memory: over {order.request.memory_bytes / 2**30:g} GiB"
@@ -81,8 +96,8 @@ def _reason(error: BaseException, order: Order) -> str:
     return f"raised: {type(error).__name__}: {text}".rstrip(": ")
 
 
-def _count_samples(counts: dict[str, int]) -> None:
-    """Count the samples of forward and backward passes through any classifier in this process."""
+def count_samples(counts: dict[str, int]) -> RemovableHandle:
+    """Count the samples of forward and backward passes through any classifier, until the handle is removed."""
 
     def seen(module: nn.Module, inputs: Any, output: Any) -> None:
         if isinstance(module, Classifier):
@@ -90,7 +105,7 @@ def _count_samples(counts: dict[str, int]) -> None:
             if output.requires_grad:
                 output.register_hook(lambda gradient: counts.update(backward=counts["backward"] + len(gradient)))
 
-    nn.modules.module.register_module_forward_hook(seen)
+    return nn.modules.module.register_module_forward_hook(seen)
 
 
 def _method(request: Request) -> UnlearningMethod:

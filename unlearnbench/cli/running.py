@@ -204,7 +204,7 @@ def rerun(
     Stores nothing. Exits with 1 if a weight, a prediction or a metric differs.
     """
     from unlearnbench import library
-    from unlearnbench.report.text.tables import rerun_table
+    from unlearnbench.report.text.trials import rerun_table
 
     with stoppable("Stopped. A rerun stores nothing."):
         comparisons = library.rerun(

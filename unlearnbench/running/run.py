@@ -194,15 +194,21 @@ def run_suite(
             busy += seconds
         report("trials", 0)
         ended = attempt_all(pool, stages(missing), attempt, claims.beat, workers=place.workers)
+        failing: set[str] = set()
         for done, (trial, record) in enumerate(ended, 1):
+            message = None
             if isinstance(record, Record):
                 row, predicted = trial_rows(trial, record, run_id, started_from[trial.original.key], now(), setup)
                 store.add([row] if predicted is None else [row, predicted])
                 claims.end(trial.key)
                 ran += 1
                 failed += record.result is None
+                name = trial.submission.label
+                if record.reason is not None and name not in failing:
+                    failing.add(name)
+                    message = f"{name} failed: {record.reason} (first failure; see `unlearnbench debug`)"
                 busy += (record.seconds or 0.0) + (0.0 if record.result is None else record.result.seconds)
-            report("trials", done)
+            report("trials", done, message)
     store.finish_run(run_id, now())
     seconds = time.perf_counter() - begin
     overhead = max(0.0, 1 - busy / (seconds * place.workers))

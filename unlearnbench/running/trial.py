@@ -9,6 +9,7 @@ from pathlib import Path
 
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.cgroup import Enforcement
+from unlearnbench.boundary.request import Request
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.evaluation.predictions import Predictions
@@ -64,25 +65,15 @@ def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, bou
         HarnessError: the harness failed, or the code of the submission is no longer that of the plan.
     """
     begin = time.perf_counter()
-    submission, kind = trial.submission, trial.original.kind
-    forget = trial.problem.forget_positions(case.truth.corrupted)
-    seed = stream(trial.problem.case.drawn_from(trial.unlearning_seed), "unlearning")
-    request = replace(
-        setup.request(case, kind, entry=submission.entry, seed=seed, forget=forget),
-        sources=submission.sources,
-        source_hash=submission.source_hash,
-        hyperparameters=submission.hyperparameters,
-        original=str(original),
-        corrupted=case.truth.corrupted.tolist() if submission.needs_corrupted_indices else None,
-    )
+    request = request_of(trial, case, original, setup)
     _check_installed(trial)
     outcome = boundary.run(request, build(request.model).state_dict())
     _check_installed(trial)  # it may have been upgraded just before the trial imported it
     result = None
     if outcome.weights is not None:
         begin_evaluation = time.perf_counter()
-        found = predictions(outcome.weights, case, kind, setup)
-        measured = evaluated(found, case, forget, setup)
+        found = predictions(outcome.weights, case, trial.original.kind, setup)
+        measured = evaluated(found, case, trial.problem.forget_positions(case.truth.corrupted), setup)
         result = Result(found, measured, weights_hash(outcome.weights), time.perf_counter() - begin_evaluation)
     return Record(
         result,
@@ -94,6 +85,21 @@ def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, bou
         outcome.backward_samples,
         time.perf_counter() - begin,
         boundary.enforcement,
+    )
+
+
+def request_of(trial: PlannedTrial, case: Case, original: Path, setup: Setup) -> Request:
+    """What the process of a trial gets. `original` is the file of the weights that it starts from."""
+    submission, corrupted = trial.submission, case.truth.corrupted
+    seed = stream(trial.problem.case.drawn_from(trial.unlearning_seed), "unlearning")
+    forget = trial.problem.forget_positions(corrupted)
+    return replace(
+        setup.request(case, trial.original.kind, entry=submission.entry, seed=seed, forget=forget),
+        sources=submission.sources,
+        source_hash=submission.source_hash,
+        hyperparameters=submission.hyperparameters,
+        original=str(original),
+        corrupted=corrupted.tolist() if submission.needs_corrupted_indices else None,
     )
 
 

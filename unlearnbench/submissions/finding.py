@@ -133,6 +133,16 @@ def _read_installed(point: EntryPoint) -> list[Submission]:
     return _submissions(read_variants(table | entry, f"installed method '{point.name}'"), source, distribution=name)
 
 
+def read_one(place: str | Path) -> list[Submission]:
+    """Read all variants of one submission: a folder, or else an installed method of this name.
+
+    Raises:
+        UsageError: there is no such submission, or it is invalid.
+    """
+    points = [] if Path(place).is_dir() else [*entry_points(group=GROUP, name=str(place))]
+    return _read_installed(points[0]) if points else read(Path(place))
+
+
 def discover(folder: Path) -> list[Submission]:
     """Read all variants of all submissions: subfolders with a submission.toml first, then installed packages.
 

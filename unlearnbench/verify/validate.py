@@ -13,7 +13,7 @@ from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.results import planned_trials
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import read
+from unlearnbench.submissions.finding import read_one
 
 TINY = Suite(
     name="validate",
@@ -44,14 +44,17 @@ class Validation:
         return self.reason is None
 
 
-def validate(folder: Path, *, workers: int | None = None, isolation: Isolation = "process") -> list[Validation]:
+def validate(place: str | Path, *, workers: int | None = None, isolation: Isolation = "process") -> list[Validation]:
     """Read a submission and run each of its variants in a temporary store.
 
+    Args:
+        place: its folder, or the name of an installed method.
+
     Raises:
-        UsageError: submission.toml is invalid or does not fit its folder.
+        UsageError: submission.toml is invalid or does not fit its folder, or a package that it requires is missing.
         HarnessError: the harness failed; this says nothing about the submission.
     """
-    submissions = read(folder)
+    submissions = read_one(place)
     with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store:
         run = run_suite(TINY, submissions, store, Path(data), workers=workers, isolation=isolation)
         trials = planned_trials(store.engine, [run.run_id])

@@ -22,7 +22,6 @@ from unlearnbench.report.wording import PRODUCT, in_order, row_labels, standing,
 if TYPE_CHECKING:
     from unlearnbench.problems.suite import Suite
     from unlearnbench.tuning.tries import Choices, Rule, Try
-    from unlearnbench.verify.rerun import Field
 
 NO_VALUE = "-"
 HEALED_UNDISCOVERED = "Healed, undiscovered"
@@ -287,12 +286,3 @@ def cost_line(found: Choices) -> str:
         f" {number(100 * blind)}%, oracle's choice {number(100 * oracle)}%;"
         f" the blind choice costs {number(cost)} points."
     )
-
-
-def rerun_table(comparisons: Sequence[Field]) -> Table:
-    """The fields of a record, stored and rerun, side by side."""
-    table = Table("field", "stored", "again", "equal", box=SIMPLE_HEAD, pad_edge=False)
-    for item in comparisons:
-        values = (NO_VALUE if value is None else str(value)[:40] for value in (item.stored, item.again))
-        table.add_row(item.name, *values, {True: "yes", False: "no", None: ""}[item.equal])
-    return table
