@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from unlearnbench.boundary.isolation import refuse_invisible
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problems.datasets import load
 from unlearnbench.problems.suite import Suite
@@ -18,7 +19,7 @@ from unlearnbench.running.setup import Setup
 from unlearnbench.running.trial import _check_installed
 from unlearnbench.store.results import planned_trials, runs_by_key
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission, read
+from unlearnbench.submissions.finding import Submission, locations, read
 from unlearnbench.submissions.requirements import check_requirement, installed_versions
 from unlearnbench.verify.rerun import rerun
 
@@ -77,6 +78,18 @@ def test_an_editable_package_has_no_version_that_says_which_code_runs(install: I
     (install("0.1.1") / "direct_url.json").write_text(json.dumps(origin))
     with pytest.raises(UsageError, match="installed in editable mode"):
         installed_versions("mine", ["torchforget"])
+
+
+def test_strict_refuses_a_package_that_trials_would_not_see(
+    tiny_suite: Suite, make_submission: Callable[..., Submission], tmp_path: Path, install: Install, store: Store
+) -> None:
+    install("0.1.1")
+    submission = replace(make_submission("mine", "return problem.original()"), requires=("torchforget",))
+    assert locations([submission]) == {"torchforget": tmp_path / "site"}
+    refuse_invisible(locations([replace(submission, requires=("torch",))]))
+    with pytest.raises(UsageError, match=r"'strict' does not show .*/site, with package 'torchforget', to trials"):
+        run_suite(tiny_suite, [submission], store, tmp_path / "data", isolation="strict")
+    assert not (tmp_path / "data").exists()
 
 
 def planned(submission: Submission, suite: Suite, data: Path) -> PlannedTrial:

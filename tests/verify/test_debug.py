@@ -17,7 +17,7 @@ from unlearnbench.problems.suite import Suite
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.results import planned_trials
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.finding import Submission, read
 from unlearnbench.verify.debug import debug
 
 
@@ -82,3 +82,20 @@ def test_the_debugger_stops_where_the_code_says(
     assert ("42" in answer.stdout) == (code == 0)
     assert str(tmp_path / "submissions/stops_here/method.py") in answer.stdout
     assert not list(tmp_path.rglob("*.db"))
+
+
+def test_vendored_code_is_imported_by_its_own_name_in_debugging_and_in_a_run(
+    tiny_suite: Suite, make_submission: Callable[..., Submission], store: Store, tmp_path: Path
+) -> None:
+    body = "import forgetlib\nprint(forgetlib.NAME)\nreturn problem.original()"
+    folder = make_submission("vendoring", body).folder
+    assert folder is not None
+    (folder / "vendor" / "forgetlib").mkdir(parents=True)
+    (folder / "vendor" / "forgetlib" / "__init__.py").write_text("from forgetlib.names import NAME")
+    (folder / "vendor" / "forgetlib" / "names.py").write_text("NAME = 'a copy'")
+    (submission,) = read(folder)
+    assert debug(tiny_suite, tiny_suite, submission, tmp_path).reason is None
+    run = run_suite(tiny_suite, [submission], store, tmp_path, workers=1)
+    (trial,) = planned_trials(store.engine, [run.run_id])
+    assert trial.record is not None
+    assert (trial.record.reason, trial.record.detail) == (None, "a copy\n")

@@ -28,6 +28,7 @@ from unlearnbench.boundary.problem import make_problem
 from unlearnbench.boundary.request import Order, Request
 from unlearnbench.contract.classifier import Classifier
 from unlearnbench.contract.method import Problem, UnlearningMethod
+from unlearnbench.submissions.sources import VENDOR
 
 
 def work(order: Order, report: int) -> None:
@@ -112,7 +113,7 @@ def _method(request: Request) -> UnlearningMethod:
     module, class_name = request.entry.split(":")
     if request.folder is not None:  # import the folder as a package, so that its modules can import each other
         folder = Path(request.folder)
-        sys.path.insert(0, str(folder.parent))
+        sys.path[:0] = [str(folder.parent), str(folder / VENDOR)]  # code of others imports itself by its own name
         module = f"{folder.name}.{module}"
     method = getattr(importlib.import_module(module), class_name)(**request.hyperparameters)
     if not isinstance(method, UnlearningMethod):

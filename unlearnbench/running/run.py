@@ -17,7 +17,7 @@ import torch
 
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.cgroup import Enforcement
-from unlearnbench.boundary.isolation import Isolation
+from unlearnbench.boundary.isolation import Isolation, refuse_invisible
 from unlearnbench.errors import KEPT, HarnessError, UsageError
 from unlearnbench.problems import datasets
 from unlearnbench.problems.case import build
@@ -35,7 +35,7 @@ from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
 from unlearnbench.store.schema import OriginalRow, ProblemRow, RunRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission, packages
+from unlearnbench.submissions.finding import Submission, locations, packages
 from unlearnbench.system import machine
 
 
@@ -120,13 +120,15 @@ def run_suite(
         watch: called with the progress of the run.
 
     Raises:
-        UsageError: the suite or data set is invalid, a package that a submission requires is not installed, the
-            isolation level or cluster is unavailable, or an original has other weights than the one that stored trials
-            started from.
+        UsageError: the suite or data set is invalid, a package that a submission requires is not installed or not
+            visible at the isolation level, the level or cluster is unavailable, or an original has other weights than
+            the one that stored trials started from.
         HarnessError: the harness failed. Trials stored before remain.
     """
     begin = time.perf_counter()
     versions = machine.versions() | packages(submissions)
+    if isolation == "strict":
+        refuse_invisible(locations(submissions))
     dataset = datasets.load_for(suite, data, download=download)
     now, run_id = _clock(store), uuid.uuid4().hex
     started_at = now()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, distribution, entry_points, version
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,17 @@ def packages(submissions: Iterable[Submission]) -> dict[str, str]:
         found |= installed_versions(item.name, item.requires)
         if item.distribution is not None:
             found[item.distribution] = version(item.distribution)
+    return found
+
+
+def locations(submissions: Iterable[Submission]) -> dict[str, Path]:
+    """Folders that installed methods and required packages are imported from, by name. All must be installed."""
+    found: dict[str, Path] = {}
+    for item in submissions:
+        if item.sources is None and (package := find_package(item.entry)) is not None:
+            found[item.name] = package[0].parent
+        for name in installed_versions(item.name, item.requires):
+            found[name] = Path(str(distribution(name).locate_file("")))
     return found
 
 
