@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._C._functorch as _functorch  # has no public counterpart
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -102,11 +103,19 @@ def count_samples(counts: dict[str, int]) -> RemovableHandle:
 
     def seen(module: nn.Module, inputs: Any, output: Any) -> None:
         if isinstance(module, Classifier):
-            counts["forward"] += len(output)
+            counts["forward"] += _samples(output)
             if output.requires_grad:
-                output.register_hook(lambda gradient: counts.update(backward=counts["backward"] + len(gradient)))
+                output.register_hook(lambda gradient: counts.update(backward=counts["backward"] + _samples(gradient)))
 
     return nn.modules.module.register_module_forward_hook(seen)
+
+
+def _samples(logits: Tensor) -> int:
+    """The number of samples in logits [N, classes], also within `torch.func.vmap`, which hides a dimension."""
+    whole = logits
+    while _functorch.is_functorch_wrapped_tensor(whole):
+        whole = _functorch.get_unwrapped(whole)
+    return whole.numel() // logits.shape[-1]
 
 
 def _method(request: Request) -> UnlearningMethod:

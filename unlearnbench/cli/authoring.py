@@ -136,12 +136,14 @@ def validate(
 
     Runs every variant on one tiny problem of each kind, which takes seconds. Exits with 1 if a variant fails.
     """
+    from unlearnbench.report.numbers.budget import budget_text
     from unlearnbench.verify.validate import validate as run_checks
 
     with stoppable("Stopped. A validation stores nothing."):
         checks = run_checks(submission, isolation=isolation.value)
     for check in checks:
-        status = f"ok, {check.seconds:.1f} s" if check.ok else f"failed: {check.reason}"
+        share = budget_text(float("nan") if check.budget is None else check.budget)
+        status = f"ok, {check.seconds:.1f} s, samples / budget {share}" if check.ok else f"failed: {check.reason}"
         out.print(f"{check.label}: {status}", soft_wrap=True, highlight=False)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

@@ -161,11 +161,13 @@ def show(
     Prints utility x healed for each corruption and discovery rate.
     """
     from unlearnbench import library
+    from unlearnbench.report.numbers.budget import budget_line, budget_shares
     from unlearnbench.report.text.terminal_map import heatmap_table
     from unlearnbench.report.text.trials import details
 
     board = library.board(suite, (method,), **_stored(seed, rate, corruption, database, suites))
     out.print(heatmap_table(board.frame, method))
+    say(budget_line(budget_shares(board.frame, board.suite).get(method, float("nan"))))
     if detail:
         _show(details(board.frame, method), None)
 

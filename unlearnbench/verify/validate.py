@@ -33,10 +33,17 @@ TINY = Suite(
 
 @dataclass(frozen=True)
 class Validation:
-    """The result for one variant: `seconds` in `unlearn`, and the first failure; `reason` is None if all finished."""
+    """The result for one variant.
+
+    Attributes:
+        seconds: in `unlearn`, over all trials.
+        budget: the largest multiple of the budget that a trial trained on, by its own count; None if not counted.
+        reason: of the first failure. None if all finished.
+    """
 
     label: str
     seconds: float
+    budget: float | None
     reason: str | None
 
     @property
@@ -60,7 +67,7 @@ def validate(place: str | Path, *, workers: int | None = None, isolation: Isolat
         trials = planned_trials(store.engine, [run.run_id])
     checks = []
     for submission in submissions:
-        seconds, reason = 0.0, None
+        seconds, samples, reason = 0.0, list[int](), None
         for trial in trials:
             if trial.submission.variant != submission.variant:
                 continue
@@ -68,7 +75,9 @@ def validate(place: str | Path, *, workers: int | None = None, isolation: Isolat
             if record is None:
                 raise HarnessError(f"{submission.label} was not run on {corruption}")
             seconds += record.seconds or 0.0
+            samples += [] if record.backward_samples is None else [record.backward_samples]
             if record.state == "failed" and reason is None:
                 reason = f"{record.reason} (on {corruption})" + (f"\n{record.detail}" if record.detail else "")
-        checks.append(Validation(submission.label, seconds, reason))
+        budget = max(samples) / (TINY.budget.steps * TINY.budget.batch_size) if samples else None
+        checks.append(Validation(submission.label, seconds, budget, reason))
     return checks

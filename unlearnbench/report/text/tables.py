@@ -14,7 +14,7 @@ from rich.text import Text
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_POINTS
 from unlearnbench.report.escaping import markdown_text
-from unlearnbench.report.numbers.budget import budget_words
+from unlearnbench.report.numbers.budget import MARKED, budget_text, budget_words
 from unlearnbench.report.numbers.totals import BEYOND, ORACLE, REFERENCE, RETRAIN
 from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, markdown_table
 from unlearnbench.report.wording import PRODUCT, in_order, row_labels, standing, titled
@@ -29,6 +29,8 @@ RANKING_HEADER = (
     *("#", "Method", "Title", PRODUCT, "Healed", HEALED_UNDISCOVERED, "Healed, test", "Attack success", "Utility"),
     *("Seeds", "Failed", "Missing", "Beyond oracle", "Processor seconds", "Cost"),
 )
+BUDGET = "Samples / budget"
+"""The last column of a ranking that has a column `budget`."""
 SHOWN = ("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility")
 RANKING_NOTE = (
     "Means over whole seeds in percent, with 95% t intervals over seeds in brackets. # is the range of ranks that a "
@@ -50,6 +52,10 @@ BEYOND_NOTE = (
     " errors; check the code of such methods."
 )
 UNPAIRED_NOTE = "Compared unpaired (Welch), because they share the original models of fewer than three seeds:"
+BUDGET_NOTE = (
+    f"{BUDGET}: samples in backward passes as a multiple of the suite's budget, by the trials' own count, median over"
+    f" trials; over {MARKED:g} is marked."
+)
 CLIPPED_NOTE = "Intervals are cut off at 0 and 100."
 BESIDE_TITLE = "Other variants, not ranked"
 THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
@@ -102,6 +108,7 @@ def _ranking_cells(row: dict[Any, Any], before_interval: str | None) -> list[str
         *(str(row[count]) if row[count] else "" for count in ("failed", "missing", "beyond")),
         number(row["processor_seconds"]),
         NO_VALUE if pd.isna(row["cost"]) else f"{row['cost']:.0%}",
+        *([budget_text(row["budget"])] if "budget" in row else []),
     ]
 
 
@@ -136,7 +143,8 @@ def _ranking_sheet(ranking: pd.DataFrame, title: str, before_interval: str | Non
     for row in ranking.to_dict("records"):
         key = (row["starts_from"], row["role"] == REFERENCE)
         sections.setdefault(key, []).append(_ranking_cells(row, before_interval))
-    return Sheet(titled(title, _seeds(ranking)), RANKING_HEADER, list(sections.values()), _note(ranking))
+    header = (*RANKING_HEADER, BUDGET) if "budget" in ranking else RANKING_HEADER
+    return Sheet(titled(title, _seeds(ranking)), header, list(sections.values()), _note(ranking))
 
 
 def _seeds(ranking: pd.DataFrame) -> int:
@@ -149,6 +157,8 @@ def _note(ranking: pd.DataFrame) -> str:
     lows, highs = (ranking[[f"{metric}_{end}" for metric in SHOWN]] for end in ("low", "high"))
     if (lows < 0).any(axis=None) or (highs > 100).any(axis=None):
         parts.append(CLIPPED_NOTE)
+    if "budget" in ranking:
+        parts.append(BUDGET_NOTE)
     if ranking["unpaired"].any():
         parts.append(f"{UNPAIRED_NOTE} {unpaired_words(ranking)}.")
     if ranking["beyond"].any():
