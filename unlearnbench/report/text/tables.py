@@ -17,11 +17,10 @@ from unlearnbench.report.escaping import markdown_text
 from unlearnbench.report.numbers.budget import MARKED, budget_text, budget_words
 from unlearnbench.report.numbers.totals import BEYOND, ORACLE, REFERENCE, RETRAIN
 from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, markdown_table
-from unlearnbench.report.wording import PRODUCT, in_order, row_labels, standing, titled
+from unlearnbench.report.wording import PRODUCT, UNTUNED, in_order, row_labels, standing, titled
 
 if TYPE_CHECKING:
     from unlearnbench.problems.suite import Suite
-    from unlearnbench.tuning.tries import Choices, Rule, Try
 
 NO_VALUE = "-"
 HEALED_UNDISCOVERED = "Healed, undiscovered"
@@ -102,7 +101,7 @@ def _ranking_cells(row: dict[Any, Any], before_interval: str | None) -> list[str
     return [
         rank_text(row),
         row["method"],
-        row["title"],
+        f"{row['title']} ({UNTUNED})" if row["untuned"] else row["title"],
         *(measured(metric) for metric in SHOWN),
         str(row["seeds"]),
         *(str(row[count]) if row[count] else "" for count in ("failed", "missing", "beyond")),
@@ -159,11 +158,20 @@ def _note(ranking: pd.DataFrame) -> str:
         parts.append(CLIPPED_NOTE)
     if "budget" in ranking:
         parts.append(BUDGET_NOTE)
+    parts += _untuned_note(ranking)
     if ranking["unpaired"].any():
         parts.append(f"{UNPAIRED_NOTE} {unpaired_words(ranking)}.")
     if ranking["beyond"].any():
         parts.append(BEYOND_NOTE)
     return " ".join(parts)
+
+
+def _untuned_note(ranking: pd.DataFrame) -> list[str]:
+    """The sentences on methods that compete with their defaults beside tuned variants, if any."""
+    names = ", ".join(ranking.loc[ranking["untuned"], "method"])
+    command = "`unlearnbench tune METHOD --suite SUITE`"
+    note = f"Ranked beside tuned variants, but {UNTUNED}: {names}. {command} tunes what has a [search] table."
+    return [note] if names else []
 
 
 def over_budget_note(over: dict[str, float], suite: Suite) -> str:
@@ -192,7 +200,7 @@ def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = F
     sheets = ranking_sheets(ranking, title, "\n" if intervals else None)
     references = set(ranking.loc[ranking["role"] == REFERENCE, "method"])
     place = RANKING_HEADER.index("Method")
-    note = " ".join(text for text in (standing(_seeds(ranking)), TERMINAL_NOTE) if text)
+    note = " ".join(text for text in (standing(_seeds(ranking)), TERMINAL_NOTE, *_untuned_note(ranking)) if text)
     tables = []
     for sheet in sheets:
         dimmed = [row[place] in references for section in sheet.sections for row in section]
@@ -268,31 +276,3 @@ def seeds_text(row: dict[Any, Any]) -> str:
     """The number of seeds of a row of correlations; two numbers if Pearson's and Spearman's differ."""
     both = [str(row[f"{measure}_seeds"]) for measure in ("pearson", "spearman")]
     return " / ".join(dict.fromkeys(both))
-
-
-def tries_table(tries: Sequence[Try], rule: Rule) -> Table:
-    """All tries of a tuning, best first; `score` is the rule's score, over the trials that the try was given."""
-    names = list(dict.fromkeys(name for item in tries for name in item.hyperparameters))
-    table = Table(*names, "score", "trials", "failed", "processor seconds", "pruned", box=SIMPLE_HEAD, pad_edge=False)
-    for item in tries:
-        table.add_row(
-            *(str(item.hyperparameters.get(name, NO_VALUE)) for name in names),
-            f"{100 * item.score(rule):.1f}",
-            str(item.trials),
-            str(item.failed or ""),
-            number(float("nan") if item.processor_seconds is None else item.processor_seconds, 2),
-            item.pruned or "",
-        )
-    return table
-
-
-def cost_line(found: Choices) -> str:
-    """One sentence on what the blind choice costs."""
-    default, blind, oracle, cost = (
-        float("nan") if value is None else value for value in (found.default, found.blind, found.oracle, found.cost)
-    )
-    return (
-        f"{PRODUCT}, mean over the tuning problems: default {number(100 * default)}%, blind choice"
-        f" {number(100 * blind)}%, oracle's choice {number(100 * oracle)}%;"
-        f" the blind choice costs {number(cost)} points."
-    )
