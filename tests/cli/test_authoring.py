@@ -32,11 +32,14 @@ def test_validate_needs_a_submission(call: Call) -> None:
 
 
 def test_validate_exits_1_when_a_variant_fails(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks = [validate.Validation("mine", 0.5, None), validate.Validation("mine/slow", 60.0, "timeout: over 60 s")]
-    monkeypatch.setattr(validate, "validate", lambda path, isolation: checks)
+    checks = [
+        validate.Validation("mine", 0.5, 1.5, None),
+        validate.Validation("mine/slow", 60.0, None, "timeout: over 60 s"),
+    ]
+    monkeypatch.setattr(validate, "validate", lambda place, isolation: checks)
     result = call("validate", "mine")
     assert result.code == 1
-    assert result.out == "mine: ok, 0.5 s\nmine/slow: failed: timeout: over 60 s\n"
+    assert result.out == "mine: ok, 0.5 s, samples / budget 1.50 (over)\nmine/slow: failed: timeout: over 60 s\n"
 
 
 def test_methods_and_suites_are_listed(call: Call) -> None:

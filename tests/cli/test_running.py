@@ -21,6 +21,9 @@ def test_from_a_template_to_a_leaderboard(call: Call) -> None:
     assert first.code == 0, first.err
     assert "8 trials run" in first.out
     assert "4 failed; 0 already stored" in first.out
+    warnings = [line for line in first.err.splitlines() if "mine/broken" in line]
+    assert len(warnings) == 1, "one reason per method"
+    assert "mine/broken failed: raised: TypeError" in warnings[0]
     assert "unlearnbench leaderboard tiny --out build/leaderboard" in first.out
     again = call("run", "tiny.toml", "--method", "mine", "--method", "mine/broken")
     assert again.code == 0
@@ -33,6 +36,11 @@ def test_from_a_template_to_a_leaderboard(call: Call) -> None:
     assert "The same results." in repeated.out
     shown = call("show", "mine", "--suite", "tiny")
     assert shown.code == 0, shown.err
+    assert "Traceback" not in shown.out
+    detailed = call("show", "mine/broken", "--suite", "tiny", "--rate", "0.5", "--detail")
+    assert detailed.code == 0, detailed.err
+    assert detailed.out.count("Traceback") == detailed.out.count("discovery rate 0.5, seed 0 (trial ") == 2
+    assert ": raised: TypeError" in detailed.out
     one_sentence(call("show", "yours", "--suite", "tiny"), 2, "yours")
     one_sentence(call("show", "mine"), 2, "digits", "tiny")
     ranked = call("table", "tiny", "--out", "made/table.csv", "--format", "csv", "--by", "corruption")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from unlearnbench.errors import UsageError
-from unlearnbench.submissions.finding import Submission, choose, discover, read
+from unlearnbench.submissions.finding import Submission, choose, discover, packages, read
 from unlearnbench.submissions.sources import hash_sources
 
 GOOD = """name = "mine"
@@ -87,6 +87,7 @@ def test_installed_packages_offer_methods(folder: Path, tmp_path: Path, monkeypa
     mine, offered = discover(tmp_path)
     assert (mine.label, offered.label) == ("mine", "offered")
     assert (offered.entry, offered.folder, offered.authors) == ("offering:Method", None, ("B. Author",))
+    assert packages([mine, offered]) == {"offering": "1.0"}
     assert "offering" not in sys.modules
     (site / "offering" / "__init__.py").write_text("changed = True")
     assert discover(tmp_path)[1].source_hash != offered.source_hash
@@ -252,5 +253,27 @@ def test_a_link_is_refused(folder: Path, tmp_path: Path) -> None:
 
 def test_more_than_code_takes_is_refused(folder: Path) -> None:
     (folder / "labels.txt").write_text("3" * 2**18)
-    with pytest.raises(UsageError, match=r"has 257 KiB, more than the allowed 256 KiB: remove what is not code"):
+    with pytest.raises(
+        UsageError,
+        match=r"has 257 KiB, more than the allowed 256 KiB: remove what is not code; code of others goes to vendor/",
+    ):
+        read(folder)
+
+
+def test_code_of_others_has_a_folder_and_a_limit_of_its_own(folder: Path) -> None:
+    before = read(folder)[0].source_hash
+    (folder / "vendor" / "lib").mkdir(parents=True)
+    (folder / "vendor" / "lib" / "code.py").write_text("#" * 2**22)
+    assert read(folder)[0].source_hash != before
+    (folder / "vendor" / "lib" / "more.py").write_text("#")
+    with pytest.raises(
+        UsageError, match=r"vendor has 4097 KiB, more than the allowed 4096 KiB: remove what is not code"
+    ):
+        read(folder)
+
+
+def test_vendored_bytes_are_refused(folder: Path) -> None:
+    (folder / "vendor").mkdir()
+    (folder / "vendor" / "weights.bin").write_bytes(b"\xff")
+    with pytest.raises(UsageError, match=r"weights.bin is not a text file"):
         read(folder)

@@ -14,7 +14,7 @@ from tests.tuning.landscape import SIX, WIDE, goal
 from unlearnbench.problems.suite import Suite
 from unlearnbench.report.numbers.tunings import read_tunings
 from unlearnbench.report.text.rendering import tunings_as
-from unlearnbench.report.text.tables import tries_table
+from unlearnbench.report.text.tries import tries_table
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from unlearnbench.report.text.tables import cost_line
+from unlearnbench.report.text.tries import cost_line
 from unlearnbench.tuning.tries import Choices, Try, choices
 from unlearnbench.tuning.tune import as_variant
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unlearnbench.errors import UsageError
-from unlearnbench.submissions.finding import read
+from unlearnbench.submissions.finding import read, read_one
 from unlearnbench.submissions.template import start
 from unlearnbench.verify.validate import validate
 
@@ -47,6 +47,20 @@ def test_each_variant_is_told_why_it_failed(tmp_path: Path) -> None:
     assert checks["mine"].ok
     assert "unexpected keyword argument 'raet'" in str(checks["mine/typo"].reason)
     assert "invalid weights" in str(checks["mine/wild"].reason)
+
+
+def test_an_installed_method_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = start("installed_one", tmp_path)
+    (package / "submission.toml").unlink()
+    (package / "__init__.py").touch()
+    information = tmp_path / "installed_one-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: installed-one\nVersion: 1.0\n")
+    entry = "[unlearnbench.methods]\ninstalled = installed_one.method:InstalledOne\n"
+    (information / "entry_points.txt").write_text(entry)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (submission,) = read_one("installed")
+    assert (submission.name, submission.distribution, submission.folder) == ("installed", "installed-one", None)
 
 
 def test_a_folder_that_is_no_submission_is_refused(tmp_path: Path) -> None:

@@ -19,15 +19,18 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._C._functorch as _functorch  # has no public counterpart
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from unlearnbench.boundary.isolation import DISK_BYTES
 from unlearnbench.boundary.problem import make_problem
 from unlearnbench.boundary.request import Order, Request
 from unlearnbench.boundary.returned import watched, weights_of
 from unlearnbench.contract.classifier import Classifier
-from unlearnbench.contract.method import UnlearningMethod
+from unlearnbench.contract.method import Problem, UnlearningMethod
+from unlearnbench.submissions.sources import VENDOR
 
 
 def work(order: Order, report: int) -> None:
@@ -37,39 +40,54 @@ def work(order: Order, report: int) -> None:
         os.write(report, (json.dumps({"event": event, **values}) + "\n").encode())
 
     request = order.request
+    problem = prepare(request)
+    counts = {"forward": 0, "backward": 0}
+    count_samples(counts)
+    if request.memory_bytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (request.memory_bytes, request.memory_bytes))
+    tell("loaded")  # before the submission is imported: what it does then counts too
+    try:
+        weights = unlearned(request, problem)
+        save_file({name: tensor.clone() for name, tensor in weights.items()}, "weights.safetensors")
+    except BaseException as error:
+        tell("failed", reason=reason_of(error, order), detail=traceback.format_exc()[-4000:], **counts)
+    else:
+        tell("finished", **counts)
+
+
+def prepare(request: Request) -> Problem:
+    """Seed the global random generators of this process, and build the problem."""
     torch.set_num_threads(request.threads)
     seed = request.seed
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
-    problem, handed = watched(make_problem(request))
-    counts = {"forward": 0, "backward": 0}
-    _count_samples(counts)
-    if request.memory_bytes:
-        resource.setrlimit(resource.RLIMIT_DATA, (request.memory_bytes, request.memory_bytes))
-    tell("loaded")  # before the submission is imported: what it does then counts too
-    try:
-        method = _method(request)
-        precision = torch.bfloat16 if request.precision == "bfloat16" else torch.float32
-        # Autocast caches cast weights until the context ends, so it would use those of the first step throughout.
-        enabled = precision is torch.bfloat16
-        with torch.autocast(problem.device.type, precision, enabled=enabled, cache_enabled=False):
-            returned = method.unlearn(problem)
-            if problem.device.type == "cuda":
-                torch.cuda.synchronize()
-        if request.original is None and isinstance(returned, nn.Module):  # an original: what it holds is part of it
-            weights = returned.state_dict()
-        else:
-            weights = weights_of(returned, problem, handed)
-        saved = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-        save_file(saved, "weights.safetensors")
-    except BaseException as error:
-        tell("failed", reason=_reason(error, order), detail=traceback.format_exc()[-4000:], **counts)
+    return make_problem(request)
+
+
+def unlearned(request: Request, problem: Problem) -> dict[str, Tensor]:
+    """Import the method, call it in the precision of the suite, and return the weights that it gives, on the CPU.
+
+    Raises:
+        BaseException: whatever the submission raises.
+    """
+    method = _method(request)
+    problem, handed = watched(problem)
+    precision = torch.bfloat16 if request.precision == "bfloat16" else torch.float32
+    # Autocast caches cast weights until the context ends, so it would use those of the first step throughout.
+    enabled = precision is torch.bfloat16
+    with torch.autocast(problem.device.type, precision, enabled=enabled, cache_enabled=False):
+        returned = method.unlearn(problem)
+        if problem.device.type == "cuda":
+            torch.cuda.synchronize()
+    if request.original is None and isinstance(returned, nn.Module):  # an original: what it holds is part of it
+        weights = returned.state_dict()
     else:
-        tell("finished", **counts)
+        weights = weights_of(returned, problem, handed)
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
 
 
-def _reason(error: BaseException, order: Order) -> str:
+def reason_of(error: BaseException, order: Order) -> str:
     text = str(error).strip().splitlines()[0][:300] if str(error).strip() else ""
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
         return f"memory: over {order.request.memory_bytes / 2**30:g} GiB"
@@ -84,23 +102,31 @@ def _reason(error: BaseException, order: Order) -> str:
     return f"raised: {type(error).__name__}: {text}".rstrip(": ")
 
 
-def _count_samples(counts: dict[str, int]) -> None:
-    """Count the samples of forward and backward passes through any classifier in this process."""
+def count_samples(counts: dict[str, int]) -> RemovableHandle:
+    """Count the samples of forward and backward passes through any classifier, until the handle is removed."""
 
     def seen(module: nn.Module, inputs: Any, output: Any) -> None:
         if isinstance(module, Classifier):
-            counts["forward"] += len(output)
+            counts["forward"] += _samples(output)
             if output.requires_grad:
-                output.register_hook(lambda gradient: counts.update(backward=counts["backward"] + len(gradient)))
+                output.register_hook(lambda gradient: counts.update(backward=counts["backward"] + _samples(gradient)))
 
-    nn.modules.module.register_module_forward_hook(seen)
+    return nn.modules.module.register_module_forward_hook(seen)
+
+
+def _samples(logits: Tensor) -> int:
+    """The number of samples in logits [N, classes], also within `torch.func.vmap`, which hides a dimension."""
+    whole = logits
+    while _functorch.is_functorch_wrapped_tensor(whole):
+        whole = _functorch.get_unwrapped(whole)
+    return whole.numel() // logits.shape[-1]
 
 
 def _method(request: Request) -> UnlearningMethod:
     module, class_name = request.entry.split(":")
     if request.folder is not None:  # import the folder as a package, so that its modules can import each other
         folder = Path(request.folder)
-        sys.path.insert(0, str(folder.parent))
+        sys.path[:0] = [str(folder.parent), str(folder / VENDOR)]  # code of others imports itself by its own name
         module = f"{folder.name}.{module}"
     method = getattr(importlib.import_module(module), class_name)(**request.hyperparameters)
     if not isinstance(method, UnlearningMethod):

@@ -17,7 +17,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -120,6 +120,24 @@ def refuse_visible(private: Iterable[Path]) -> None:
                 raise UsageError(
                     f"isolation 'strict' shows {folder} to trials, and with it {path}: move it to another folder"
                 )
+
+
+def refuse_invisible(packages: Mapping[str, Path]) -> None:
+    """Check that trials at level `strict` can see these packages.
+
+    Args:
+        packages: folders that they are imported from, by name.
+
+    Raises:
+        UsageError: one of them lies elsewhere, as one in editable mode does.
+    """
+    folders = [folder.resolve() for folder in visible()]
+    for name, place in packages.items():
+        if not any(place.resolve().is_relative_to(folder) for folder in folders):
+            raise UsageError(
+                f"isolation 'strict' does not show {place}, with package '{name}', to trials: install it without"
+                " --editable, or use --isolation process"
+            )
 
 
 def visible(device: str = "cpu") -> list[Path]:

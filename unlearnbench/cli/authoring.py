@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import SUBMIT, Isolation, Level, Submissions, Suites, app, out, say, stoppable
+from unlearnbench.cli.common import (
+    SUBMIT,
+    Data,
+    Isolation,
+    Level,
+    Submissions,
+    Suites,
+    app,
+    complain,
+    out,
+    say,
+    stoppable,
+)
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench methods`")
@@ -65,21 +78,72 @@ def new(
     say(f"Then run: unlearnbench validate {folder}")
 
 
+DEBUG = "Example: `unlearnbench debug my_method --corruption poison-trigger --rate 0.5`"
+
+
+@app.command(rich_help_panel=SUBMIT, epilog=DEBUG)
+def debug(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Method, as `name` or `name/variant`.")],
+    corruption: Annotated[str, typer.Option(metavar="NAME", help="Corruption of the problem.")],
+    rate: Annotated[float, typer.Option(metavar="X", help="Discovery rate, such as 0.5.")],
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite, or path of a suite file.")] = "digits",
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the suite.")] = 0,
+    data: Data = Path("data"),
+    submissions: Submissions = Path("submissions"),
+    suites: Suites = Path("suites"),
+) -> None:
+    """Run one trial in this process.
+
+    `print` and `breakpoint()` work in the code of the submission, and a traceback names its own files. Prints the
+    metrics and stores no result. There are no limits and no isolation: debug only code that you trust. Exits with 1 if
+    the trial fails.
+    """
+    from unlearnbench import library
+    from unlearnbench.report.text.trials import metrics_table
+
+    with stoppable("Stopped. Debugging stores nothing."):
+        found = library.debug(
+            method,
+            suite,
+            corruption=corruption,
+            rate=rate,
+            seed=seed,
+            data=data,
+            submissions=submissions,
+            suites=suites,
+        )
+    if found.error is not None:
+        traceback.print_exception(found.error)
+    if found.metrics is not None:
+        out.print(metrics_table(found.metrics))
+    say(
+        f"{found.seconds:.1f} s in `unlearn`; samples forward {found.forward_samples:,}, backward"
+        f" {found.backward_samples:,}"
+    )
+    if found.reason is not None:
+        complain(f"failed: {found.reason}")
+        raise typer.Exit(1)
+
+
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench validate submissions/my_method`")
 def validate(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of the submission.")],
+    submission: Annotated[
+        str, typer.Argument(metavar="PATH", help="Folder of the submission, or name of an installed method.")
+    ],
     isolation: Isolation = Level.process,
 ) -> None:
     """Check a submission on tiny problems.
 
     Runs every variant on one tiny problem of each kind, which takes seconds. Exits with 1 if a variant fails.
     """
+    from unlearnbench.report.numbers.budget import budget_text
     from unlearnbench.verify.validate import validate as run_checks
 
     with stoppable("Stopped. A validation stores nothing."):
-        checks = run_checks(path, isolation=isolation.value)
+        checks = run_checks(submission, isolation=isolation.value)
     for check in checks:
-        status = f"ok, {check.seconds:.1f} s" if check.ok else f"failed: {check.reason}"
+        share = budget_text(float("nan") if check.budget is None else check.budget)
+        status = f"ok, {check.seconds:.1f} s, samples / budget {share}" if check.ok else f"failed: {check.reason}"
         out.print(f"{check.label}: {status}", soft_wrap=True, highlight=False)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

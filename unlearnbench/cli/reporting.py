@@ -147,6 +147,9 @@ def tunings(
 def show(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="Method, as `name` or `name/variant`.")],
     suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite in the store.")] = "digits",
+    detail: Annotated[
+        bool, typer.Option("--detail", help="Also show the end of what each trial printed, and why trials failed.")
+    ] = False,
     seed: OnlySeeds = None,
     rate: OnlyRates = None,
     corruption: OnlyCorruptions = None,
@@ -158,10 +161,15 @@ def show(
     Prints utility x healed for each corruption and discovery rate.
     """
     from unlearnbench import library
+    from unlearnbench.report.numbers.budget import budget_line, budget_shares
     from unlearnbench.report.text.terminal_map import heatmap_table
+    from unlearnbench.report.text.trials import details
 
     board = library.board(suite, (method,), **_stored(seed, rate, corruption, database, suites))
     out.print(heatmap_table(board.frame, method))
+    say(budget_line(budget_shares(board.frame, board.suite).get(method, float("nan"))))
+    if detail:
+        _show(details(board.frame, method), None)
 
 
 @app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench plot maps digits --out maps.pdf`")

@@ -162,7 +162,7 @@ def tune(
     """
     from unlearnbench import library
     from unlearnbench.problems.suite_file import find, parse
-    from unlearnbench.report.text.tables import cost_line, tries_table
+    from unlearnbench.report.text.tries import cost_line, tries_table
     from unlearnbench.submissions.finding import choose, discover
     from unlearnbench.tuning.tries import choices
     from unlearnbench.tuning.tune import as_variant
@@ -204,7 +204,7 @@ def rerun(
     Stores nothing. Exits with 1 if a weight, a prediction or a metric differs.
     """
     from unlearnbench import library
-    from unlearnbench.report.text.tables import rerun_table
+    from unlearnbench.report.text.trials import rerun_table
 
     with stoppable("Stopped. A rerun stores nothing."):
         comparisons = library.rerun(

@@ -31,7 +31,7 @@ from unlearnbench.library.reading import (
     results,
     standings,
 )
-from unlearnbench.library.running import check, import_originals, problem, rerun, run, tune
+from unlearnbench.library.running import check, debug, import_originals, problem, rerun, run, tune
 from unlearnbench.library.shared import DATABASE, Places, StoredGrid, Where
 from unlearnbench.library.storing import load, merge, remove_origin
 
@@ -44,6 +44,7 @@ __all__ = [
     "board",
     "check",
     "compare",
+    "debug",
     "dump",
     "export_originals",
     "import_originals",

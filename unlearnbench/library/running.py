@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from unlearnbench.tuning.tries import Rule, Try
     from unlearnbench.tuning.tune import Sampler
     from unlearnbench.verify.check import Check
+    from unlearnbench.verify.debug import Debugged
     from unlearnbench.verify.rerun import Field
 
 
@@ -133,6 +134,27 @@ def problem(
             forget=spec.forget_positions(case.truth.corrupted),
         )
         return make_problem(replace(request, original=str(path_of(cache, original.key))))
+
+
+def debug(
+    method: str,
+    suite: Where = "digits",
+    *,
+    corruption: str,
+    rate: float,
+    seed: int = 0,
+    download: bool = True,
+    **places: Unpack[Places],
+) -> Debugged:
+    """Run one trial in this process, where `print` and `breakpoint()` work, without limits; stores no result.
+
+    The original model is taken from the cache, or trained and cached.
+    """
+    from unlearnbench.submissions.finding import choose
+    from unlearnbench.verify.debug import debug as run_here
+
+    grid, submission = _suite(suite, places), choose(_discovered(places), [method])[0]
+    return run_here(grid, grid.select([seed], [rate], [corruption]), submission, _data(places), download=download)
 
 
 def tune(

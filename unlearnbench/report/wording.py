@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 REGULARITY_LABELS = {"high": "High", "medium": "Med.", "low": "Low"}
 LONG_LABELS = {"high": "High", "medium": "Medium", "low": "Low"}
 PRODUCT = "Utility \N{MULTIPLICATION SIGN} healed"
+UNTUNED = "default, no tuned variant"
+"""Of a method that is ranked with its defaults beside tuned variants of others."""
 RATE_LABEL = "Discovery rate (%)"
 
 Colour = tuple[float, float, float]

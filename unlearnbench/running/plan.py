@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +18,7 @@ from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.suite import Originals, OriginalSpec, Suite
 from unlearnbench.running.setup import Setup
 from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.requirements import installed_versions
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class PlannedTrial:
     key: str
     problem_key: str
     submission_key: str
+    packages: Mapping[str, str]
+    """Installed versions of the packages that the submission requires."""
 
 
 def needs_of(submission: Submission) -> dict[str, bool]:
@@ -76,8 +79,12 @@ def plan(
     """Plan all trials of a suite, or of a part of it, ordered by problem, submission and original.
 
     Submissions that use no forget set get only the problems of discovery rate 0. Others get all other problems.
+
+    Raises:
+        UsageError: a package that a submission requires is not installed here.
     """
     suite = setup.suite
+    packages = [installed_versions(item.name, item.requires) for item in submissions]
     submission_keys = [
         content_key(
             name=item.name,
@@ -86,20 +93,23 @@ def plan(
             needs=needs_of(item),
             entry=item.entry,
             source=item.source_hash,
+            **({"packages": versions} if versions else {}),
         )
-        for item in submissions
+        for item, versions in zip(submissions, packages, strict=True)
     ]
     trials = []
     for problem, seeds in problems(grid or suite, dataset, secrets):
         of_problem = problem_key(problem.public())
-        for submission, submission_key in zip(submissions, submission_keys, strict=True):
+        for submission, submission_key, versions in zip(submissions, submission_keys, packages, strict=True):
             if submission.needs_forget_set != (problem.discovery_rate > 0):
                 continue
             for kind in kinds_of(submission, suite.originals):
                 start = plan_original(setup, problem.case, kind, seeds.training)
                 key = trial_key(suite, of_problem, start.key, submission_key, seeds.unlearning, setup.isolation)
                 trials.append(
-                    PlannedTrial(problem, start, submission, seeds.unlearning, key, of_problem, submission_key)
+                    PlannedTrial(
+                        problem, start, submission, seeds.unlearning, key, of_problem, submission_key, versions
+                    )
                 )
     return trials
 

@@ -17,7 +17,7 @@ import torch
 
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.cgroup import Enforcement
-from unlearnbench.boundary.isolation import Isolation
+from unlearnbench.boundary.isolation import Isolation, refuse_invisible
 from unlearnbench.errors import KEPT, HarnessError, UsageError
 from unlearnbench.problems import datasets
 from unlearnbench.problems.case import build
@@ -35,7 +35,7 @@ from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
 from unlearnbench.store.schema import OriginalRow, ProblemRow, RunRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.finding import Submission, locations, packages
 from unlearnbench.system import machine
 
 
@@ -120,11 +120,15 @@ def run_suite(
         watch: called with the progress of the run.
 
     Raises:
-        UsageError: the suite or data set is invalid, the isolation level or cluster is unavailable, or an original has
-            other weights than the one that stored trials started from.
+        UsageError: the suite or data set is invalid, a package that a submission requires is not installed or not
+            visible at the isolation level, the level or cluster is unavailable, or an original has other weights than
+            the one that stored trials started from.
         HarnessError: the harness failed. Trials stored before remain.
     """
     begin = time.perf_counter()
+    versions = machine.versions() | packages(submissions)
+    if isolation == "strict":
+        refuse_invisible(locations(submissions))
     dataset = datasets.load_for(suite, data, download=download)
     now, run_id = _clock(store), uuid.uuid4().hex
     started_at = now()
@@ -157,7 +161,7 @@ def run_suite(
             protocol_version=PROTOCOL_VERSION,
             started_at=started_at,
             finished_at=None,
-            versions=machine.versions(),
+            versions=versions,
             hardware=place.hardware,
             precision=setup.precision,
             isolation=isolation,
@@ -192,15 +196,21 @@ def run_suite(
             busy += seconds
         report("trials", 0)
         ended = attempt_all(pool, stages(missing), attempt, claims.beat, workers=place.workers)
+        failing: set[str] = set()
         for done, (trial, record) in enumerate(ended, 1):
+            message = None
             if isinstance(record, Record):
                 row, predicted = trial_rows(trial, record, run_id, started_from[trial.original.key], now(), setup)
                 store.add([row] if predicted is None else [row, predicted])
                 claims.end(trial.key)
                 ran += 1
                 failed += record.result is None
+                name = trial.submission.label
+                if record.reason is not None and name not in failing:
+                    failing.add(name)
+                    message = f"{name} failed: {record.reason} (first failure; see `unlearnbench debug`)"
                 busy += (record.seconds or 0.0) + (0.0 if record.result is None else record.result.seconds)
-            report("trials", done)
+            report("trials", done, message)
     store.finish_run(run_id, now())
     seconds = time.perf_counter() - begin
     overhead = max(0.0, 1 - busy / (seconds * place.workers))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.cgroup import Enforcement
-from unlearnbench.errors import HarnessError
+from unlearnbench.boundary.request import Request
+from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.evaluation.predictions import Predictions
 from unlearnbench.models import build
@@ -18,7 +20,7 @@ from unlearnbench.problems.streams import stream
 from unlearnbench.running.evaluating import evaluated, predictions
 from unlearnbench.running.plan import PlannedTrial
 from unlearnbench.running.setup import Setup
-from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.requirements import installed_versions
 from unlearnbench.submissions.sources import find_package
 
 
@@ -63,25 +65,15 @@ def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, bou
         HarnessError: the harness failed, or the code of the submission is no longer that of the plan.
     """
     begin = time.perf_counter()
-    submission, kind = trial.submission, trial.original.kind
-    forget = trial.problem.forget_positions(case.truth.corrupted)
-    seed = stream(trial.problem.case.drawn_from(trial.unlearning_seed), "unlearning")
-    request = replace(
-        setup.request(case, kind, entry=submission.entry, seed=seed, forget=forget),
-        sources=submission.sources,
-        source_hash=submission.source_hash,
-        hyperparameters=submission.hyperparameters,
-        original=str(original),
-        corrupted=case.truth.corrupted.tolist() if submission.needs_corrupted_indices else None,
-    )
-    _check_installed(submission)
+    request = request_of(trial, case, original, setup)
+    _check_installed(trial)
     outcome = boundary.run(request, build(request.model).state_dict())
-    _check_installed(submission)  # it may have been upgraded just before the trial imported it
+    _check_installed(trial)  # it may have been upgraded just before the trial imported it
     result = None
     if outcome.weights is not None:
         begin_evaluation = time.perf_counter()
-        found = predictions(outcome.weights, case, kind, setup)
-        measured = evaluated(found, case, forget, setup)
+        found = predictions(outcome.weights, case, trial.original.kind, setup)
+        measured = evaluated(found, case, trial.problem.forget_positions(case.truth.corrupted), setup)
         result = Result(found, measured, weights_hash(outcome.weights), time.perf_counter() - begin_evaluation)
     return Record(
         result,
@@ -96,14 +88,43 @@ def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, bou
     )
 
 
-def _check_installed(submission: Submission) -> None:
-    """Check that an installed method is that of the plan. Its code is imported from where it is installed.
+def request_of(trial: PlannedTrial, case: Case, original: Path, setup: Setup) -> Request:
+    """What the process of a trial gets. `original` is the file of the weights that it starts from."""
+    submission, corrupted = trial.submission, case.truth.corrupted
+    seed = stream(trial.problem.case.drawn_from(trial.unlearning_seed), "unlearning")
+    forget = trial.problem.forget_positions(corrupted)
+    return replace(
+        setup.request(case, trial.original.kind, entry=submission.entry, seed=seed, forget=forget),
+        sources=submission.sources,
+        source_hash=submission.source_hash,
+        hyperparameters=submission.hyperparameters,
+        original=str(original),
+        corrupted=corrupted.tolist() if submission.needs_corrupted_indices else None,
+    )
+
+
+def _check_installed(trial: PlannedTrial) -> None:
+    """Check that an installed method and required packages, which are not copied, are those of the plan.
 
     Raises:
-        HarnessError: it is missing here, or has changed.
+        HarnessError: one of them is missing here, or has changed.
     """
+    submission = trial.submission
+    try:
+        versions = installed_versions(submission.name, submission.requires)
+    except UsageError as error:
+        raise HarnessError(f"{error} (on this machine, after the plan was made)") from error
+    if versions != trial.packages:
+        raise HarnessError(
+            f"the packages of submission '{submission.name}' are no longer those of the plan"
+            f" ({_listed(trial.packages)}, now {_listed(versions)}): start the run again"
+        )
     if submission.sources is None and (find_package(submission.entry) or (None, None))[1] != submission.source_hash:
         raise HarnessError(
             f"installed method '{submission.name}' is missing or differs from that of the plan (hash"
             f" {submission.source_hash[:12]}): install the planned version, or start the run again"
         )
+
+
+def _listed(packages: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in packages.items())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distribution, entry_points, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import specification
 from unlearnbench.store.labels import method_label
 from unlearnbench.submissions.manifest import Manifest, Range, read_variants
+from unlearnbench.submissions.requirements import installed_versions
 from unlearnbench.submissions.sources import Sources, check_package, find_package, read_sources
 
 GROUP = "unlearnbench.methods"
@@ -31,6 +32,8 @@ class Submission:
 
     Attributes:
         folder: folder of the code. None for an installed package.
+        requires: Python packages that the code imports, as requirements (PEP 508).
+        distribution: name of the installed package. None for a folder.
         sources: the files of that folder as they were read, which is what trials get. None for an installed package.
     """
 
@@ -49,6 +52,8 @@ class Submission:
     search: dict[str, Range]
     folder: Path | None
     source_hash: str
+    requires: tuple[str, ...] = ()
+    distribution: str | None = None
     sources: Sources | None = field(default=None, repr=False)
 
     @property
@@ -84,6 +89,7 @@ def _submissions(
     source_hash: str,
     folder: Path | None = None,
     sources: Sources | None = None,
+    distribution: str | None = None,
 ) -> list[Submission]:
     return [
         Submission(
@@ -99,10 +105,12 @@ def _submissions(
             needs_corrupted_indices=manifest.needs.corrupted_indices,
             needs_tied_dropout=manifest.needs.tied_dropout,
             needs_forget_set=manifest.needs.forget_set,
+            requires=manifest.requires,
             hyperparameters=hyperparameters,
             search=manifest.search,
             folder=folder,
             source_hash=source_hash,
+            distribution=distribution,
             sources=sources,
         )
         for variant, (manifest, hyperparameters) in variants.items()
@@ -116,12 +124,23 @@ def _read_installed(point: EntryPoint) -> list[Submission]:
         raise UsageError(f"installed method '{point.name}': its package '{package}' cannot be found; install it again")
     origin, source = found
     entry, file = {"entry": point.value}, origin.parent / "submission.toml"
+    name = point.dist.name if point.dist else None
     if origin.name == "__init__.py" and file.is_file():
-        return _submissions(read_variants(specification.table(file) | entry, str(file)), source)
+        return _submissions(read_variants(specification.table(file) | entry, str(file)), source, distribution=name)
     metadata = point.dist.metadata if point.dist else None
     author = metadata["Author"] if metadata is not None and "Author" in metadata else "unknown"
     table = {"name": point.name, "title": point.name, "authors": [author], "paper": "", "license": "unknown"}
-    return _submissions(read_variants(table | entry, f"installed method '{point.name}'"), source)
+    return _submissions(read_variants(table | entry, f"installed method '{point.name}'"), source, distribution=name)
+
+
+def read_one(place: str | Path) -> list[Submission]:
+    """Read all variants of one submission: a folder, or else an installed method of this name.
+
+    Raises:
+        UsageError: there is no such submission, or it is invalid.
+    """
+    points = [] if Path(place).is_dir() else [*entry_points(group=GROUP, name=str(place))]
+    return _read_installed(points[0]) if points else read(Path(place))
 
 
 def discover(folder: Path) -> list[Submission]:
@@ -137,6 +156,31 @@ def discover(folder: Path) -> list[Submission]:
     for label in labels:
         if labels.count(label) > 1:
             raise UsageError(f"two submissions are called '{label}': rename one of them")
+    return found
+
+
+def packages(submissions: Iterable[Submission]) -> dict[str, str]:
+    """Versions of the packages that these submissions require, and of those that they are installed as, by name.
+
+    Raises:
+        UsageError: a required package is missing, or not as required.
+    """
+    found: dict[str, str] = {}
+    for item in submissions:
+        found |= installed_versions(item.name, item.requires)
+        if item.distribution is not None:
+            found[item.distribution] = version(item.distribution)
+    return found
+
+
+def locations(submissions: Iterable[Submission]) -> dict[str, Path]:
+    """Folders that installed methods and required packages are imported from, by name. All must be installed."""
+    found: dict[str, Path] = {}
+    for item in submissions:
+        if item.sources is None and (package := find_package(item.entry)) is not None:
+            found[item.name] = package[0].parent
+        for name in installed_versions(item.name, item.requires):
+            found[name] = Path(str(distribution(name).locate_file("")))
     return found
 
 

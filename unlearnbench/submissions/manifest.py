@@ -15,6 +15,7 @@ from pydantic import StringConstraints
 from unlearnbench.contract.recipe import RESERVED, STRICT
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.specification import validated
+from unlearnbench.submissions.requirements import check_requirement
 
 NAME = r"[a-z][a-z0-9_]*"
 Name = Annotated[str, StringConstraints(pattern=rf"^{NAME}$", max_length=80)]
@@ -64,6 +65,8 @@ class Manifest:
     code: Annotated[str, StringConstraints(pattern=rf"^{NAME}$")] | None = None
     """Another submission, in the same parent folder, that contains the code."""
     role: Literal["ranked", "reference", "ablation"] = "ranked"
+    requires: tuple[str, ...] = ()
+    """Python packages that the code imports beyond the harness's own, as requirements (PEP 508): `name==version`."""
     needs: Needs = field(default_factory=Needs)
     variants: dict[Name, dict[str, Any]] = field(default_factory=dict)
     search: dict[str, Range] = field(default_factory=dict)
@@ -105,6 +108,8 @@ def read_variants(table: dict[str, Any], source: str) -> dict[str, tuple[Manifes
 
 def _validated(table: dict[str, Any], source: str) -> Manifest:
     manifest = validated(Manifest, table, source)
+    for requirement in manifest.requires:
+        check_requirement(requirement, source)
     _check_search(manifest.search, source)
     return manifest
 

@@ -12,7 +12,11 @@ from pathlib import Path
 from unlearnbench.errors import UsageError
 
 LARGEST = 2**18
-"""Maximum total size of a submission in bytes: enough for code, too small to carry data."""
+"""Maximum total size of a submission's own files in bytes: enough for code, too small to carry data."""
+VENDOR = "vendor"
+"""Folder of a submission for copied code of others."""
+LARGEST_VENDOR = 2**22
+"""Maximum total size of that folder in bytes."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ def read_sources(folder: Path) -> Sources:
 
     Raises:
         UsageError: a file is no UTF-8 text, unreadable, or a symbolic link, which could make the harness copy other
-            files to a trial; its name is unprintable; or the files are larger than `LARGEST`.
+            files to a trial; its name is unprintable; or the files are larger than `LARGEST`, or those of `VENDOR` than
+            `LARGEST_VENDOR`.
     """
     paths = _sources(folder)
     for path in paths:
@@ -59,17 +64,24 @@ def read_sources(folder: Path) -> Sources:
         if not path.name.isprintable():
             raise UsageError(f"{str(path)!r} has unprintable characters in its name: rename it")
     paths = [path for path in paths if path.is_file()]
-    size = sum(path.stat().st_size for path in paths)
-    if size > LARGEST:
-        raise UsageError(
-            f"{folder} has {-(-size // 2**10)} KiB, more than the allowed {LARGEST // 2**10} KiB: remove what is not"
-            " code"
-        )
+    vendored = [path for path in paths if path.relative_to(folder).parts[0] == VENDOR]
+    _check_size(
+        folder, set(paths) - set(vendored), LARGEST, f"remove what is not code; code of others goes to {VENDOR}/"
+    )
+    _check_size(folder / VENDOR, vendored, LARGEST_VENDOR, "remove what is not code")
     files = {path.relative_to(folder).as_posix(): _content(path) for path in paths}
     for name, content in files.items():
         if not _is_text(content):
             raise UsageError(f"{folder / name} is not a text file (UTF-8 without NUL characters): remove it")
     return Sources(folder.name, files)
+
+
+def _check_size(folder: Path, files: Iterable[Path], largest: int, advice: str) -> None:
+    size = sum(path.stat().st_size for path in files)
+    if size > largest:
+        raise UsageError(
+            f"{folder} has {-(-size // 2**10)} KiB, more than the allowed {largest // 2**10} KiB: {advice}"
+        )
 
 
 def hash_sources(folder: Path) -> str:

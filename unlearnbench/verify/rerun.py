@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,8 @@ from unlearnbench.store.results import Recorded
 from unlearnbench.store.results import record as stored_record
 from unlearnbench.store.schema import PredictionRow, TrialRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission, discover
+from unlearnbench.submissions.finding import Submission, discover, packages
+from unlearnbench.submissions.requirements import installed_versions
 from unlearnbench.system import machine
 
 RESULTS = (
@@ -81,7 +83,10 @@ def rerun(
         )
     recorded = cast(Isolation, record.trial.isolation)
     setup = Setup(suite, record.trial.device, record.trial.precision, recorded)
-    planned = _planned(record, setup, dataset, _submissions(record, submissions), secrets)
+    found = _submissions(record, submissions)
+    versions = packages(found)
+    _refuse_other_packages(record, found, versions)
+    planned = _planned(record, setup, dataset, found, secrets)
     boundary = Boundary(isolation or recorded, private=[data, submissions])
     with local(suite, dataset, boundary, 1) as executor:
         executor = replace(executor, setup=setup)
@@ -95,7 +100,7 @@ def rerun(
         again = executor.trial(planned, path_of(cache, planned.original.key))
         fingerprint = executor.case(planned.problem.case).truth.fingerprint
     rows = trial_rows(planned, again, record.run.id, learnt.weights_hash, record.trial.created_at, setup)
-    return list(_comparisons(record, fingerprint, *rows))
+    return list(_comparisons(record, fingerprint, versions, *rows))
 
 
 def _refuse_another_machine(record: Recorded) -> None:
@@ -128,6 +133,20 @@ def _submissions(record: Recorded, folder: Path) -> list[Submission]:
     return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
 
 
+def _refuse_other_packages(record: Recorded, submissions: list[Submission], versions: dict[str, str]) -> None:
+    """Refuse other versions of required packages. Of an installed method, the code alone must be the same."""
+    required = {name for item in submissions for name in installed_versions(item.name, item.requires)}
+    stored = record.run.versions
+    other = {name: stored[name] for name in sorted(required) if stored.get(name, versions[name]) != versions[name]}
+    if other:
+        raise UsageError(
+            f"trial {record.trial.key[:12]} was run with"
+            f" {', '.join(f'{name} {then}, but {versions[name]} is installed' for name, then in other.items())}:"
+            f" install it with `{sys.executable} -m pip install"
+            f" {' '.join(f'{name}=={then}' for name, then in other.items())}`"
+        )
+
+
 def _planned(
     record: Recorded,
     setup: Setup,
@@ -142,13 +161,17 @@ def _planned(
         if planned.key == trial.key:
             return planned
     raise UsageError(
-        f"trial {trial.key[:12]} now has another key, because `entry` or `needs` of submission"
+        f"trial {trial.key[:12]} now has another key, because `entry`, `needs` or `requires` of submission"
         f" '{record.submission.name}' or the definition of keys has changed: restore those that it was run with"
     )
 
 
 def _comparisons(
-    record: Recorded, fingerprint: str, again: TrialRow, predictions: PredictionRow | None
+    record: Recorded,
+    fingerprint: str,
+    versions: dict[str, str],
+    again: TrialRow,
+    predictions: PredictionRow | None,
 ) -> Iterator[Field]:
     pairs = {
         "training_fingerprint": (record.problem.training_fingerprint, fingerprint),
@@ -159,7 +182,7 @@ def _comparisons(
     for name, (stored, now) in pairs.items():
         yield Field(name, stored, now, stored == now)
     yield Field("seconds", record.trial.seconds, again.seconds, None)
-    here = machine.versions() | {"processor": machine.hardware(again.device)["processor"]}
+    here = machine.versions() | versions | {"processor": machine.hardware(again.device)["processor"]}
     there = record.run.versions | {"processor": record.run.hardware["processor"]}
     for name in here:
         yield Field(name, there.get(name), here[name], None)

@@ -13,7 +13,7 @@ from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.results import planned_trials
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import read
+from unlearnbench.submissions.finding import read_one
 
 TINY = Suite(
     name="validate",
@@ -33,10 +33,17 @@ TINY = Suite(
 
 @dataclass(frozen=True)
 class Validation:
-    """The result for one variant: `seconds` of its trials, and the first failure; `reason` is None if all finished."""
+    """The result for one variant.
+
+    Attributes:
+        seconds: of importing the submission and in `unlearn`, over all trials.
+        budget: the largest multiple of the budget that a trial trained on, by its own count; None if not counted.
+        reason: of the first failure. None if all finished.
+    """
 
     label: str
     seconds: float
+    budget: float | None
     reason: str | None
 
     @property
@@ -44,20 +51,23 @@ class Validation:
         return self.reason is None
 
 
-def validate(folder: Path, *, workers: int | None = None, isolation: Isolation = "process") -> list[Validation]:
+def validate(place: str | Path, *, workers: int | None = None, isolation: Isolation = "process") -> list[Validation]:
     """Read a submission and run each of its variants in a temporary store.
 
+    Args:
+        place: its folder, or the name of an installed method.
+
     Raises:
-        UsageError: submission.toml is invalid or does not fit its folder.
+        UsageError: submission.toml is invalid or does not fit its folder, or a package that it requires is missing.
         HarnessError: the harness failed; this says nothing about the submission.
     """
-    submissions = read(folder)
+    submissions = read_one(place)
     with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store:
         run = run_suite(TINY, submissions, store, Path(data), workers=workers, isolation=isolation)
         trials = planned_trials(store.engine, [run.run_id])
     checks = []
     for submission in submissions:
-        seconds, reason = 0.0, None
+        seconds, samples, reason = 0.0, list[int](), None
         for trial in trials:
             if trial.submission.variant != submission.variant:
                 continue
@@ -65,7 +75,9 @@ def validate(folder: Path, *, workers: int | None = None, isolation: Isolation =
             if record is None:
                 raise HarnessError(f"{submission.label} was not run on {corruption}")
             seconds += record.seconds or 0.0
+            samples += [] if record.backward_samples is None else [record.backward_samples]
             if record.state == "failed" and reason is None:
                 reason = f"{record.reason} (on {corruption})" + (f"\n{record.detail}" if record.detail else "")
-        checks.append(Validation(submission.label, seconds, reason))
+        budget = max(samples) / (TINY.budget.steps * TINY.budget.batch_size) if samples else None
+        checks.append(Validation(submission.label, seconds, budget, reason))
     return checks

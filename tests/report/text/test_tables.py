@@ -194,3 +194,18 @@ def test_terminal_map_has_the_colours_of_the_figures(frame):
     cell = next(iter(heatmap_table(frame, "good").columns[2].cells))
     assert cell.style.bgcolor.name == cell_colours(64.0)[0]
     assert cell.style.color.name == cell_colours(64.0)[1]
+
+
+def test_a_default_beside_tuned_variants_says_so_and_names_the_command(stored):
+    stored.column(seeds=3)
+    for name, role in (("good/tuned", "ranked"), ("good", "ranked"), ("foreign", "ranked"), ("known", "reference")):
+        stored.scored(name, [0.5, 0.6, 0.7], role=role)
+    frame = stored.board().frame
+    table = ranking(frame, ("tuned", "default"))
+    assert table.loc[table["untuned"], "method"].tolist() == ["foreign"]
+    text = ranked_markdown(table)
+    assert text.count("(default, no tuned variant)") == 1
+    assert "Foreign (default, no tuned variant)" in text
+    assert "default, no tuned variant: foreign. `unlearnbench tune METHOD --suite SUITE`" in text.replace("\\", "")
+    assert "no tuned variant: foreign" in str(ranked_tables(table)[-1].caption) + str(ranked_tables(table)[0].caption)
+    assert not ranking(frame)["untuned"].any(), "where nothing is tuned, nothing is said"

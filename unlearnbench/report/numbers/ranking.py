@@ -14,6 +14,8 @@ from unlearnbench.report.numbers.totals import REFERENCE, RETRAIN, totals_of
 from unlearnbench.report.wording import in_order
 from unlearnbench.store.labels import METHOD, original_names, variant_names
 
+DEFAULT = "default"
+
 
 def ranking(frame: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN) -> pd.DataFrame:
     """`ranking_of` the totals of a board's frame, or of part of one."""
@@ -36,6 +38,7 @@ def ranking_of(
             original.
         trials, failed: counts over whole seeds; missing: over all seeds; beyond: trials beyond the oracle.
         ranked: whether the row competes: per submission, one variant on each kind of original, the first in `variants`.
+        untuned: whether it competes with its defaults, for want of a tuned variant, beside tuned variants of others.
         unpaired: number of rivals on too few common originals for a paired comparison.
 
     Rows are sorted by kind of original, the suite's first kind first; then ranked rows, other variants, references;
@@ -58,6 +61,8 @@ def ranking_of(
     )
     table = table.rename_axis("method").reset_index()
     table["ranked"] = _competing(table, variants)
+    tuned = table["ranked"] & table["variant"].isin(set(variants) - {DEFAULT})
+    table["untuned"] = table["ranked"] & (table["variant"] == DEFAULT) & bool(tuned.any())
     table = _with_ranks(table, scores)
     order = table.assign(
         kind=table["starts_from"].where(table["method"] != variant_names(table), ""),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unlearnbench.evaluation.statistics import Estimate
+from unlearnbench.report.numbers.budget import MARKED
 from unlearnbench.report.numbers.current import Stale
 from unlearnbench.report.numbers.frames import State
 from unlearnbench.report.numbers.totals import REFERENCE
@@ -73,8 +74,12 @@ class Method:
     forward_samples: float
     backward_samples: float
     """Mean number of samples over finished trials; nan if not counted."""
-    over_budget: float | None
-    """How many times the budget its trials took (`over_budget`); None if they did not exceed it."""
+    budget_share: float
+    """How many times the budget its trials took (`budget_shares`); nan if not counted."""
+
+    @property
+    def over_budget(self) -> bool:
+        return self.budget_share > MARKED
 
     @property
     def reference(self) -> bool:

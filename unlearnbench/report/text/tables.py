@@ -14,15 +14,13 @@ from rich.text import Text
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_POINTS
 from unlearnbench.report.escaping import markdown_text
-from unlearnbench.report.numbers.budget import budget_words
+from unlearnbench.report.numbers.budget import MARKED, budget_text, budget_words
 from unlearnbench.report.numbers.totals import BEYOND, ORACLE, REFERENCE, RETRAIN
 from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, markdown_table
-from unlearnbench.report.wording import PRODUCT, in_order, row_labels, standing, titled
+from unlearnbench.report.wording import PRODUCT, UNTUNED, in_order, row_labels, standing, titled
 
 if TYPE_CHECKING:
     from unlearnbench.problems.suite import Suite
-    from unlearnbench.tuning.tries import Choices, Rule, Try
-    from unlearnbench.verify.rerun import Field
 
 NO_VALUE = "-"
 HEALED_UNDISCOVERED = "Healed, undiscovered"
@@ -30,6 +28,8 @@ RANKING_HEADER = (
     *("#", "Method", "Title", PRODUCT, "Healed", HEALED_UNDISCOVERED, "Healed, test", "Attack success", "Utility"),
     *("Seeds", "Failed", "Missing", "Beyond oracle", "Processor seconds", "Cost"),
 )
+BUDGET = "Samples / budget"
+"""The last column of a ranking that has a column `budget`."""
 SHOWN = ("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility")
 RANKING_NOTE = (
     "Means over whole seeds in percent, with 95% t intervals over seeds in brackets. # is the range of ranks that a "
@@ -51,6 +51,10 @@ BEYOND_NOTE = (
     " errors; check the code of such methods."
 )
 UNPAIRED_NOTE = "Compared unpaired (Welch), because they share the original models of fewer than three seeds:"
+BUDGET_NOTE = (
+    f"{BUDGET}: samples in backward passes as a multiple of the suite's budget, by the trials' own count, median over"
+    f" trials; over {MARKED:g} is marked."
+)
 CLIPPED_NOTE = "Intervals are cut off at 0 and 100."
 BESIDE_TITLE = "Other variants, not ranked"
 THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
@@ -97,12 +101,13 @@ def _ranking_cells(row: dict[Any, Any], before_interval: str | None) -> list[str
     return [
         rank_text(row),
         row["method"],
-        row["title"],
+        f"{row['title']} ({UNTUNED})" if row["untuned"] else row["title"],
         *(measured(metric) for metric in SHOWN),
         str(row["seeds"]),
         *(str(row[count]) if row[count] else "" for count in ("failed", "missing", "beyond")),
         number(row["processor_seconds"]),
         NO_VALUE if pd.isna(row["cost"]) else f"{row['cost']:.0%}",
+        *([budget_text(row["budget"])] if "budget" in row else []),
     ]
 
 
@@ -137,7 +142,8 @@ def _ranking_sheet(ranking: pd.DataFrame, title: str, before_interval: str | Non
     for row in ranking.to_dict("records"):
         key = (row["starts_from"], row["role"] == REFERENCE)
         sections.setdefault(key, []).append(_ranking_cells(row, before_interval))
-    return Sheet(titled(title, _seeds(ranking)), RANKING_HEADER, list(sections.values()), _note(ranking))
+    header = (*RANKING_HEADER, BUDGET) if "budget" in ranking else RANKING_HEADER
+    return Sheet(titled(title, _seeds(ranking)), header, list(sections.values()), _note(ranking))
 
 
 def _seeds(ranking: pd.DataFrame) -> int:
@@ -150,11 +156,22 @@ def _note(ranking: pd.DataFrame) -> str:
     lows, highs = (ranking[[f"{metric}_{end}" for metric in SHOWN]] for end in ("low", "high"))
     if (lows < 0).any(axis=None) or (highs > 100).any(axis=None):
         parts.append(CLIPPED_NOTE)
+    if "budget" in ranking:
+        parts.append(BUDGET_NOTE)
+    parts += _untuned_note(ranking)
     if ranking["unpaired"].any():
         parts.append(f"{UNPAIRED_NOTE} {unpaired_words(ranking)}.")
     if ranking["beyond"].any():
         parts.append(BEYOND_NOTE)
     return " ".join(parts)
+
+
+def _untuned_note(ranking: pd.DataFrame) -> list[str]:
+    """The sentences on methods that compete with their defaults beside tuned variants, if any."""
+    names = ", ".join(ranking.loc[ranking["untuned"], "method"])
+    command = "`unlearnbench tune METHOD --suite SUITE`"
+    note = f"Ranked beside tuned variants, but {UNTUNED}: {names}. {command} tunes what has a [search] table."
+    return [note] if names else []
 
 
 def over_budget_note(over: dict[str, float], suite: Suite) -> str:
@@ -183,7 +200,7 @@ def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = F
     sheets = ranking_sheets(ranking, title, "\n" if intervals else None)
     references = set(ranking.loc[ranking["role"] == REFERENCE, "method"])
     place = RANKING_HEADER.index("Method")
-    note = " ".join(text for text in (standing(_seeds(ranking)), TERMINAL_NOTE) if text)
+    note = " ".join(text for text in (standing(_seeds(ranking)), TERMINAL_NOTE, *_untuned_note(ranking)) if text)
     tables = []
     for sheet in sheets:
         dimmed = [row[place] in references for section in sheet.sections for row in section]
@@ -259,40 +276,3 @@ def seeds_text(row: dict[Any, Any]) -> str:
     """The number of seeds of a row of correlations; two numbers if Pearson's and Spearman's differ."""
     both = [str(row[f"{measure}_seeds"]) for measure in ("pearson", "spearman")]
     return " / ".join(dict.fromkeys(both))
-
-
-def tries_table(tries: Sequence[Try], rule: Rule) -> Table:
-    """All tries of a tuning, best first; `score` is the rule's score, over the trials that the try was given."""
-    names = list(dict.fromkeys(name for item in tries for name in item.hyperparameters))
-    table = Table(*names, "score", "trials", "failed", "processor seconds", "pruned", box=SIMPLE_HEAD, pad_edge=False)
-    for item in tries:
-        table.add_row(
-            *(str(item.hyperparameters.get(name, NO_VALUE)) for name in names),
-            f"{100 * item.score(rule):.1f}",
-            str(item.trials),
-            str(item.failed or ""),
-            number(float("nan") if item.processor_seconds is None else item.processor_seconds, 2),
-            item.pruned or "",
-        )
-    return table
-
-
-def cost_line(found: Choices) -> str:
-    """One sentence on what the blind choice costs."""
-    default, blind, oracle, cost = (
-        float("nan") if value is None else value for value in (found.default, found.blind, found.oracle, found.cost)
-    )
-    return (
-        f"{PRODUCT}, mean over the tuning problems: default {number(100 * default)}%, blind choice"
-        f" {number(100 * blind)}%, oracle's choice {number(100 * oracle)}%;"
-        f" the blind choice costs {number(cost)} points."
-    )
-
-
-def rerun_table(comparisons: Sequence[Field]) -> Table:
-    """The fields of a record, stored and rerun, side by side."""
-    table = Table("field", "stored", "again", "equal", box=SIMPLE_HEAD, pad_edge=False)
-    for item in comparisons:
-        values = (NO_VALUE if value is None else str(value)[:40] for value in (item.stored, item.again))
-        table.add_row(item.name, *values, {True: "yes", False: "no", None: ""}[item.equal])
-    return table
