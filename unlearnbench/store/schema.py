@@ -122,7 +122,7 @@ class TrialRow(Base):
     """`finished` or `failed`."""
     reason: Mapped[str | None]
     detail: Mapped[str | None] = mapped_column(Text)
-    """End of the traceback or of the output of a failed trial."""
+    """End of the traceback of a failed trial, and of what the trial printed."""
     healed_train: Mapped[float | None]
     healed_discovered: Mapped[float | None]
     healed_undiscovered: Mapped[float | None]
