@@ -26,7 +26,7 @@ from sqlalchemy import Connection, insert
 
 from unlearnbench import Budget, Recipe
 from unlearnbench.problems.corruption import kind_of
-from unlearnbench.problems.registry import CORRUPTIONS
+from unlearnbench.problems.names import CORRUPTIONS
 from unlearnbench.problems.suite import Originals, Suite
 from unlearnbench.store.schema import (
     Base,

@@ -16,7 +16,8 @@ from tests.commands import COMMANDS
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.problems.corruption import Corruption, kind_of
 from unlearnbench.problems.datasets import FOLDER
-from unlearnbench.problems.registry import ARCHITECTURES, CORRUPTIONS, DATASETS
+from unlearnbench.problems.names import CORRUPTIONS, DATASETS
+from unlearnbench.problems.registry import ARCHITECTURES
 from unlearnbench.report.text.findings import TABLE, updated
 from unlearnbench.submissions.finding import choose, discover
 from unlearnbench.submissions.manifest import Manifest

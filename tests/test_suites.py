@@ -22,7 +22,7 @@ from unlearnbench.problems import datasets
 from unlearnbench.problems.datasets import Dataset, digits
 from unlearnbench.problems.discovery import discover as discovered
 from unlearnbench.problems.grid import problems
-from unlearnbench.problems.registry import DATASETS
+from unlearnbench.problems.names import DATASETS
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import parse

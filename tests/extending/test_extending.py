@@ -26,7 +26,7 @@ from unlearnbench.problems.corruption import kind_of
 from unlearnbench.problems.datasets import load, load_for
 from unlearnbench.problems.grid import problems
 from unlearnbench.problems.identity import conditions, problem_key
-from unlearnbench.problems.registry import CORRUPTIONS
+from unlearnbench.problems.names import CORRUPTIONS
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import parse, stored
 from unlearnbench.report.numbers.board import read_board

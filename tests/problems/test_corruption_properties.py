@@ -15,7 +15,7 @@ from numpy.random import RandomState
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.corruption import CorruptedSet, Images, Labels, corrupt, corruption_of, kind_of
 from unlearnbench.problems.discovery import discover
-from unlearnbench.problems.registry import CORRUPTIONS
+from unlearnbench.problems.names import CORRUPTIONS
 from unlearnbench.problems.streams import Seeds, random_state, stream
 
 MANY = settings(max_examples=100, deadline=None, derandomize=True)

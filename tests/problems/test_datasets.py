@@ -21,7 +21,7 @@ from scipy.io import savemat
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.datasets import FOLDER, Dataset, digits, load
-from unlearnbench.problems.registry import DATASETS
+from unlearnbench.problems.names import DATASETS
 
 RANDOM = np.random.RandomState(0)
 

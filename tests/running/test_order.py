@@ -185,7 +185,7 @@ def test_harnesses_on_one_store_keep_the_order_among_themselves(
     with ThreadPoolExecutor(3) as pool:
         summaries = list(pool.map(run, (1, 2, 3)))
     assert sum(summary.ran for summary in summaries) == len(log.trials) == summaries[0].planned
-    assert all(summary.ran for summary in summaries)
+    assert sum(summary.ran > 0 for summary in summaries) > 1  # one may come too late to run any
     log.check()
 
 

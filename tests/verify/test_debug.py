@@ -47,7 +47,10 @@ def test_a_failure_has_the_reason_of_a_run_and_a_traceback_that_begins_in_the_su
     frames = traceback.extract_tb(found.error.__traceback__)
     assert [Path(frame.filename) for frame in frames] == [submission.folder / "method.py"]
     other = debug(tiny_suite, tiny_suite, make_submission("none_here", "return None"), tmp_path)
-    assert other.reason == "invalid weights: unlearn returned NoneType, not a model"
+    assert other.reason == (
+        "invalid weights: unlearn returned None without having asked for a model: return the repaired model or its"
+        " state_dict"
+    )
 
 
 def test_a_method_without_a_forget_set_is_run_on_the_problem_without_one(

@@ -1,6 +1,6 @@
 """Corruptions: which samples they change, which wrong labels they give, and where healing and utility are measured.
 
-See docs/protocol.md, section 2. Suites name corruptions by `registry.CORRUPTIONS`, which installed packages add to.
+See docs/protocol.md, section 2. Suites name corruptions by `names.CORRUPTIONS`, which installed packages add to.
 With `paper=True` a corruption follows the published code instead of the corrected protocol: a label swap may return the
 true label, the target class may be poisoned and is in the triggered test set, and a class swap takes the first images
 of each class instead of random ones.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from unlearnbench.contract.recipe import STRICT
 from unlearnbench.errors import UsageError
-from unlearnbench.problems.registry import CORRUPTIONS
+from unlearnbench.problems.names import CORRUPTIONS
 from unlearnbench.problems.specification import validated
 
 Indices = NDArray[np.int64]

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import image_folder
-from unlearnbench.problems.registry import DATASETS
+from unlearnbench.problems.names import DATASETS
 from unlearnbench.problems.streams import random_state
 from unlearnbench.problems.tensors import lock, tensors_hash
 

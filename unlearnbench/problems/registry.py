@@ -1,7 +1,8 @@
 """What a suite names and an installed package can add: corruptions, data sets and architectures (docs/extending.md).
 
-The harness's own are listed here by the place of their code, the others are entry points. Nothing is imported before
-it is used.
+The harness's own are listed by the place of their code, the others are entry points. Nothing is imported before it is
+used. Corruptions and data sets are listed in `problems.names`, which no trial imports: there, the name of its
+corruption would be among few.
 """
 
 from __future__ import annotations
@@ -85,26 +86,6 @@ def _installed(group: str) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=group))
 
 
-CORRUPTIONS = Registry(
-    "corruption",
-    "unlearnbench.corruptions",
-    {
-        "random-swap": "unlearnbench.problems.corruption:RandomSwap",
-        "class-swap": "unlearnbench.problems.corruption:ClassSwap",
-        "poison-trigger": "unlearnbench.problems.corruption:PoisonTrigger",
-    },
-)
-DATASETS = Registry(
-    "data set",
-    "unlearnbench.datasets",
-    {
-        "digits": "unlearnbench.problems.datasets:load_digits",
-        "cifar10": "unlearnbench.problems.datasets:load_cifar10",
-        "svhn": "unlearnbench.problems.datasets:load_svhn",
-        "fashion-mnist": "unlearnbench.problems.datasets:load_fashion_mnist",
-        "imagenette": "unlearnbench.problems.datasets:load_imagenette",
-    },
-)
 ARCHITECTURES = Registry(
     "architecture",
     "unlearnbench.architectures",

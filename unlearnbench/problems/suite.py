@@ -13,7 +13,8 @@ from pydantic import AfterValidator, StringConstraints
 from unlearnbench.contract.recipe import STRICT, Budget, Count, Positive, Recipe
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems.corruption import SHARED, Corruption, corruption_of
-from unlearnbench.problems.registry import ARCHITECTURES, CORRUPTIONS
+from unlearnbench.problems.names import CORRUPTIONS
+from unlearnbench.problems.registry import ARCHITECTURES
 from unlearnbench.problems.streams import Seeds
 
 CorruptionName = Annotated[str, AfterValidator(CORRUPTIONS.known_row)]

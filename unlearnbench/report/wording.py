@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_SEEDS
 from unlearnbench.problems.corruption import REGULARITIES, kind_of
-from unlearnbench.problems.registry import CORRUPTIONS
+from unlearnbench.problems.names import CORRUPTIONS
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
