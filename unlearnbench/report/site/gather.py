@@ -208,6 +208,7 @@ def _runs(
     now = dict(flat(specification))
     for row in runs:
         then = dict(flat(row.suite_specification))
-        keys = [key for key in (*then, *(key for key in now if key not in then)) if then.get(key) != now.get(key)]
+        added = [key for key in now if key not in then and now[key] not in ("null", "{}")]  # a later setting, unused
+        keys = [*(key for key in then if then[key] != now.get(key)), *added]
         changed = tuple((key, then.get(key, "not set")) for key in keys)
         yield Run(row, int(recorded.get(row.id, 0)), origins.get(row.id, ()), changed)
