@@ -60,33 +60,32 @@ def guard(connection: socket.socket) -> None:
 
 def _fork(order: Order, connection: socket.socket, own: sandbox.Sandbox | None, group: Group | None) -> Trial:
     folder = os.open(order.private, os.O_RDONLY | os.O_DIRECTORY)
-    (reports, report), (printed, output) = os.pipe(), os.pipe()
+    (reports, report), (printed, output), (start, clock) = os.pipe(), os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             connection.detach()
             if group is not None:
                 group.enter()
-            _enter(order, report, output)
+            _enter(order, start, report, output)
             child.work(order, report)
         except BaseException:
             traceback.print_exc()  # to the output of the trial, which the guardian reads
             os._exit(1)
         os._exit(0)
-    os.close(report)
-    os.close(output)
+    for descriptor in (report, output, start):
+        os.close(descriptor)
     os.fchdir(folder)
-    return Trial(pid, reports, printed, folder, order.request.memory_bytes, own, group)
+    return Trial(pid, reports, printed, clock, folder, order.request.memory_bytes, own, group)
 
 
-def _enter(order: Order, report: int, output: int) -> None:
+def _enter(order: Order, start: int, report: int, output: int) -> None:
     """Isolate the process of the trial: own session and folder, no inherited descriptors, no capabilities."""
     os.setsid()
     os.chdir(order.private)
     if order.cores:
         os.sched_setaffinity(0, order.cores)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
+    os.dup2(start, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.closerange(3, report)
@@ -110,6 +109,8 @@ class Trial:
     Attributes:
         reports: read end of the pipe with the reports of the trial.
         printed: read end of the pipe with its output.
+        clock: write end of the pipe that tells it that its clock runs. It must not begin before, or it could stop this
+            process while nobody limits its time.
         memory_bytes: memory limit of all its processes together. 0 for no limit.
         own: its sandbox, or None at level `process`.
         group: its control group, or None if its limits are counted.
@@ -124,6 +125,7 @@ class Trial:
     pid: int
     reports: int
     printed: int
+    clock: int
     folder: int
     memory_bytes: int
     own: sandbox.Sandbox | None
@@ -153,6 +155,8 @@ class Trial:
             if "loaded" in self.at and begin < self.at["loaded"]:
                 begin = self.at["loaded"]
                 connection.sendall(LOADED)
+                with contextlib.suppress(BrokenPipeError):  # it has been killed meanwhile
+                    os.write(self.clock, b"1")
             now = time.monotonic()
             if now > begin + (seconds if "loaded" in self.at else LOADING_SECONDS):
                 reason = f"timeout: over {seconds:g} s"
