@@ -102,7 +102,7 @@ def write() -> None:
 @pytest.mark.parametrize("act", [share, write])
 def test_the_kernel_ends_what_takes_too_much_memory(delegated: Path, act: Callable[[], None]) -> None:
     for limit, code in ((100 * MIB, -signal.SIGKILL), (0, 0)):
-        group = cgroup.create(delegated, memory_bytes=limit, tasks=100)
+        group = cgroup.create(delegated, memory_bytes=limit, threads=100)
         ending, _ = ended(group, act)
         cgroup.remove(group)
         assert ending == code
@@ -111,7 +111,7 @@ def test_the_kernel_ends_what_takes_too_much_memory(delegated: Path, act: Callab
 
 
 def test_the_kernel_counts_memory_kills_and_processor_time(delegated: Path) -> None:
-    group = cgroup.create(delegated, memory_bytes=100 * MIB, tasks=100)
+    group = cgroup.create(delegated, memory_bytes=100 * MIB, threads=100)
     _, opened = ended(group, lambda: None)
     assert not opened.out_of_memory()
     before = opened.processor_seconds()
@@ -128,7 +128,7 @@ def test_the_kernel_counts_memory_kills_and_processor_time(delegated: Path) -> N
 
 
 def test_the_kernel_refuses_too_many_threads(delegated: Path) -> None:
-    group = cgroup.create(delegated, memory_bytes=0, tasks=8)
+    group = cgroup.create(delegated, memory_bytes=0, threads=8)
 
     def start() -> None:
         for _ in range(20):

@@ -187,7 +187,7 @@ class Boundary:
         # The private disk of a sandbox is in memory, so its size is added. What the trial allocates is also counted.
         disk = 0 if self.level == "process" else DISK_BYTES + SHARED_MEMORY_BYTES
         memory = request.memory_bytes and request.memory_bytes + disk
-        return cgroup.create(self._group, memory_bytes=memory, tasks=MOST_THREADS)
+        return cgroup.create(self._group, memory_bytes=memory, threads=MOST_THREADS)
 
     def _let_end(self) -> None:
         """Wait up to a second for a killed server, and whatever killed it, to end. Retrying at once wastes attempts."""

@@ -72,7 +72,7 @@ def _delegated(proc: Path) -> Path:
         (group / HARNESS).mkdir(exist_ok=True)
         (group / HARNESS / "cgroup.procs").write_text(str(os.getpid()))
     (group / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in CONTROLLERS))
-    remove(create(group, memory_bytes=2**30, tasks=1))
+    remove(create(group, memory_bytes=2**30, threads=1))
     return group
 
 
@@ -86,18 +86,18 @@ def _own_group(proc: Path) -> Path:
     return mounted[0] / groups[0].removeprefix("0::/")
 
 
-def create(parent: Path, *, memory_bytes: int, tasks: int) -> Path:
+def create(parent: Path, *, memory_bytes: int, threads: int) -> Path:
     """Create a group for a trial. If its processes use more memory, the kernel kills all of them.
 
     Args:
         memory_bytes: limit of anonymous memory, shared memory and files in memory. 0 for no limit.
-        tasks: limit of threads, with those of all processes.
+        threads: limit of threads, with those of all processes.
     """
     group = parent / f"trial-{uuid.uuid4().hex}"
     group.mkdir()
     (group / "memory.max").write_text(str(memory_bytes) if memory_bytes else "max")
     (group / "memory.oom.group").write_text("1")
-    (group / "pids.max").write_text(str(tasks))
+    (group / "pids.max").write_text(str(threads))
     with suppress(FileNotFoundError):  # a kernel without swap
         (group / "memory.swap.max").write_text("0")
     return group
