@@ -213,18 +213,28 @@ def test_what_runs_is_ended_with_the_run(
 
 
 def test_sigterm_ends_the_run_as_ctrl_c_does(nodes: Cluster, make_submission: Make, tmp_path: Path) -> None:
-    """Ray sets a handler of its own, which would end this process with what runs."""
+    """Ray sets a handler of its own, which would end this process with what runs, and its own `breakpoint()`."""
     note, suite = tmp_path / "note", tmp_path / "tiny.toml"
     make_submission("sleeps", f"open({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n{NOTHING}")
     suite.write_text(tiny_toml(limits={"seconds": 600, "memory_gib": 4}))
-    code = "import sys; from unlearnbench.cli import main; main(sys.argv[1:])"
+    code = """
+import os, sys
+from unlearnbench.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(os.environ["PYTHONBREAKPOINT"])
+"""
     command = [sys.executable, "-c", code, "run", str(suite), "--executor", "ray"]
-    environment = os.environ | {"RAY_ADDRESS": nodes.address}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    environment = os.environ | {"RAY_ADDRESS": nodes.address, "PYTHONBREAKPOINT": "pdb.set_trace"}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     until(lambda: note.exists() and note.read_text())
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=PATIENCE)[1]
+    shown, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM, said
+    assert shown.splitlines()[-1] == "pdb.set_trace"
     assert said.count("Stopped.") == 1
     assert "Traceback" not in said
     until(lambda: gone(int(note.read_text())))

@@ -7,6 +7,7 @@ Only this process accesses the cache of originals and the database.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import threading
@@ -179,13 +180,17 @@ def _join() -> None:
             f"no Ray cluster was found ({' '.join(str(error).split())}): start one (`ray start --head`), or set"
             " RAY_ADDRESS to its host:port; docs/cluster.md has examples"
         ) from error
-    handler = signal.getsignal(signal.SIGTERM)
+    handler, debugger = signal.getsignal(signal.SIGTERM), os.environ.get("PYTHONBREAKPOINT")
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # e.g. other versions of Ray or Python, or a node that has just left
         raise UsageError(f"the Ray cluster at {address} cannot be used: {' '.join(str(error).split())}") from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # Ray has replaced it by one that ends the process at once
+    if debugger is None:  # Ray has set its own, which would outlive the run
+        del os.environ["PYTHONBREAKPOINT"]
+    else:
+        os.environ["PYTHONBREAKPOINT"] = debugger
 
 
 def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
