@@ -1,9 +1,12 @@
-"""Validate a submission: run every variant on a tiny problem of each corruption, on the path of a real run."""
+"""Validate a submission: run every variant on tiny problems, on the path of a real run.
+
+The problems are one of each corruption, one with colour images, and one with a transformer.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unlearnbench.boundary.isolation import Isolation
@@ -29,6 +32,8 @@ TINY = Suite(
     train_size=300,
     test_size=100,
 )
+COLOUR = replace(TINY, name="validate-colour", dataset="digits-colour", corruptions=("poison-trigger",))
+TRANSFORMER = replace(TINY, name="validate-vit", model=Model("vit", width=0.125), corruptions=("random-swap",))
 
 
 @dataclass(frozen=True)
@@ -63,21 +68,24 @@ def validate(place: str | Path, *, workers: int | None = None, isolation: Isolat
     """
     submissions = read_one(place)
     with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store:
-        run = run_suite(TINY, submissions, store, Path(data), workers=workers, isolation=isolation)
-        trials = planned_trials(store.engine, [run.run_id])
+        trials = []
+        for suite in (TINY, COLOUR, TRANSFORMER):
+            run = run_suite(suite, submissions, store, Path(data), workers=workers, isolation=isolation)
+            trials += [(suite, trial) for trial in planned_trials(store.engine, [run.run_id])]
     checks = []
     for submission in submissions:
         seconds, samples, reason = 0.0, list[int](), None
-        for trial in trials:
+        for suite, trial in trials:
             if trial.submission.variant != submission.variant:
                 continue
-            record, corruption = trial.record, trial.problem.corruption
+            record = trial.record
+            where = f"{trial.problem.corruption}, {suite.dataset}, {suite.model.architecture}"
             if record is None:
-                raise HarnessError(f"{submission.label} was not run on {corruption}")
+                raise HarnessError(f"{submission.label} was not run on {where}")
             seconds += record.seconds or 0.0
             samples += [] if record.backward_samples is None else [record.backward_samples]
             if record.state == "failed" and reason is None:
-                reason = f"{record.reason} (on {corruption})" + (f"\n{record.detail}" if record.detail else "")
+                reason = f"{record.reason} (on {where})" + (f"\n{record.detail}" if record.detail else "")
         budget = max(samples) / (TINY.budget.steps * TINY.budget.batch_size) if samples else None
         checks.append(Validation(submission.label, seconds, budget, reason))
     return checks
