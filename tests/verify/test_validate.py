@@ -79,6 +79,6 @@ def test_colour_images_and_a_transformer_are_among_the_problems(make_submission:
         (check,) = validate(submission.folder)
         reasons.append(str(check.reason).splitlines()[0])
     assert reasons == [
-        "raised: AssertionError:  (on poison-trigger, digits-colour, resnet9)",
-        "raised: AssertionError:  (on random-swap, digits, vit)",
+        "raised: AssertionError (on poison-trigger, digits-colour, resnet9)",
+        "raised: AssertionError (on random-swap, digits, vit)",
     ]
