@@ -1,4 +1,4 @@
-"""Weights and batches are contiguous, as library code expects, and convolutions compute in channels_last all the same."""
+"""Weights and batches are contiguous, as library code expects, and convolutions compute in channels_last anyway."""
 
 from __future__ import annotations
 
@@ -62,10 +62,12 @@ def test_library_calls_that_need_contiguous_weights_work(architecture: str, chan
 
 @CHANNELS
 def test_convolutions_see_channels_last(channels: int) -> None:
-    model, strides = ResNet9(3, channels, 1 / 16), []
+    model, strides = ResNet9(3, channels, 1 / 16), list[tuple[int, ...]]()
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
-            layer.register_forward_hook(lambda layer, given, result: strides.extend((given[0].stride(), result.stride())))
+            layer.register_forward_hook(
+                lambda layer, given, result: strides.extend((given[0].stride(), result.stride()))
+            )
     images = next(images_of(channels).batches()).images
     model(images).sum().backward()
     assert strides[0] == (256 * channels, 1, 16 * channels, channels)

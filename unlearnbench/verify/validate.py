@@ -13,6 +13,7 @@ from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import HarnessError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
+from unlearnbench.running.executors.local import shared_boundary
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.results import planned_trials
 from unlearnbench.store.store import Store
@@ -67,10 +68,12 @@ def validate(place: str | Path, *, workers: int | None = None, isolation: Isolat
         HarnessError: the harness failed; this says nothing about the submission.
     """
     submissions = read_one(place)
-    with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store:
+    with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store, shared_boundary() as executor:
         trials = []
         for suite in (TINY, COLOUR, TRANSFORMER):
-            run = run_suite(suite, submissions, store, Path(data), workers=workers, isolation=isolation)
+            run = run_suite(
+                suite, submissions, store, Path(data), workers=workers, isolation=isolation, executor=executor
+            )
             trials += [(suite, trial) for trial in planned_trials(store.engine, [run.run_id])]
     checks = []
     for submission in submissions:

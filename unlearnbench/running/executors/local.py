@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,36 @@ def local(suite: Suite, dataset: Dataset, boundary: Boundary, workers: int | Non
     Raises:
         UsageError: on entry, if this machine does not support the boundary.
     """
-    device = machine.device()
-    setup = Setup(suite, device, machine.precision(suite.precision, device), boundary.level)
+    with shared_boundary() as start, start(suite, dataset, boundary, workers) as executor:
+        yield executor
+
+
+@contextmanager
+def shared_boundary() -> Iterator[Callable[[Suite, Dataset, Boundary, int | None], AbstractContextManager[Local]]]:
+    """Give `local` for several runs with the boundary of the first, whose server starts once, which takes seconds.
+
+    The runs must ask for equal boundaries.
+    """
     machine.keep_memory()  # models are evaluated in this process
-    sweep()
-    with boundary:
-        own(boundary.folder)
-        at_once = max(1, cores() // suite.threads) if workers is None else workers
-        yield Local(at_once, setup, machine.hardware(device), boundary, cases(dataset, boundary.folder, at_once + 1))
+    with ExitStack() as stack:
+        entered: list[Boundary] = []
+
+        @contextmanager
+        def start(suite: Suite, dataset: Dataset, boundary: Boundary, workers: int | None) -> Iterator[Local]:
+            device = machine.device()
+            setup = Setup(suite, device, machine.precision(suite.precision, device), boundary.level)
+            if not entered:
+                sweep()
+                entered.append(stack.enter_context(boundary))
+                own(boundary.folder)
+            (shared,) = entered
+            at_once = max(1, cores() // suite.threads) if workers is None else workers
+            try:
+                yield Local(
+                    at_once, setup, machine.hardware(device), shared, cases(dataset, shared.folder, at_once + 1)
+                )
+            except BaseException:
+                stack.close()  # what still runs must end before the run releases its claims
+                raise
+
+        yield start
