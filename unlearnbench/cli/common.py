@@ -58,12 +58,21 @@ StoredSuite = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a sui
 Database = Annotated[str, typer.Option(metavar="URL", help="Store: a SQLAlchemy URL or an SQLite file.")]
 Data = Annotated[
     Path,
-    typer.Option(metavar="DIR", resolve_path=True, file_okay=False, help="Folder for data sets and original models."),
+    typer.Option(
+        metavar="DIR", resolve_path=True, file_okay=False, help="Folder for data sets, originals, environments."
+    ),
 ]
 Submissions = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of submissions.")]
 Suites = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of suite files.")]
 Isolation = Annotated[
     Level, typer.Option(help="`process`: one process per trial; `strict`: also no network, no other files.")
+]
+Environments = Annotated[
+    bool,
+    typer.Option(
+        "--environments",
+        help="Build an environment of its own, with uv, for each submission whose `requires` does not fit.",
+    ),
 ]
 SeedsFrom = Annotated[
     Path | None,

@@ -67,12 +67,13 @@ def tune(
     sampler: Sampler = "tpe",
     workers: int | None = None,
     isolation: Isolation = "process",
+    environments: Path | None = None,
     download: bool = True,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Try]:
     """Tune a submission with the tuning budget of the suite. Returns all tries, best first.
 
-    The result does not depend on `workers`.
+    The result does not depend on `workers`. `environments` is as in `run_suite`.
 
     Raises:
         UsageError: the submission has no search space, or no try is eligible.
@@ -92,7 +93,15 @@ def tune(
             for name, key in names.items()
         ]
         summary = run_suite(
-            part, asked, store, data, workers=workers, isolation=isolation, download=download, watch=watch
+            part,
+            asked,
+            store,
+            data,
+            workers=workers,
+            isolation=isolation,
+            environments=environments,
+            download=download,
+            watch=watch,
         )
         return {names[name]: records for name, records in _recorded(store, summary.run_id).items()}
 

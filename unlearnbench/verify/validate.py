@@ -51,11 +51,18 @@ class Validation:
         return self.reason is None
 
 
-def validate(place: str | Path, *, workers: int | None = None, isolation: Isolation = "process") -> list[Validation]:
+def validate(
+    place: str | Path,
+    *,
+    workers: int | None = None,
+    isolation: Isolation = "process",
+    environments: Path | None = None,
+) -> list[Validation]:
     """Read a submission and run each of its variants in a temporary store.
 
     Args:
         place: its folder, or the name of an installed method.
+        environments: folder of environments, as in `run_suite`.
 
     Raises:
         UsageError: submission.toml is invalid or does not fit its folder, or a package that it requires is missing.
@@ -63,7 +70,15 @@ def validate(place: str | Path, *, workers: int | None = None, isolation: Isolat
     """
     submissions = read_one(place)
     with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store:
-        run = run_suite(TINY, submissions, store, Path(data), workers=workers, isolation=isolation)
+        run = run_suite(
+            TINY,
+            submissions,
+            store,
+            Path(data),
+            workers=workers,
+            isolation=isolation,
+            environments=environments,
+        )
         trials = planned_trials(store.engine, [run.run_id])
     checks = []
     for submission in submissions:
