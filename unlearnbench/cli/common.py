@@ -58,9 +58,7 @@ StoredSuite = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a sui
 Database = Annotated[str, typer.Option(metavar="URL", help="Store: a SQLAlchemy URL or an SQLite file.")]
 Data = Annotated[
     Path,
-    typer.Option(
-        metavar="DIR", resolve_path=True, file_okay=False, help="Folder for data sets, originals, environments."
-    ),
+    typer.Option(metavar="DIR", resolve_path=True, file_okay=False, help="Folder for data sets and original models."),
 ]
 Submissions = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of submissions.")]
 Suites = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of suite files.")]
