@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from unlearnbench.cli.common import (
     SUBMIT,
+    Bar,
     Data,
     Environments,
     Isolation,
@@ -142,9 +143,12 @@ def validate(
     from unlearnbench.report.numbers.budget import budget_text
     from unlearnbench.verify.validate import validate as run_checks
 
-    with stoppable("Stopped. A validation stores nothing."):
+    with stoppable("Stopped. A validation stores nothing."), Bar() as bar:
         checks = run_checks(
-            submission, isolation=isolation.value, environments=data / "environments" if environments else None
+            submission,
+            isolation=isolation.value,
+            environments=data / "environments" if environments else None,
+            watch=bar.show,
         )
     for check in checks:
         share = budget_text(float("nan") if check.budget is None else check.budget)

@@ -212,7 +212,7 @@ def rerun(
     from unlearnbench import library
     from unlearnbench.report.text.trials import rerun_table
 
-    with stoppable("Stopped. A rerun stores nothing."):
+    with stoppable("Stopped. A rerun stores nothing."), Bar() as bar:
         comparisons = library.rerun(
             trial,
             isolation=None if isolation is None else isolation.value,
@@ -222,6 +222,7 @@ def rerun(
             data=data,
             submissions=submissions,
             download=not no_download,
+            watch=bar.show,
         )
     out.print(rerun_table(comparisons))
     if different := [item.name for item in comparisons if item.equal is False]:

@@ -195,6 +195,7 @@ def rerun(
     seeds_from: Where | None = None,
     environments: bool = False,
     download: bool = True,
+    watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[Places],
 ) -> list[Field]:
     """Rerun the stored trial whose key is, or uniquely starts with, `trial`; returns its fields, stored and rerun.
@@ -202,7 +203,7 @@ def rerun(
     Args:
         isolation: level to run it at; default: that of its record.
         seeds_from: file of secret seeds, for a trial of an audited board.
-        environments: as in `run`.
+        environments: as in `run`; `watch` is called when one is built.
     """
     from unlearnbench.store.store import Store
     from unlearnbench.verify.rerun import rerun as run_again
@@ -218,6 +219,7 @@ def rerun(
             secrets=_secrets(seeds_from),
             environments=_environments(places, environments),
             download=download,
+            watch=watch,
         )
 
 

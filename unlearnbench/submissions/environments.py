@@ -106,7 +106,9 @@ def _build(place: Path, name: str, requires: Sequence[Requirement]) -> None:
         # uv prefers the versions in the file that it writes to: those of the harness, where they fit.
         chosen.write_text("".join(f"{package}=={version(package)}\n" for package in OLDEST))
         options = ("--quiet", "--no-progress", "--python", str(python), *WHEELS)
-        _run(name, uv, "pip", "compile", *options, "--no-annotate", "--output-file", str(chosen), str(wanted))
+        compiled = ("--no-annotate", "--output-file", str(chosen), str(wanted))
+        hint = f"; torch is the harness's, {version('torch')}, unless `requires` names it"
+        _run(name, uv, "pip", "compile", *options, *compiled, hint=hint)
         _run(name, uv, "pip", "sync", *options, "--compile-bytecode", str(chosen))
         (Path(site_packages(part)[0]) / PACKAGE.name).symlink_to(PACKAGE)
         _run(name, str(python), "-I", "-B", "-c", TRIED)
@@ -132,9 +134,9 @@ def _uv() -> str:
     return found
 
 
-def _run(name: str, *command: str) -> None:
+def _run(name: str, *command: str, hint: str = "") -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = " ".join(done.stderr.split())[-1000:]
         program = Path(command[0]).name
-        raise UsageError(f"the environment of submission '{name}' cannot be built: {program} says: {said}")
+        raise UsageError(f"the environment of submission '{name}' cannot be built: {program} says: {said}{hint}")

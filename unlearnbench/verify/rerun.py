@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +23,7 @@ from unlearnbench.running.executors.local import local
 from unlearnbench.running.originals import obtain, path_of
 from unlearnbench.running.plan import PlannedTrial, plan
 from unlearnbench.running.rows import trial_rows
+from unlearnbench.running.run import Progress
 from unlearnbench.running.setup import Setup
 from unlearnbench.store.results import Recorded
 from unlearnbench.store.results import record as stored_record
@@ -60,6 +61,7 @@ def rerun(
     secrets: SecretSeeds | None = None,
     environments: Path | None = None,
     download: bool = True,
+    watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Field]:
     """Rerun the trial whose key is, or uniquely starts with, `trial`.
 
@@ -69,6 +71,7 @@ def rerun(
         isolation: level to run it at, which affects no number; default: that of the record.
         secrets: the seeds of an audited suite.
         environments: folder of environments, as in `run_suite`.
+        watch: called when an environment is built.
 
     Raises:
         UsageError: there is no such trial, or the source, data or kind of machine it was run with is not here.
@@ -88,7 +91,9 @@ def rerun(
     setup = Setup(suite, record.trial.device, record.trial.precision, recorded)
     found = _submissions(record, submissions)
     if environments is not None:
-        found = with_environments(found, environments, suite.model.architecture)
+        found = with_environments(
+            found, environments, suite.model.architecture, lambda stage: watch(Progress(0, 0, 0, stage))
+        )
     versions = packages(found)
     _refuse_other_packages(record, found[0])
     planned = _planned(record, setup, dataset, found, secrets)

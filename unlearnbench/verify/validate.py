@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import HarnessError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
-from unlearnbench.running.run import run_suite
+from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.store.results import planned_trials
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import read_one
@@ -57,12 +58,13 @@ def validate(
     workers: int | None = None,
     isolation: Isolation = "process",
     environments: Path | None = None,
+    watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Validation]:
     """Read a submission and run each of its variants in a temporary store.
 
     Args:
         place: its folder, or the name of an installed method.
-        environments: folder of environments, as in `run_suite`.
+        environments, watch: as in `run_suite`.
 
     Raises:
         UsageError: submission.toml is invalid or does not fit its folder, or a package that it requires is missing.
@@ -78,6 +80,7 @@ def validate(
             workers=workers,
             isolation=isolation,
             environments=environments,
+            watch=watch,
         )
         trials = planned_trials(store.engine, [run.run_id])
     checks = []
