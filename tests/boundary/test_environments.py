@@ -37,7 +37,8 @@ def required(submission: Submission, *requires: str) -> Submission:
     """The same submission, with `requires` in its submission.toml."""
     assert submission.folder is not None
     manifest = submission.folder / "submission.toml"
-    manifest.write_text(f"requires = {list(requires)}\n{manifest.read_text()}")
+    rest = [line for line in manifest.read_text().splitlines() if not line.startswith("requires")]
+    manifest.write_text("\n".join([f"requires = {list(requires)}", *rest]))
     return read(submission.folder)[0]
 
 

@@ -29,6 +29,7 @@ from unlearnbench.submissions.requirements import applying, fits, site_packages
 
 OLDEST = {
     "annotated-types": "0.6.0",
+    "filelock": "3.12.0",
     "numpy": "1.26.0",
     "psutil": "7.2.0",
     "safetensors": "0.4.0",
