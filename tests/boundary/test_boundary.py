@@ -99,12 +99,12 @@ class Unreadable(Order):
 def test_a_server_that_is_being_killed_costs_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Boundary, "_order", lambda *_: Unreadable(cast(Any, None), ""))
     with Boundary("process") as boundary:
-        server = boundary._start()
+        server = boundary._server(None).start()
         os.kill(server.pid, signal.SIGKILL)
         server.wait()
-        boundary._server = cast(Any, Dying(server))
+        boundary._server(None).process = cast(Any, Dying(server))
         with pytest.raises(HarnessError, match="KeyError"):
-            boundary.run(cast(Any, SimpleNamespace(threads=1, seconds=1.0)), {})
+            boundary.run(cast(Any, SimpleNamespace(threads=1, seconds=1.0, environment=None)), {})
 
 
 def test_a_server_that_was_stopped_holds_up_nothing(

@@ -57,7 +57,7 @@ def test_a_trial_sees_python_and_not_what_lies_beside_it(
     copy = project / "lib" / "python3.99" / "site-packages" / "sklearn" / "datasets" / "data"
     copy.mkdir(parents=True)
     (copy / "digits.csv.gz").touch()
-    monkeypatch.setattr(isolation, "prefixes", lambda: {sys.prefix, sys.base_prefix, str(project)})
+    monkeypatch.setattr(isolation, "prefixes", lambda _: {sys.prefix, sys.base_prefix, str(project)})
     places = ["/", "/usr/share", "/proc", str(project), str(copy), str(embedded()), sys.prefix]
     found = seen(places, make_submission, tiny_suite, tmp_path)
     assert found[str(project)] == ["bin", "lib"]
@@ -78,7 +78,7 @@ def test_private_files_must_not_lie_in_sight(place: str) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_does_not_start_inside_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     need_strict()
-    monkeypatch.setattr("unlearnbench.boundary.boundary.device", lambda: "cuda")
+    monkeypatch.setattr("unlearnbench.boundary.servers.device", lambda: "cuda")
     with pytest.raises(UsageError, match=r"isolation 'strict' does not work here: .*(CUDA|NVIDIA)"), Boundary("strict"):
         pass
 

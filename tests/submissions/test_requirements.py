@@ -70,7 +70,7 @@ def test_all_that_is_missing_is_named_with_the_command_that_installs_it(install:
         "submission 'mine' requires torchforget==0.2, but 0.1.1 is installed; not_there>=1, which is not installed:"
         " install it with `"
     )
-    assert str(caught.value).endswith(" -m pip install 'torchforget==0.2' 'not_there>=1'`")
+    assert str(caught.value).endswith(" -m pip install 'torchforget==0.2' 'not_there>=1'`, or run with --environments")
 
 
 def test_an_editable_package_has_no_version_that_says_which_code_runs(install: Install) -> None:

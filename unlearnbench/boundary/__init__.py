@@ -10,6 +10,7 @@
         <──────── events and the file of weights ───────┘
     outcome: judges what comes back
 
+    servers        one server for each Python that runs trials: that of the harness, and those of environments
     isolation      the levels `process` and `strict`, what `strict` shows of the machine, its bubblewrap commands
     sandbox        join the namespaces of a trial, drop keys and privileges
     system_calls   the filter of system calls of `strict`

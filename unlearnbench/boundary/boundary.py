@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,12 +26,11 @@ from unlearnbench.boundary.isolation import DISK_BYTES, SHARED_MEMORY_BYTES, Iso
 from unlearnbench.boundary.limits import MOST_THREADS
 from unlearnbench.boundary.outcome import Outcome, judge
 from unlearnbench.boundary.request import Order, Request
-from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.boundary.servers import Server
+from unlearnbench.errors import HarnessError
 from unlearnbench.models.weights import Weights
 from unlearnbench.submissions.sources import hash_sources
-from unlearnbench.system.machine import KEEP_MEMORY, device
 
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
 ATTEMPTS = 10
 """Attempts to start a trial, up to a second apart, when other trials of the same user kill it before it reports."""
 ANSWER_SECONDS = 30.0
@@ -40,10 +38,11 @@ ANSWER_SECONDS = 30.0
 
 
 class Boundary:
-    """Context manager that runs requests in processes forked from a server, with a private temporary folder.
+    """Context manager that runs requests in processes forked from servers, with a private temporary folder.
 
-    At level `strict` the server starts on entry, to check that isolation works. At level `process` it starts with the
-    first request. Leaving the context kills all running trials. Thread-safe.
+    There is one server for the Python of the harness, and one for each environment that a request names. A server
+    starts with its first request. At level `strict`, that of the harness starts on entry, to check that isolation
+    works. Leaving the context kills all running trials. Thread-safe.
 
     Args:
         enforcement: how the limits of trials are held. Default: enforced by the kernel if a control group has been
@@ -66,20 +65,17 @@ class Boundary:
 
     def __enter__(self) -> Self:
         isolation.require(self.level)
-        if self.level != "process":
-            isolation.refuse_visible(self.private)
         self._group = None
         if self.wanted != "counted":
             self._group = cgroup.find() if self.wanted is None else cgroup.require()
         self.folder = Path(tempfile.mkdtemp(prefix="unlearnbench-"))
-        self._socket = str(self.folder / "server")
-        self._server: subprocess.Popen[bytes] | None = None
+        self._servers: dict[str | None, Server] = {}
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._closed = False
         if self.level != "process":
             try:
-                self._start()
+                self._server(None).start()
             except BaseException:
                 shutil.rmtree(self.folder)
                 raise
@@ -92,61 +88,23 @@ class Boundary:
             self._closed = True
             for connection in self._connections:
                 connection.shutdown(socket.SHUT_RDWR)  # its guardian kills the trial
-        if self._server is not None:
-            assert self._server.stdin is not None
-            self._server.stdin.close()
-            try:
-                self._server.wait(timeout=ANSWER_SECONDS)
-            except subprocess.TimeoutExpired:  # a trial may have stopped it
-                self._server.kill()
-                self._server.wait()
+        for server in self._servers.values():
+            server.close(ANSWER_SECONDS)
         _remove(self.folder)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        # Pass only selected variables: the environment may contain secrets such as a database password.
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= {"HOME": str(self.folder), "USER": "trial", "OMP_NUM_THREADS": "1"}
-        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **KEEP_MEMORY}
-        Path(self._socket).unlink(missing_ok=True)  # left behind by a killed server
-        arguments = [sys.executable, "-P", "-m", "unlearnbench.boundary.server", self._socket]
-        if self.level != "process":
-            arguments += [json.dumps(isolation.sandbox_command(device())), device()]
-        errors = None if self.level == "process" else (self.folder / "errors").open("w+b")
-        self._server = subprocess.Popen(
-            [*isolation.server_command(self.level), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            cwd=self.folder,
-            start_new_session=True,  # Ctrl-C must reach only the harness, which then stops the server
-            env=environment,
-        )
-        assert self._server.stdout is not None
-        answer = self._server.stdout.readline().decode().strip()
-        if answer == "ready":
-            return self._server
-        self._server.communicate()
-        if errors is None:
-            raise HarnessError("the trial server did not start; see its error above")
-        errors.seek(0)
-        reason = answer or " ".join(errors.read().decode(errors="replace").split())[-1000:]
-        raise UsageError(f"isolation '{self.level}' does not work here: {reason}")
+    def _server(self, environment: str | None) -> Server:
+        if environment not in self._servers:
+            path = None if environment is None else Path(environment)
+            self._servers[environment] = Server(self.level, self.folder, path, self.private)
+        return self._servers[environment]
 
-    def _connect(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    def _connect(self, environment: str | None) -> tuple[socket.socket, subprocess.Popen[bytes]]:
         with self._lock:
             if self._closed:
                 raise HarnessError("cannot start a trial: the run has already ended")
-            server = self._server
-            if server is None or server.poll() is not None:  # a trial may have killed it: same user
-                server = self._start()
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                connection.connect(self._socket)
-            except OSError:
-                connection.close()
-                raise
+            connection, process = self._server(environment).connect()
             self._connections.add(connection)
-        return connection, server
+        return connection, process
 
     def run(self, request: Request, reference: Weights) -> Outcome:
         """Run a request in a new process. Weights must be finite, with the names, shapes and dtypes of `reference`.
@@ -161,10 +119,10 @@ class Boundary:
             with reserve(request.threads) as cores:
                 order = replace(self._order(request, folder), cores=cores, group=None if group is None else str(group))
                 for _ in range(ATTEMPTS):
-                    events, descriptor = self._exchange(order.to_line(), request.seconds)
+                    events, descriptor = self._exchange(order.to_line(), request)
                     if events or self._closed:  # otherwise the server or the guardian was killed
                         break
-                    self._let_end()
+                    self._server(request.environment).let_end()  # retrying at once wastes attempts
             if self._closed:
                 raise HarnessError("the run ended during a trial")
             outcome = judge(events, descriptor, reference)
@@ -188,13 +146,6 @@ class Boundary:
         disk = 0 if self.level == "process" else DISK_BYTES + SHARED_MEMORY_BYTES
         memory = request.memory_bytes and request.memory_bytes + disk
         return cgroup.create(self._group, memory_bytes=memory, threads=MOST_THREADS)
-
-    def _let_end(self) -> None:
-        """Wait up to a second for a killed server, and whatever killed it, to end. Retrying at once wastes attempts."""
-        server = self._server
-        if server is not None:
-            with suppress(subprocess.TimeoutExpired):  # the server is alive, so only this trial's process was killed
-                server.wait(timeout=1)
 
     def _order(self, request: Request, folder: Path) -> Order:
         """The order for the server, with all paths as the trial sees them."""
@@ -221,18 +172,19 @@ class Boundary:
             given |= {
                 f"{inside.folder}/{file.relative_to(code)}": str(file) for file in code.rglob("*") if file.is_file()
             }
-        return Order(inside, "/tmp", sandbox=isolation.sandbox_command(request.device), given=given)
+        environment = None if request.environment is None else Path(request.environment)
+        return Order(inside, "/tmp", sandbox=isolation.sandbox_command(request.device, environment), given=given)
 
-    def _exchange(self, order: bytes, seconds: float) -> tuple[dict[str, dict[str, Any]], int | None]:
+    def _exchange(self, order: bytes, request: Request) -> tuple[dict[str, dict[str, Any]], int | None]:
         """Send an order. Return the events of the trial by name, and a descriptor of its weights file, if any.
 
-        The guardian enforces the time limit of the trial, in seconds. A trial at level `process` can stop the guardian,
-        and even the server, so they too have to answer in time.
+        The guardian enforces the time limit of the trial. A trial at level `process` can stop the guardian, and even
+        the server, so they too have to answer in time.
         """
         connection, guardian = None, 0
         content, descriptors = b"", list[int]()
         try:
-            connection, server = self._connect()
+            connection, server = self._connect(request.environment)
             deadline = time.monotonic() + ANSWER_SECONDS
             connection.sendall(order)
             while True:
@@ -246,7 +198,7 @@ class Boundary:
                 if complete and not guardian and (guardian := json.loads(first).get("process", 0)):
                     deadline = time.monotonic() + ANSWER_SECONDS + LOADING_SECONDS
                 if data.endswith(LOADED):
-                    deadline = time.monotonic() + ANSWER_SECONDS + seconds
+                    deadline = time.monotonic() + ANSWER_SECONDS + request.seconds
         except ConnectionError:
             pass  # keep the events received so far. Without any, the caller tries again.
         except TimeoutError:

@@ -64,7 +64,7 @@ def require(level: Isolation) -> None:
         raise UsageError("isolation 'strict' needs bubblewrap, but `bwrap` is not on the PATH: install it")
 
 
-def server_command(level: Isolation) -> list[str]:
+def server_command(level: Isolation, environment: Path | None = None) -> list[str]:
     """Command prefix to start the server with.
 
     Root owns the device files, so a trial run by root could change their modes for the whole system. For root, each
@@ -72,7 +72,7 @@ def server_command(level: Isolation) -> list[str]:
     """
     if level == "process":
         return []
-    programs = [str(Path(program).resolve()) for program in (sys.executable, _bwrap())]
+    programs = [str(Path(program).resolve()) for program in (executable(environment), _bwrap())]
     read_only = [word for program in programs for word in ("--ro-bind", program, program)]
     command = [_bwrap(), "--dev-bind", "/", "/", *read_only]
     if os.geteuid() != 0:
@@ -81,11 +81,12 @@ def server_command(level: Isolation) -> list[str]:
     return [*command, "--cap-add", "CAP_SYS_ADMIN", "--", "sh", "-c", f'{" && ".join(steps)} && exec "$@"', "sh"]
 
 
-def sandbox_command(device: str = "cpu") -> list[str]:
+def sandbox_command(device: str = "cpu", environment: Path | None = None) -> list[str]:
     """Command that creates the namespaces of a trial. They last until its standard input is closed.
 
     `sandbox.start` inserts the files in `GIVEN`.
     """
+    seen = visible(device, environment)
     command = [_bwrap(), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
     command += ["--cap-drop", "ALL", "--hostname", "trial"]
     command += ["--proc", "/proc", *_hidden_in_proc(device), "--remount-ro", "/proc", "--dev", "/dev"]
@@ -94,9 +95,9 @@ def sandbox_command(device: str = "cpu") -> list[str]:
     command += [word for file in gpus for word in ("--dev-bind", str(file), str(file))]
     command += ["--remount-ro", "/dev"]
     command += ["--size", str(DISK_BYTES), "--tmpfs", "/tmp"]
-    for path in visible(device):
+    for path in seen:
         command += ["--symlink", os.readlink(path), str(path)] if path.is_symlink() else ["--ro-bind", *[str(path)] * 2]
-    for folder in _data_sets(visible(device)):
+    for folder in _data_sets(seen):
         command += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
     if device == "cuda":
         command += ["--ro-bind", "/sys", "/sys"]
@@ -107,13 +108,13 @@ def _bwrap() -> str:
     return shutil.which("bwrap") or "bwrap"
 
 
-def refuse_visible(private: Iterable[Path]) -> None:
+def refuse_visible(private: Iterable[Path], environment: Path | None = None) -> None:
     """Check that trials at level `strict` cannot see these files and folders.
 
     Raises:
         UsageError: one of them lies in a folder that trials see.
     """
-    folders = [folder.resolve() for folder in visible()]
+    folders = [folder.resolve() for folder in visible(environment=environment)]
     for path in private:
         for folder in folders:
             if path.resolve().is_relative_to(folder):
@@ -140,15 +141,20 @@ def refuse_invisible(packages: Mapping[str, Path]) -> None:
             )
 
 
-def visible(device: str = "cpu") -> list[Path]:
-    """Files and folders of the system and of Python that a trial sees, parents first."""
+def visible(device: str = "cpu", environment: Path | None = None) -> list[Path]:
+    """Files and folders of the system and of Python that a trial sees, parents first.
+
+    Args:
+        environment: the environment whose Python runs the trial. Default: that of the harness.
+    """
     system = [Path("/", prefix, name) for prefix in ("", "usr") for name in SYSTEM]
     system += [Path("/usr", name) for name in ("include", "libexec", "share/zoneinfo")]
     system += [Path("/usr/local", name) for name in PREFIX]
     system += [Path("/etc/ld.so.cache"), Path("/sys/devices/system/cpu")]
     system += sorted(Path("/usr/local").glob("cuda*")) if device == "cuda" else []
-    python = [Path(prefix, name) for prefix in prefixes() for name in PREFIX]
-    python += [Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
+    python = [Path(prefix, name) for prefix in prefixes(environment) for name in PREFIX]
+    if environment is None:
+        python += [Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
     package = importlib.util.find_spec("unlearnbench")  # an editable installation has it elsewhere
     assert package is not None
     assert package.origin is not None
@@ -159,9 +165,14 @@ def visible(device: str = "cpu") -> list[Path]:
     return found
 
 
-def prefixes() -> set[str]:
+def prefixes(environment: Path | None = None) -> set[str]:
     """Where Python is installed: the virtual environment, and the installation that it was made from."""
-    return {sys.prefix, sys.base_prefix}
+    return {sys.prefix if environment is None else str(environment), sys.base_prefix}
+
+
+def executable(environment: Path | None = None) -> str:
+    """The Python that runs trials: that of an environment, or of the harness."""
+    return sys.executable if environment is None else str(environment / "bin" / "python")
 
 
 def _data_sets(folders: Iterable[Path]) -> list[Path]:

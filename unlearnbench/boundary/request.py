@@ -26,6 +26,7 @@ class Request:
         sources: files of the submission, which the boundary writes to a folder. None for an installed package.
         source_hash: hash of these files when the trial was planned.
         folder: folder with these files, set by the boundary.
+        environment: the environment whose Python runs the trial. None for that of the harness.
         corrupted: D_m, positions in D_tr, if submission.toml declares that the method needs it.
     """
 
@@ -46,6 +47,7 @@ class Request:
     sources: Sources | None = None
     source_hash: str = ""
     folder: str | None = None
+    environment: str | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     corrupted: list[int] | None = None
 

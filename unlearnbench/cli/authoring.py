@@ -11,7 +11,9 @@ from rich.table import Column, Table
 
 from unlearnbench.cli.common import (
     SUBMIT,
+    Bar,
     Data,
+    Environments,
     Isolation,
     Level,
     Submissions,
@@ -131,6 +133,8 @@ def validate(
         str, typer.Argument(metavar="PATH", help="Folder of the submission, or name of an installed method.")
     ],
     isolation: Isolation = Level.process,
+    environments: Environments = False,
+    data: Data = Path("data"),
 ) -> None:
     """Check a submission on tiny problems.
 
@@ -140,8 +144,13 @@ def validate(
     from unlearnbench.report.numbers.budget import budget_text
     from unlearnbench.verify.validate import validate as run_checks
 
-    with stoppable("Stopped. A validation stores nothing."):
-        checks = run_checks(submission, isolation=isolation.value)
+    with stoppable("Stopped. A validation stores nothing."), Bar() as bar:
+        checks = run_checks(
+            submission,
+            isolation=isolation.value,
+            environments=data / "environments" if environments else None,
+            watch=bar.show,
+        )
     for check in checks:
         share = budget_text(float("nan") if check.budget is None else check.budget)
         status = f"ok, {check.seconds:.1f} s, samples / budget {share}" if check.ok else f"failed: {check.reason}"

@@ -65,6 +65,13 @@ Suites = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Fold
 Isolation = Annotated[
     Level, typer.Option(help="`process`: one process per trial; `strict`: also no network, no other files.")
 ]
+Environments = Annotated[
+    bool,
+    typer.Option(
+        "--environments",
+        help="Build an environment of its own, with uv, for each submission whose `requires` does not fit.",
+    ),
+]
 SeedsFrom = Annotated[
     Path | None,
     typer.Option(metavar="FILE", dir_okay=False, help="File of secret seeds of an audited board (`draw-seeds`)."),

@@ -15,6 +15,7 @@ from unlearnbench.cli.common import (
     Bar,
     Data,
     Database,
+    Environments,
     Isolation,
     Level,
     Limits,
@@ -84,6 +85,7 @@ def run(
         ),
     ] = None,
     seeds_from: SeedsFrom = None,
+    environments: Environments = False,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run the trials of a suite.
@@ -123,6 +125,7 @@ def run(
             isolation=isolation.value,
             limits=None if limits is None else limits.value,
             seeds_from=seeds_from,
+            environments=environments,
             executor=start,
             download=not no_download,
             watch=bar.show,
@@ -151,6 +154,7 @@ def tune(
     ] = Rule.blind,
     sampler: Annotated[Sampler, typer.Option(help="Optuna's TPE sampler, or a grid.")] = Sampler.tpe,
     isolation: Isolation = Level.process,
+    environments: Environments = False,
     database: Database = DATABASE,
     data: Data = Path("data"),
     submissions: Submissions = Path("submissions"),
@@ -176,6 +180,7 @@ def tune(
             rule=rule.value,
             sampler=sampler.value,
             isolation=isolation.value,
+            environments=environments,
             database=database,
             data=data,
             submissions=submissions,
@@ -197,6 +202,7 @@ def rerun(
         Level | None, typer.Option(help="Level to run the trial at; default: that of its record.")
     ] = None,
     seeds_from: SeedsFrom = None,
+    environments: Environments = False,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run one stored trial again and compare.
@@ -206,15 +212,17 @@ def rerun(
     from unlearnbench import library
     from unlearnbench.report.text.trials import rerun_table
 
-    with stoppable("Stopped. A rerun stores nothing."):
+    with stoppable("Stopped. A rerun stores nothing."), Bar() as bar:
         comparisons = library.rerun(
             trial,
             isolation=None if isolation is None else isolation.value,
             seeds_from=seeds_from,
+            environments=environments,
             database=database,
             data=data,
             submissions=submissions,
             download=not no_download,
+            watch=bar.show,
         )
     out.print(rerun_table(comparisons))
     if different := [item.name for item in comparisons if item.equal is False]:

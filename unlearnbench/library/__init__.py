@@ -12,7 +12,7 @@ Common arguments:
     seeds, rates, corruptions
                  select part of the suite's grid; default: all
     database     the store: a SQLAlchemy URL or an SQLite file; default: "sqlite:///data/unlearnbench.db"
-    data         folder for data sets and original models; default: "data"
+    data         folder for data sets, original models and environments; default: "data"
     submissions  folder of submissions; default: "submissions"
     suites       folder of suite files; default: "suites"
 
@@ -31,9 +31,9 @@ from unlearnbench.library.reading import (
     results,
     standings,
 )
-from unlearnbench.library.running import check, debug, import_originals, problem, rerun, run, tune
+from unlearnbench.library.running import check, debug, problem, rerun, run, tune
 from unlearnbench.library.shared import DATABASE, Places, StoredGrid, Where
-from unlearnbench.library.storing import load, merge, remove_origin
+from unlearnbench.library.storing import import_originals, load, merge, remove_origin
 
 __all__ = [
     "DATABASE",

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from unlearnbench.problems.secret_seeds import SecretSeeds
     from unlearnbench.problems.suite import Suite, Training
     from unlearnbench.running.executors import Start
-    from unlearnbench.running.originals_files import Imported
     from unlearnbench.running.run import Progress, RunSummary
     from unlearnbench.submissions.finding import Submission
     from unlearnbench.tuning.tries import Rule, Try
@@ -39,6 +38,7 @@ def run(
     isolation: Isolation = "process",
     limits: Enforcement | None = None,
     seeds_from: Where | None = None,
+    environments: bool = False,
     executor: Start | None = None,
     download: bool = True,
     watch: Callable[[Progress], None] = _ignore,
@@ -52,6 +52,7 @@ def run(
         isolation: `process`, or `strict` (Linux): also no network and no other files.
         limits: `enforced` by the kernel, or `counted`; default: enforced where a control group was delegated.
         seeds_from: file of secret seeds, for an audited board; needs `strict`. `seeds` are then their numbers, from 1.
+        environments: build one for each submission whose `requires` does not fit the harness's (CONTRIBUTING.md).
         executor: where trials run; default: this machine. For Ray see docs/cluster.md.
         watch: called with the progress, about once per trial.
     """
@@ -60,6 +61,11 @@ def run(
     from unlearnbench.store.store import Store
     from unlearnbench.submissions.finding import choose
 
+    if environments and executor is not None:
+        raise UsageError(
+            "--environments builds on this machine, and the nodes of a cluster would not have what it builds: run"
+            " without --executor, or install what the submissions require on all nodes"
+        )
     grid, secrets = _suite(suite, places), _secrets(seeds_from)
     grid = grid if secrets is None else secrets.of(grid)
     chosen = choose(_discovered(places), methods or grid.methods, grid.variants)
@@ -81,6 +87,7 @@ def run(
             enforcement=limits,
             private=[Path(places.get("suites", "suites")), Path(places.get("submissions", "submissions"))],
             secrets=secrets,
+            environments=_environments(places, environments),
             executor=local if executor is None else executor,
             watch=watch,
         )
@@ -164,6 +171,7 @@ def tune(
     rule: Rule = "blind",
     sampler: Sampler = "tpe",
     isolation: Isolation = "process",
+    environments: bool = False,
     watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[Places],
 ) -> list[Try]:
@@ -171,16 +179,18 @@ def tune(
 
     Args:
         rule: `blind` chooses by what a method may see, `oracle` by true labels; an oracle's choice is never ranked.
-        isolation: as in `run`.
+        isolation, environments: as in `run`.
     """
     from unlearnbench.store.store import Store
     from unlearnbench.submissions.finding import choose
     from unlearnbench.tuning.tune import tune as search
 
     start = choose(_discovered(places), [method])[0]
-    grid = _suite(suite, places)
+    grid, data, built = _suite(suite, places), _data(places), _environments(places, environments)
     with Store(str(places.get("database", DATABASE))) as store:
-        return search(grid, start, store, _data(places), rule=rule, sampler=sampler, isolation=isolation, watch=watch)
+        return search(
+            grid, start, store, data, rule=rule, sampler=sampler, isolation=isolation, environments=built, watch=watch
+        )
 
 
 def rerun(
@@ -188,7 +198,9 @@ def rerun(
     *,
     isolation: Isolation | None = None,
     seeds_from: Where | None = None,
+    environments: bool = False,
     download: bool = True,
+    watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[Places],
 ) -> list[Field]:
     """Rerun the stored trial whose key is, or uniquely starts with, `trial`; returns its fields, stored and rerun.
@@ -196,6 +208,7 @@ def rerun(
     Args:
         isolation: level to run it at; default: that of its record.
         seeds_from: file of secret seeds, for a trial of an audited board.
+        environments: as in `run`; `watch` is called when one is built.
     """
     from unlearnbench.store.store import Store
     from unlearnbench.verify.rerun import rerun as run_again
@@ -209,7 +222,9 @@ def rerun(
             _data(places),
             isolation=isolation,
             secrets=_secrets(seeds_from),
+            environments=_environments(places, environments),
             download=download,
+            watch=watch,
         )
 
 
@@ -262,14 +277,6 @@ def check(
     )
 
 
-def import_originals(folder: Where, **places: Unpack[Places]) -> Imported:
-    """Import exported original models into the cache, so that new trials start from the same weights."""
-    from unlearnbench.running.originals_files import import_into, stored_hashes
-
-    known = stored_hashes(str(places.get("database", DATABASE)))
-    return import_into(_data(places) / "originals", Path(folder), known)
-
-
 def _suite(suite: Where, places: Places | GridPlaces) -> Suite:
     from unlearnbench.problems.suite_file import find, parse
 
@@ -290,3 +297,7 @@ def _discovered(places: Places | GridPlaces) -> list[Submission]:
 
 def _data(places: Places | GridPlaces) -> Path:
     return Path(places.get("data", "data"))
+
+
+def _environments(places: Places | GridPlaces, wanted: bool) -> Path | None:
+    return _data(places) / "environments" if wanted else None

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from unlearnbench.library.shared import DATABASE, Where
+from unlearnbench.library.shared import DATABASE, Places, Where
 
 if TYPE_CHECKING:
+    from unlearnbench.running.originals_files import Imported
     from unlearnbench.store.merge import Merged
     from unlearnbench.store.staging import Staged
 
@@ -73,3 +74,11 @@ def _add(found: Sequence[Staged], into: Where, origin: str | None, verify: bool,
     with Store(str(into)) as target:
         merged = merge_stores(sources, target)
     return {item.name: of_item for item, of_item in zip(found, merged, strict=True)}
+
+
+def import_originals(folder: Where, **places: Unpack[Places]) -> Imported:
+    """Import exported original models into the cache, so that new trials start from the same weights."""
+    from unlearnbench.running.originals_files import import_into, stored_hashes
+
+    known = stored_hashes(str(places.get("database", DATABASE)))
+    return import_into(Path(places.get("data", "data")) / "originals", Path(folder), known)

@@ -47,7 +47,7 @@ class PlannedTrial:
     problem_key: str
     submission_key: str
     packages: Mapping[str, str]
-    """Installed versions of the packages that the submission requires."""
+    """Versions of the packages that the submission requires, where its trials run."""
 
 
 def needs_of(submission: Submission) -> dict[str, bool]:
@@ -84,7 +84,7 @@ def plan(
         UsageError: a package that a submission requires is not installed here.
     """
     suite = setup.suite
-    packages = [installed_versions(item.name, item.requires) for item in submissions]
+    packages = [installed_versions(item.name, item.requires, item.environment) for item in submissions]
     submission_keys = [
         content_key(
             name=item.name,

@@ -35,6 +35,7 @@ from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
 from unlearnbench.store.schema import OriginalRow, ProblemRow, RunRow
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.environments import with_environments
 from unlearnbench.submissions.finding import Submission, locations, packages
 from unlearnbench.system import machine
 
@@ -94,6 +95,7 @@ def run_suite(
     enforcement: Enforcement | None = None,
     private: Sequence[Path] = (),
     secrets: SecretSeeds | None = None,
+    environments: Path | None = None,
     executor: Start = local,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> RunSummary:
@@ -116,6 +118,8 @@ def run_suite(
         private: files and folders that trials must not see, besides the store, the data sets and the originals. At
             level `strict`, a run that would show one of them is refused.
         secrets: the seeds of an audited suite.
+        environments: folder of the environments of submissions whose `requires` does not fit that of the harness, which
+            are built there, for an executor on this machine. Default: such submissions are refused.
         executor: where trials run. Does not affect results.
         watch: called with the progress of the run.
 
@@ -126,6 +130,9 @@ def run_suite(
         HarnessError: the harness failed. Trials stored before remain.
     """
     begin = time.perf_counter()
+    if environments is not None:
+        told, architecture = (lambda stage: watch(Progress(0, 0, 0, stage))), suite.model.architecture
+        submissions = with_environments(submissions, environments, architecture, told)
     versions = machine.versions() | packages(submissions)
     if isolation == "strict":
         refuse_invisible(locations(submissions))

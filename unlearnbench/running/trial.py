@@ -99,6 +99,7 @@ def request_of(trial: PlannedTrial, case: Case, original: Path, setup: Setup) ->
         source_hash=submission.source_hash,
         hyperparameters=submission.hyperparameters,
         original=str(original),
+        environment=None if submission.environment is None else str(submission.environment),
         corrupted=corrupted.tolist() if submission.needs_corrupted_indices else None,
     )
 
@@ -111,7 +112,7 @@ def _check_installed(trial: PlannedTrial) -> None:
     """
     submission = trial.submission
     try:
-        versions = installed_versions(submission.name, submission.requires)
+        versions = installed_versions(submission.name, submission.requires, submission.environment)
     except UsageError as error:
         raise HarnessError(f"{error} (on this machine, after the plan was made)") from error
     if versions != trial.packages:

@@ -35,6 +35,7 @@ class Submission:
         requires: Python packages that the code imports, as requirements (PEP 508).
         distribution: name of the installed package. None for a folder.
         sources: the files of that folder as they were read, which is what trials get. None for an installed package.
+        environment: the environment whose Python runs its trials. None for that of the harness.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Submission:
     requires: tuple[str, ...] = ()
     distribution: str | None = None
     sources: Sources | None = field(default=None, repr=False)
+    environment: Path | None = None
 
     @property
     def label(self) -> str:
@@ -162,21 +164,30 @@ def discover(folder: Path) -> list[Submission]:
 def packages(submissions: Iterable[Submission]) -> dict[str, str]:
     """Versions of the packages that these submissions require, and of those that they are installed as, by name.
 
+    A package in an environment of its own has the name of the submission before its own: `mine: numpy`.
+
     Raises:
         UsageError: a required package is missing, or not as required.
     """
     found: dict[str, str] = {}
     for item in submissions:
-        found |= installed_versions(item.name, item.requires)
+        prefix = "" if item.environment is None else f"{item.name}: "
+        versions = installed_versions(item.name, item.requires, item.environment)
+        found |= {f"{prefix}{name}": version for name, version in versions.items()}
         if item.distribution is not None:
             found[item.distribution] = version(item.distribution)
     return found
 
 
 def locations(submissions: Iterable[Submission]) -> dict[str, Path]:
-    """Folders that installed methods and required packages are imported from, by name. All must be installed."""
+    """Folders that installed methods and required packages are imported from, by name. All must be installed.
+
+    Leaves out environments of their own, which trials always see.
+    """
     found: dict[str, Path] = {}
     for item in submissions:
+        if item.environment is not None:
+            continue
         if item.sources is None and (package := find_package(item.entry)) is not None:
             found[item.name] = package[0].parent
         for name in installed_versions(item.name, item.requires):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+import sysconfig
 from collections.abc import Iterable
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, version
+from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from unlearnbench.errors import UsageError
+
+NUMERIC = ("numpy", "torch")
+"""The packages that numbers follow most, whether a submission names them or not."""
 
 
 def check_requirement(text: str, source: str) -> None:
@@ -30,43 +35,72 @@ def check_requirement(text: str, source: str) -> None:
         )
 
 
-def installed_versions(name: str, requires: Iterable[str]) -> dict[str, str]:
+def installed_versions(name: str, requires: Iterable[str], environment: Path | None = None) -> dict[str, str]:
     """The installed version of each package that a submission requires, by normalised name.
 
     Args:
         name: of the submission, for the message.
         requires: requirements (PEP 508). One whose marker does not apply here is left out.
+        environment: the environment of the submission, whose versions of `NUMERIC` are given too where they differ from
+            the harness's. Default: the environment of the harness.
 
     Raises:
         UsageError: a package is missing, has another version, or is installed in editable mode, so that its version
             does not say which code runs.
     """
-    found: dict[str, str] = {}
-    wanted, faults = [], []
-    for requirement in map(Requirement, requires):
-        if requirement.marker is not None and not requirement.marker.evaluate():
-            continue
-        requirement.marker = None
-        fault = None
-        try:
-            package = distribution(requirement.name)
-        except PackageNotFoundError:
-            fault = "which is not installed"
-        else:
-            if not requirement.specifier.contains(package.version, prereleases=True):
-                fault = f"but {package.version} is installed"
-            elif is_editable(package):
-                fault = "which is installed in editable mode, where its version does not say which code runs"
-            found[canonicalize_name(requirement.name)] = package.version
-        if fault is not None:
-            faults.append(f"{requirement}, {fault}")
-            wanted.append(f"'{requirement}'")
+    found, faults = _look_up(requires, environment)
     if faults:
+        unmet = "; ".join(f"{requirement}, {fault}" for requirement, fault in faults.items())
+        if environment is not None:
+            raise UsageError(
+                f"submission '{name}' requires {unmet} in its environment: remove {environment}, and it is built again"
+            )
+        wanted = " ".join(f"'{requirement}'" for requirement in faults)
         raise UsageError(
-            f"submission '{name}' requires {'; '.join(faults)}: install it with `{sys.executable} -m pip install"
-            f" {' '.join(wanted)}`"
+            f"submission '{name}' requires {unmet}: install it with `{sys.executable} -m pip install {wanted}`, or run"
+            " with --environments"
         )
+    if environment is not None:
+        inside, _ = _look_up(NUMERIC, environment)
+        found |= {package: there for package, there in inside.items() if there != version(package)}
     return dict(sorted(found.items()))
+
+
+def fits(requires: Iterable[str]) -> bool:
+    """Whether the environment of the harness has what a submission requires."""
+    return not _look_up(requires)[1]
+
+
+def applying(requires: Iterable[str]) -> list[Requirement]:
+    """The requirements whose marker applies here, without it."""
+    found = [Requirement(text) for text in requires]
+    found = [item for item in found if item.marker is None or item.marker.evaluate()]
+    for item in found:
+        item.marker = None
+    return found
+
+
+def _look_up(requires: Iterable[str], environment: Path | None = None) -> tuple[dict[str, str], dict[Requirement, str]]:
+    """The installed versions by normalised name, and what is wrong with each requirement that is not met."""
+    found, faults = dict[str, str](), dict[Requirement, str]()
+    path = sys.path if environment is None else site_packages(environment)
+    for requirement in applying(requires):
+        package = next(iter(Distribution.discover(name=requirement.name, path=path)), None)
+        if package is None:
+            faults[requirement] = "which is not installed"
+            continue
+        if not requirement.specifier.contains(package.version, prereleases=True):
+            faults[requirement] = f"but {package.version} is installed"
+        elif is_editable(package):
+            faults[requirement] = "which is installed in editable mode, where its version does not say which code runs"
+        found[canonicalize_name(requirement.name)] = package.version
+    return found, faults
+
+
+def site_packages(environment: Path) -> list[str]:
+    """Where an environment, of the harness's version of Python, has its packages."""
+    base = {"base": str(environment), "platbase": str(environment)}
+    return list(dict.fromkeys(sysconfig.get_path(kind, "venv", base) for kind in ("purelib", "platlib")))
 
 
 def is_editable(package: Distribution) -> bool:

@@ -68,12 +68,13 @@ def tune(
     sampler: Sampler = "tpe",
     workers: int | None = None,
     isolation: Isolation = "process",
+    environments: Path | None = None,
     download: bool = True,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Try]:
     """Tune a submission with the tuning budget of the suite. Returns all tries, best first.
 
-    The result does not depend on `workers`.
+    The result does not depend on `workers`. `environments` is as in `run_suite`.
 
     Raises:
         UsageError: the submission has no search space, or no try is eligible.
@@ -99,6 +100,7 @@ def tune(
                 data,
                 workers=workers,
                 isolation=isolation,
+                environments=environments,
                 download=download,
                 executor=executor,
                 watch=watch,

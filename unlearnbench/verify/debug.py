@@ -11,7 +11,7 @@ from types import TracebackType
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.child import count_samples, prepare, reason_of, unlearned
 from unlearnbench.boundary.request import Order
-from unlearnbench.errors import HarnessError
+from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.models import build
 from unlearnbench.models.weights import find_fault
@@ -23,6 +23,7 @@ from unlearnbench.running.originals import obtain, path_of
 from unlearnbench.running.plan import plan
 from unlearnbench.running.trial import request_of
 from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.requirements import applying, fits
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,17 @@ def debug(suite: Suite, grid: Suite, submission: Submission, data: Path, *, down
     original is taken from the cache, or trained and cached.
 
     Raises:
-        UsageError: the suite does not fit its data, or a package that the submission requires is not installed.
+        UsageError: the suite does not fit its data, or a package that the submission requires is not installed: this
+            process is of no other environment than the harness's.
         HarnessError: another harness is training the original.
         KeyboardInterrupt: the debugger was quit.
     """
+    if not fits(submission.requires):
+        wanted = ", ".join(map(str, applying(submission.requires)))
+        raise UsageError(
+            f"submission '{submission.name}' requires {wanted}, which is not installed here, and `debug` runs in this"
+            " process: install it, or use `validate` or `run` with --environments"
+        )
     dataset, cache = datasets.load_for(suite, data, download=download), (data / "originals").resolve()
     with local(suite, dataset, Boundary(), 1) as executor:
         setup = executor.setup

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,11 +23,13 @@ from unlearnbench.running.executors.local import local
 from unlearnbench.running.originals import obtain, path_of
 from unlearnbench.running.plan import PlannedTrial, plan
 from unlearnbench.running.rows import trial_rows
+from unlearnbench.running.run import Progress
 from unlearnbench.running.setup import Setup
 from unlearnbench.store.results import Recorded
 from unlearnbench.store.results import record as stored_record
 from unlearnbench.store.schema import PredictionRow, TrialRow
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.environments import with_environments
 from unlearnbench.submissions.finding import Submission, discover, packages
 from unlearnbench.submissions.requirements import installed_versions
 from unlearnbench.system import machine
@@ -57,7 +59,9 @@ def rerun(
     *,
     isolation: Isolation | None = None,
     secrets: SecretSeeds | None = None,
+    environments: Path | None = None,
     download: bool = True,
+    watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Field]:
     """Rerun the trial whose key is, or uniquely starts with, `trial`.
 
@@ -66,6 +70,8 @@ def rerun(
     Args:
         isolation: level to run it at, which affects no number; default: that of the record.
         secrets: the seeds of an audited suite.
+        environments: folder of environments, as in `run_suite`.
+        watch: called when an environment is built.
 
     Raises:
         UsageError: there is no such trial, or the source, data or kind of machine it was run with is not here.
@@ -84,8 +90,12 @@ def rerun(
     recorded = cast(Isolation, record.trial.isolation)
     setup = Setup(suite, record.trial.device, record.trial.precision, recorded)
     found = _submissions(record, submissions)
+    if environments is not None:
+        found = with_environments(
+            found, environments, suite.model.architecture, lambda stage: watch(Progress(0, 0, 0, stage))
+        )
     versions = packages(found)
-    _refuse_other_packages(record, found, versions)
+    _refuse_other_packages(record, found[0])
     planned = _planned(record, setup, dataset, found, secrets)
     boundary = Boundary(isolation or recorded, private=[data, submissions])
     with local(suite, dataset, boundary, 1) as executor:
@@ -133,18 +143,25 @@ def _submissions(record: Recorded, folder: Path) -> list[Submission]:
     return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
 
 
-def _refuse_other_packages(record: Recorded, submissions: list[Submission], versions: dict[str, str]) -> None:
+def _refuse_other_packages(record: Recorded, submission: Submission) -> None:
     """Refuse other versions of required packages. Of an installed method, the code alone must be the same."""
-    required = {name for item in submissions for name in installed_versions(item.name, item.requires)}
+    now = installed_versions(submission.name, submission.requires, submission.environment)
     stored = record.run.versions
-    other = {name: stored[name] for name in sorted(required) if stored.get(name, versions[name]) != versions[name]}
-    if other:
-        raise UsageError(
-            f"trial {record.trial.key[:12]} was run with"
-            f" {', '.join(f'{name} {then}, but {versions[name]} is installed' for name, then in other.items())}:"
-            f" install it with `{sys.executable} -m pip install"
-            f" {' '.join(f'{name}=={then}' for name, then in other.items())}`"
+    then = {name: stored.get(f"{submission.name}: {name}", stored.get(name, found)) for name, found in now.items()}
+    other = {name: version for name, version in then.items() if version != now[name]}
+    if not other:
+        return
+    if submission.environment is None:
+        advice = f"install it with `{sys.executable} -m pip install"
+        advice += f" {' '.join(f'{name}=={version}' for name, version in other.items())}`"
+    else:
+        advice = (
+            f"name it in `requires` of submission.toml: {[f'{name}=={version}' for name, version in other.items()]}"
         )
+    raise UsageError(
+        f"trial {record.trial.key[:12]} was run with"
+        f" {', '.join(f'{name} {version}, but {now[name]} is installed' for name, version in other.items())}: {advice}"
+    )
 
 
 def _planned(

@@ -6,6 +6,7 @@ The problems are one of each corruption, one with colour images, and one with a 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import HarnessError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
 from unlearnbench.running.executors.local import shared_boundary
-from unlearnbench.running.run import run_suite
+from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.store.results import planned_trials
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import read_one
@@ -57,11 +58,19 @@ class Validation:
         return self.reason is None
 
 
-def validate(place: str | Path, *, workers: int | None = None, isolation: Isolation = "process") -> list[Validation]:
+def validate(
+    place: str | Path,
+    *,
+    workers: int | None = None,
+    isolation: Isolation = "process",
+    environments: Path | None = None,
+    watch: Callable[[Progress], None] = lambda progress: None,
+) -> list[Validation]:
     """Read a submission and run each of its variants in a temporary store.
 
     Args:
         place: its folder, or the name of an installed method.
+        environments, watch: as in `run_suite`.
 
     Raises:
         UsageError: submission.toml is invalid or does not fit its folder, or a package that it requires is missing.
@@ -72,7 +81,15 @@ def validate(place: str | Path, *, workers: int | None = None, isolation: Isolat
         trials = []
         for suite in (TINY, COLOUR, TRANSFORMER):
             run = run_suite(
-                suite, submissions, store, Path(data), workers=workers, isolation=isolation, executor=executor
+                suite,
+                submissions,
+                store,
+                Path(data),
+                workers=workers,
+                isolation=isolation,
+                environments=environments,
+                executor=executor,
+                watch=watch,
             )
             trials += [(suite, trial) for trial in planned_trials(store.engine, [run.run_id])]
     checks = []
