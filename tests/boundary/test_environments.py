@@ -110,10 +110,16 @@ class TestWithUv:
         assert run.versions["alone: numpy"].startswith("1.")
         assert "alone: torch" not in run.versions, "it is that of the harness"
 
-    def test_the_oldest_versions(self, tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("level", ["process", "strict"])
+    def test_the_oldest_versions(
+        self, level: Isolation, tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path
+    ) -> None:
+        if level == "strict":
+            need_strict()
         oldest = [f"{name}=={version}" for name, version in OLDEST.items()]
         alone = required(make_submission("alone", f"{WHERE}{TUNE}"), *oldest)
-        (record,) = ran(tiny_suite, [alone], store, tmp_path, "process").values()
+        (record,) = ran(tiny_suite, [alone], store, tmp_path, level).values()
         assert record.state == "finished", record.detail
         assert alone.folder is not None
-        assert [check.reason for check in validate(alone.folder, environments=tmp_path / "environments")] == [None]
+        (check,) = validate(alone.folder, isolation=level, environments=tmp_path / "environments")
+        assert check.reason is None

@@ -95,7 +95,8 @@ def unlearned(request: Request, problem: Problem) -> dict[str, Tensor]:
 
 def reason_of(error: BaseException, order: Order) -> str:
     text = str(error).strip().splitlines()[0][:300] if str(error).strip() else ""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error):
+    out_of_memory = (MemoryError, torch.cuda.OutOfMemoryError)  # where torch before 2.5 has it too
+    if isinstance(error, out_of_memory) or "can't allocate memory" in str(error):
         return f"memory: over {order.request.memory_bytes / 2**30:g} GiB"
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
         return f"disk: over {DISK_BYTES / 2**30:g} GiB"

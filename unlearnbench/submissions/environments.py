@@ -30,11 +30,11 @@ from unlearnbench.submissions.requirements import applying, fits, site_packages
 OLDEST = {
     "annotated-types": "0.6.0",
     "filelock": "3.12.0",
-    "numpy": "1.26.0",
-    "psutil": "7.2.0",
+    "numpy": "1.23.5",
+    "psutil": "5.9.8",
     "safetensors": "0.4.0",
-    "torch": "2.7.0",
-    "torchvision": "0.22.0",
+    "torch": "2.2.0",
+    "torchvision": "0.17.0",
 }
 """What a trial imports beside the standard library, with the oldest versions that it works with."""
 
