@@ -55,7 +55,7 @@ def debug(suite: Suite, grid: Suite, submission: Submission, data: Path, *, down
         KeyboardInterrupt: the debugger was quit.
     """
     dataset, cache = datasets.load_for(suite, data, download=download), (data / "originals").resolve()
-    with local(suite, dataset, Boundary(), 1) as executor:
+    with local(suite, [submission], dataset, Boundary(), 1) as executor:
         setup = executor.setup
         trial = plan(setup, dataset, [submission], grid)[0]
         if obtain(trial.original, cache, executor) is None:

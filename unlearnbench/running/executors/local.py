@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.boundary.isolation import refuse_invisible
 from unlearnbench.models.weights import Weights
 from unlearnbench.problems.case import Case
 from unlearnbench.problems.datasets import Dataset
@@ -20,6 +21,7 @@ from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
 from unlearnbench.running.setup import Setup
 from unlearnbench.running.trial import Record, run_trial
+from unlearnbench.submissions.finding import Submission, locations
 from unlearnbench.system import machine
 from unlearnbench.system.processes import cores
 from unlearnbench.system.temporary import own, sweep
@@ -44,12 +46,17 @@ class Local:
 
 
 @contextmanager
-def local(suite: Suite, dataset: Dataset, boundary: Boundary, workers: int | None) -> Iterator[Local]:
+def local(
+    suite: Suite, submissions: Sequence[Submission], dataset: Dataset, boundary: Boundary, workers: int | None
+) -> Iterator[Local]:
     """The local executor. The default for `workers` is the number of cores divided by the threads of a trial.
 
     Raises:
-        UsageError: on entry, if this machine does not support the boundary.
+        UsageError: on entry, if this machine does not support the boundary, or trials would not see a package that a
+            submission requires.
     """
+    if boundary.level == "strict":
+        refuse_invisible(locations(submissions))
     device = machine.device()
     setup = Setup(suite, device, machine.precision(suite.precision, device), boundary.level)
     machine.keep_memory()  # models are evaluated in this process
