@@ -136,7 +136,7 @@ def run(
         standings = read_standings(
             store.engine, summary.suite, selection=Selection(tuple(seeds), tuple(rates), tuple(corruptions))
         )
-    out.print(*ranked_tables(ranking_of(standings.totals, standings.suite.variants)), sep="\n")
+    out.print(*ranked_tables(ranking_of(standings.totals, standings.suite)), sep="\n")
     say(openness(standings.suite.commitment))
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."

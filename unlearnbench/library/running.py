@@ -128,7 +128,7 @@ def problem(
     kind = OriginalSpec(capacity or grid.originals.capacities[0], training or grid.originals.trainings[0])
     spec, seeds = list(problems(grid.select([seed], [rate], [corruption]), dataset))[-1]  # the first has rate 0
     cache = (data / "originals").resolve()
-    with local(grid, dataset, Boundary(), 1) as executor:
+    with local(grid, (), dataset, Boundary(), 1) as executor:
         original = plan_original(executor.setup, spec.case, kind, seeds.training)
         if obtain(original, cache, executor) is None:
             raise HarnessError(f"another harness is training {original.label}: try again when it is done")

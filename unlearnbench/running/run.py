@@ -17,7 +17,7 @@ import torch
 
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.cgroup import Enforcement
-from unlearnbench.boundary.isolation import Isolation, refuse_invisible
+from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import KEPT, HarnessError, UsageError
 from unlearnbench.problems import datasets
 from unlearnbench.problems.case import build
@@ -36,7 +36,7 @@ from unlearnbench.store.claims import Claims
 from unlearnbench.store.schema import OriginalRow, ProblemRow, RunRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.environments import with_environments
-from unlearnbench.submissions.finding import Submission, locations, packages
+from unlearnbench.submissions.finding import Submission, packages
 from unlearnbench.system import machine
 
 
@@ -134,8 +134,6 @@ def run_suite(
         told, architecture = (lambda stage: watch(Progress(0, 0, 0, stage))), suite.model.architecture
         submissions = with_environments(submissions, environments, architecture, told)
     versions = machine.versions() | packages(submissions)
-    if isolation == "strict":
-        refuse_invisible(locations(submissions))
     dataset = datasets.load_for(suite, data, download=download)
     now, run_id = _clock(store), uuid.uuid4().hex
     started_at = now()
@@ -155,7 +153,7 @@ def run_suite(
     with (
         _explained(),
         Claims(store, run_id) as claims,
-        executor(suite, dataset, boundary, workers) as place,
+        executor(suite, submissions, dataset, boundary, workers) as place,
         _pool(place.workers, suite.threads) as pool,
     ):
         setup = place.setup

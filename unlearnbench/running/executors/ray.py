@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
 from unlearnbench.running.setup import Setup
 from unlearnbench.running.trial import Record
+from unlearnbench.submissions.finding import Submission
 
 try:
     import ray
@@ -121,7 +122,13 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    suite: Suite, dataset: Dataset, boundary: Boundary, workers: int | None, *, gpus_per_trial: float | None = None
+    suite: Suite,
+    submissions: Sequence[Submission],
+    dataset: Dataset,
+    boundary: Boundary,
+    workers: int | None,
+    *,
+    gpus_per_trial: float | None = None,
 ) -> Iterator[Cluster]:
     """Executor on the Ray cluster at RAY_ADDRESS, or on the one running on this machine.
 
@@ -131,7 +138,8 @@ def cluster(
         gpus_per_trial: GPUs for each trial, which may be a fraction. Default: 1 if the cluster has GPUs, else 0.
 
     Raises:
-        UsageError: there is no cluster, or no node is large enough for a trial.
+        UsageError: there is no cluster, no node is large enough for a trial, or a node lacks what a submission
+            requires.
         HarnessError: the software, device or precision of a node differs from this machine or the other nodes.
     """
     joined = not ray.is_initialized()
@@ -150,7 +158,8 @@ def cluster(
             )
         device = "cuda" if gpus_per_trial else "cpu"
         private = tuple(path.resolve() for path in boundary.private)
-        run = node.Run(suite, boundary.level, boundary.wanted, private, device, node.software())
+        required = node.software(submissions)
+        run = node.Run(suite, tuple(submissions), boundary.level, boundary.wanted, private, device, required)
         options: dict[str, Any] = {"num_cpus": suite.threads, "num_gpus": gpus_per_trial, "max_retries": LOSSES}
         remote = ray.remote(**options)
         tasks = {function: remote(function) for function in (node.facts, node.train, node.evaluate, node.trial)}
