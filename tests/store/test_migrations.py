@@ -102,15 +102,18 @@ def test_a_store_of_the_version_before_keeps_every_row(database: str) -> None:
     engine = create_engine(database)
     with engine.begin() as connection:
         migrate(connection, SCHEMA_VERSION - 1)
+        tables = MetaData()
+        tables.reflect(connection)
         for row in (*rows.whole(), rows.failed(key="u")):
-            values = {column.name: getattr(row, column.name) for column in row.__table__.columns}
-            connection.execute(insert(type(row)), values)
+            table = tables.tables[row.__tablename__]
+            connection.execute(insert(table), {column.name: getattr(row, column.name) for column in table.columns})
     engine.dispose()
     before = content(database)
     assert [len(before[table]) for table in ("runs", "planned_trials", "trials", "predictions")] == [1, 1, 2, 1]
     assert upgrade(database) == (SCHEMA_VERSION - 1, SCHEMA_VERSION)
     after = content(database)
     assert before.pop("alembic_version") != after.pop("alembic_version")
+    assert [row.pop("earlier") for row in after["trials"]] == [None, None]
     assert after == before
 
 

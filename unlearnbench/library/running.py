@@ -34,6 +34,7 @@ def run(
     suite: Where,
     methods: Sequence[str] = (),
     *,
+    retry_failed: bool = False,
     workers: int | None = None,
     isolation: Isolation = "process",
     limits: Enforcement | None = None,
@@ -48,6 +49,7 @@ def run(
 
     Args:
         methods: default: those of the suite.
+        retry_failed: also run trials again whose stored record is a failure; the new record keeps it.
         workers: trials at a time; default: as many as the cores allow.
         isolation: `process`, or `strict` (Linux): also no network and no other files.
         limits: `enforced` by the kernel, or `counted`; default: enforced where a control group was delegated.
@@ -81,6 +83,7 @@ def run(
             store,
             _data(places),
             grid=grid.select(places.get("seeds", ()), places.get("rates", ()), places.get("corruptions", ())),
+            retry_failed=retry_failed,
             workers=workers,
             download=download,
             isolation=isolation,

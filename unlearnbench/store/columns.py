@@ -50,6 +50,7 @@ COLUMNS: dict[str, Column] = {
     **_of("integer", True, unlearning_seed="seed of the method"),
     **_of("text", True, state="`finished`, `failed`, or `missing` where there is no record"),
     **_of("text", reason="why it failed", detail="end of what the trial printed, with the traceback of a failed one"),
+    **_of("text", earlier="failures before it was run again: when, in which run, why"),
     **_of("flag", True, whole="the method has a record in every place of this seed: no other seed counts in a mean"),
     **_of("flag", True, again="a trial without a forget set counts at every discovery rate: true but at the first"),
     **_of("integer", corrupted="number of corrupted training samples"),
