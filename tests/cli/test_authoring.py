@@ -36,7 +36,7 @@ def test_validate_exits_1_when_a_variant_fails(call: Call, monkeypatch: pytest.M
         validate.Validation("mine", 0.5, 1.5, None),
         validate.Validation("mine/slow", 60.0, None, "timeout: over 60 s"),
     ]
-    monkeypatch.setattr(validate, "validate", lambda place, isolation: checks)
+    monkeypatch.setattr(validate, "validate", lambda place, **options: checks)
     result = call("validate", "mine")
     assert result.code == 1
     assert result.out == "mine: ok, 0.5 s, samples / budget 1.50 (over)\nmine/slow: failed: timeout: over 60 s\n"

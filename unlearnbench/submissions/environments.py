@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import unlearnbench
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problems.identity import content_key
 from unlearnbench.problems.registry import ARCHITECTURES
 from unlearnbench.problems.tensors import lock
@@ -97,7 +97,12 @@ def _key(requires: Iterable[Requirement]) -> str:
 
 
 def _build(place: Path, name: str, requires: Sequence[Requirement]) -> None:
-    """Build an environment. The caller must hold its lock."""
+    """Build an environment. The caller must hold its lock.
+
+    Raises:
+        UsageError: uv cannot make it, or no trial can run in it.
+        HarnessError: the disk is full, say.
+    """
     uv, part = _uv(), place.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)  # left behind by a killed process
     try:
@@ -108,12 +113,13 @@ def _build(place: Path, name: str, requires: Sequence[Requirement]) -> None:
         chosen.write_text("".join(f"{package}=={version(package)}\n" for package in OLDEST))
         options = ("--quiet", "--no-progress", "--python", str(python), *WHEELS)
         compiled = ("--no-annotate", "--output-file", str(chosen), str(wanted))
-        hint = f"; torch is the harness's, {version('torch')}, unless `requires` names it"
-        _run(name, uv, "pip", "compile", *options, *compiled, hint=hint)
+        _run(name, uv, "pip", "compile", *options, *compiled)
         _run(name, uv, "pip", "sync", *options, "--compile-bytecode", str(chosen))
         (Path(site_packages(part)[0]) / PACKAGE.name).symlink_to(PACKAGE)
         _run(name, str(python), "-I", "-B", "-c", TRIED)
         part.rename(place)
+    except OSError as error:
+        raise HarnessError(f"the environment of submission '{name}' cannot be built: {error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -135,9 +141,9 @@ def _uv() -> str:
     return found
 
 
-def _run(name: str, *command: str, hint: str = "") -> None:
+def _run(name: str, *command: str) -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = " ".join(done.stderr.split())[-1000:]
         program = Path(command[0]).name
-        raise UsageError(f"the environment of submission '{name}' cannot be built: {program} says: {said}{hint}")
+        raise UsageError(f"the environment of submission '{name}' cannot be built: {program} says: {said}")
