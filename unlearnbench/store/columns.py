@@ -90,7 +90,7 @@ COLUMNS: dict[str, Column] = {
     **_of("flag", absorbed="whether the original learnt the corruption"),
     **_of("text", device="`cpu` or the GPU's name", precision="floating-point type"),
     **_of("integer", threads="threads of the trial"),
-    **_of("text", isolation="its level"),
+    **_of("text", isolation="its level", limits="`counted`, or `enforced` by the kernel"),
     **_of("integer", protocol_version="that of the record"),
     **_of("moment", created_at="when it was recorded"),
     **_of("text", trial="key of the trial", problem="key of the problem"),
