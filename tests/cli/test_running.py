@@ -55,6 +55,7 @@ def test_from_a_template_to_a_leaderboard(call: Call) -> None:
     compared = call("compare", "mine", "mine/broken", "--suite", "tiny")
     assert compared.code == 0, compared.err
     assert "mine minus mine/broken" in compared.out
+    assert call("show", "mine/default", "--suite", "tiny").out == shown.out
     unknown = call("compare", "mine", "yours", "--suite", "tiny")
     one_sentence(unknown, 2, "unknown method 'yours' in the results", "mine/broken")
     one_sentence(call("compare", "mine", "mine", "--suite", "tiny"), 2, "cannot compare 'mine' with itself")

@@ -122,7 +122,7 @@ def compare(
     from unlearnbench.report.text.rendering import comparison_as
 
     board = library.board(suite, (first, second), database=database, suites=suites)
-    _show(comparison_as(form.value, board, first, second), out_file)
+    _show(comparison_as(form.value, board, board.find(first), board.find(second)), out_file)
 
 
 @app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench tunings digits`")
@@ -166,6 +166,7 @@ def show(
     from unlearnbench.report.text.trials import details, failure_lines
 
     board = library.board(suite, (method,), **_stored(seed, rate, corruption, database, suites))
+    method = board.find(method)
     out.print(heatmap_table(board.frame, method))
     say(budget_line(budget_shares(board.totals, board.suite).get(method, float("nan"))))
     for line in failure_lines(board.frame, method):

@@ -26,7 +26,7 @@ def board(
     """The trials of a suite that count, and its stale records.
 
     Args:
-        methods: only these, by their labels in the ranking, and retraining; default: all.
+        methods: only these, by label or name, and retraining; default: all.
         isolation: records with weaker isolation count as missing.
     """
     from unlearnbench.report.numbers.board import read_board
@@ -71,7 +71,8 @@ def compare(first: str, second: str, suite: str = "digits", **stored: Unpack[Sto
     """First minus second in percentage points, overall, by corruption and by cell, with 95% intervals over seeds."""
     from unlearnbench.report.numbers.comparison import comparison
 
-    return comparison(board(suite, (first, second), **stored).frame, first, second)
+    found = board(suite, (first, second), **stored)
+    return comparison(found.frame, found.find(first), found.find(second))
 
 
 def leaderboard(
@@ -94,7 +95,8 @@ def plot(kind: str, suite: str, out: Where, methods: Sequence[str] = (), **store
     """
     from unlearnbench.report.figures import plot as draw
 
-    draw(board(suite, **stored), kind, methods, Path(out))
+    found = board(suite, **stored)
+    draw(found, kind, [found.find(name) for name in methods], Path(out))
 
 
 def baseline(suite: str, out: Where, **stored: Unpack[StoredGrid]) -> Board:

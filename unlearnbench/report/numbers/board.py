@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems.corruption import kind_of
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import OriginalSpec, Suite, Training, seed_of
-from unlearnbench.report.numbers.current import Current, Stale, current
+from unlearnbench.report.numbers.current import Current, Stale, current, preference
 from unlearnbench.report.numbers.totals import RETRAIN, totals_of
 from unlearnbench.store.columns import COLUMNS
 from unlearnbench.store.labels import METHOD, Method, method_label, seed_label
@@ -63,6 +63,15 @@ class Board:
     @cached_property
     def totals(self) -> pd.DataFrame:
         return totals_of(self.frame)
+
+    def find(self, name: str) -> str:
+        """The label of a method, as in `find_method`."""
+        rows = self.frame.drop_duplicates("method")
+        return find_method(
+            name,
+            {row["method"]: Method(*(row[part] for part in METHOD)) for row in rows.to_dict("records")},
+            self.suite,
+        )
 
     @property
     def seeds(self) -> int:
@@ -126,12 +135,44 @@ def known_kinds(engine: Engine, suite: Suite) -> set[OriginalSpec]:
 def _submissions_of(names: Sequence[str], engine: Engine, found: Current) -> tuple[str, ...]:
     """The keys of the submissions with these labels, and of retraining."""
     kinds = planned_kinds(engine, found.wanted, known_kinds(engine, found.suite))
-    keys = {method_label(*found.submissions[key], kind, found.suite.base): key for key, kind in kinds}
-    for name in names:
-        if name not in keys:
-            raise unknown_method(name, keys)
+    keys, methods = dict[str, str](), dict[str, Method]()
+    for key, kind in kinds:
+        submission, variant = found.submissions[key]
+        label = method_label(submission, variant, kind, found.suite.base)
+        keys[label], methods[label] = key, Method(submission, variant, kind.capacity, kind.training)
     units = [key for key, (submission, _) in found.submissions.items() if submission == RETRAIN]
-    return tuple({keys[name] for name in names} | set(units))
+    return tuple({keys[find_method(name, methods, found.suite)] for name in names} | set(units))
+
+
+def find_method(name: str, methods: Mapping[str, Method], suite: Suite) -> str:
+    """The label of the method that a person calls by its label, as NAME/VARIANT, or as NAME.
+
+    Several may fit, on other kinds of original or, if there is no default variant, as variants. Then it is the one that
+    the suite ranks, on its first kind.
+
+    Args:
+        methods: those on the board, by label.
+
+    Raises:
+        UsageError: none fits.
+    """
+    if name in methods:
+        return name
+    fitting = [
+        label
+        for label, method in methods.items()
+        if name in (method.submission, f"{method.submission}/{method.variant}")
+    ]
+    if not fitting:
+        raise unknown_method(name, methods)
+    return min(
+        fitting,
+        key=lambda label: (
+            preference(methods[label].variant, suite.variants),
+            methods[label].original != suite.base,
+            label,
+        ),
+    )
 
 
 def unknown_method(name: str, known: Iterable[str]) -> UsageError:
