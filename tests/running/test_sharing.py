@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import errno
+import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import func, select
@@ -85,13 +87,16 @@ def test_a_run_that_fails_ends_its_claims(
     assert run_suite(tiny_suite, [submission], store, tmp_path, workers=1).ran == 1
 
 
+def over_quota(*arguments: int) -> NoReturn:
+    raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+
 def test_a_trial_that_failed_on_a_full_disk_is_no_record(
     tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fails = make_submission("fails", "raise OSError(28, 'No space left on device')")
     with monkeypatch.context() as patch:
-        usage = shutil.disk_usage("/")
-        patch.setattr("shutil.disk_usage", lambda path: usage._replace(free=100))
-        with pytest.raises(HarnessError, match="only 100 bytes free in"):
+        patch.setattr("os.posix_fallocate", over_quota)
+        with pytest.raises(HarnessError, match=r"cannot write \d+ bytes to .* \(Disk quota exceeded\): free some"):
             run_suite(tiny_suite, [fails], store, tmp_path, workers=1)
     assert run_suite(tiny_suite, [fails], store, tmp_path, workers=1).failed == 1

@@ -10,7 +10,7 @@ import sys
 import pytest
 import torch
 
-from unlearnbench.system import machine
+from unlearnbench.system import machine, processes
 
 FREED = """
 import resource, sys, torch
@@ -55,3 +55,11 @@ def test_only_matrix_units_make_bfloat16_native_on_a_processor(
     assert machine.native_bfloat16("cpu") is native
     assert machine.precision("auto", "cpu") == ("bfloat16" if native else "float32")
     assert machine.precision("bfloat16", "cpu") == "bfloat16"
+
+
+def test_cores_are_those_that_a_container_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # one of the limits that the library looks at, as a quota is
+    assert processes.cores() == 1
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
+    assert processes.cores() == 1

@@ -30,6 +30,7 @@ from unlearnbench.boundary.servers import Server
 from unlearnbench.errors import HarnessError
 from unlearnbench.models.weights import Weights
 from unlearnbench.submissions.sources import hash_sources
+from unlearnbench.system.temporary import PREFIX, shortened
 
 ATTEMPTS = 10
 """Attempts to start a trial, up to a second apart, when other trials of the same user kill it before it reports."""
@@ -68,7 +69,8 @@ class Boundary:
         self._group = None
         if self.wanted != "counted":
             self._group = cgroup.find() if self.wanted is None else cgroup.require()
-        self.folder = Path(tempfile.mkdtemp(prefix="unlearnbench-"))
+        self._place = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.folder = shortened(self._place)
         self._servers: dict[str | None, Server] = {}
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -77,7 +79,7 @@ class Boundary:
             try:
                 self._server(None).start()
             except BaseException:
-                shutil.rmtree(self.folder)
+                self._remove_folder()
                 raise
         return self
 
@@ -90,7 +92,12 @@ class Boundary:
                 connection.shutdown(socket.SHUT_RDWR)  # its guardian kills the trial
         for server in self._servers.values():
             server.close(ANSWER_SECONDS)
-        _remove(self.folder)
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        _remove(self._place)
+        if self.folder != self._place:
+            self.folder.unlink()
 
     def _server(self, environment: str | None) -> Server:
         if environment not in self._servers:
@@ -132,11 +139,7 @@ class Boundary:
                 cgroup.remove(group)
         if outcome.weights is None:
             # If the disk is still full after removing the trial's folder, the trial did not cause it.
-            room = shutil.disk_usage(self.folder).free
-            if room < sum(tensor.nbytes for tensor in reference.values()):
-                raise HarnessError(
-                    f"only {room} bytes free in {self.folder}: free disk space, or set TMPDIR to another folder"
-                )
+            _check_room(self.folder, sum(tensor.nbytes for tensor in reference.values()))
         return outcome
 
     def _new_group(self, request: Request) -> Path | None:
@@ -219,6 +222,22 @@ class Boundary:
         events = {event.pop("event"): event for event in lines}
         events.pop("guarded", None)
         return events, descriptors[0] if descriptors else None
+
+
+def _check_room(folder: Path, size: int) -> None:
+    """Check that a file of so many bytes can be written: there may be a quota, or a limit on the number of files.
+
+    Raises:
+        HarnessError: it cannot.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, max(size, 1))
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write {size} bytes to {folder} ({error.strerror}): free some space, or set TMPDIR to another"
+            " folder"
+        ) from error
 
 
 def _remove(folder: Path) -> None:

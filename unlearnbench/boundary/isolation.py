@@ -155,6 +155,7 @@ def visible(device: str = "cpu", environment: Path | None = None) -> list[Path]:
     python = [Path(prefix, name) for prefix in prefixes(environment) for name in PREFIX]
     if environment is None:
         python += [Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
+        python += python_path("strict")
     package = importlib.util.find_spec("unlearnbench")  # an editable installation has it elsewhere
     assert package is not None
     assert package.origin is not None
@@ -173,6 +174,15 @@ def prefixes(environment: Path | None = None) -> set[str]:
 def executable(environment: Path | None = None) -> str:
     """The Python that runs trials: that of an environment, or of the harness."""
     return sys.executable if environment is None else str(environment / "bin" / "python")
+
+
+def python_path(level: Isolation) -> list[Path]:
+    """The folders of PYTHONPATH that trials import from, as modules of clusters set it.
+
+    At level `strict` those with installed packages only: the others are folders of projects, which may hold anything.
+    """
+    entries = [Path(entry).absolute() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    return [entry for entry in entries if level == "process" or any(entry.glob("*.dist-info"))]
 
 
 def _data_sets(folders: Iterable[Path]) -> list[Path]:

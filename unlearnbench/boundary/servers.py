@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import site
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -53,6 +54,10 @@ class Server:
         variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         variables |= {"HOME": str(self.folder), "USER": "trial", "OMP_NUM_THREADS": "1"}
         variables |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **KEEP_MEMORY}
+        if self.environment is None:  # Python finds what the harness's finds
+            variables["PYTHONPATH"] = os.pathsep.join(map(str, isolation.python_path(self.level)))
+            if site.ENABLE_USER_SITE:
+                variables["PYTHONUSERBASE"] = site.getuserbase()
         self.address.unlink(missing_ok=True)  # left behind by a killed server
         python = isolation.executable(self.environment)
         arguments = [python, "-P", "-m", "unlearnbench.boundary.server", str(self.address)]

@@ -204,8 +204,10 @@ def _removed_after_us(folder: Path) -> None:
     """Start a detached process that removes the folder after this one has ended. Ray kills its workers by a signal, so
     this process cannot clean up itself.
     """
-    command = 'exec 3<&0 >/dev/null 2>&1; (read _ <&3; sleep 1; chmod -R u+rwX "$0"; rm -rf "$0") &'
-    process = subprocess.Popen(["sh", "-c", command, folder], stdin=subprocess.PIPE, start_new_session=True)
+    command = 'exec 3<&0 >/dev/null 2>&1; (read _ <&3; sleep 1; chmod -R u+rwX "$0"; rm -rf "$0" "$1") &'
+    process = subprocess.Popen(
+        ["sh", "-c", command, folder.resolve(), folder], stdin=subprocess.PIPE, start_new_session=True
+    )
     assert process.stdin is not None
     _open.callback(process.stdin.close)
     process.wait()
