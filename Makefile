@@ -7,9 +7,13 @@ SUITE ?= digits-quick
 ISOLATION ?= process
 ALWAYS_RUN := retrain
 
+OFFICIAL := data/official.db
+SEEDS := 0 1 2 3 4 5 6 7 8 9
+
 SHOWN := detect_retrain rem/digits scrub/digits npo/digits ssd/digits retrain
 
-.PHONY: setup constraints leaderboard findings docs test slow lint check check-submissions clean
+.PHONY: setup constraints leaderboard tuning official release-board findings docs test slow lint check
+.PHONY: check-submissions clean
 
 setup: .venv/installed
 
@@ -31,6 +35,34 @@ constraints:
 leaderboard: setup
 	$(BIN)/unlearnbench run digits --seed 0
 	$(BIN)/unlearnbench leaderboard digits --seed 0 --out build/leaderboard
+
+# Search the hyperparameters of every method that has some. Paste what is found (build/tuned/) into submission.toml. An
+# interrupted search goes on; a finished one is not repeated.
+tuning: setup
+	mkdir -p build/tuned
+	for path in $$(grep -l '^\[search\]' submissions/*/submission.toml); do \
+		name=$$(basename $$(dirname $$path)); \
+		test -e build/tuned/$$name.toml && continue; \
+		$(BIN)/unlearnbench tune $$name --suite digits --isolation strict --database $(OFFICIAL) > build/tuned/next || exit 1; \
+		mv build/tuned/next build/tuned/$$name.toml; \
+	done
+
+# The official board, one immutable file per seed, in a work tree and an environment of its own (CONTRIBUTING.md).
+# Started again, it goes on with what is missing. SEEDS="2 3" runs a part.
+official: setup
+	for seed in $(SEEDS); do \
+		$(BIN)/unlearnbench run digits --seed $$seed --isolation strict --database $(OFFICIAL) || exit 1; \
+		$(BIN)/unlearnbench store dump digits $(OFFICIAL) --seed $$seed --out leaderboard/digits || exit 1; \
+	done
+
+# The official board as a folder to upload: store, originals, checksums, and how to import them.
+release-board: setup
+	rm -rf build/release
+	mkdir -p build/release
+	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --into build/release/board.db
+	$(BIN)/unlearnbench originals export digits --database $(OFFICIAL) --out build/release/originals
+	cp docs/release.md build/release/README.md
+	cd build/release && find . -type f ! -name SHA256SUMS | sort | xargs sha256sum > SHA256SUMS
 
 # After an official run: update the tables in submissions/README.md. A person checks what is said about them.
 findings: setup

@@ -31,6 +31,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path.relative_to(TESTS).parts[0], len(SLOW)))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _environment() -> Iterator[None]:
+    """Take back what a module's tests, or the libraries they use, leave in the environment of the next module."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture
 def tiny_suite() -> Suite:
     return tiny()

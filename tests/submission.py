@@ -18,6 +18,14 @@ for batch in problem.retain.batches(problem.budget.steps):
 return model"""
 
 
+def install_package(site: Path, version: str) -> Path:
+    """Install a version of the package `torchforget` in a folder of packages; what was there before is replaced."""
+    information = site / "torchforget.dist-info"
+    information.mkdir(parents=True, exist_ok=True)
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torchforget\nVersion: {version}\n")
+    return information
+
+
 def written(folder: Path, name: str, body: str, *, needs: bool = False, before: str = "") -> Submission:
     """A submission in FOLDER/NAME whose `unlearn` has this body.
 

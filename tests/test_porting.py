@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.boundary.test_hostile import need_strict
 from tests.submission import NOTHING, written
 from tests.tiny import tiny
-from unlearnbench.boundary.isolation import Isolation
+from unlearnbench.boundary.isolation import LEVELS, Isolation
+from unlearnbench.errors import UsageError
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.results import planned_trials
-from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission, read
 
@@ -40,22 +40,17 @@ def ported(title: str, folder: Path) -> Submission:
     return read(folder / name)[0]
 
 
-def run(titles: list[str], folder: Path, isolation: Isolation) -> dict[str, TrialRow]:
-    """The record of each recipe, and of `nothing`, which returns the original."""
-    submissions = [ported(title, folder / "submissions") for title in titles]
-    submissions.append(written(folder / "submissions", "nothing", NOTHING))
-    with Store(str(folder / "results.db")) as store:
-        summary = run_suite(tiny(), submissions, store, folder, isolation=isolation)
-        trials = planned_trials(store.engine, [summary.run_id])
-    return {trial.submission.name: trial.record for trial in trials if trial.record is not None}
+@pytest.fixture(scope="module")
+def submissions(tmp_path_factory: pytest.TempPathFactory) -> list[Submission]:
+    """All recipes, and `nothing`, which returns the original."""
+    folder = tmp_path_factory.mktemp("submissions")
+    return [*(ported(title, folder) for title in FOREIGN), written(folder, "nothing", NOTHING)]
 
 
-def check(records: dict[str, TrialRow], titles: list[str]) -> None:
-    assert {name: (record.reason, record.detail) for name, record in records.items() if record.reason} == {}
-    for title in titles:
-        record = records[f"ported_{FOREIGN[title]}"]
-        assert record.weights_hash != records["nothing"].weights_hash, title
-        assert record.backward_samples, title
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the store and the original that both levels share."""
+    return tmp_path_factory.mktemp("data")
 
 
 def test_every_recipe_has_foreign_code_to_port() -> None:
@@ -68,11 +63,20 @@ def test_a_recipe_has_at_most_15_lines(title: str) -> None:
     assert len([line for line in RECIPES[title].splitlines() if line.strip()]) <= 15
 
 
-def test_every_recipe_runs(tmp_path: Path) -> None:
-    check(run(list(FOREIGN), tmp_path, "process"), list(FOREIGN))
-
-
-def test_a_recipe_runs_in_strict_isolation(tmp_path: Path) -> None:
-    need_strict()
-    titles = ["the trainer of a library"]
-    check(run(titles, tmp_path, "strict"), titles)
+@pytest.mark.parametrize("isolation", LEVELS)
+def test_every_recipe_runs(isolation: Isolation, submissions: list[Submission], data: Path) -> None:
+    with Store(str(data / "results.db")) as store:
+        try:
+            summary = run_suite(tiny(), submissions, store, data, isolation=isolation)
+        except UsageError as error:  # as `need_strict`, without starting a server only to ask
+            if os.environ.get("CI") or not str(error).startswith("isolation 'strict' "):
+                raise
+            pytest.skip(str(error))
+        trials = planned_trials(store.engine, [summary.run_id])
+    records = {trial.submission.name: trial.record for trial in trials if trial.record is not None}
+    assert {name: (record.reason, record.detail) for name, record in records.items() if record.reason} == {}
+    for title, name in FOREIGN.items():
+        record = records[f"ported_{name}"]
+        assert record.isolation == isolation
+        assert record.weights_hash != records["nothing"].weights_hash, title
+        assert record.backward_samples, title

@@ -131,7 +131,7 @@ def test_a_tiny_cell_of_it_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     @contextmanager
-    def here(suite: Suite, dataset: Dataset, entered: Boundary, workers: int | None) -> Iterator[Local]:
+    def here(suite: Suite, _: object, dataset: Dataset, entered: Boundary, workers: int | None) -> Iterator[Local]:
         setup = Setup(suite, "cpu", "float32", entered.level)
         yield Local(1, setup, machine.hardware("cpu"), boundary, cases(dataset, boundary.folder, 2))
 

@@ -178,7 +178,7 @@ def _prepared(case: Case, threads: int) -> tuple[Classifier, ImageSet, Callable[
     machine.keep_memory()
     torch.set_num_threads(threads)
     device = machine.device()
-    model = case.model().to(device).to(memory_format=torch.channels_last)
+    model = case.model().to(device)
     images, labels = (tensor.to(device) for tensor in case.images(max(1024, 2 * case.batch_size)))
     pipeline = Pipeline((0.5,) * case.channels, (0.25,) * case.channels, case.crop_padding, flip=case.crop_padding > 0)
     ids = torch.arange(len(labels), device=device)

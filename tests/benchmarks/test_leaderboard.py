@@ -12,7 +12,6 @@ from scipy import stats
 
 from unlearnbench.report.numbers.board import read_board
 from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption
-from unlearnbench.report.numbers.totals import totals_of
 from unlearnbench.store.store import Store
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "leaderboard.py"
@@ -61,7 +60,7 @@ def test_the_ranking_is_that_of_every_trial(database: str) -> None:
     assert (table["best"].notna() == (table["ranked"] & (table["seeds"] >= 8))).all()
     assert table["best"].notna().any()
     check(table, frame)
-    for corruption, part in ranking_by_corruption(totals_of(frame)).groupby("corruption"):
+    for corruption, part in ranking_by_corruption(board.totals, board.suite).groupby("corruption"):
         check(part, frame[frame["corruption"] == corruption], whole_of=frame)
 
 

@@ -23,14 +23,18 @@ def test_from_a_template_to_a_leaderboard(call: Call) -> None:
     assert first.code == 0, first.err
     assert "8 trials run" in first.out
     assert "4 failed; 0 already stored" in first.out
-    warnings = [line for line in first.err.splitlines() if "mine/broken" in line]
-    assert len(warnings) == 1, "one reason per method"
-    assert "mine/broken failed: raised: TypeError" in warnings[0]
+    said = [line for line in first.err.splitlines() if "mine/broken" in line]
+    assert len(said) == 2, "once when it failed first, once at the end"
+    assert "mine/broken failed: raised: TypeError" in said[0]
+    assert "mine/broken: 4 failed: raised: TypeError" in said[1]
+    assert "--retry-failed" not in first.out
     assert "unlearnbench leaderboard tiny --out build/leaderboard" in first.out
     again = call("run", "tiny.toml", "--method", "mine", "--method", "mine/broken")
     assert again.code == 0
     assert "0 trials run" in again.out
     assert "8 already stored" in again.out
+    assert "mine/broken: 4 failed: raised: TypeError" in again.err
+    assert "4 of these failed in an earlier run. If the fault was not the method's: --retry-failed" in again.out
     with create_engine("sqlite:///data/unlearnbench.db").connect() as connection:
         key = connection.execute(text("SELECT key FROM trials WHERE state = 'finished'")).scalars().first()
     repeated = call("rerun", str(key)[:16])
@@ -39,6 +43,8 @@ def test_from_a_template_to_a_leaderboard(call: Call) -> None:
     shown = call("show", "mine", "--suite", "tiny")
     assert shown.code == 0, shown.err
     assert "Traceback" not in shown.out
+    assert "failed" not in shown.err
+    assert "4 of 4 trials failed: raised: TypeError" in call("show", "mine/broken", "--suite", "tiny").err
     detailed = call("show", "mine/broken", "--suite", "tiny", "--rate", "0.5", "--detail")
     assert detailed.code == 0, detailed.err
     assert detailed.out.count("Traceback") == detailed.out.count("discovery rate 0.5, seed 0 (trial ") == 2

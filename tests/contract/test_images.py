@@ -37,11 +37,6 @@ def test_normalised() -> None:
     images = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2)
     values = Pipeline((0.5,), (0.25,), 0, False).normalised(images)
     assert values.flatten().tolist() == pytest.approx([-2.0, 2.0])
-    assert (
-        Pipeline((0.5,) * 3, (0.25,) * 3, 0, False)
-        .normalised(pictures(2))
-        .is_contiguous(memory_format=torch.channels_last)
-    )
 
 
 def test_a_pass_holds_every_sample_once() -> None:

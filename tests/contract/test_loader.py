@@ -39,7 +39,6 @@ def test_a_plain_loader_gives_what_batches_gives() -> None:
     assert torch.equal(dataset(loader).targets, source.labels)
     for (images, labels), batch in zip(loader, source.batches(shuffle=False, augment=False), strict=True):
         assert torch.equal(images, batch.images)
-        assert images.is_contiguous(memory_format=torch.channels_last)
         assert torch.equal(labels, batch.labels)
         assert labels.dtype is torch.int64
 

@@ -97,6 +97,15 @@ def pairs(images: Any, labels: Any) -> list[tuple[int, bytes]]:
     return sorted((int(label), np.asarray(image).tobytes()) for image, label in zip(images, labels, strict=True))
 
 
+def test_digits_in_colour_are_the_digits_with_their_grey_channel_three_times(tmp_path: Path) -> None:
+    grey, colour = load("digits", tmp_path), load("digits-colour", tmp_path)
+    assert colour.train_images.shape == (1437, 3, 16, 16)
+    assert (colour.train_images == colour.train_images[:, :1]).all()
+    for part in ("train", "test"):
+        found, known = ([getattr(item, f"{part}_{kind}") for kind in ("images", "labels")] for item in (colour, grey))
+        assert pairs(found[0][:, :1], found[1]) == pairs(*known)
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_published_files_are_read_with_every_image_at_its_label(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -307,7 +316,7 @@ def test_subsets_are_nested_and_the_same_each_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
-        ("mnist", {}, r"unknown data set 'mnist' \(all: digits, cifar10"),
+        ("mnist", {}, r"unknown data set 'mnist' \(all: digits, digits-colour, cifar10"),
         ("digits", {"train_size": 9999}, "train_size = 9999, but data set 'digits' has 1437"),
         ("digits", {"image_size": 32}, "image_size is for 'imagefolder:PATH' only"),
     ],

@@ -103,7 +103,7 @@ class Fake:
 
 def fake(log: Log, pause: Callable[[], float]) -> Start:
     @contextmanager
-    def start(suite: Suite, dataset: Dataset, boundary: Boundary, workers: int | None) -> Iterator[Fake]:
+    def start(suite: Suite, _: object, dataset: Dataset, boundary: Boundary, workers: int | None) -> Iterator[Fake]:
         yield Fake(Setup(suite, "cpu", "float32", boundary.level), workers or 1, log, pause)
 
     def started(*arguments: Any) -> AbstractContextManager[Fake]:

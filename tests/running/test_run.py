@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,6 +26,9 @@ from unlearnbench.problems.case import build
 from unlearnbench.problems.datasets import load
 from unlearnbench.problems.grid import problems
 from unlearnbench.problems.suite import Limits, Suite
+from unlearnbench.report.numbers.board import read_board
+from unlearnbench.report.text.trials import details, failure_lines
+from unlearnbench.running.executors.local import shared_boundary
 from unlearnbench.running.run import Progress, RunSummary, run_suite
 from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
@@ -169,6 +173,34 @@ def test_a_fault_of_the_harness_is_not_booked_on_the_method(
             tiny_suite, [submission, make_submission("second", NOTHING)], store, tmp_path, watch=lose_the_original
         )
     assert set(rows(store)) == {"good"}
+
+
+def test_a_failure_is_run_again_on_demand_and_stays_visible(
+    tiny_suite: Suite, make_submission: Callable[..., Submission], store: Store, tmp_path: Path
+) -> None:
+    needed = tmp_path / "needed"
+    submission = make_submission("needs_a_file", f"open({str(needed)!r})\n{NOTHING}")
+
+    def run(retry_failed: bool = False) -> tuple[int, int, list[tuple[str, int, int]]]:
+        done = run_suite(tiny_suite, [submission], store, tmp_path, retry_failed=retry_failed, executor=executor)
+        return done.ran, done.failed, [(item.reason[:25], item.trials, item.earlier) for item in done.failures]
+
+    failure = "raised: FileNotFoundError"
+    with shared_boundary() as executor:
+        assert run() == (1, 1, [(failure, 1, 0)])
+        assert run() == (0, 0, [(failure, 1, 1)])
+        assert run(retry_failed=True) == (1, 1, [(failure, 1, 0)])
+        needed.touch()
+        assert run() == (0, 0, [(failure, 1, 1)])
+        assert run(retry_failed=True) == (1, 0, [])
+        assert run(retry_failed=True) == (0, 0, []), "a finished trial is a result"
+    (trial,) = read_board(store.engine, tiny_suite.name).frame.to_dict("records")
+    assert trial["state"] == "finished"
+    assert trial["earlier"].count(f": {failure}") == 2
+    assert failure_lines(pd.DataFrame([trial]), "needs_a_file") == [
+        "1 trials failed before they were run again (--detail)"
+    ]
+    assert trial["earlier"].splitlines()[0] in details(pd.DataFrame([trial]), "needs_a_file")
 
 
 def test_what_is_stored_is_not_run_again_and_a_changed_submission_is(

@@ -46,6 +46,15 @@ def test_a_trial_has_one_holder_until_its_claim_ends(store: Store, two: tuple[Cl
     assert b.take("t") == "mine"
 
 
+def test_a_failure_that_is_run_again_is_claimed_by_one(store: Store, two: tuple[Claims, Claims]) -> None:
+    a, b = two
+    store.add([*rows.whole(), rows.failed(key="u", run_id="r")])
+    assert (a.take("u"), a.take("u", "r"), b.take("u", "r")) == ("stored", "mine", "elsewhere")
+    store.replace_failure(rows.failed(key="u", run_id="a"), None)
+    a.end("u")
+    assert b.take("u", "r") == "stored", "it has been run again"
+
+
 def test_of_many_at_once_one_gets_it(store: Store, two: tuple[Claims, Claims]) -> None:
     def take(number: int) -> str:
         return two[number % 2].take(f"t{number // 8}")

@@ -151,6 +151,18 @@ def test_a_file_of_another_version(key: str, value: Any, words: str, file: Path)
         read(file)
 
 
+@pytest.mark.parametrize("schema", [7, 8])
+def test_a_file_of_a_version_before_says_the_same(schema: int, file: Path) -> None:
+    wanted = read(file).rows
+    header, *lines = map(json.loads, file.read_text().splitlines())
+    for row in lines if schema == 7 else []:
+        row.pop("limits", None)
+    header["schema"] = schema
+    text = [json.dumps(row, sort_keys=True, separators=(",", ":")) for row in (header, *lines)]
+    file.write_text("".join(f"{line}\n" for line in text))
+    assert read(file).rows == wanted
+
+
 def test_damage_of_an_older_file_is_found_by_the_columns_of_its_version(file: Path, next_version: int) -> None:
     lines = changed("trials", colour="red")(file.read_text().splitlines())
     file.write_text("".join(f"{line}\n" for line in lines))

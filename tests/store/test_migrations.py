@@ -11,8 +11,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, create_engine, inspect, select, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, insert, inspect, select, text
 
+from tests import rows
 from unlearnbench.errors import UsageError
 from unlearnbench.report.numbers.board import read_board
 from unlearnbench.report.numbers.ranking import ranking
@@ -28,12 +29,12 @@ def content(url: str) -> dict[str, list[dict[str, Any]]]:
     tables = MetaData()
     tables.reflect(engine)
     with engine.connect() as connection:
-        rows = {
+        found = {
             table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
             for table in tables.sorted_tables
         }
     engine.dispose()
-    return rows
+    return found
 
 
 def structure(engine: Engine) -> dict[str, Any]:
@@ -95,6 +96,25 @@ def test_reports_read_an_upgraded_store(first: str) -> None:
     assert table.loc[["leaves"], ["aggregate", "failed"]].to_numpy().tolist() == [[0, 4]]
     assert sorted(interrupted["state"]) == ["finished", "missing", "missing", "missing"]
     assert set(interrupted["capacity"]) == {0.25}
+
+
+def test_a_store_of_the_version_before_keeps_every_row(database: str) -> None:
+    engine = create_engine(database)
+    with engine.begin() as connection:
+        migrate(connection, SCHEMA_VERSION - 1)
+        tables = MetaData()
+        tables.reflect(connection)
+        for row in (*rows.whole(), rows.failed(key="u")):
+            table = tables.tables[row.__tablename__]
+            connection.execute(insert(table), {column.name: getattr(row, column.name) for column in table.columns})
+    engine.dispose()
+    before = content(database)
+    assert [len(before[table]) for table in ("runs", "planned_trials", "trials", "predictions")] == [1, 1, 2, 1]
+    assert upgrade(database) == (SCHEMA_VERSION - 1, SCHEMA_VERSION)
+    after = content(database)
+    assert before.pop("alembic_version") != after.pop("alembic_version")
+    assert [row.pop("earlier") for row in after["trials"]] == [None, None]
+    assert after == before
 
 
 def test_upgrading_twice_changes_nothing(first: str, next_version: int) -> None:

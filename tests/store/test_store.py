@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from tests import rows
 from unlearnbench.errors import UsageError
 from unlearnbench.store.migrations import upgrade
-from unlearnbench.store.schema import OriginalRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.store.schema import OriginalRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
 
 
@@ -65,6 +65,23 @@ def test_adding_is_all_or_nothing(store: Store) -> None:
         store.add([row for row in rows.whole() if not isinstance(row, OriginalRow)])
     with Session(store.engine) as session:
         assert session.scalars(select(SubmissionRow)).all() == []
+
+
+def test_only_a_failure_is_replaced_and_what_replaces_it_keeps_it(store: Store) -> None:
+    store.add([*rows.whole(), rows.failed(key="u", run_id="r", reason="first", detail="Traceback\nhere")])
+    assert store.failed_trials(["t", "u"]) == {"u": "r"}
+    store.replace_failure(rows.failed(key="u", reason="second", detail=None), None)
+    store.replace_failure(rows.trial(key="u"), rows.prediction(trial_key="u"))
+    with Session(store.engine) as session:
+        trial = session.get_one(TrialRow, "u")
+        assert session.get(PredictionRow, "u") is not None
+    assert (trial.state, trial.reason, trial.aggregate) == ("finished", None, rows.trial().aggregate)
+    assert trial.earlier == (
+        "2026-01-02 03:04 UTC, run r: first\n    Traceback\n    here\n2026-01-02 03:04 UTC, run r: second"
+    )
+    assert store.failed_trials(["t", "u"]) == {}
+    with pytest.raises(ValueError, match="trial u did not fail"):
+        store.replace_failure(rows.failed(key="u"), None)
 
 
 def test_text_that_is_none_is_stored_as_far_as_it_goes(store: Store) -> None:

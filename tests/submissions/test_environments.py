@@ -16,6 +16,7 @@ import pytest
 
 from tests.submissions.fake_uv import calls, program
 from tests.tiny import tiny
+from unlearnbench import run
 from unlearnbench.boundary import isolation
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import Suite
@@ -181,12 +182,10 @@ def test_what_has_no_environment_is_refused(requiring: Submission, uv: Path, tmp
     assert calls(uv) == []
 
 
-def test_the_nodes_of_a_cluster_have_none(
-    requiring: Submission, uv: Path, tiny_suite: Suite, store: Store, tmp_path: Path
-) -> None:
+def test_the_nodes_of_a_cluster_have_none() -> None:
     elsewhere: Start = lambda *_: pytest.fail("a run began")  # noqa: E731
     with pytest.raises(UsageError, match="the nodes of a cluster would not have what it builds"):
-        run_suite(tiny_suite, [requiring], store, tmp_path, environments=tmp_path, executor=elsewhere)
+        run("digits", environments=True, executor=elsewhere)
 
 
 def test_a_trial_sees_the_environment_and_not_that_of_the_harness(

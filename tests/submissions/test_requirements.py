@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.submission import install_package
 from unlearnbench.boundary.isolation import refuse_invisible
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problems.datasets import load
@@ -29,16 +31,8 @@ Install = Callable[[str], Path]
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Install a version of the package `torchforget`; what was installed before is replaced."""
-    site = tmp_path / "site"
-    monkeypatch.syspath_prepend(str(site))
-
-    def installed(version: str) -> Path:
-        information = site / "torchforget.dist-info"
-        information.mkdir(parents=True, exist_ok=True)
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torchforget\nVersion: {version}\n")
-        return information
-
-    return installed
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    return partial(install_package, tmp_path / "site")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from unlearnbench.errors import UsageError
-from unlearnbench.submissions.finding import read, read_one
+from unlearnbench.submissions.finding import Submission, read, read_one
 from unlearnbench.submissions.template import start
 from unlearnbench.verify.validate import validate
 
@@ -66,3 +67,18 @@ def test_an_installed_method_is_found_by_its_name(tmp_path: Path, monkeypatch: p
 def test_a_folder_that_is_no_submission_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no submission\.toml"):
         validate(tmp_path)
+
+
+def test_colour_images_and_a_transformer_are_among_the_problems(make_submission: Callable[..., Submission]) -> None:
+    grey = make_submission("wants_grey", "assert problem.train.images.shape[1] == 1\nreturn problem.original()")
+    norms = "any('Norm2d' in str(module) for module in problem.original().modules())"
+    batchnorm = make_submission("wants_batchnorm", f"assert {norms}\nreturn problem.original()")
+    reasons = []
+    for submission in (grey, batchnorm):
+        assert submission.folder is not None
+        (check,) = validate(submission.folder)
+        reasons.append(str(check.reason).splitlines()[0])
+    assert reasons == [
+        "raised: AssertionError (on poison-trigger, digits-colour, resnet9)",
+        "raised: AssertionError (on random-swap, digits, vit)",
+    ]

@@ -25,7 +25,7 @@ def make_problem(request: Request) -> Problem:
     )
 
     def new_model() -> Classifier:
-        return build(request.model).to(device).to(memory_format=torch.channels_last)
+        return build(request.model).to(device)
 
     def positions(values: list[int]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.int64, device=device)

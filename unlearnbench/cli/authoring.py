@@ -138,7 +138,8 @@ def validate(
 ) -> None:
     """Check a submission on tiny problems.
 
-    Runs every variant on one tiny problem of each kind, which takes seconds. Exits with 1 if a variant fails.
+    Runs every variant on one tiny problem of each corruption, on one with colour images, and on one with a transformer.
+    Exits with 1 if a variant fails.
     """
     from unlearnbench.report.numbers.budget import budget_text
     from unlearnbench.verify.validate import validate as run_checks

@@ -70,7 +70,7 @@ def leaderboard(
 
     grid = _stored(seed, rate, corruption, database, suites)
     board, files = library.leaderboard(suite, out_folder, isolation=isolation.value, **grid)
-    out.print(*ranked_tables(ranking_of(board.totals, board.suite.variants)), sep="\n")
+    out.print(*ranked_tables(ranking_of(board.totals, board.suite)), sep="\n")
     say(openness(board.suite.commitment))
     say(f"{len(files)} files written to {out_folder}")
     _say_what_is_out(board)
@@ -163,11 +163,13 @@ def show(
     from unlearnbench import library
     from unlearnbench.report.numbers.budget import budget_line, budget_shares
     from unlearnbench.report.text.terminal_map import heatmap_table
-    from unlearnbench.report.text.trials import details
+    from unlearnbench.report.text.trials import details, failure_lines
 
     board = library.board(suite, (method,), **_stored(seed, rate, corruption, database, suites))
     out.print(heatmap_table(board.frame, method))
-    say(budget_line(budget_shares(board.frame, board.suite).get(method, float("nan"))))
+    say(budget_line(budget_shares(board.totals, board.suite).get(method, float("nan"))))
+    for line in failure_lines(board.frame, method):
+        complain(line)
     if detail:
         _show(details(board.frame, method), None)
 

@@ -27,6 +27,7 @@ from unlearnbench.cli.common import (
     SuiteName,
     Suites,
     app,
+    complain,
     out,
     say,
     stoppable,
@@ -86,6 +87,10 @@ def run(
     ] = None,
     seeds_from: SeedsFrom = None,
     environments: Environments = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Run stored trials that failed again; their records keep the failure."),
+    ] = False,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run the trials of a suite.
@@ -126,6 +131,7 @@ def run(
             limits=None if limits is None else limits.value,
             seeds_from=seeds_from,
             environments=environments,
+            retry_failed=retry_failed,
             executor=start,
             download=not no_download,
             watch=bar.show,
@@ -136,11 +142,16 @@ def run(
         standings = read_standings(
             store.engine, summary.suite, selection=Selection(tuple(seeds), tuple(rates), tuple(corruptions))
         )
-    out.print(*ranked_tables(ranking_of(standings.totals, standings.suite.variants)), sep="\n")
+    out.print(*ranked_tables(ranking_of(standings.totals, standings.suite)), sep="\n")
     say(openness(standings.suite.commitment))
     stored = summary.planned - summary.ran
     counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
     say(counts)
+    for failure in summary.failures:
+        complain(f"{failure.method}: {failure.trials} failed: {failure.reason}")
+    earlier = sum(failure.earlier for failure in summary.failures)
+    if earlier:
+        say(f"{earlier} of these failed in an earlier run. If the fault was not the method's: --retry-failed")
     option = "" if database == DATABASE else f" --database {database}"
     say(f"Draw the figures: unlearnbench leaderboard {summary.suite} --out build/leaderboard{option}")
 

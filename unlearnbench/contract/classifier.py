@@ -98,7 +98,7 @@ class Classifier(nn.Module, ABC):
         This model makes up a fraction `shared` of the channels: 0.5 doubles them.
         """
         own = next(self.parameters())
-        wide = self.widened(shared).to(own.device).to(memory_format=torch.channels_last)
+        wide = self.widened(shared).to(own.device)
         with torch.no_grad():
             for name, tensor in self.corner_of(wide).items():
                 tensor.copy_(
@@ -115,6 +115,15 @@ class Classifier(nn.Module, ABC):
         tensors = dict(wide.named_parameters()) | dict(wide.named_buffers())
         own = dict(self.named_parameters()) | dict(self.named_buffers())
         return {name: tensors[name][tuple(slice(size) for size in tensor.shape)] for name, tensor in own.items()}
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Images [B, C, S, S] with the strides of channels_last, in which convolutions compute up to a fifth faster.
+
+    `Tensor.contiguous(memory_format=...)` would leave one colour channel as it is, and fails within `torch.func.vmap`.
+    """
+    count, channels, height, width = images.shape
+    return images.permute(0, 2, 3, 1).flatten().view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def tied_gates(owners: Tensor, groups: Sequence[int], wide: Sequence[int], share: float) -> list[Tensor]:

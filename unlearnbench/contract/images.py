@@ -39,8 +39,7 @@ class Pipeline:
             rows, columns = offsets + torch.arange(size, device=images.device)  # each [B, S]
             samples = torch.arange(count, device=images.device)[:, None, None]
             padded = functional.pad(images, (pad, pad, pad, pad))  # [B, C, S + 2 pad, S + 2 pad]
-            # Indexing with tensors on both sides of a slice moves the sliced axis last, to [B, S, S, C]. Permuted
-            # back, this is channels_last without a copy.
+            # Indexing with tensors on both sides of a slice moves the sliced axis last, to [B, S, S, C].
             result = padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
         if self.flip:
             mirrored = torch.rand(count, generator=generator) < 0.5
@@ -50,10 +49,10 @@ class Pipeline:
         return result
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Normalise each channel by `mean` and `std`: uint8 [B, C, S, S] to float32 [B, C, S, S] (channels_last)."""
+        """Normalise each channel by `mean` and `std`: uint8 [B, C, S, S] to float32 [B, C, S, S], contiguous."""
         mean = torch.tensor(self.mean, device=images.device)[:, None, None] * 255
         std = torch.tensor(self.std, device=images.device)[:, None, None] * 255
-        return ((images.float() - mean) / std).contiguous(memory_format=torch.channels_last)
+        return ((images.float() - mean) / std).contiguous()
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Batch:
     """A batch ready for the model.
 
     Attributes:
-        images: float32 [B, C, S, S], normalised.
+        images: float32 [B, C, S, S], normalised, contiguous.
         labels: int64 [B].
         ids: int64 [B], positions in D_tr.
     """

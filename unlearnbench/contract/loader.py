@@ -56,13 +56,10 @@ class LabelledImages(Dataset[Sample]):
         return list(zip(*columns, strict=True))
 
     def collate(self, samples: list[Sample]) -> Sample:
-        """A batch: images float32 [B, C, S, S] (channels_last), all else int64 [B], on the device of the images."""
+        """A batch: images float32 [B, C, S, S], all else int64 [B], on the device of the images."""
         batch: list[Tensor] = default_collate(samples)
         device = self.source.images.device
-        return tuple(
-            value.contiguous(memory_format=torch.channels_last) if field == "image" else value.to(device)
-            for field, value in zip(self.fields, batch, strict=True)
-        )
+        return tuple(value.to(device) for value in batch)
 
 
 def loader(

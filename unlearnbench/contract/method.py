@@ -45,6 +45,8 @@ def set_rate(optimizer: Optimizer, learning_rate: float) -> None:
 class Problem:
     """A problem as a submission sees it. Labels are those that the original was trained on, so some are wrong.
 
+    Weights of models and images of batches are contiguous.
+
     Attributes:
         train: D_tr, the training set of the original.
         forget: D_f, the discovered corrupted samples.

@@ -64,7 +64,7 @@ def ranking(suite: str, **stored: Unpack[StoredGrid]) -> pd.DataFrame:
     from unlearnbench.report.numbers.ranking import ranking_of
 
     found = standings(suite, **stored)
-    return ranking_of(found.totals, found.suite.variants)
+    return ranking_of(found.totals, found.suite)
 
 
 def compare(first: str, second: str, suite: str = "digits", **stored: Unpack[StoredGrid]) -> pd.DataFrame:

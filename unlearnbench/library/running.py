@@ -34,6 +34,7 @@ def run(
     suite: Where,
     methods: Sequence[str] = (),
     *,
+    retry_failed: bool = False,
     workers: int | None = None,
     isolation: Isolation = "process",
     limits: Enforcement | None = None,
@@ -48,6 +49,7 @@ def run(
 
     Args:
         methods: default: those of the suite.
+        retry_failed: also run trials again whose stored record is a failure; the new record keeps it.
         workers: trials at a time; default: as many as the cores allow.
         isolation: `process`, or `strict` (Linux): also no network and no other files.
         limits: `enforced` by the kernel, or `counted`; default: enforced where a control group was delegated.
@@ -61,6 +63,11 @@ def run(
     from unlearnbench.store.store import Store
     from unlearnbench.submissions.finding import choose
 
+    if environments and executor is not None:
+        raise UsageError(
+            "--environments builds on this machine, and the nodes of a cluster would not have what it builds: run"
+            " without --executor, or install what the submissions require on all nodes"
+        )
     grid, secrets = _suite(suite, places), _secrets(seeds_from)
     grid = grid if secrets is None else secrets.of(grid)
     chosen = choose(_discovered(places), methods or grid.methods, grid.variants)
@@ -76,6 +83,7 @@ def run(
             store,
             _data(places),
             grid=grid.select(places.get("seeds", ()), places.get("rates", ()), places.get("corruptions", ())),
+            retry_failed=retry_failed,
             workers=workers,
             download=download,
             isolation=isolation,
@@ -123,7 +131,7 @@ def problem(
     kind = OriginalSpec(capacity or grid.originals.capacities[0], training or grid.originals.trainings[0])
     spec, seeds = list(problems(grid.select([seed], [rate], [corruption]), dataset))[-1]  # the first has rate 0
     cache = (data / "originals").resolve()
-    with local(grid, dataset, Boundary(), 1) as executor:
+    with local(grid, (), dataset, Boundary(), 1) as executor:
         original = plan_original(executor.setup, spec.case, kind, seeds.training)
         if obtain(original, cache, executor) is None:
             raise HarnessError(f"another harness is training {original.label}: try again when it is done")

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearnbench.contract.classifier import Classifier
+from unlearnbench.contract.classifier import Classifier, channels_last
 
 # Channels of the four gated groups: conv1 | conv2, res1 | conv3, res2 | conv4.
 GROUPS = (64, 128, 256, 128)
@@ -73,7 +73,7 @@ class ResNet9(Classifier):
         def gate(x: Tensor, group: int) -> Tensor:
             return x if gates is None else x * gates[group].to(x.dtype)[:, :, None, None]
 
-        x = gate(self.conv1(images), 0)  # [B, a, S, S]
+        x = gate(self.conv1(channels_last(images)), 0)  # [B, a, S, S]
         x = gate(self.conv2(x), 1)  # [B, b, S/2, S/2]
         x = gate(x + self.res1(x), 1)
         x = gate(functional.max_pool2d(self.conv3(x), 2), 2)  # [B, c, S/4, S/4]

@@ -1,8 +1,8 @@
 """Data sets, loaded into memory as uint8 tensors.
 
-`digits` ships with scikit-learn. torchvision downloads `cifar10`, `svhn`, `fashion-mnist` and `imagenette` on first
-use. `imagefolder:PATH` reads train/CLASS/* and test/CLASS/*. Image files, including those of Imagenette, are decoded
-once and cached as a file of tensors.
+`digits` ships with scikit-learn, and `digits-colour` is the same in three colour channels. torchvision downloads
+`cifar10`, `svhn`, `fashion-mnist` and `imagenette` on first use. `imagefolder:PATH` reads train/CLASS/* and
+test/CLASS/*. Image files, including those of Imagenette, are decoded once and cached as a file of tensors.
 
 The position of a sample says nothing about its label: `digits` is split by a random draw, and all others are permuted.
 """
@@ -178,6 +178,13 @@ def _permuted(dataset: Dataset) -> Dataset:
 
 def load_digits(data: Path, download: bool) -> Dataset:
     return digits()
+
+
+def load_digits_colour(data: Path, download: bool) -> Dataset:
+    """`digits` with its grey channel three times. For checks that code handles colour images, not for results."""
+    grey = digits()
+    train, test = grey.train_images.repeat(1, 3, 1, 1), grey.test_images.repeat(1, 3, 1, 1)
+    return replace(grey, name="digits-colour", train_images=train, test_images=test)
 
 
 load_cifar10 = partial(_torchvision, "cifar10")

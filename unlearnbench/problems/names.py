@@ -18,6 +18,7 @@ DATASETS = Registry(
     "unlearnbench.datasets",
     {
         "digits": "unlearnbench.problems.datasets:load_digits",
+        "digits-colour": "unlearnbench.problems.datasets:load_digits_colour",
         "cifar10": "unlearnbench.problems.datasets:load_cifar10",
         "svhn": "unlearnbench.problems.datasets:load_svhn",
         "fashion-mnist": "unlearnbench.problems.datasets:load_fashion_mnist",

@@ -23,7 +23,7 @@ from unlearnbench.report.figures import (
     tied_dropout,
 )
 from unlearnbench.report.numbers.board import Board, runs_of
-from unlearnbench.report.numbers.budget import budget_shares, over_budget
+from unlearnbench.report.numbers.budget import over_budget
 from unlearnbench.report.numbers.frames import (
     LOW_UTILITY_THRESHOLD,
     healing_correlation,
@@ -66,8 +66,7 @@ def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: 
     Args:
         isolation: the level with which the board was read.
     """
-    table = ranking_of(board.totals, board.suite.variants)
-    table["budget"] = table["method"].map(budget_shares(board.frame, board.suite))
+    table = ranking_of(board.totals, board.suite)
     figures = folder / FIGURES
     figures.mkdir(parents=True, exist_ok=True)
     written = _write_figures(board, table["method"].tolist(), figures)
@@ -116,7 +115,7 @@ def _page(board: Board, table: pd.DataFrame, sources: list[str], shown: set[str]
         "\n".join(head),
         "\n".join(f"- {markdown_text(source)}" for source in sources),
         "## Ranking",
-        ranked_markdown(table, over_budget_note(over_budget(budget_shares(frame, suite)), suite)),
+        ranked_markdown(table, over_budget_note(over_budget(table), suite)),
         figures["maps"],
         "## Where methods work",
         thirds_markdown(thirds(frame), table["method"].tolist()),

@@ -59,4 +59,4 @@ def tied_predictions(expanded: Weights, case: Case, original: OriginalSpec, setu
 
 
 def _model(spec: ModelSpec, setup: Setup) -> Classifier:
-    return build(spec).to(torch.device(setup.device)).to(memory_format=torch.channels_last)
+    return build(spec).to(torch.device(setup.device))

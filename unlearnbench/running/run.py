@@ -17,7 +17,7 @@ import torch
 
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.cgroup import Enforcement
-from unlearnbench.boundary.isolation import Isolation, refuse_invisible
+from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import KEPT, HarnessError, UsageError
 from unlearnbench.problems import datasets
 from unlearnbench.problems.case import build
@@ -33,10 +33,11 @@ from unlearnbench.running.rows import original_row, planned_row, problem_rows, s
 from unlearnbench.running.sharing import attempt_all
 from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
+from unlearnbench.store.results import Failure, failures
 from unlearnbench.store.schema import OriginalRow, ProblemRow, RunRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.environments import with_environments
-from unlearnbench.submissions.finding import Submission, locations, packages
+from unlearnbench.submissions.finding import Submission, packages
 from unlearnbench.system import machine
 
 
@@ -67,6 +68,7 @@ class RunSummary:
         planned: number of trials in the plan.
         ran: trials that this harness ran itself. Excludes trials stored earlier, or by another harness meanwhile.
         failed: failed ones of these.
+        failures: why trials of the plan failed, here or in an earlier run.
         seconds: duration of the run.
     """
 
@@ -75,6 +77,7 @@ class RunSummary:
     planned: int
     ran: int
     failed: int
+    failures: tuple[Failure, ...]
     seconds: float
     overhead: float
     """Fraction of the workers' time not spent on training, unlearning or evaluation."""
@@ -88,6 +91,7 @@ def run_suite(
     data: Path,
     *,
     grid: Suite | None = None,
+    retry_failed: bool = False,
     workers: int | None = None,
     originals: Path | None = None,
     download: bool = True,
@@ -108,6 +112,8 @@ def run_suite(
 
     Args:
         data: folder of data sets and originals.
+        retry_failed: whether trials whose stored record is a failure are run again. Their records are replaced, and
+            keep the failure.
         grid: the suite restricted to the part of its grid to run, from `Suite.select`. Default: the whole suite.
         workers: number of concurrent trials. Does not affect results. Default: as many as the executor supports.
         originals: folder of originals, if not in `data`.
@@ -119,7 +125,7 @@ def run_suite(
             level `strict`, a run that would show one of them is refused.
         secrets: the seeds of an audited suite.
         environments: folder of the environments of submissions whose `requires` does not fit that of the harness, which
-            are built there. Default: such submissions are refused.
+            are built there, for an executor on this machine. Default: such submissions are refused.
         executor: where trials run. Does not affect results.
         watch: called with the progress of the run.
 
@@ -131,16 +137,9 @@ def run_suite(
     """
     begin = time.perf_counter()
     if environments is not None:
-        if executor is not local:
-            raise UsageError(
-                "--environments builds on this machine, and the nodes of a cluster would not have what it builds: run"
-                " without --executor, or install what the submissions require on all nodes"
-            )
         told, architecture = (lambda stage: watch(Progress(0, 0, 0, stage))), suite.model.architecture
         submissions = with_environments(submissions, environments, architecture, told)
     versions = machine.versions() | packages(submissions)
-    if isolation == "strict":
-        refuse_invisible(locations(submissions))
     dataset = datasets.load_for(suite, data, download=download)
     now, run_id = _clock(store), uuid.uuid4().hex
     started_at = now()
@@ -160,7 +159,7 @@ def run_suite(
     with (
         _explained(),
         Claims(store, run_id) as claims,
-        executor(suite, dataset, boundary, workers) as place,
+        executor(suite, submissions, dataset, boundary, workers) as place,
         _pool(place.workers, suite.threads) as pool,
     ):
         setup = place.setup
@@ -181,14 +180,15 @@ def run_suite(
             revision=machine.revision(),
         )
         stored = store.stored_trials([trial.key for trial in trials])
-        missing = [trial for trial in trials if trial.key not in stored]
+        again = store.failed_trials([*stored]) if retry_failed else {}
+        missing = [trial for trial in trials if trial.key not in stored or trial.key in again]
         described = [submission_row(*pair) for pair in {t.submission_key: t.submission for t in trials}.items()]
         store.add([run, *described, *_problem_rows(trials, dataset), *(planned_row(trial, run_id) for trial in trials)])
         store.describe(described)
 
         def attempt(trial: PlannedTrial) -> Record | Literal["stored"] | None:
             """Run a trial. `stored` if another harness has stored its record, None while another one has claimed it."""
-            answer = claims.take(trial.key)
+            answer = claims.take(trial.key, again.get(trial.key))
             if answer != "mine":
                 return "stored" if answer == "stored" else None
             return place.trial(trial, path_of(cache, trial.original.key))
@@ -213,7 +213,10 @@ def run_suite(
             message = None
             if isinstance(record, Record):
                 row, predicted = trial_rows(trial, record, run_id, started_from[trial.original.key], now(), setup)
-                store.add([row] if predicted is None else [row, predicted])
+                if trial.key in again:
+                    store.replace_failure(row, predicted)
+                else:
+                    store.add([row] if predicted is None else [row, predicted])
                 claims.end(trial.key)
                 ran += 1
                 failed += record.result is None
@@ -226,7 +229,9 @@ def run_suite(
     store.finish_run(run_id, now())
     seconds = time.perf_counter() - begin
     overhead = max(0.0, 1 - busy / (seconds * place.workers))
-    return RunSummary(run_id, suite.name, len(trials), ran, failed, seconds, overhead, tuple(warnings))
+    return RunSummary(
+        run_id, suite.name, len(trials), ran, failed, failures(store.engine, run_id), seconds, overhead, tuple(warnings)
+    )
 
 
 def _problem_rows(trials: Sequence[PlannedTrial], dataset: Dataset) -> Iterator[ProblemRow]:

@@ -60,8 +60,12 @@ class Claims:
                 raise
             # Do not hide the error that ended the run; its claims lapse by themselves.
 
-    def take(self, key: str) -> Answer:
-        """Claim a trial: `stored` if it has a record by now, `elsewhere` if another harness has claimed it."""
+    def take(self, key: str, failed_in: str | None = None) -> Answer:
+        """Claim a trial: `stored` if it has a record by now, `elsewhere` if another harness has claimed it.
+
+        Args:
+            failed_in: the run whose record, a failure, is to be replaced and does not count.
+        """
         claim = {"trial_key": key, "run_id": self._run_id, "process": identity(), "beat": 0}
         for _ in range(2):
             try:
@@ -70,7 +74,7 @@ class Claims:
                         return "elsewhere"
                     connection.execute(insert(ClaimRow).values(claim))
                     # After the insert: a claim is released only once its record is stored, so none can be missed.
-                    if connection.scalar(select(TrialRow.key).where(TrialRow.key == key)) is None:
+                    if connection.scalar(select(TrialRow.run_id).where(TrialRow.key == key)) in (None, failed_in):
                         return "mine"
                     connection.execute(delete(ClaimRow).where(ClaimRow.trial_key == key))
                     return "stored"

@@ -30,6 +30,7 @@ CIRCUMSTANCES = {
         "isolation",
         "limits",
         "detail",
+        "earlier",
         "seconds",
         "processor_seconds",
         "evaluation_seconds",

@@ -6,7 +6,9 @@ Returned rows are detached from the session: changes to them are not stored.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from sqlalchemy import Engine, distinct, func, select
@@ -14,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems.suite import OriginalSpec, Training
+from unlearnbench.store.labels import method_label
 from unlearnbench.store.origins import HERE, arrivals, later_plans
 from unlearnbench.store.schema import (
     OriginalRow,
@@ -161,6 +164,46 @@ def planned_trials(engine: Engine, runs: Sequence[str]) -> list[Planned]:
     with Session(engine) as session:
         found = [Planned(*row) for row in session.execute(query)]
     return sorted(found, key=lambda item: (place[item.trial.run_id], item.submission.variant, item.cell))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Failed trials of a method among those that a run planned.
+
+    Attributes:
+        method: its label.
+        reason: the most frequent one.
+        trials: how many failed, of which `earlier` before this run.
+    """
+
+    method: str
+    reason: str
+    trials: int
+    earlier: int
+
+
+def failures(engine: Engine, run: str) -> tuple[Failure, ...]:
+    """The failures among the trials that a run planned, by method."""
+    query = (
+        select(SubmissionRow.name, SubmissionRow.variant, TrialRow.reason, TrialRow.run_id)
+        .select_from(PlannedTrialRow)
+        .join(TrialRow, TrialRow.key == PlannedTrialRow.trial_key)
+        .join(SubmissionRow, SubmissionRow.key == TrialRow.submission_key)
+        .where(PlannedTrialRow.run_id == run, TrialRow.state == "failed")
+    )
+    found: dict[str, list[tuple[str, bool]]] = {}
+    with engine.connect() as connection:
+        for name, variant, reason, recorded_by in connection.execute(query):
+            found.setdefault(method_label(name, variant), []).append((str(reason), recorded_by != run))
+    return tuple(
+        Failure(
+            method,
+            reason=Counter(reason for reason, _ in failed).most_common(1)[0][0],
+            trials=len(failed),
+            earlier=sum(earlier for _, earlier in failed),
+        )
+        for method, failed in sorted(found.items())
+    )
 
 
 class Recorded(NamedTuple):

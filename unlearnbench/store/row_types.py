@@ -85,7 +85,9 @@ TYPES: dict[str, Any] = {
     **dict.fromkeys((*METRICS, "memorised", "capacity", "discovery_rate"), Share),
     **dict.fromkeys(("name", "variant"), Name),
     **dict.fromkeys(("run_id", "id"), RunId),
-    "detail": Annotated[str, StringConstraints(max_length=LONGEST_DETAIL), AfterValidator(_lines)],
+    **dict.fromkeys(
+        ("detail", "earlier"), Annotated[str, StringConstraints(max_length=LONGEST_DETAIL), AfterValidator(_lines)]
+    ),
     "authors": Annotated[list[Text], AfterValidator(_shallow)],
     "corruption": CorruptionName,
     "regularity": Regularity,

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 10
 """The last revision in `migrations/versions`. Every change of the tables adds one."""
 
 Key = String(64)
@@ -123,6 +123,8 @@ class TrialRow(Base):
     reason: Mapped[str | None]
     detail: Mapped[str | None] = mapped_column(Text)
     """End of the traceback of a failed trial, and of what the trial printed."""
+    earlier: Mapped[str | None] = mapped_column(Text)
+    """Failures before the trial was run again: when and in which run each was recorded, its reason and its detail."""
     healed_train: Mapped[float | None]
     healed_discovered: Mapped[float | None]
     healed_undiscovered: Mapped[float | None]
@@ -163,7 +165,7 @@ class TrialRow(Base):
             "ix_trials_sums",
             *("submission_key", "original_key", "original_weights_hash", "unlearning_seed", "problem_key"),
             *("run_id", "isolation", "aggregate", "healed_train", "healed_undiscovered", "healed_test"),
-            *("attack_success", "utility", "seconds", "processor_seconds"),
+            *("attack_success", "utility", "seconds", "processor_seconds", "backward_samples"),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from textwrap import indent
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from unlearnbench.errors import UsageError
 from unlearnbench.store.connection import NoStoreError, begin_alone, connect, explained, writing
 from unlearnbench.store.migrations import check, create, stored_version
 from unlearnbench.store.origins import entries, made_here
-from unlearnbench.store.schema import TABLES, Base, OriginalRow, RunRow, SubmissionRow, TrialRow
+from unlearnbench.store.schema import TABLES, Base, OriginalRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 
 Values = Mapping[str, Any]
 """A row: its values by column name."""
@@ -31,6 +32,8 @@ DESCRIPTIVE = ("title", "authors", "paper", "license", "role")
 
 SHARED = ("problems", "originals", "submissions")
 """Tables of what trials share."""
+LONGEST_EARLIER = 16_000
+"""Characters of earlier failures that a record keeps."""
 LAST_DAY = datetime(9000, 1, 1)
 """No clock says this, so a run that does is ignored: nothing could come after it."""
 
@@ -75,8 +78,15 @@ def _replace(connection: Connection, table: Table, rows: Sequence[Values]) -> No
             made_here(connection, table.name, [row["key"]])
 
 
+def _with_failure(failure: TrialRow) -> str:
+    """What `earlier` says once this record is replaced. It keeps the end if that is long."""
+    line = f"{failure.created_at:%Y-%m-%d %H:%M} UTC, run {failure.run_id}: {failure.reason}"
+    detail = indent((failure.detail or "").rstrip(), "    ")
+    return "\n".join(part for part in (failure.earlier, line, detail) if part)[-LONGEST_EARLIER:]
+
+
 class Store:
-    """A results database. Stored measurements never change.
+    """A results database. A finished record never changes, and a failed one only by `replace_failure`.
 
     Raises:
         NoStoreError: there is no store and `create` is False.
@@ -125,6 +135,30 @@ class Store:
                 if table.name in SHARED:
                     _replace(connection, table, values.get(table, []))
                 insert_new(connection, table, values.get(table, []))
+
+    def failed_trials(self, keys: Sequence[str]) -> dict[str, str]:
+        """The keys whose record is a failure, with the run that recorded it."""
+        with Session(self.engine) as session:
+            query = select(TrialRow.key, TrialRow.run_id).where(TrialRow.state == "failed")
+            return {
+                key: run
+                for start in range(0, len(keys), 500)
+                for key, run in session.execute(query.where(TrialRow.key.in_(keys[start : start + 500])))
+            }
+
+    def replace_failure(self, trial: TrialRow, predictions: PredictionRow | None) -> None:
+        """Replace the record of a failed trial by that of running it again, which keeps the failure in `earlier`."""
+        values = {column.name: _storable(getattr(trial, column.name)) for column in TrialRow.__table__.columns}
+        with writing(self.engine) as connection, Session(connection) as session:
+            failure = session.get_one(TrialRow, trial.key, with_for_update=True)
+            if failure.state != "failed":
+                raise ValueError(f"trial {trial.key} did not fail")
+            values["earlier"] = _with_failure(failure)
+            connection.execute(update(TrialRow).where(TrialRow.key == trial.key).values(values))
+            made_here(connection, TrialRow.__tablename__, [trial.key])
+            if predictions is not None:
+                session.add(predictions)
+            session.flush()
 
     def describe(self, submissions: Iterable[SubmissionRow]) -> None:
         """Update the `DESCRIPTIVE` columns of stored submissions; no trial is run again for that."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, CursorResult, Engine, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, CursorResult, Engine, and_, case, func, or_, select
 
 from unlearnbench.problems.suite import OriginalSpec, Suite, seed_of
 from unlearnbench.store.columns import COLUMNS, DTYPES
@@ -32,6 +32,8 @@ SCORES = (
     *("seconds", "processor_seconds"),
 )
 """The metrics that rankings and comparisons need."""
+SUMS = (*SCORES, "backward_samples")
+"""What is summed for a ranking: the metrics, and the samples in backward passes of finished trials."""
 
 _OF_SUBMISSION = {"submission": "name"} | {
     name: name for name in ("variant", "title", "role", "source_hash", "hyperparameters")
@@ -150,7 +152,7 @@ def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> 
 
     Columns: `submission_key`, `original_key`, `started` (hash of its weights), `unlearning_seed`; `problem_key` of one
     of the problems; `recorded` and `failed`, numbers of records; `best`, the largest `healed_train`; for each of
-    `SCORES`, `NAME` and `NAME_count`, the sum and number of values. A failed trial counts in `aggregate_count`.
+    `SUMS`, `NAME` and `NAME_count`, the sum and number of values. A failed trial counts in `aggregate_count`.
     """
     group = [getattr(TrialRow, name) for name in _GROUP]
     query = (
@@ -160,12 +162,8 @@ def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> 
             func.count().label("recorded"),
             func.count(TrialRow.aggregate).label("finished"),
             func.max(TrialRow.healed_train).label("best"),
-            *(func.sum(getattr(TrialRow, name)).label(name) for name in SCORES),
-            *(
-                func.count(getattr(TrialRow, name)).label(f"{name}_count")
-                for name in SCORES
-                if name not in ("aggregate", *_ALWAYS)
-            ),
+            *(func.sum(_value(name)).label(name) for name in SUMS),
+            *(func.count(_value(name)).label(f"{name}_count") for name in SUMS if name not in ("aggregate", *_ALWAYS)),
         )
         .where(_recorded(wanted))
         .group_by(*group)
@@ -186,6 +184,12 @@ def read_sums(engine: Engine, wanted: Wanted, grid: Suite, context: Context) -> 
     frame = frame.assign(aggregate_count=frame["recorded"], **{f"{name}_count": frame["finished"] for name in _ALWAYS})
     frame = frame.assign(failed=frame["recorded"] - frame["finished"])
     return frame.drop(columns="finished").rename(columns={"original_weights_hash": "started"})
+
+
+def _value(name: str) -> ColumnElement[Any]:
+    """What a trial adds to one of `SUMS`."""
+    column: ColumnElement[Any] = TrialRow.__table__.c[name]
+    return case((TrialRow.aggregate.is_not(None), column)) if name == "backward_samples" else column
 
 
 def _frame(result: CursorResult[Any]) -> pd.DataFrame:

@@ -16,8 +16,9 @@ from typing import Any
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import specification
 from unlearnbench.store.labels import method_label
+from unlearnbench.submissions.imports import missing_imports
 from unlearnbench.submissions.manifest import Manifest, Range, read_variants
-from unlearnbench.submissions.requirements import installed_versions
+from unlearnbench.submissions.requirements import installed_versions, site_packages
 from unlearnbench.submissions.sources import Sources, check_package, find_package, read_sources
 
 GROUP = "unlearnbench.methods"
@@ -167,16 +168,30 @@ def packages(submissions: Iterable[Submission]) -> dict[str, str]:
     A package in an environment of its own has the name of the submission before its own: `mine: numpy`.
 
     Raises:
-        UsageError: a required package is missing, or not as required.
+        UsageError: a required package is missing, or not as required, or the code imports one that is not installed.
     """
     found: dict[str, str] = {}
     for item in submissions:
         prefix = "" if item.environment is None else f"{item.name}: "
         versions = installed_versions(item.name, item.requires, item.environment)
+        _refuse_missing_imports(item)
         found |= {f"{prefix}{name}": version for name, version in versions.items()}
         if item.distribution is not None:
             found[item.distribution] = version(item.distribution)
     return found
+
+
+def _refuse_missing_imports(submission: Submission) -> None:
+    """Refuse a submission that cannot be imported here, before it fails on every problem."""
+    if submission.sources is None:
+        return
+    path = None if submission.environment is None else site_packages(submission.environment)
+    missing = missing_imports(submission.sources, submission.entry, path)
+    if missing:
+        raise UsageError(
+            f"submission '{submission.name}' imports {', '.join(missing)}, which is not installed: name the packages"
+            " with their versions in `requires` of its submission.toml, and install them"
+        )
 
 
 def locations(submissions: Iterable[Submission]) -> dict[str, Path]:

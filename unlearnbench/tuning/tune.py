@@ -24,6 +24,7 @@ from optuna.trial import TrialState
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import Suite
+from unlearnbench.running.executors.local import shared_boundary
 from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.store.results import planned_trials
 from unlearnbench.store.schema import TrialRow
@@ -80,31 +81,40 @@ def tune(
     """
     if not submission.search:
         raise UsageError(f"'{submission.label}' cannot be tuned: its submission.toml has no [search] table")
-    problems, budget = whole_grid(suite, rule), suite.tuning.tries
+    problems, first = whole_grid(suite, rule), digest(submission.hyperparameters)
+    with shared_boundary() as executor:
 
+        def run(part: Suite, settings: Mapping[str, Setting]) -> dict[str, Records]:
+            names = {variant_of_try(submission.variant, DEFAULT if key == first else TRY, key): key for key in settings}
+            # Methods that use no forget set get one here too, because the selection score needs it.
+            asked = [
+                replace(
+                    submission, variant=name, hyperparameters=settings[key], role="reference", needs_forget_set=True
+                )
+                for name, key in names.items()
+            ]
+            summary = run_suite(
+                part,
+                asked,
+                store,
+                data,
+                workers=workers,
+                isolation=isolation,
+                environments=environments,
+                download=download,
+                executor=executor,
+                watch=watch,
+            )
+            return {names[name]: records for name, records in _recorded(store, summary.run_id).items()}
+
+        return _searched(submission, problems, suite.tuning.tries, run, rule, sampler)
+
+
+def _searched(
+    submission: Submission, problems: Suite, budget: int, run: Run, rule: Rule, sampler: Sampler
+) -> list[Try]:
     default = submission.hyperparameters
     first = digest(default)
-
-    def run(part: Suite, settings: Mapping[str, Setting]) -> dict[str, Records]:
-        names = {variant_of_try(submission.variant, DEFAULT if key == first else TRY, key): key for key in settings}
-        # Methods that use no forget set get one here too, because the selection score needs it.
-        asked = [
-            replace(submission, variant=name, hyperparameters=settings[key], role="reference", needs_forget_set=True)
-            for name, key in names.items()
-        ]
-        summary = run_suite(
-            part,
-            asked,
-            store,
-            data,
-            workers=workers,
-            isolation=isolation,
-            environments=environments,
-            download=download,
-            watch=watch,
-        )
-        return {names[name]: records for name, records in _recorded(store, summary.run_id).items()}
-
     records = run(problems, {first: default})[first]
     tries = {first: _judged(default, records, rule, default=True)}
     space = {name: distribution(values) for name, values in submission.search.items()}

@@ -63,7 +63,7 @@ def debug(suite: Suite, grid: Suite, submission: Submission, data: Path, *, down
             " process: install it, or use `validate` or `run` with --environments"
         )
     dataset, cache = datasets.load_for(suite, data, download=download), (data / "originals").resolve()
-    with local(suite, dataset, Boundary(), 1) as executor:
+    with local(suite, [submission], dataset, Boundary(), 1) as executor:
         setup = executor.setup
         trial = plan(setup, dataset, [submission], grid)[0]
         if obtain(trial.original, cache, executor) is None:

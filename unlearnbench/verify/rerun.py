@@ -98,7 +98,7 @@ def rerun(
     _refuse_other_packages(record, found[0])
     planned = _planned(record, setup, dataset, found, secrets)
     boundary = Boundary(isolation or recorded, private=[data, submissions])
-    with local(suite, dataset, boundary, 1) as executor:
+    with local(suite, [planned.submission], dataset, boundary, 1) as executor:
         executor = replace(executor, setup=setup)
         cache = data.resolve() / "originals"
         if load_verified(path_of(cache, planned.original.key)) is None:

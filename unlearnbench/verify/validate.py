@@ -1,16 +1,20 @@
-"""Validate a submission: run every variant on a tiny problem of each corruption, on the path of a real run."""
+"""Validate a submission: run every variant on tiny problems, on the path of a real run.
+
+The problems are one of each corruption, one with colour images, and one with a transformer.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import HarnessError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Suite
+from unlearnbench.running.executors.local import shared_boundary
 from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.store.results import planned_trials
 from unlearnbench.store.store import Store
@@ -30,6 +34,8 @@ TINY = Suite(
     train_size=300,
     test_size=100,
 )
+COLOUR = replace(TINY, name="validate-colour", dataset="digits-colour", corruptions=("poison-trigger",))
+TRANSFORMER = replace(TINY, name="validate-vit", model=Model("vit", width=0.125), corruptions=("random-swap",))
 
 
 @dataclass(frozen=True)
@@ -71,31 +77,35 @@ def validate(
         HarnessError: the harness failed; this says nothing about the submission.
     """
     submissions = read_one(place)
-    with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store:
-        run = run_suite(
-            TINY,
-            submissions,
-            store,
-            Path(data),
-            workers=workers,
-            isolation=isolation,
-            environments=environments,
-            watch=watch,
-        )
-        trials = planned_trials(store.engine, [run.run_id])
+    with tempfile.TemporaryDirectory() as data, Store(f"{data}/store.db") as store, shared_boundary() as executor:
+        trials = []
+        for suite in (TINY, COLOUR, TRANSFORMER):
+            run = run_suite(
+                suite,
+                submissions,
+                store,
+                Path(data),
+                workers=workers,
+                isolation=isolation,
+                environments=environments,
+                executor=executor,
+                watch=watch,
+            )
+            trials += [(suite, trial) for trial in planned_trials(store.engine, [run.run_id])]
     checks = []
     for submission in submissions:
         seconds, samples, reason = 0.0, list[int](), None
-        for trial in trials:
+        for suite, trial in trials:
             if trial.submission.variant != submission.variant:
                 continue
-            record, corruption = trial.record, trial.problem.corruption
+            record = trial.record
+            where = f"{trial.problem.corruption}, {suite.dataset}, {suite.model.architecture}"
             if record is None:
-                raise HarnessError(f"{submission.label} was not run on {corruption}")
+                raise HarnessError(f"{submission.label} was not run on {where}")
             seconds += record.seconds or 0.0
             samples += [] if record.backward_samples is None else [record.backward_samples]
             if record.state == "failed" and reason is None:
-                reason = f"{record.reason} (on {corruption})" + (f"\n{record.detail}" if record.detail else "")
+                reason = f"{record.reason} (on {where})" + (f"\n{record.detail}" if record.detail else "")
         budget = max(samples) / (TINY.budget.steps * TINY.budget.batch_size) if samples else None
         checks.append(Validation(submission.label, seconds, budget, reason))
     return checks

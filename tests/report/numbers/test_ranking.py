@@ -3,8 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption
-from unlearnbench.report.numbers.totals import totals_of
+from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption, ranking_of
 from unlearnbench.report.text.tables import ranking_sheets
 
 CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
@@ -149,12 +148,13 @@ def test_trials_beyond_the_oracle_are_counted(eight):
     assert table["beyond"].to_dict() == {"good": 8, "close": 8, "far": 4, "oracle": 0}
 
 
-def test_each_corruption_has_a_ranking_of_its_own(frame):
-    table = ranking_by_corruption(totals_of(frame))
+def test_each_corruption_has_a_ranking_of_its_own(small):
+    board = small.board()
+    frame, table = board.frame, ranking_by_corruption(board.totals, board.suite)
     assert table["corruption"].unique().tolist() == ["poison-trigger", "class-swap", "random-swap"]
     for corruption, part in table.groupby("corruption"):
         expected = ranking(frame[frame["corruption"] == corruption])
-        pd.testing.assert_frame_equal(part.drop(columns="corruption").reset_index(drop=True), expected)
+        pd.testing.assert_frame_equal(part.drop(columns=["corruption", "budget"]).reset_index(drop=True), expected)
     good = table[table["method"] == "good"].set_index("corruption")["healed_train"]
     assert good.tolist() == pytest.approx([80.0, 60.0, 40.0])
 
@@ -164,11 +164,11 @@ def test_a_board_without_a_record_can_be_ranked(stored):
     stored.problems()
     stored.submission("good", "good")
     stored.trial("first", "good", ("low", 0.1, 0), state="missing")
-    frame = stored.board().frame
-    table = ranking(frame)
-    assert table["best"].isna().all()
+    board = stored.board()
+    table = ranking_of(board.totals, board.suite)
+    assert table[["best", "budget"]].isna().all(axis=None)
     assert table[["method", "seeds", "trials", "missing"]].to_numpy().tolist() == [["good", 0, 0, 6]]
-    assert ranking_by_corruption(totals_of(frame))["method"].tolist() == ["good"] * 3
+    assert ranking_by_corruption(board.totals, board.suite)["method"].tolist() == ["good"] * 3
 
 
 def test_who_started_from_other_originals_is_compared_unpaired_and_named(eight):

@@ -21,7 +21,7 @@ from tests.report.site.browsing import media, screen
 from unlearnbench import Recipe
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.report.numbers.board import Board, read_board
-from unlearnbench.report.numbers.ranking import ranking
+from unlearnbench.report.numbers.ranking import ranking_of
 from unlearnbench.report.site import write_site
 from unlearnbench.store.schema import Base, OriginalRow, ProblemRow
 
@@ -50,7 +50,7 @@ def folder(small_of_module: Any, sites: Path) -> Path:
         connection.exec_driver_sql("UPDATE submissions SET paper = 'https://example.org/a?b=1&c=2' WHERE key = 'good'")
         connection.exec_driver_sql(f"UPDATE runs SET revision = '{NASTY}'")
     board = read_board(stored.engine, "small")
-    write_site(stored.engine, board, ranking(board.frame), sites / "site")
+    write_site(stored.engine, board, ranking_of(board.totals, board.suite), sites / "site")
     return sites / "site"
 
 
@@ -91,7 +91,7 @@ def ranked(sites: Path, small_of_module: Any) -> Iterator[Ranked]:
                 stored.trial("first", "oracle", cell, healed=0.5, utility=0.9)
     stored.trial("older", "weak", ("low", 0.1, 0), isolation="strict")
     board = read_board(engine, "small")
-    write_site(engine, board, ranking(board.frame), sites / "ranked")
+    write_site(engine, board, ranking_of(board.totals, board.suite), sites / "ranked")
     yield Ranked(stored, board, sites / "ranked")
     engine.dispose()
 

@@ -5,14 +5,15 @@ import pytest
 
 from unlearnbench.report.numbers.board import read_board
 from unlearnbench.report.numbers.frames import healing_correlation, map_of, original_column, states_of
-from unlearnbench.report.numbers.ranking import ranking
+from unlearnbench.report.numbers.ranking import ranking_of
+from unlearnbench.report.numbers.totals import totals_of
 from unlearnbench.report.site.content import METRICS
 from unlearnbench.report.site.gather import content_of, flat, page_of
 
 
 def site_of(stored, suite="small"):
     board = read_board(stored.engine, suite)
-    return content_of(stored.engine, board, ranking(board.frame, board.suite.variants))
+    return content_of(stored.engine, board, ranking_of(board.totals, board.suite))
 
 
 def method(shown, name):
@@ -99,7 +100,7 @@ def test_failures_are_counted_by_reason_and_say_where(small):
 def test_two_corruptions_of_one_regularity_are_two_rows(small):
     board = read_board(small.engine, "small")
     frame = board.frame.replace({"corruption": {"random-swap": "class-swap/noise"}})
-    shown = content_of(small.engine, replace(board, frame=frame), ranking(frame))
+    shown = content_of(small.engine, replace(board, frame=frame), ranking_of(totals_of(frame), board.suite))
     assert shown.corruptions == {
         "poison-trigger": "High",
         "class-swap": "Medium class-swap",

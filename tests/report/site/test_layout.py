@@ -176,11 +176,11 @@ def test_the_whole_ranking_fits_a_desktop_screen(browser: Any, folder: Path, ran
 
 
 def test_names_of_rows_stay_beside_their_map(browser: Any, ranked: Any, tmp_path: Path, sites: Path) -> None:
-    from unlearnbench.report.numbers.ranking import ranking
+    from unlearnbench.report.numbers.ranking import ranking_of
     from unlearnbench.report.site.gather import content_of
     from unlearnbench.report.site.pages import render
 
-    shown = content_of(ranked.stored.engine, ranked.board, ranking(ranked.board.frame))
+    shown = content_of(ranked.stored.engine, ranked.board, ranking_of(ranked.board.totals, ranked.board.suite))
     long = {name: f"{label} {name}" for name, label in shown.short.items()}
     page = sites / "ranked" / "long.html"
     page.write_text(render(dataclasses.replace(shown, short=long))["index.html"])

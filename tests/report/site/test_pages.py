@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from unlearnbench.report.numbers.board import read_board
-from unlearnbench.report.numbers.ranking import ranking
+from unlearnbench.report.numbers.ranking import ranking_of
+from unlearnbench.report.numbers.totals import totals_of
 from unlearnbench.report.site import write_site
 from unlearnbench.report.site.gather import content_of
 from unlearnbench.report.site.pages import NO_VALUE, cell_data, render, scale, shade, web
@@ -17,12 +18,12 @@ from unlearnbench.report.wording import cell_colours
 
 def write(stored, folder, suite="small"):
     board = read_board(stored.engine, suite)
-    return write_site(stored.engine, board, ranking(board.frame), folder)
+    return write_site(stored.engine, board, ranking_of(board.totals, board.suite), folder)
 
 
 def content(stored):
     board = read_board(stored.engine, "small")
-    return content_of(stored.engine, board, ranking(board.frame))
+    return content_of(stored.engine, board, ranking_of(board.totals, board.suite))
 
 
 def plain(page):
@@ -240,7 +241,9 @@ def test_ends_of_an_interval_beyond_0_and_100_are_cut_off(ranked):
     frame = ranked.board.frame.copy()
     own = frame["method"] == "weak"
     frame.loc[own, "aggregate"] = (frame.loc[own, "corruption_seed"] == 0).astype(float)
-    shown = content_of(ranked.stored.engine, replace(ranked.board, frame=frame), ranking(frame))
+    shown = content_of(
+        ranked.stored.engine, replace(ranked.board, frame=frame), ranking_of(totals_of(frame), ranked.board.suite)
+    )
     score = row_of(render(shown)["index.html"], "weak")[2]
     assert plain(score) == "12.5 [0.0, 42.1]"
     assert "--low:0.0;--high:42.1;--mean:12.5" in score

@@ -5,8 +5,7 @@ import pytest
 
 from tests.report import terminal
 from unlearnbench.report.numbers.frames import healing_correlation
-from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption
-from unlearnbench.report.numbers.totals import totals_of
+from unlearnbench.report.numbers.ranking import ranking, ranking_by_corruption, ranking_of
 from unlearnbench.report.text.tables import (
     BESIDE_TITLE,
     CLIPPED_NOTE,
@@ -60,7 +59,8 @@ def test_terminal_ranking_shows_all_methods_in_order(frame):
 
 @pytest.mark.parametrize("intervals", [False, True])
 def test_terminal_ranking_fits_into_80_columns(stored, intervals):
-    table = ranking(of_seeds(stored, 8).board().frame)
+    board = of_seeds(stored, 8).board()
+    table = ranking_of(board.totals, board.suite)
     wide, narrow = (printed(ranked_tables(table, intervals=intervals), width) for width in (200, 80))
     row = next(line for line in wide if " close " in line)
     assert [line.strip() for line in narrow if " close " in line] == [row.strip()]
@@ -68,7 +68,7 @@ def test_terminal_ranking_fits_into_80_columns(stored, intervals):
 
 def test_terminal_ranking_with_intervals_has_them_below_the_means(stored):
     lines = printed(ranked_tables(ranking(of_seeds(stored, 3).board().frame), "High", intervals=True))
-    assert lines[0].strip() == "High"
+    assert lines[1].strip() == "High"
     row = next(index for index, line in enumerate(lines) if " good " in line)
     assert re.fullmatch(r" +(\[\d+\.\d, \d+\.\d\] *){2}", lines[row + 1])  # utility is constant, and has none
 
@@ -167,8 +167,9 @@ def test_markdown_ranking_has_numbers_failures_and_the_rule(small):
     assert "failed trial counts as 0" in lines[-1]
 
 
-def test_sheets_by_corruption(frame):
-    sheets = ranking_sheets(ranking_by_corruption(totals_of(frame)), "Small")
+def test_sheets_by_corruption(small):
+    board = small.board()
+    sheets = ranking_sheets(ranking_by_corruption(board.totals, board.suite), "Small")
     titles = [sheet.title.partition(".")[0] for sheet in sheets]
     assert titles == ["Small, High (poison-trigger)", "Small, Med", "Small, Low (random-swap)"]
 

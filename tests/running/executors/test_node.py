@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 import ray
 
+from tests.submission import NOTHING, install_package
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.cli import main
 from unlearnbench.errors import HarnessError, UsageError
@@ -32,7 +33,7 @@ def test_no_cluster_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tiny_suite:
         monkeypatch.setattr(ray, "is_initialized", lambda: False)
         with (
             pytest.raises(UsageError, match=r"no Ray cluster was found \(.+\): start one \(`ray start --head`\), or"),
-            cluster(tiny_suite, digits(), Boundary(), None),
+            cluster(tiny_suite, [], digits(), Boundary(), None),
         ):
             pass
 
@@ -74,13 +75,29 @@ def test_what_nodes_say_is_put_together() -> None:
 
 def test_a_node_of_another_precision_is_refused(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:
     """It may have joined after the nodes were asked."""
-    run = node.Run(tiny_suite, "process", None, (), "cpu", {})
+    run = node.Run(tiny_suite, (), "process", None, (), "cpu", {})
     place = cast(Any, SimpleNamespace(setup=Setup(tiny_suite, "cpu", "bfloat16", "process")))
     monkeypatch.setattr(node, "_kept", node._Kept(run, place))
     assert node._here(run, {}, "bfloat16") is place
     with pytest.raises(HarnessError, match="its precision is bfloat16, the run's is float32"):
         node._here(run, {}, "float32")
     assert node._here(run, {}) is place, "before the run has a precision"
+
+
+def test_a_node_with_another_version_of_what_a_submission_requires_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite, make_submission: Make, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    submissions = (replace(make_submission("mine", NOTHING), requires=("torchforget",)),)
+    install_package(tmp_path, "0.1.1")
+    wanted = node.software(submissions)
+    install_package(tmp_path, "0.1.2")
+    run = node.Run(tiny_suite, submissions, "process", None, (), "cpu", wanted)
+    with pytest.raises(
+        HarnessError,
+        match=r"^different software: torchforget 0\.1\.2 instead of 0\.1\.1; install the same",
+    ):
+        node._here(run, {})
 
 
 def test_originals_that_a_node_forgets_are_the_oldest_and_nothing_else(tmp_path: Path) -> None:

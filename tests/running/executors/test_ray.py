@@ -21,7 +21,7 @@ from ray.cluster_utils import Cluster
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
-from tests.submission import NOTHING, TUNE
+from tests.submission import NOTHING, TUNE, install_package
 from tests.tiny import tiny_toml
 from unlearnbench.cli import main
 from unlearnbench.errors import HarnessError, UsageError
@@ -213,18 +213,28 @@ def test_what_runs_is_ended_with_the_run(
 
 
 def test_sigterm_ends_the_run_as_ctrl_c_does(nodes: Cluster, make_submission: Make, tmp_path: Path) -> None:
-    """Ray sets a handler of its own, which would end this process with what runs."""
+    """Ray sets a handler of its own, which would end this process with what runs, and its own `breakpoint()`."""
     note, suite = tmp_path / "note", tmp_path / "tiny.toml"
     make_submission("sleeps", f"open({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n{NOTHING}")
     suite.write_text(tiny_toml(limits={"seconds": 600, "memory_gib": 4}))
-    code = "import sys; from unlearnbench.cli import main; main(sys.argv[1:])"
+    code = """
+import os, sys
+from unlearnbench.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(os.environ["PYTHONBREAKPOINT"])
+"""
     command = [sys.executable, "-c", code, "run", str(suite), "--executor", "ray"]
-    environment = os.environ | {"RAY_ADDRESS": nodes.address}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    environment = os.environ | {"RAY_ADDRESS": nodes.address, "PYTHONBREAKPOINT": "pdb.set_trace"}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     until(lambda: note.exists() and note.read_text())
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=PATIENCE)[1]
+    shown, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM, said
+    assert shown.splitlines()[-1] == "pdb.set_trace"
     assert said.count("Stopped.") == 1
     assert "Traceback" not in said
     until(lambda: gone(int(note.read_text())))
@@ -269,10 +279,27 @@ def test_a_killed_harness_takes_its_trials_and_their_folders_with_it(
 def test_a_node_with_other_software_is_refused(
     nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node, "software", lambda: {"torch": "1.0", "unlearnbench's files": "0123"})
+    monkeypatch.setattr(node, "software", lambda submissions: {"torch": "1.0", "unlearnbench's files": "0123"})
     words = r"on node .+ \(\w{8}\): different software: torch [\d.+a-z]+ instead of 1\.0, .*; install the same"
     with pytest.raises(HarnessError, match=words):
         run(tiny_suite, [make_submission("nothing", NOTHING)], tmp_path, cluster)
+
+
+def test_a_node_without_what_a_submission_requires_is_refused_before_the_run(
+    nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_package(tmp_path / "site", "0.1.1")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))  # of this process, which the nodes do not share
+    submissions = [
+        make_submission("nothing", NOTHING),
+        replace(make_submission("mine", NOTHING), requires=("torchforget==0.1.1",)),
+    ]
+    words = r"^on node .+ \(\w{8}\): submission 'mine' requires torchforget==0\.1\.1, which is not installed: install"
+    with pytest.raises(UsageError, match=words):
+        run(tiny_suite, submissions, tmp_path, cluster)
+    with Store(str(tmp_path / "results.db"), create=False) as store, Session(store.engine) as session:
+        assert session.scalars(select(RunRow)).all() == []
+    assert not any(results(tmp_path).values())
 
 
 @pytest.mark.slow

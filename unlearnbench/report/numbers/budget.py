@@ -15,27 +15,28 @@ def samples(suite: Suite) -> int:
     return suite.budget.steps * suite.budget.batch_size
 
 
-def budget_shares(frame: pd.DataFrame, suite: Suite) -> pd.Series[float]:
+def budget_shares(totals: pd.DataFrame, suite: Suite) -> pd.Series[float]:
     """The samples in backward passes as a multiple of the budget, by method; nan where none were counted.
 
-    It is the median over finished trials, as counted in the trial's own process.
+    It is the mean over finished trials, also of seeds that are not whole, as counted in the trial's own process.
     """
-    trials = frame[(frame["state"] == "finished") & ~frame["again"]]
-    medians: pd.Series[float] = trials.groupby("method")["backward_samples"].median().astype("float64")
-    return medians / samples(suite)
+    sums = totals.groupby("method")[["backward_samples", "backward_samples_count"]].sum().astype("float64")
+    counts = sums["backward_samples_count"]
+    shares: pd.Series[float] = sums["backward_samples"] / counts.where(counts > 0) / samples(suite)
+    return shares
 
 
-def over_budget(shares: pd.Series[float]) -> dict[str, float]:
-    """The methods of these `budget_shares` above `MARKED`, largest first."""
-    over = shares[shares > MARKED].sort_values(ascending=False, kind="stable")
-    return {str(method): float(times) for method, times in over.items()}
+def over_budget(ranking: pd.DataFrame) -> dict[str, float]:
+    """The methods of a ranking above `MARKED` in its column `budget`, largest first."""
+    over = ranking[ranking["budget"] > MARKED].sort_values("budget", ascending=False, kind="stable")
+    return {str(method): float(times) for method, times in zip(over["method"], over["budget"], strict=True)}
 
 
-def budget_text(share: float) -> str:
-    """A multiple of the budget for a cell: `0.98`, `1.87 (over)`, or a dash."""
+def budget_text(share: float, mark: str = " (over)") -> str:
+    """A multiple of the budget: `0.98`, `1.87` with a mark, or a dash where nothing was counted."""
     if pd.isna(share):
         return "-"
-    return f"{share:.2f} (over)" if share > MARKED else f"{share:.2f}"
+    return f"{share:.2f}{mark}" if share > MARKED else f"{share:.2f}"
 
 
 def budget_line(share: float) -> str:

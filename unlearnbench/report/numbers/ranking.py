@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, rank_intervals
+from unlearnbench.problems.suite import Suite
+from unlearnbench.report.numbers.budget import budget_shares
 from unlearnbench.report.numbers.current import preference
 from unlearnbench.report.numbers.scores import SHARES, Scores, scores_of
 from unlearnbench.report.numbers.totals import REFERENCE, RETRAIN, totals_of
@@ -17,15 +19,13 @@ from unlearnbench.store.labels import METHOD, original_names, variant_names
 DEFAULT = "default"
 
 
-def ranking(frame: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN) -> pd.DataFrame:
-    """`ranking_of` the totals of a board's frame, or of part of one."""
-    return ranking_of(totals_of(frame), variants, baseline=baseline)
+def ranking(frame: pd.DataFrame, variants: Sequence[str] = ("default",)) -> pd.DataFrame:
+    """`ranking_of` a board's frame, or part of one, without the column `budget`."""
+    return _ranking(totals_of(frame), variants)
 
 
-def ranking_of(
-    totals: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN
-) -> pd.DataFrame:
-    """The ranking of a board's totals, one row per method.
+def ranking_of(totals: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """The ranking of a board's totals, or of part of them, one row per method.
 
     Columns:
         method, title, role, submission, variant, capacity, training: the method.
@@ -34,8 +34,8 @@ def ranking_of(
         NAME, NAME_low, NAME_high, NAME_seeds, NAME_constant: for each of `scores.SHARES`, the mean in percent, the ends
             of its interval, a tuple of the seeds' values, and whether these are all equal.
         best, worst: the interval of its rank; missing with fewer than eight seeds.
-        seconds, processor_seconds: mean times; cost: processor time as a share of `baseline`'s on the same kind of
-            original.
+        seconds, processor_seconds: mean times; cost: processor time as a share of retraining's on the same kind of
+            original; budget: samples in backward passes as a multiple of the suite's budget, see `budget_shares`.
         trials, failed: counts over whole seeds; missing: over all seeds; beyond: trials beyond the oracle.
         ranked: whether the row competes: per submission, one variant on each kind of original, the first in `variants`.
         untuned: whether it competes with its defaults, for want of a tuned variant, beside tuned variants of others.
@@ -44,6 +44,11 @@ def ranking_of(
     Rows are sorted by kind of original, the suite's first kind first; then ranked rows, other variants, references;
     then by mean.
     """
+    table = _ranking(totals, suite.variants)
+    return table.assign(budget=table["method"].map(budget_shares(totals, suite)))
+
+
+def _ranking(totals: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
     scores = scores_of(totals)
     whole = totals["whole"]
     counts = totals.assign(
@@ -57,7 +62,7 @@ def ranking_of(
     table = (
         facts.assign(starts_from=original_names(facts))
         .join([numbers, counts])
-        .assign(cost=_costs(facts, scores, baseline))
+        .assign(cost=_costs(facts, scores, RETRAIN))
     )
     table = table.rename_axis("method").reset_index()
     table["ranked"] = _competing(table, variants)
@@ -90,12 +95,10 @@ def _costs(methods: pd.DataFrame, scores: Scores, baseline: str) -> pd.Series[fl
     return costs
 
 
-def ranking_by_corruption(
-    totals: pd.DataFrame, variants: Sequence[str] = ("default",), *, baseline: str = RETRAIN
-) -> pd.DataFrame:
+def ranking_by_corruption(totals: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """The rankings on each corruption, most regular first, in one table with a column `corruption`."""
     parts = [
-        ranking_of(totals[totals["corruption"] == name], variants, baseline=baseline).assign(corruption=name)
+        ranking_of(totals[totals["corruption"] == name], suite).assign(corruption=name)
         for name in in_order(totals["corruption"])
     ]
     return pd.concat(parts, ignore_index=True)

@@ -25,7 +25,7 @@ from unlearnbench.report.numbers.board import (
 from unlearnbench.report.numbers.current import Current, Stale, current
 from unlearnbench.report.numbers.totals import COUNTS, GROUP, ORACLE, REFERENCE, bars, beyond
 from unlearnbench.store.trials import (
-    SCORES,
+    SUMS,
     Context,
     planned_kinds,
     planned_seeds,
@@ -77,7 +77,7 @@ def _summed(engine: Engine, found: Current, grid: Suite) -> pd.DataFrame | None:
     seeds = _planned(engine, found, grid, sums).join(context.submissions, on="submission_key")
     seeds = labelled(seeds, found.suite.base).sort_values(["method", *SEEDS], kind="stable")
     rows = seeds.merge(pd.DataFrame({"corruption": grid.corruptions}), how="cross")
-    values = ["recorded", "failed", "best", *SCORES, *(f"{name}_count" for name in SCORES)]
+    values = ["recorded", "failed", "best", *SUMS, *(f"{name}_count" for name in SUMS)]
     sums = sums[[*place, "started", *values]].astype({"started": object})
     totals = rows.merge(sums, how="left", on=place).fillna({"started": "", **dict.fromkeys(values, 0)})
     totals["trials"] = totals.pop("blind").map({True: 1, False: len(grid.discovery_rates)})

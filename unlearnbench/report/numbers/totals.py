@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.store.labels import METHOD
-from unlearnbench.store.trials import SCORES
+from unlearnbench.store.trials import SUMS
 
 RETRAIN = "retrain"
 """The submission whose processor time is the unit of cost."""
@@ -27,6 +27,8 @@ GROUP = ["method", "seed", "corruption"]
 def scored(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
     """A metric of recorded trials. A failed trial is 0 in the aggregate and left out of others."""
     values = frame[metric]
+    if metric == "backward_samples":
+        values = values.astype("float64").where(frame["state"] == "finished")
     if metric == "aggregate":
         values = values.mask(frame["state"] == "failed", 0.0)
     return values[frame["state"] != "missing"].dropna()
@@ -38,18 +40,18 @@ def totals_of(frame: pd.DataFrame) -> pd.DataFrame:
     Columns, besides those of the method and the seed, and `whole`:
         trials, recorded, failed, beyond: numbers of trials: all, with a record, failed, and beyond the oracle.
         started: weights hashes of the originals, joined by spaces.
-        NAME, NAME_count: for each of `SCORES`, the sum over the places with a value, and their number. A failed trial
+        NAME, NAME_count: for each of `SUMS`, the sum over the places with a value, and their number. A failed trial
             is 0 in `aggregate`; a trial without a forget set counts at every discovery rate.
     """
     rows = frame.assign(
         trials=~frame["again"],
         recorded=~frame["again"] & (frame["state"] != "missing"),
         failed=~frame["again"] & (frame["state"] == "failed"),
-        **{metric: scored(frame, metric) for metric in SCORES},
+        **{metric: scored(frame, metric) for metric in SUMS},
     )
     groups = rows.groupby(GROUP, sort=False)
-    sums = groups[["trials", "recorded", "failed", *SCORES]].sum()
-    counts = groups[list(SCORES)].count().add_suffix("_count")
+    sums = groups[["trials", "recorded", "failed", *SUMS]].sum()
+    counts = groups[list(SUMS)].count().add_suffix("_count")
     weights = rows[[*GROUP, "original_weights_hash"]].dropna().drop_duplicates().sort_values("original_weights_hash")
     started = weights.groupby(GROUP)["original_weights_hash"].agg(" ".join).rename("started")
     beyond = beyond_oracle(frame).groupby(GROUP).size().rename("beyond")

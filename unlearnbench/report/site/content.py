@@ -74,12 +74,10 @@ class Method:
     forward_samples: float
     backward_samples: float
     """Mean number of samples over finished trials; nan if not counted."""
-    budget_share: float
-    """How many times the budget its trials took (`budget_shares`); nan if not counted."""
 
     @property
     def over_budget(self) -> bool:
-        return self.budget_share > MARKED
+        return bool(self.row["budget"] > MARKED)
 
     @property
     def reference(self) -> bool:

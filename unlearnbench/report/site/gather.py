@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from unlearnbench.evaluation.statistics import estimate
 from unlearnbench.report.numbers.board import Board, runs_of, shown
-from unlearnbench.report.numbers.budget import budget_shares, budget_words, over_budget
+from unlearnbench.report.numbers.budget import budget_words, over_budget
 from unlearnbench.report.numbers.frames import (
     healing_correlation,
     map_of,
@@ -37,15 +37,9 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
     frame, suite = board.frame, board.suite
     rates = sorted(frame["discovery_rate"].unique())
     submissions = {(row.name, row.variant): row for row in submissions_by_key(engine, board.submissions)}
-    own, shares = dict(list(frame.groupby("method"))), budget_shares(frame, suite)
+    own = dict(list(frame.groupby("method")))
     methods = [
-        _method(
-            row,
-            own[row["method"]],
-            submissions[row["submission"], row["variant"]],
-            rates,
-            float(shares.get(row["method"], float("nan"))),
-        )
+        _method(row, own[row["method"]], submissions[row["submission"], row["variant"]], rates)
         for row in table.to_dict("records")
     ]
     trials = frame[~frame["again"]]
@@ -68,7 +62,7 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
         incomplete=tuple(incomplete(board.totals).to_dict("records")),
         stale=board.stale,
         unpaired=f"{UNPAIRED_NOTE} {unpaired_words(table)}." if table["unpaired"].any() else "",
-        over_budget=over_budget_note(over_budget(shares), suite),
+        over_budget=over_budget_note(over_budget(table), suite),
         budget=budget_words(suite),
         trials=len(trials),
         failed=int(states.get("failed", 0)),
@@ -93,7 +87,7 @@ def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
             yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
 
 
-def _method(row: Row, own: pd.DataFrame, submission: SubmissionRow, rates: list[float], share: float) -> Method:
+def _method(row: Row, own: pd.DataFrame, submission: SubmissionRow, rates: list[float]) -> Method:
     name = row["method"]
     finished = own[own["state"] == "finished"]
     return Method(
@@ -108,7 +102,6 @@ def _method(row: Row, own: pd.DataFrame, submission: SubmissionRow, rates: list[
         failures=tuple(_failures(own)),
         forward_samples=_mean(finished["forward_samples"]),
         backward_samples=_mean(finished["backward_samples"]),
-        budget_share=share,
     )
 
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from unlearnbench.report.escaping import printable
+from unlearnbench.report.numbers.budget import MARKED
 from unlearnbench.report.site.content import METRICS, Cell, Content, Method, Trial
 from unlearnbench.report.text.tables import clipped, correlation_text, rank_text, seeds_text
 from unlearnbench.report.wording import PRODUCT, UNTUNED, cell_colours
@@ -45,6 +46,7 @@ def render(shown: Content) -> dict[str, str]:
         "panels": PANELS,
         "product": PRODUCT,
         "untuned": UNTUNED,
+        "marked": MARKED,
         "states": CELL_WORDS,
         "classes": CELL_CLASSES,
     }

@@ -40,7 +40,7 @@ _WIDTH = 100
 def ranking_as(form: TextFormat, board: Board | Standings, *, by: By = "overall") -> str | list[Table]:
     """The ranking of a board as text, or as terminal tables."""
     make = ranking_of if by == "overall" else ranking_by_corruption
-    table = make(board.totals, board.suite.variants)
+    table = make(board.totals, board.suite)
     if form == "csv":
         first = [name for name in ("corruption", "best", "worst", "method") if name in table]
         columns = [name for name in table.columns.drop(first) if not name.endswith(("_seeds", "_constant"))]

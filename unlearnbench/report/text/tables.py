@@ -28,7 +28,7 @@ RANKING_HEADER = (
     *("#", "Method", "Title", PRODUCT, "Healed", HEALED_UNDISCOVERED, "Healed, test", "Attack success", "Utility"),
     *("Seeds", "Failed", "Missing", "Beyond oracle", "Processor seconds", "Cost"),
 )
-BUDGET = "Samples / budget"
+BUDGET = "Budget"
 """The last column of a ranking that has a column `budget`."""
 SHOWN = ("aggregate", "healed_train", "healed_undiscovered", "healed_test", "attack_success", "utility")
 RANKING_NOTE = (
@@ -52,9 +52,10 @@ BEYOND_NOTE = (
 )
 UNPAIRED_NOTE = "Compared unpaired (Welch), because they share the original models of fewer than three seeds:"
 BUDGET_NOTE = (
-    f"{BUDGET}: samples in backward passes as a multiple of the suite's budget, by the trials' own count, median over"
-    f" trials; over {MARKED:g} is marked."
+    f"{BUDGET}: samples in backward passes as a multiple of the suite's budget, by the trials' own count, mean over"
+    f" finished trials; ! marks more than {MARKED:g}, and a dash that none were counted."
 )
+TERMINAL_BUDGET_NOTE = f"{BUDGET}: samples in backward passes as a multiple of it; ! marks more than {MARKED:g}."
 CLIPPED_NOTE = "Intervals are cut off at 0 and 100."
 BESIDE_TITLE = "Other variants, not ranked"
 THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
@@ -66,7 +67,7 @@ CORRELATION_NOTE = (
 )
 
 _ONLY_IN_FILES = ("Title", "Processor seconds", "Healed, test", "Attack success")
-_HEADER_WIDTH = 12
+_HEADER_WIDTH = 8
 
 
 def number(value: float, decimals: int = 1) -> str:
@@ -107,7 +108,7 @@ def _ranking_cells(row: dict[Any, Any], before_interval: str | None) -> list[str
         *(str(row[count]) if row[count] else "" for count in ("failed", "missing", "beyond")),
         number(row["processor_seconds"]),
         NO_VALUE if pd.isna(row["cost"]) else f"{row['cost']:.0%}",
-        *([budget_text(row["budget"])] if "budget" in row else []),
+        *([budget_text(row["budget"], "!")] if "budget" in row else []),
     ]
 
 
@@ -180,8 +181,8 @@ def over_budget_note(over: dict[str, float], suite: Suite) -> str:
         return ""
     named = ", ".join(f"{method} {times:.1f} times" for method, times in over.items())
     return (
-        f"More samples in backward passes than the budget, by the trials' own count, median over trials: {named}. The"
-        f" budget is {budget_words(suite)}."
+        "More samples in backward passes than the budget, by the trials' own count, mean over finished trials:"
+        f" {named}. The budget is {budget_words(suite)}."
     )
 
 
@@ -195,29 +196,32 @@ def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = F
     """The ranking for a terminal of 80 columns; references are dimmed, below a line.
 
     Titles, seconds, healed on test and attack success are left out, intervals are below their means, and empty columns
-    are dropped.
+    are dropped, as is a number of seeds that is the same in all rows: the title or the note says it.
     """
+    hidden = _ONLY_IN_FILES if ranking["seeds"].nunique() > 1 else (*_ONLY_IN_FILES, "Seeds")
     sheets = ranking_sheets(ranking, title, "\n" if intervals else None)
     references = set(ranking.loc[ranking["role"] == REFERENCE, "method"])
     place = RANKING_HEADER.index("Method")
-    note = " ".join(text for text in (standing(_seeds(ranking)), TERMINAL_NOTE, *_untuned_note(ranking)) if text)
+    budget = TERMINAL_BUDGET_NOTE if "budget" in ranking else ""
+    parts = (standing(_seeds(ranking)), TERMINAL_NOTE, budget, *_untuned_note(ranking))
+    note = " ".join(text for text in parts if text)
     tables = []
     for sheet in sheets:
         dimmed = [row[place] in references for section in sheet.sections for row in section]
         last = sheet is sheets[-1]
-        narrow = replace(sheet.without(*_ONLY_IN_FILES), note=note if last else "")
+        narrow = replace(sheet.without(*hidden), note=note if last else "")
         tables.append(terminal_table(narrow, dimmed))
     return tables
 
 
 def terminal_table(sheet: Sheet, dimmed: Sequence[bool] = ()) -> Table:
     """A sheet for the terminal, with lines between sections. `dimmed` has a flag per row."""
-    title = sheet.title or None
-    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, title=title, caption_justify="left")
-    table.caption, table.title_justify = sheet.note or None, "left"
+    title = f"\n{sheet.title}\n" if sheet.title else None
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, show_edge=False, title=title)
+    table.caption, table.title_justify, table.caption_justify = sheet.note or None, "left", "left"
     for name in sheet.header:
         left = name in LEFT_ALIGNED
-        header = "\n".join(textwrap.wrap(name, _HEADER_WIDTH))
+        header = "\n".join(textwrap.wrap(name, _HEADER_WIDTH, break_long_words=False))
         table.add_column(header, justify="left" if left else "right", no_wrap=not left, overflow="fold")
     dim = iter(dimmed)
     for section in sheet.sections:

@@ -27,7 +27,18 @@ def details(frame: pd.DataFrame, method: str) -> str:
         end = row["reason"] if row["state"] == "failed" else row["state"]
         text = row["detail"].rstrip() if isinstance(row["detail"], str) else "nothing printed"
         parts.append(f"{place} (trial {row['trial'][:12]}): {end}\n{indent(text, '    ')}\n")
+        if isinstance(row["earlier"], str):
+            parts.append(f"    failed before it was run again:\n{indent(row['earlier'].rstrip(), '    ')}\n")
     return "\n".join(parts)
+
+
+def failure_lines(frame: pd.DataFrame, method: str) -> list[str]:
+    """How many trials of a method failed and why, one line per reason, the most frequent first."""
+    trials = frame[(frame["method"] == method) & ~frame["again"]]
+    reasons = trials.loc[trials["state"] == "failed", "reason"].value_counts(sort=True)
+    lines = [f"{count} of {len(trials)} trials failed: {reason}" for reason, count in reasons.items()]
+    retried = int(trials["earlier"].notna().sum())
+    return [*lines, f"{retried} trials failed before they were run again (--detail)"] if retried else lines
 
 
 def metrics_table(metrics: Metrics) -> Table:

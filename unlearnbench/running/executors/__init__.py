@@ -5,7 +5,7 @@ An executor only executes. `running.run` decides what runs, in which order, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
 from unlearnbench.running.setup import Setup
 from unlearnbench.running.trial import Record
+from unlearnbench.submissions.finding import Submission
 
 
 class Executor(Protocol):
@@ -45,8 +46,8 @@ class Executor(Protocol):
         ...
 
 
-Start = Callable[[Suite, Dataset, Boundary, int | None], AbstractContextManager[Executor]]
-"""Creates the executor of a run from its suite, data set, boundary and number of workers. The boundary has not been
-entered, so that it may be entered elsewhere. None uses as many workers as fit. Leaving the context kills everything
-that still runs.
+Start = Callable[[Suite, Sequence[Submission], Dataset, Boundary, int | None], AbstractContextManager[Executor]]
+"""Creates the executor of a run from its suite, submissions, data set, boundary and number of workers. It checks that
+trials find what the submissions require where they will run. The boundary has not been entered, so that it may be
+entered elsewhere. None uses as many workers as fit. Leaving the context kills everything that still runs.
 """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unlearnbench.boundary.boundary import Boundary
+from unlearnbench.boundary.isolation import refuse_invisible
 from unlearnbench.models.weights import Weights
 from unlearnbench.problems.case import Case
 from unlearnbench.problems.datasets import Dataset
@@ -20,6 +21,7 @@ from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
 from unlearnbench.running.setup import Setup
 from unlearnbench.running.trial import Record, run_trial
+from unlearnbench.submissions.finding import Submission, locations
 from unlearnbench.system import machine
 from unlearnbench.system.processes import cores
 from unlearnbench.system.temporary import own, sweep
@@ -44,17 +46,52 @@ class Local:
 
 
 @contextmanager
-def local(suite: Suite, dataset: Dataset, boundary: Boundary, workers: int | None) -> Iterator[Local]:
+def local(
+    suite: Suite, submissions: Sequence[Submission], dataset: Dataset, boundary: Boundary, workers: int | None
+) -> Iterator[Local]:
     """The local executor. The default for `workers` is the number of cores divided by the threads of a trial.
 
     Raises:
-        UsageError: on entry, if this machine does not support the boundary.
+        UsageError: on entry, if this machine does not support the boundary, or trials would not see a package that a
+            submission requires.
     """
-    device = machine.device()
-    setup = Setup(suite, device, machine.precision(suite.precision, device), boundary.level)
+    with shared_boundary() as start, start(suite, submissions, dataset, boundary, workers) as executor:
+        yield executor
+
+
+StartLocal = Callable[[Suite, Sequence[Submission], Dataset, Boundary, int | None], AbstractContextManager[Local]]
+
+
+@contextmanager
+def shared_boundary() -> Iterator[StartLocal]:
+    """Give `local` for several runs with the boundary of the first, whose server starts once, which takes seconds.
+
+    The runs must ask for equal boundaries.
+    """
     machine.keep_memory()  # models are evaluated in this process
-    sweep()
-    with boundary:
-        own(boundary.folder)
-        at_once = max(1, cores() // suite.threads) if workers is None else workers
-        yield Local(at_once, setup, machine.hardware(device), boundary, cases(dataset, boundary.folder, at_once + 1))
+    with ExitStack() as stack:
+        entered: list[Boundary] = []
+
+        @contextmanager
+        def start(
+            suite: Suite, submissions: Sequence[Submission], dataset: Dataset, boundary: Boundary, workers: int | None
+        ) -> Iterator[Local]:
+            if boundary.level == "strict":
+                refuse_invisible(locations(submissions))
+            device = machine.device()
+            setup = Setup(suite, device, machine.precision(suite.precision, device), boundary.level)
+            if not entered:
+                sweep()
+                entered.append(stack.enter_context(boundary))
+                own(boundary.folder)
+            (shared,) = entered
+            at_once = max(1, cores() // suite.threads) if workers is None else workers
+            try:
+                yield Local(
+                    at_once, setup, machine.hardware(device), shared, cases(dataset, shared.folder, at_once + 1)
+                )
+            except BaseException:
+                stack.close()  # what still runs must end before the run releases its claims
+                raise
+
+        yield start

@@ -1,7 +1,7 @@
 """Tasks of Ray workers. Each worker wraps a local executor and receives its files through Ray.
 
-A worker process keeps its executor, and so its cached cases, between tasks. It refuses to run if its software or device
-differs from that of the run, because results could differ too.
+A worker process keeps its executor, and so its cached cases, between tasks. It refuses to run if its software, that
+which submissions require included, or device differs from that of the run, because results could differ too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -34,7 +34,9 @@ from unlearnbench.running.executors.local import Local, local
 from unlearnbench.running.originals import OriginalRecord, path_of
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
 from unlearnbench.running.trial import Record
-from unlearnbench.submissions.sources import hash_sources
+from unlearnbench.submissions.finding import Submission
+from unlearnbench.submissions.requirements import installed_versions
+from unlearnbench.submissions.sources import find_package, hash_sources
 from unlearnbench.system import machine
 
 KEPT_ORIGINALS = 8
@@ -51,6 +53,7 @@ class Run:
     """Settings passed to every task of a run. A process keeps its executor as long as they are equal."""
 
     suite: Suite
+    submissions: tuple[Submission, ...]
     isolation: Isolation
     enforcement: Enforcement | None
     private: tuple[Path, ...]
@@ -77,12 +80,20 @@ _open = ExitStack()
 _kept: _Kept | None = None
 
 
-def software() -> dict[str, str]:
-    """Versions of all software that can affect results. Includes a hash of this package's files, because not every
-    change has its own version.
+def software(submissions: Sequence[Submission]) -> dict[str, str]:
+    """Versions of all software that can affect results. This package and installed methods have a hash of their files,
+    because not every change has its own version.
+
+    Raises:
+        UsageError: a package that a submission requires is missing here, or not as required.
     """
-    package = Path(unlearnbench.__file__).parent
-    return {**machine.versions(), "unlearnbench's files": hash_sources(package)[:12]}
+    found = {**machine.versions(), "unlearnbench's files": hash_sources(Path(unlearnbench.__file__).parent)[:12]}
+    for item in submissions:
+        found |= installed_versions(item.name, item.requires)
+        if item.sources is None:
+            package = find_package(item.entry)
+            found[f"installed method '{item.name}'"] = "missing" if package is None else package[1][:12]
+    return found
 
 
 def packed(dataset: Dataset) -> dict[str, Any]:
@@ -169,13 +180,13 @@ def _enter(run: Run, dataset: dict[str, Any]) -> None:
     """Replace the executor of this process by one for the run."""
     global _kept
     _leave()
-    _same(run.software, software())
+    _same(run.software, software(run.submissions))
     if run.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(run.suite.threads)
     tensors = {key: torch.from_numpy(value) for key, value in dataset.items() if isinstance(value, np.ndarray)}
     boundary = Boundary(run.isolation, run.enforcement, run.private)
-    place = _open.enter_context(local(run.suite, Dataset(**{**dataset, **tensors}), boundary, 1))
+    place = _open.enter_context(local(run.suite, run.submissions, Dataset(**{**dataset, **tensors}), boundary, 1))
     _removed_after_us(place.boundary.folder)
     if place.setup.device != run.device:
         raise HarnessError("the run needs a GPU, but torch finds none on this node")

@@ -7,11 +7,12 @@ Only this process accesses the cache of originals and the database.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
 from unlearnbench.running.setup import Setup
 from unlearnbench.running.trial import Record
+from unlearnbench.submissions.finding import Submission
 
 try:
     import ray
@@ -120,7 +122,13 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    suite: Suite, dataset: Dataset, boundary: Boundary, workers: int | None, *, gpus_per_trial: float | None = None
+    suite: Suite,
+    submissions: Sequence[Submission],
+    dataset: Dataset,
+    boundary: Boundary,
+    workers: int | None,
+    *,
+    gpus_per_trial: float | None = None,
 ) -> Iterator[Cluster]:
     """Executor on the Ray cluster at RAY_ADDRESS, or on the one running on this machine.
 
@@ -130,7 +138,8 @@ def cluster(
         gpus_per_trial: GPUs for each trial, which may be a fraction. Default: 1 if the cluster has GPUs, else 0.
 
     Raises:
-        UsageError: there is no cluster, or no node is large enough for a trial.
+        UsageError: there is no cluster, no node is large enough for a trial, or a node lacks what a submission
+            requires.
         HarnessError: the software, device or precision of a node differs from this machine or the other nodes.
     """
     joined = not ray.is_initialized()
@@ -149,7 +158,8 @@ def cluster(
             )
         device = "cuda" if gpus_per_trial else "cpu"
         private = tuple(path.resolve() for path in boundary.private)
-        run = node.Run(suite, boundary.level, boundary.wanted, private, device, node.software())
+        required = node.software(submissions)
+        run = node.Run(suite, tuple(submissions), boundary.level, boundary.wanted, private, device, required)
         options: dict[str, Any] = {"num_cpus": suite.threads, "num_gpus": gpus_per_trial, "max_retries": LOSSES}
         remote = ray.remote(**options)
         tasks = {function: remote(function) for function in (node.facts, node.train, node.evaluate, node.trial)}
@@ -179,13 +189,17 @@ def _join() -> None:
             f"no Ray cluster was found ({' '.join(str(error).split())}): start one (`ray start --head`), or set"
             " RAY_ADDRESS to its host:port; docs/cluster.md has examples"
         ) from error
-    handler = signal.getsignal(signal.SIGTERM)
+    handler, debugger = signal.getsignal(signal.SIGTERM), os.environ.get("PYTHONBREAKPOINT")
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # e.g. other versions of Ray or Python, or a node that has just left
         raise UsageError(f"the Ray cluster at {address} cannot be used: {' '.join(str(error).split())}") from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # Ray has replaced it by one that ends the process at once
+    if debugger is None:  # Ray has set its own, which would outlive the run
+        del os.environ["PYTHONBREAKPOINT"]
+    else:
+        os.environ["PYTHONBREAKPOINT"] = debugger
 
 
 def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
