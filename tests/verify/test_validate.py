@@ -15,8 +15,9 @@ from unlearnbench.verify.validate import validate
 
 def test_the_template_passes_unchanged(tmp_path: Path) -> None:
     folder = start("my_method", tmp_path)
-    (check,) = validate(folder)
+    (check,) = validate(folder, originals=tmp_path / "originals")
     assert check.ok, check.reason
+    assert len(list((tmp_path / "originals").glob("*.safetensors"))) == 5, "one of each problem is kept"
     assert check.label == "my_method"
     assert check.seconds > 0
     assert sorted(file.name for file in folder.iterdir()) == ["method.py", "submission.toml"]

@@ -138,22 +138,27 @@ def validate(
 ) -> None:
     """Check a submission on tiny problems.
 
-    Runs every variant on one tiny problem of each corruption, on one with colour images, and on one with a transformer.
-    Exits with 1 if a variant fails.
+    Runs every variant on one tiny problem of each corruption, on one with colour images, and on one with a transformer;
+    in a checkout, also the linters that CI runs. Exits with 1 if a variant fails or a linter complains.
     """
     from unlearnbench.report.numbers.budget import budget_text
+    from unlearnbench.verify.linting import lint
     from unlearnbench.verify.validate import validate as run_checks
 
     with stoppable("Stopped. A validation stores nothing."), Bar() as bar:
         checks = run_checks(
             submission,
             isolation=isolation.value,
+            originals=data / "originals",
             environments=data / "environments" if environments else None,
             watch=bar.show,
         )
+        complaints = lint(Path(submission))
     for check in checks:
         share = budget_text(float("nan") if check.budget is None else check.budget)
         status = f"ok, {check.seconds:.1f} s, samples / budget {share}" if check.ok else f"failed: {check.reason}"
         out.print(f"{check.label}: {status}", soft_wrap=True, highlight=False)
-    if not all(check.ok for check in checks):
+    for complaint in complaints:
+        complain(complaint)
+    if complaints or not all(check.ok for check in checks):
         raise typer.Exit(1)

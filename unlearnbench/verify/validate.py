@@ -63,6 +63,7 @@ def validate(
     *,
     workers: int | None = None,
     isolation: Isolation = "process",
+    originals: Path | None = None,
     environments: Path | None = None,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Validation]:
@@ -70,6 +71,7 @@ def validate(
 
     Args:
         place: its folder, or the name of an installed method.
+        originals: folder where the originals of the tiny problems are kept for the next time. Default: none.
         environments, watch: as in `run_suite`.
 
     Raises:
@@ -87,9 +89,10 @@ def validate(
                 Path(data),
                 workers=workers,
                 isolation=isolation,
+                originals=originals,
                 environments=environments,
                 executor=executor,
-                watch=watch,
+                watch=lambda progress: watch(replace(progress, message=None)),  # reasons come at the end
             )
             trials += [(suite, trial) for trial in planned_trials(store.engine, [run.run_id])]
     checks = []
