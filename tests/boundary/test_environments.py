@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -88,8 +87,19 @@ def test_the_weights_are_those_of_the_harness(
             rerun(store, records["alone"].key, alone.folder.parent, tmp_path, environments=tmp_path / "environments")
 
 
+@pytest.fixture
+def need_uv() -> None:
+    """Skip where uv is not installed; where the project is checked, it must be."""
+    try:
+        environments._uv()
+    except UsageError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("uv") is None and "CI" not in os.environ, reason="uv is not on the PATH")
+@pytest.mark.usefixtures("need_uv")
 class TestWithUv:
     """These download packages: some gigabytes, if uv does not have them already."""
 

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.cli.conftest import PART, Call, one_sentence
+from tests.submissions.fake_uv import program
 from tests.tiny import tiny_toml
+from unlearnbench.submissions import environments
 
 
 def test_from_a_template_to_a_leaderboard(call: Call) -> None:
@@ -139,3 +141,27 @@ def test_a_file_for_a_folder(option: str, call: Call) -> None:
 def test_a_name_that_is_too_long(call: Call) -> None:
     assert "unknown suite" in call("run", "x" * 5000).err
     assert "does not exist" in call("run", f"{'x' * 5000}.toml").err
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "tiny.toml", "--method", "mine"), ("tune", "mine", "--suite", "tiny.toml"), ("validate",)]
+)
+def test_an_environment_that_cannot_be_built_ends_the_command(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    call("new", "mine")
+    manifest = Path("submissions/mine/submission.toml")
+    manifest.write_text(
+        f'requires = ["torchforget==0.2"]\n{manifest.read_text()}\n[search]\nrate = {{ low = 1, high = 2 }}\n'
+    )
+    Path("tiny.toml").write_text(tiny_toml())
+    uv = program(tmp_path / "programs")
+    (uv.parent / "broken").touch()
+    monkeypatch.setattr(environments, "_uv", lambda: str(uv))
+    words = (*words, "submissions/mine") if words == ("validate",) else words
+    one_sentence(call(*words), 2, "'mine' requires torchforget==0.2", "or run with --environments")
+    ended = call(*words, "--environments")
+    assert ended.code == 2
+    *_, sentence = ended.err.splitlines()
+    assert sentence.startswith("unlearnbench: the environment of submission 'mine' cannot be built: uv says: x No sol")
+    assert [file.suffix for file in Path("data/environments").iterdir()] == [".lock"]

@@ -1,11 +1,10 @@
-"""A program in the place of uv: its environments see the packages of this Python, and hold versions by name only."""
+"""A program in the place of uv. Its environments link to the packages of this Python, and name versions at will."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import sys
-import sysconfig
 import venv
 from pathlib import Path
 
@@ -53,8 +52,9 @@ def main() -> None:
         chosen.write_text("".join(f"{name}=={version}\n" for name, version in pins.items()))
         return
     site = Path(site_packages(place)[0])
-    packages = [packages_of_harness(), sysconfig.get_path("purelib")]
-    (site / "packages.pth").write_text("".join(f"{folder}\n" for folder in packages))
+    for package in Path(packages_of_harness()).iterdir():
+        if package.suffix not in (".dist-info", ".pth") and "unlearnbench" not in package.name:
+            (site / package.name).symlink_to(package)
     for name, version in (line.split("==") for line in Path(words[-1]).read_text().splitlines()):
         information = site / f"{name}-{version}.dist-info"
         information.mkdir()
