@@ -51,8 +51,9 @@ MOST_SECONDS, MOST_MEGABYTES = 3.0, 300.0
 
 Measured: 3.6 s and 316 MB on two busy cores of an AMD EPYC, so *not yet*; without the samples in backward passes, 3.5 s
 and 313 MB there, 3.2 to 3.4 s on idle cores. Trials read one by one took 34 s and 2.2 GB. Of it, importing pandas,
-SciPy, SQLAlchemy takes 1 s and 150 MB; the sums of the database 1.1 s. Slower, and read trial by trial: a store in which trials were run at two levels of isolation, or on two original models under one
-corruption and seed. Slower by a scan: one with many trials beyond the oracle, or recorded by runs of another suite.
+SciPy, SQLAlchemy takes 1 s and 150 MB; the sums of the database 1.1 s. Slower, and read trial by trial: a store in
+which trials were run at two levels of isolation, or on two original models under one corruption and seed. Slower by a
+scan: one with many trials beyond the oracle, or recorded by runs of another suite.
 """
 
 Row = dict[str, Any]
