@@ -114,6 +114,7 @@ def test_a_run_ends_and_keeps_what_finished(folder: Path, number: signal.Signals
     database = folder / f"{number.name}.db"
     command = ("run", "tiny.toml", "--workers", "1", "--database", str(database))
     stopped(folder, start(folder, *command), number)
+    assert not Path(f"{database}-wal").exists(), "a copy of the one file has everything"
     with sqlite3.connect(database) as connection:
         assert connection.execute("SELECT count(*) FROM trials").fetchone() == (1,)
         assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
