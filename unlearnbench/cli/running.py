@@ -26,6 +26,7 @@ from unlearnbench.cli.common import (
     SuiteName,
     Suites,
     app,
+    complain,
     out,
     say,
     stoppable,
@@ -88,7 +89,8 @@ def run(
 ) -> None:
     """Run the trials of a suite.
 
-    Trials that are stored already are not run again.
+    Trials that are stored already are not run again. A broken submission that no --method names is left out: the others
+    run, what is left out is printed, and the exit code is 1.
     """
     from unlearnbench import library
     from unlearnbench.boundary.isolation import require
@@ -140,6 +142,10 @@ def run(
     say(counts)
     option = "" if database == DATABASE else f" --database {database}"
     say(f"Draw the figures: unlearnbench leaderboard {summary.suite} --out build/leaderboard{option}")
+    for line in summary.left_out:  # again, because the first one has scrolled away
+        complain(line, "red")
+    if summary.left_out:  # what ran is stored, but a script must not publish a board without them
+        raise typer.Exit(1)
 
 
 @app.command(rich_help_panel=RUN, epilog="Example: `unlearnbench tune npo --suite digits`")
@@ -168,7 +174,8 @@ def tune(
     from unlearnbench.tuning.tune import as_variant
 
     grid = parse(find(suite, suites))
-    start = choose(discover(submissions), [method])[0]
+    found = discover(submissions)
+    start = choose(found, [method], broken=found.broken)[0]
     with stoppable(STOPPED), Bar() as bar:
         tries = library.tune(
             method,

@@ -67,6 +67,7 @@ class RunSummary:
         ran: trials that this harness ran itself. Excludes trials stored earlier, or by another harness meanwhile.
         failed: failed ones of these.
         seconds: duration of the run.
+        left_out: what should have run and could not be read, a sentence each.
     """
 
     run_id: str
@@ -78,6 +79,7 @@ class RunSummary:
     overhead: float
     """Fraction of the workers' time not spent on training, unlearning or evaluation."""
     warnings: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def run_suite(
