@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typer.core import TyperGroup
 
+from unlearnbench.errors import masked
 from unlearnbench.report.escaping import one_line
 from unlearnbench.report.text.terminal import Terminal
 
@@ -42,8 +44,21 @@ class Limits(StrEnum):
     enforced = "enforced"
 
 
+class Commands(TyperGroup):
+    """All commands; what is typed wrongly is repeated without passwords."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):  # the class of these errors is private
+                error.message = masked(message)  # type: ignore[attr-defined]
+            raise
+
+
 app = typer.Typer(
     name="unlearnbench",
+    cls=Commands,
     help="Benchmark machine unlearning of corrupted data in image classifiers.",
     rich_markup_mode="markdown",
     no_args_is_help=True,
@@ -84,12 +99,12 @@ OnlyCorruptions = Annotated[
 
 def say(line: str) -> None:
     """Print one line."""
-    out.print(one_line(line), highlight=False, soft_wrap=True)
+    out.print(masked(one_line(line)), highlight=False, soft_wrap=True)
 
 
 def complain(line: str, style: str | None = None) -> None:
     """Print one line to standard error."""
-    err.print(one_line(line), style=style, highlight=False, soft_wrap=True)
+    err.print(masked(one_line(line)), style=style, highlight=False, soft_wrap=True)
 
 
 def warn(message: str) -> None:
