@@ -10,7 +10,9 @@ KEPT = "stored trials are kept; fix the problem and run the same command again t
 """Advice in messages of errors that end a run."""
 
 
-_USER_PASSWORD = re.compile(r"(\w:/{1,2}[^\s:/]*):(\S*@|[^'\"]*@)")  # greedy: a password may have an @ that is not escaped
+_USER_PASSWORD = re.compile(
+    r"(\w:/{1,2}[^\s:/]*):(\S*@|[^'\"]*@)"
+)  # greedy: a password may have an @ that is not escaped
 _QUERY_PASSWORD = re.compile(r"([?&]\w*password=)[^&\s]*?(?=&|\s|['\")`,;:.]*(?:\s|$))", re.IGNORECASE)
 
 

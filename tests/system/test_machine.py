@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -55,3 +56,29 @@ def test_only_matrix_units_make_bfloat16_native_on_a_processor(
     assert machine.native_bfloat16("cpu") is native
     assert machine.precision("auto", "cpu") == ("bfloat16" if native else "float32")
     assert machine.precision("bfloat16", "cpu") == "bfloat16"
+
+
+def test_a_repository_around_the_package_that_does_not_hold_it_is_somebody_else_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=A", "-c", "user.email=a@b")
+        answer = subprocess.run(
+            ["git", *identity, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return answer.stdout.strip()
+
+    module = tmp_path / ".venv" / "machine.py"
+    module.parent.mkdir()
+    module.touch()
+    monkeypatch.setattr(machine, "__file__", str(module))
+    git("init", "--quiet")
+    (tmp_path / "thesis.tex").touch()
+    git("add", "thesis.tex")
+    git("commit", "--quiet", "--message", "Begin")
+    assert machine.revision() is None
+    git("add", ".venv")
+    git("commit", "--quiet", "--message", "Add the package")
+    assert machine.revision() == git("rev-parse", "HEAD")
+    module.write_text("changed = True")
+    assert machine.revision() == git("rev-parse", "HEAD") + "+"

@@ -1,0 +1,36 @@
+"""Colours are for terminals and logs; files have none, whatever is forced."""
+
+from __future__ import annotations
+
+import os
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.table import Table
+
+from unlearnbench.report.text.rendering import write
+from unlearnbench.report.text.terminal import Terminal
+
+
+def test_forced_colours_do_not_get_into_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    table = Table("method", title="ranking")
+    table.add_row("mine", style="red")
+    write([table], tmp_path / "table.txt")
+    kept = StringIO()
+    with (tmp_path / "stdout.txt").open("w") as file:
+        for stream in (file, kept):
+            Terminal(file=stream).print(table)
+    for text in ((tmp_path / "table.txt").read_text(), (tmp_path / "stdout.txt").read_text(), kept.getvalue()):
+        assert "mine" in text
+        assert "\x1b" not in text
+
+
+def test_forced_colours_get_into_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as read, os.fdopen(writer, "w") as written:
+        Terminal(file=written).print("mine", style="red")
+        written.close()
+        assert "\x1b[31mmine" in read.read()
