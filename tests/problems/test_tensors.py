@@ -97,9 +97,9 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, number: int, monke
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    for acquire in (lock(tmp_path / "kept").acquire, lambda: lock(tmp_path / "kept").acquire(blocking=False)):
+    for blocking in (True, False):
         with pytest.raises(HarnessError) as caught:
-            acquire()
+            lock(tmp_path / "kept").acquire(blocking=blocking)
         assert str(caught.value).startswith(f"cannot lock {tmp_path / 'kept.lock'}: {os.strerror(number)}; make")
         assert str(caught.value).endswith("or choose another --data")
 

@@ -164,7 +164,7 @@ def tune(
 ) -> None:
     """Search the hyperparameters of a method.
 
-    Searches on the tuning seeds of the suite and prints the best variant as TOML.
+    Searches on the tuning seeds of the suite and prints the best variant as TOML. Exits with 1 if no try finished.
     """
     from unlearnbench import library
     from unlearnbench.problems.suite_file import find, parse
@@ -190,6 +190,9 @@ def tune(
             watch=bar.show,
         )
     out.print(tries_table(tries, rule.value))
+    if not tries[0].eligible:
+        complain(f"no try of {method} finished, so none is chosen: see why with `unlearnbench debug {method}`", "red")
+        raise typer.Exit(1)
     say(cost_line(choices(tries)))
     out.print(as_variant(grid.name, start.variant, rule.value, tries[0]), highlight=False, soft_wrap=True)
 
