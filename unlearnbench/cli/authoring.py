@@ -46,6 +46,11 @@ def methods(
         return
     table = Table("method", "title", "role", "license", Column("paper", overflow="fold"))
     found = discover(submissions)
+    if not (found.submissions or found.broken):
+        raise UsageError(
+            f"no submissions in {submissions}, and none installed: choose another folder with --submissions, or create"
+            " one with `unlearnbench new NAME`"
+        )
     for item in found:
         table.add_row(item.label, item.title, item.role, item.license, item.paper)
     for name, why in found.broken.items():
@@ -62,7 +67,10 @@ def suites(suites: Suites = Path("suites")) -> None:
     from unlearnbench.problems.suite_file import files, parse
 
     table = Table("suite", "title", "data set", "problems")
-    for file in files(suites):
+    found = files(suites)
+    if not found:
+        raise UsageError(f"no suite files (*.toml) in {suites}: choose another folder with --suites")
+    for file in found:
         try:
             suite = parse(file)
         except UsageError as error:

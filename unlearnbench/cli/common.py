@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 from unlearnbench.errors import masked
+from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.report.escaping import one_line
 from unlearnbench.report.text.terminal import Terminal
 
@@ -62,9 +64,27 @@ app = typer.Typer(
     help="Benchmark machine unlearning of corrupted data in image classifiers.",
     rich_markup_mode="markdown",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"unlearnbench {version('unlearnbench')}, protocol {PROTOCOL_VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    shown: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the versions of package and protocol."),
+    ] = False,
+) -> None:
+    pass
+
+
 out = Terminal(width=None if sys.stdout.isatty() else 160)  # into a file or a pipe: wide enough for the tables
 err = Terminal(stderr=True)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
+from unlearnbench.report.text.formats import Sheet
 from unlearnbench.report.text.rendering import write
+from unlearnbench.report.text.tables import terminal_table
 from unlearnbench.report.text.terminal import Terminal
 
 
@@ -34,3 +36,22 @@ def test_forced_colours_get_into_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None
         Terminal(file=written).print("mine", style="red")
         written.close()
         assert "\x1b[31mmine" in read.read()
+
+
+@pytest.mark.parametrize("width", [10, 30, 50])
+def test_a_narrow_terminal_loses_neither_names_nor_digits(width: int) -> None:
+    rows = [["gradient_ascent", "12.5", "102%"], ["a_name_of_more_than_twenty_letters", "100.0", "8%"]]
+    table = terminal_table(Sheet("", ("Method", "Utility x healed", "Cost"), [rows], ""))
+    kept = StringIO()
+    Terminal(file=kept, width=width).print(table)
+    words = kept.getvalue().split()
+    assert {"Method", "gradient_ascent", "12.5", "102%", "100.0", "8%"} <= set(words)
+    assert "a_name_of_more_than_" in kept.getvalue(), "the rest is on the next line"
+
+
+def test_eighty_columns_are_kept_where_they_are_enough() -> None:
+    rows = [["gradient_ascent/digits", *6 * ["100.0"]]]
+    table = terminal_table(Sheet("", ("Method", *"abcdef"), [rows], "A note. " * 30))
+    kept = StringIO()
+    Terminal(file=kept, width=80).print(table)
+    assert max(map(len, kept.getvalue().splitlines())) <= 80
