@@ -52,14 +52,14 @@ tuning: setup
 official: setup
 	for seed in $(SEEDS); do \
 		$(BIN)/unlearnbench run digits --seed $$seed --isolation strict --database $(OFFICIAL) || exit 1; \
-		$(BIN)/unlearnbench store dump digits $(OFFICIAL) --seed $$seed --out leaderboard/digits || exit 1; \
+		$(BIN)/unlearnbench store dump digits --database $(OFFICIAL) --seed $$seed --out leaderboard/digits || exit 1; \
 	done
 
 # The official board as a folder to upload: store, originals, checksums, and how to import them.
 release-board: setup
 	rm -rf build/release
 	mkdir -p build/release
-	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --into build/release/board.db
+	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --database build/release/board.db
 	$(BIN)/unlearnbench originals export digits --database $(OFFICIAL) --out build/release/originals
 	cp docs/release.md build/release/README.md
 	cd build/release && find . -type f ! -name SHA256SUMS | sort | xargs sha256sum > SHA256SUMS
@@ -72,7 +72,7 @@ findings: setup
 docs: setup
 	$(BIN)/python -m typer unlearnbench.cli utils docs --name unlearnbench --title "Command line reference" --output docs/cli.md
 	rm -f build/board.db
-	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --into build/board.db
+	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --database build/board.db
 	$(BIN)/unlearnbench plot maps digits $(SHOWN:%=--method %) --database build/board.db --out docs/maps.png
 
 test: setup

@@ -15,8 +15,7 @@ import yaml
 from tests.commands import COMMANDS
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.problems.corruption import Corruption, kind_of
-from unlearnbench.problems.datasets import FOLDER
-from unlearnbench.problems.names import CORRUPTIONS, DATASETS
+from unlearnbench.problems.names import CORRUPTIONS, DATASETS, FOLDER
 from unlearnbench.problems.registry import ARCHITECTURES
 from unlearnbench.report.text.findings import TABLE, updated
 from unlearnbench.submissions.finding import choose, discover

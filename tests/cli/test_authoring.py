@@ -51,6 +51,26 @@ def test_methods_and_suites_are_listed(call: Call) -> None:
     assert "3" in re.findall(r"\d+", line)
 
 
+def test_what_is_broken_is_listed_and_stops_no_other(call: Call) -> None:
+    call("new", "mine")
+    for folder, file in (("submissions/draft", "submission.toml"), ("suites", "draft.toml")):
+        Path(folder).mkdir()
+        Path(folder, file).write_text('name = "dra')
+    Path("suites/tiny.toml").write_text(tiny_toml())
+    for clutter in ("._tiny.toml", ".#tiny.toml"):
+        Path("suites", clutter).symlink_to("nowhere")
+    for command, name in (("methods", "mine"), ("suites", "tiny")):
+        result = call(command)
+        assert result.code == 0
+        rows = [line for line in result.out.splitlines() if line.startswith("\N{BOX DRAWINGS LIGHT VERTICAL}")]
+        assert any(name in row for row in rows)
+        assert any("broken" in row and "draft" in row and "not a readable TOML" in row for row in rows)
+        assert "nowhere" not in result.out
+        assert "._" not in result.out
+    one_sentence(call("run", "tiny", "--method", "draft"), 2, "draft/submission.toml: not a readable TOML file")
+    one_sentence(call("run", "draft", "--method", "mine"), 2, "suites/draft.toml: not a readable TOML file")
+
+
 def test_brackets_in_a_title_are_no_markup(call: Call) -> None:
     call("new", "mine")
     manifest = Path("submissions/mine/submission.toml")

@@ -25,7 +25,7 @@ def test_a_method_added_elsewhere_starts_from_the_same_weights(call: Call) -> No
     assert call("originals", "import", "originals", *there) == (0, "0 originals imported, 1 known already\n", "")
     assert not Path("there/results.db").exists()
     say = "board/seed-0.jsonl: 2 trials added, 0 known already\n"
-    assert call("store", "load", "board/seed-0.jsonl", "--into", "there/results.db") == (0, say, "")
+    assert call("store", "load", "board/seed-0.jsonl", "--database", "there/results.db") == (0, say, "")
     (original,) = Path("there/originals").glob("*.safetensors")
     before = original.stat().st_mtime_ns
     code, out, err = call("run", "tiny.toml", "--method", "yours", *there)
@@ -33,7 +33,8 @@ def test_a_method_added_elsewhere_starts_from_the_same_weights(call: Call) -> No
     assert "differs" not in err
     assert original.stat().st_mtime_ns == before, "it was not trained again"
     assert (
-        call("store", "dump", "tiny", "there/results.db", "--out", "board")[1] == "board/seed-0.part2.jsonl written\n"
+        call("store", "dump", "tiny", "--database", "there/results.db", "--out", "board")[1]
+        == "board/seed-0.part2.jsonl written\n"
     )
     code, out, err = call("store", "load", "board/seed-0.jsonl", "board/seed-0.part2.jsonl")
     assert (code, out.splitlines()[1]) == (0, "board/seed-0.part2.jsonl: 2 trials added, 0 known already"), err
@@ -56,7 +57,7 @@ def test_a_damaged_file_exits_2_and_a_conflict_1(call: Call) -> None:
     assert (code, "weights_hash" in out) == (1, True)
     assert err == "1 conflict: sqlite:///data/unlearnbench.db keeps its rows; all others were merged\n"
     file.write_text(whole[:-100])
-    code, out, err = call("store", "load", str(file), "--into", "new.db")
+    code, out, err = call("store", "load", str(file), "--database", "new.db")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("unlearnbench: board/seed-0.jsonl, line ")
     assert not Path("new.db").exists()

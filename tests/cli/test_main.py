@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,11 +12,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from typer.main import get_command
 
 from tests.cli.conftest import Call, Result, one_sentence
 from tests.commands import COMMANDS
 from tests.tiny import tiny_toml
+from unlearnbench.cli.common import app
 from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.report.figures import KINDS
 from unlearnbench.report.figures.style import UNDATED
 from unlearnbench.store.store import Store
@@ -34,6 +40,53 @@ def test_every_verb_and_every_option_has_help(verb: str, call: Call) -> None:
     assert COMMANDS[verb].help
     for parameter in COMMANDS[verb].params:
         assert parameter.help, parameter.name
+
+
+def shown(text: str) -> str:
+    """What is to be read of a rendered text: its words, without frames and marks of markup."""
+    return " ".join(re.sub("[\u2500-\u257f]", " ", text.replace("`", "")).split())
+
+
+@pytest.mark.parametrize("verb", ["", *COMMANDS])
+def test_help_shows_every_word(verb: str, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Markup must swallow nothing, such as a `[search]` that could be a style."""
+    monkeypatch.setenv("COLUMNS", "1000")  # nothing is wrapped
+    printed = shown(call(*verb.split(), "--help").out)
+    command = COMMANDS.get(verb, get_command(app))
+    for parameter in command.params:
+        assert shown(parameter.help) in printed, parameter.name
+    for paragraph in (command.help or "").split("\n\n"):
+        assert shown(paragraph) in printed
+
+
+def test_brackets_in_help_are_text(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    assert "Name of a method with a [search] table." in call("tune", "--help").out
+
+
+def test_the_program_says_its_version_and_completes_and_is_a_module(call: Call) -> None:
+    version = importlib.metadata.version("unlearnbench")
+    said = f"unlearnbench {version}, protocol {PROTOCOL_VERSION}\n"
+    assert call("--version") == (0, said, "")
+    module = [sys.executable, "-m", "unlearnbench", "--version"]
+    assert subprocess.run(module, capture_output=True, text=True, check=True).stdout == said
+    for arguments in (("-h",), ("store", "-h"), ("store", "merge", "-h")):
+        assert call(*arguments) == call(*arguments[:-1], "--help")
+    typed = {"_UNLEARNBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "unlearnbench ta", "COMP_CWORD": "1"}
+    done = subprocess.run(module[:-1], env=os.environ | typed, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["table"]
+
+
+def test_every_verb_is_given_its_store_in_one_way() -> None:
+    for verb, command in COMMANDS.items():
+        for parameter in command.params:
+            if parameter.metavar == "URL":
+                assert parameter.opts == ["--database"], verb
+
+
+def test_an_empty_folder_is_not_an_empty_table(call: Call) -> None:
+    one_sentence(call("suites"), 2, "no suite files (*.toml) in suites: choose another folder with --suites")
+    one_sentence(call("methods"), 2, "no submissions in submissions, and none installed: choose another folder")
 
 
 def test_help_names_every_figure_and_format(call: Call) -> None:

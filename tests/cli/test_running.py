@@ -82,6 +82,29 @@ def test_a_part_of_the_grid_is_run_and_the_rest_when_it_is_asked_for(measured: C
     assert "14 trials run" in more.out, "2 methods x 2 corruptions x 2 rates x 2 seeds, without those that are stored"
 
 
+def test_a_broken_submission_stops_no_other_and_is_never_left_out_silently(measured: Call) -> None:
+    assert measured("baseline", "tiny", "--out", "before.csv").code == 0
+    Path("submissions/draft").mkdir()
+    Path("submissions/draft/submission.toml").write_text('name = "dra')
+    sentence = "left out: draft: submissions/draft/submission.toml: not a readable TOML file"
+    everything = measured("run", "tiny", *PART)
+    assert everything.code == 1, "a script must not take this for the whole suite"
+    assert "0 trials run" in everything.out
+    assert f"warning: {sentence}" in everything.err
+    assert everything.err.splitlines()[-1].startswith(sentence)
+    mine = measured("run", "tiny", "--method", "mine", *PART)
+    assert (mine.code, "left out" in mine.err) == (0, False), "nobody asked for the draft"
+    there = ("--against", "before.csv", "--database", "data/unlearnbench.db")
+    checked = measured("check", *there)
+    assert (checked.code, f"warning: {sentence}" in checked.err) == (0, True), "the whole baseline was checked"
+    one_sentence(measured("check", *there, "--method", "draft"), 2, "draft/submission.toml: not a readable TOML file")
+    Path("submissions/yours/submission.toml").write_text("half = ")
+    checked = measured("check", *there)
+    assert checked.code == 1
+    assert "regression: yours: present: the method is gone" in checked.out
+    assert "note: left out: yours: submissions/yours/submission.toml" in checked.out
+
+
 def test_unknown_suite(call: Call) -> None:
     (Path("suites")).mkdir()
     Path("suites/tiny.toml").write_text(tiny_toml())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from tests.contract.pictures import image_set, pictures
-from unlearnbench import (
-    Pipeline,
-)
+from unlearnbench import Budget, Pipeline
+from unlearnbench.errors import UsageError
 
 
 def test_augmented_images_are_crops_of_the_padded_image_and_its_mirror() -> None:
@@ -72,8 +74,8 @@ def test_steps_per_pass_are_the_batches_of_one_pass(count: int, batch_size: int,
 
 def test_no_steps_are_none_and_a_batch_of_nothing_is_refused() -> None:
     assert not list(image_set().batches(0))
-    with pytest.raises(RuntimeError):
-        next(image_set().batches(batch_size=0))  # and not batches of the budget's size
+    with pytest.raises(UsageError, match="the size of batches must be a whole number"):
+        image_set().batches(batch_size=0)  # and not batches of the budget's size
 
 
 def test_a_sample_is_a_part_of_the_set_from_its_own_stream() -> None:
@@ -86,3 +88,25 @@ def test_a_sample_is_a_part_of_the_set_from_its_own_stream() -> None:
     assert torch.equal(part.labels, source.labels[part.ids])
     assert sorted(source.sample(99).ids.tolist()) == list(range(10))
     assert len(source.sample(0)) == 0
+
+
+@pytest.mark.parametrize("value", [2.5, 2.0, -1, "2", float("inf"), torch.tensor(2.0), torch.tensor([1, 2])])
+def test_what_is_no_whole_number_is_refused_at_once(value: Any) -> None:
+    source, budget = image_set(), Budget(steps=10, batch_size=4, learning_rate=0.1)
+    for call in (
+        lambda: source.batches(value),
+        lambda: source.batches(batch_size=value),
+        lambda: source.loader(value),
+        lambda: source.loader(num_workers=value),
+        lambda: source.sample(value),
+        lambda: budget.epochs(value),
+    ):
+        with pytest.raises(UsageError, match=r"must be a whole number \(int\) of at least [01], not "):
+            call()
+
+
+def test_whole_numbers_of_other_types_are_numbers() -> None:
+    numbers: tuple[Any, ...] = (np.int64(2), torch.tensor(2))
+    for value in numbers:
+        assert len(list(image_set().batches(value))) == 2
+        assert len(image_set().sample(int(value))) == 2

@@ -20,8 +20,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problems.datasets import FOLDER, Dataset, digits, load
-from unlearnbench.problems.names import DATASETS
+from unlearnbench.problems.datasets import Dataset, digits, load
+from unlearnbench.problems.names import DATASETS, FOLDER
 
 RANDOM = np.random.RandomState(0)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import struct
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +15,14 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.tiny import tiny
 from unlearnbench.errors import UsageError
+from unlearnbench.problems.datasets import load as load_data
+from unlearnbench.problems.datasets import load_for
+from unlearnbench.problems.grid import case_of
+from unlearnbench.problems.identity import conditions
 from unlearnbench.problems.image_folder import load
+from unlearnbench.problems.tensors import tensors_hash
 
 
 @pytest.fixture
@@ -76,6 +86,105 @@ def test_what_is_wrong_is_named(root: Path, tmp_path: Path, wrong: str) -> None:
 def test_a_home_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: Could not determine home"):
         load(Path("~nobody-of-this-name/x"), None, tmp_path)
+
+
+def clutter(root: Path) -> None:
+    """What editors and systems put into a folder of images: copies, thumbnails, and files that are no image."""
+    picture = Image.new("RGB", (16, 16), "green")
+    for part in ("train", "test"):
+        for inner in (".ipynb_checkpoints", "@eaDir", "cat/@eaDir", "cat/.ipynb_checkpoints", "dog/__MACOSX"):
+            (root / part / inner).mkdir()
+            picture.save(root / part / inner / "0-checkpoint.png")
+            (root / part / inner / "SYNOFILE_THUMB").write_text("x")
+        for name in ("._0.png", ".0.png.swp", "0.png~", "Thumbs.db", "desktop.ini", ".DS_Store"):
+            (root / part / "dog" / name).write_bytes(b"x")
+        picture.save(root / part / "cat" / ".hidden.png")
+
+
+def test_clutter_is_neither_a_class_nor_a_sample(root: Path, tmp_path: Path) -> None:
+    classes, before = load(root, None, tmp_path / "cache")
+    clutter(root)
+    again, after = load(root, None, tmp_path / "cache")
+    assert again == classes == ("cat", "dog")
+    assert tensors_hash(after) == tensors_hash(before)
+    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 1, "not even decoded again"
+
+
+def test_three_spellings_of_a_path_are_one_data_set(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root.parent)
+    monkeypatch.setenv("HOME", str(root.parent))
+    suite = replace(tiny(), train_size=None, test_size=None, image_size=16)
+    suite = replace(suite, corruption=replace(tiny().corruption, size=1, class_pair=(0, 1)))
+    spellings = [f"imagefolder:{path}" for path in (root, root.name, f"./{root.name}/", f"~/{root.name}")]
+    suites = [replace(suite, dataset=spelling) for spelling in spellings]
+    data = [load_for(item, tmp_path / "data") for item in suites]
+    assert {item.name for item in data} == {"imagefolder:pictures"}
+    assert len({case_of(item, "random-swap", data[0].fingerprint, 1, 0) for item in suites}) == 1
+    assert conditions(suites[0]) == conditions(suites[1]) == conditions(suites[3])
+    assert len({json.dumps(item.stored()) for item in suites}) == 1
+    assert str(tmp_path) not in json.dumps(suites[0].stored()), "no parent folder in a record"
+    assert len(list((tmp_path / "data" / "decoded").glob("*.safetensors"))) == 1
+
+
+def test_a_record_s_folder_is_found_beside_the_data_sets(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / root.name).symlink_to(root)
+    fingerprint = load_data(f"imagefolder:{root}", tmp_path / "data").fingerprint
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load_data(f"imagefolder:{root.name}", tmp_path / "data").fingerprint == fingerprint
+
+
+def test_a_picture_is_the_right_way_up(root: Path, tmp_path: Path) -> None:
+    file = root / "train" / "cat" / "0.png"
+    picture = Image.effect_noise((16, 16), 90).convert("RGB")
+    turned = picture.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 270 degrees to show it
+    turned.save(file, exif=exif)
+    _, tensors = load(root, None, tmp_path / "cache")
+    assert torch.equal(tensors["train_images"][0], torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+
+
+def deep_png(colour: int) -> bytes:
+    """A PNG of 16x16 pixels with 16 bits per channel, which Pillow cannot write; its type of colour."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    line = bytes(1 + 16 * 2 * {0: 1, 2: 3, 4: 2, 6: 4}[colour])
+    header = struct.pack(">IIBBBBB", 16, 16, 16, colour, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(16 * line)), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+DEEP = {
+    **{f"{kind}.png": deep_png(colour) for kind, colour in (("grey", 0), ("rgb", 2), ("grey-alpha", 4), ("rgba", 6))},
+    "rgb.ppm": b"P6\n16 16\n65535\n" + bytes(16 * 16 * 6),
+    "plain.ppm": b"P3\n16 16\n65535\n" + b"0 " * (16 * 16 * 3),
+    "grey.pgm": b"P5\n16 16\n65535\n" + bytes(16 * 16 * 2),
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_more_than_8_bits_are_refused(name: str, root: Path, tmp_path: Path) -> None:
+    (root / "train" / "cat" / name).write_bytes(DEEP[name])
+    with pytest.raises(UsageError, match=rf"{name} has more than 8 bits per channel: convert it to 8 bits"):
+        load(root, None, tmp_path / "cache")
+
+
+def test_8_bits_in_every_format_are_read(root: Path, tmp_path: Path) -> None:
+    for kind in ("jpg", "bmp", "ppm", "tif", "webp", "png"):
+        Image.new("RGB", (16, 16), "red").save(root / "train" / "cat" / f"more.{kind}")
+    for mode in ("1", "L", "P", "LA", "RGBA"):
+        Image.new(mode, (16, 16)).save(root / "train" / "dog" / f"mode-{mode}.png")
+    (root / "train" / "cat" / "few.ppm").write_bytes(b"P6\n16 16\n100\n" + bytes(16 * 16 * 3))
+    _, tensors = load(root, None, tmp_path / "cache")
+    assert len(tensors["train_images"]) == 4 + 7 + 5
 
 
 def test_names_that_are_no_text_and_what_systems_leave(root: Path, tmp_path: Path) -> None:

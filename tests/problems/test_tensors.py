@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import random
+import stat
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,34 @@ def test_no_room_is_one_sentence(tmp_path: Path) -> None:
         lock(tmp_path / "file" / "x")
     with pytest.raises(HarnessError, match=r"cannot write .*/gone/x.part-\w+: .*free disk space"):
         save(TENSORS, tmp_path / "gone" / "x")
+
+
+def test_a_cached_file_follows_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with lock(tmp_path / "kept"):
+            save({"a": torch.zeros(3)}, tmp_path / "kept")
+    finally:
+        os.umask(before)
+    assert {file.name: oct(stat.S_IMODE(file.stat().st_mode)) for file in tmp_path.iterdir()} == {
+        "kept": "0o640",
+        "kept.lock": "0o640",
+    }
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for blocking in (True, False):
+        with pytest.raises(HarnessError) as caught:
+            lock(tmp_path / "kept").acquire(blocking=blocking)
+        assert str(caught.value).startswith(f"cannot lock {tmp_path / 'kept.lock'}: {os.strerror(number)}; make")
+        assert str(caught.value).endswith("or choose another --data")
+
+
+def test_who_does_not_wait_for_a_lock_is_told_so(tmp_path: Path) -> None:
+    with lock(tmp_path / "kept"), pytest.raises(Timeout):
+        lock(tmp_path / "kept").acquire(blocking=False)

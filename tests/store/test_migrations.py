@@ -54,7 +54,7 @@ def structure(engine: Engine) -> dict[str, Any]:
 
 def test_an_old_store_is_refused_with_the_remedy(first: str, next_version: int) -> None:
     with pytest.raises(
-        UsageError, match=r"schema version 6, but this version reads \d+: run `unlearnbench store upgrade "
+        UsageError, match=r"schema version 6, but this version reads \d+: run `unlearnbench store upgrade --database "
     ):
         Store(first)
 

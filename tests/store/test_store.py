@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
+import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tests import rows
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import HarnessError, UsageError, masked
 from unlearnbench.store.migrations import upgrade
 from unlearnbench.store.schema import OriginalRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
@@ -170,6 +176,93 @@ def test_a_password_is_not_shown() -> None:
         Store("postgresql+nodriver://me:swordfish@host/results")
     assert "swordfish" not in str(caught.value)
     assert "me:***@host" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me:xyzzy/plugh@localhost/results",
+        "postgresql+psycopg://me:xyzzy@plugh@localhost/results",
+        "postgresql+psycopg://me:xyzzy:plugh@localhost/results",
+        "postgresql+psycopg://me:xyzzy plugh@localhost:1/results",
+        "postgresql+psycopg://me:xyzzy#plugh?@localhost:1/results",
+        "postgresql+psycopg://localhost:1/results?user=me&password=xyzzy-plugh",
+        "postgresql+psycopg://localhost:1/results?sslpassword=xyzzy-plugh&sslmode=x",
+        "mysql://me:xyzzy-plugh@localhost/results?PASSWORD=xyzzy-plugh",
+    ],
+)
+def test_no_piece_of_a_password_is_shown(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Store(url)
+    assert "xyzzy" not in str(caught.value)
+    assert "plugh" not in str(caught.value)
+    assert "results" in str(caught.value) or "localhost" in str(caught.value)
+
+
+def test_masking_leaves_what_is_no_password() -> None:
+    for words in (
+        "'sqlite:///data/unlearnbench.db': run it again",
+        "see https://example.org/a?passage=2",
+        "postgresql+psycopg://me@host:5432/db?sslmode=require",
+    ):
+        assert masked(words) == words
+    assert (
+        masked("cannot open 'postgresql://a:b@c/d?password=e': no")
+        == "cannot open 'postgresql://a:***@c/d?password=***': no"
+    )
+
+
+def foreign(path: Path, *, log: bool = False) -> dict[str, bytes]:
+    """The database of another program, with a write-ahead log that was not closed: its files."""
+    source = path.with_name("source.db")
+    with closing(sqlite3.connect(source)) as connection:
+        if log:
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE photos (name TEXT)")
+        connection.execute("INSERT INTO photos VALUES ('cat')")
+        connection.commit()
+        for end in ("", "-wal") if log else ("",):
+            shutil.copy(f"{source}{end}", f"{path}{end}")
+    return {end: Path(f"{path}{end}").read_bytes() for end in ("", "-wal") if Path(f"{path}{end}").exists()}
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_database_of_another_program_stays_as_it_is(tmp_path: Path, log: bool) -> None:
+    path = tmp_path / "photos.db"
+    before = foreign(path, log=log)
+    assert len(before) == 1 + log
+    for refused in (lambda: Store(str(path)), lambda: Store(str(path), create=False), lambda: upgrade(str(path))):
+        with pytest.raises(UsageError, match=r"photos\.db is not a results database: choose another one"):
+            refused()
+        assert {end: Path(f"{path}{end}").read_bytes() for end in before} == before
+
+
+@pytest.mark.parametrize("mount", ["file", "folder"])
+def test_a_store_that_cannot_be_written_can_be_read(
+    tmp_path: Path, mount: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "results.db"
+    with Store(str(path)) as store:
+        store.add(rows.whole())
+    before, locked = path.read_bytes(), path if mount == "file" else tmp_path
+    monkeypatch.setattr(os, "access", lambda place, mode: not (mode & os.W_OK and Path(place) == locked))  # for root
+    with Store(str(path), create=False) as store:
+        assert store.stored_trials(["t"]) == {"t"}
+        assert [file.name for file in tmp_path.iterdir()] == ["results.db"], "nothing is created beside it"
+        with pytest.raises(HarnessError, match=r"cannot write the results database .*readonly"):
+            store.finish_run("r", datetime(2026, 1, 1))
+    assert path.read_bytes() == before
+
+
+def test_a_new_store_follows_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        with Store(str(tmp_path / "results.db")) as store:
+            store.add(rows.whole())
+            modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {0o664}, "two users of one group can share it"
 
 
 def test_reading_a_store_that_is_not_there_creates_nothing(tmp_path: Path) -> None:

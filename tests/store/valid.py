@@ -96,7 +96,7 @@ def whole(
             rows.problem(
                 key=of_problem,
                 specification=_json(problem),
-                dataset=suite.dataset,
+                dataset=problem.case.dataset,
                 corruption=case.spec.corruption,
                 regularity=case.spec.rules.regularity,
                 discovery_rate=problem.discovery_rate,

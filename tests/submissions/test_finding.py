@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.tiny import tiny
 from unlearnbench.errors import UsageError
-from unlearnbench.submissions.finding import Submission, choose, discover, packages, read
+from unlearnbench.problems.suite import Suite
+from unlearnbench.submissions.finding import Submission, choose, choose_for, discover, find_changed, packages, read
 from unlearnbench.submissions.sources import hash_sources
 
 GOOD = """name = "mine"
@@ -90,7 +96,93 @@ def test_installed_packages_offer_methods(folder: Path, tmp_path: Path, monkeypa
     assert packages([mine, offered]) == {"offering": "1.0"}
     assert "offering" not in sys.modules
     (site / "offering" / "__init__.py").write_text("changed = True")
-    assert discover(tmp_path)[1].source_hash != offered.source_hash
+    assert discover(tmp_path).submissions[1].source_hash != offered.source_hash
+
+
+@pytest.fixture
+def draft(folder: Path) -> str:
+    """A submission beside `mine` that is half written: the sentence that refuses it."""
+    (folder.parent / "draft").mkdir()
+    (folder.parent / "draft" / "submission.toml").write_text('name = "dra')
+    with pytest.raises(UsageError) as refused:
+        read(folder.parent / "draft")
+    return str(refused.value)
+
+
+def suite_of(*methods: str) -> Suite:
+    return replace(tiny(), methods=methods)
+
+
+def test_a_broken_folder_is_left_for_who_asks_for_it(folder: Path, draft: str) -> None:
+    found = discover(folder.parent)
+    assert [item.name for item in found] == ["mine"]
+    assert found.broken == {"draft": draft}
+    for name in ("draft", "draft/tuned"):
+        with pytest.raises(UsageError) as refused:
+            choose_for(suite_of(), found, [name])
+        assert str(refused.value) == draft
+    assert choose_for(suite_of(), found, ["mine"]) == ([*found], {}), "mine alone was asked for"
+
+
+def test_what_a_suite_leaves_out_is_said(folder: Path, draft: str) -> None:
+    found = discover(folder.parent)
+    assert choose_for(suite_of(), found) == ([*found], {"draft": draft})
+    assert choose_for(suite_of("mine", "draft/tuned"), found) == ([*found], {"draft": draft})
+    assert choose_for(suite_of("mine"), found) == ([*found], {}), "the suite is complete"
+    with pytest.raises(UsageError, match=r"no method is left to run: .*draft/submission.toml: not a readable"):
+        choose_for(suite_of("draft"), found)
+
+
+def test_clutter_beside_submissions_is_no_submission(folder: Path) -> None:
+    for name in (".ipynb_checkpoints", "._mine", ".#mine", "mine~", "@eaDir"):
+        (folder.parent / name).mkdir()
+        (folder.parent / name / "submission.toml").write_text("half = ")
+    (folder / ".#submission.toml").symlink_to("somebody@host.1234")
+    found = discover(folder.parent)
+    assert ([item.name for item in found], found.broken) == (["mine"], {})
+
+
+def test_a_folder_that_cannot_be_read_is_broken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "part").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> Any:
+        if Path(path).name == "part":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)  # root may read every folder
+    sentence = f"{folder / 'part'} cannot be read (Permission denied): make it readable, or remove it"
+    assert discover(folder.parent).broken == {"mine": sentence}
+
+
+def test_a_broken_installed_method_stops_no_other(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    information = site / "offering-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
+    (site / "offering.py").touch()
+    (information / "entry_points.txt").write_text(
+        "[unlearnbench.methods]\nmy-method = offering:Method\ngone = gone_package:Method\n"
+        "twice = offering:Method\nmine = offering:Method\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    found = discover(tmp_path)
+    assert [item.name for item in found] == ["twice"]
+    assert "'my-method'" in found.broken["my-method"]
+    assert (
+        found.broken["gone"] == "installed method 'gone': its package 'gone_package' cannot be found; install it again"
+    )
+    assert found.broken["mine"] == "2 submissions are called 'mine': rename or uninstall all but one"
+
+
+def test_what_is_broken_counts_as_changed(folder: Path, draft: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    before = shutil.copytree(folder, tmp_path_factory.mktemp("before") / "mine").parent
+    assert find_changed(discover(folder.parent), discover(before)) == ["draft"]
+    (before / "mine" / "submission.toml").write_text("half = ")
+    assert find_changed(discover(folder.parent), discover(before)) == ["draft", "mine"]
 
 
 def test_choose_by_name_or_label(make_submission: Callable[..., Submission]) -> None:

@@ -71,11 +71,22 @@ def test_what_is_ignored_is_neither_hashed_nor_read(folder: Path) -> None:
         "part/old.pyc",
         "notes.md",
         ".DS_Store",
+        "._method.py",
+        ".method.py.swp",
+        "part/values.toml~",
+        "#method.py#",
+        "method.swp",
+        "Thumbs.db",
+        "part/desktop.ini",
     ):
         (folder / name).write_bytes(archive())
     (folder / ".git").mkdir()
     (folder / ".git" / "index").write_bytes(array())
     (folder / ".git" / "link").symlink_to(folder / "method.py")
+    for cache in (".mypy_cache", ".ruff_cache", ".ipynb_checkpoints", "@eaDir", "part/__MACOSX"):
+        (folder / cache).mkdir()
+        (folder / cache / "large.json").write_bytes(bytes(2**23))
+    (folder / ".#method.py").symlink_to("somebody@host.1234")
     (folder / "submission.toml").write_text("name = 'mine'\n")
     assert read_sources(folder) == before
     assert list(before.files) == ["method.py", "part/values.toml"]

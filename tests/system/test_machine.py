@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -63,3 +64,29 @@ def test_cores_are_those_that_a_container_allows(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("LOKY_MAX_CPU_COUNT")
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
     assert processes.cores() == 1
+
+
+def test_a_repository_around_the_package_that_does_not_hold_it_is_somebody_else_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=A", "-c", "user.email=a@b")
+        answer = subprocess.run(
+            ["git", *identity, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return answer.stdout.strip()
+
+    module = tmp_path / ".venv" / "machine.py"
+    module.parent.mkdir()
+    module.touch()
+    monkeypatch.setattr(machine, "__file__", str(module))
+    git("init", "--quiet")
+    (tmp_path / "thesis.tex").touch()
+    git("add", "thesis.tex")
+    git("commit", "--quiet", "--message", "Begin")
+    assert machine.revision() is None
+    git("add", ".venv")
+    git("commit", "--quiet", "--message", "Add the package")
+    assert machine.revision() == git("rev-parse", "HEAD")
+    module.write_text("changed = True")
+    assert machine.revision() == git("rev-parse", "HEAD") + "+"

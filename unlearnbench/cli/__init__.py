@@ -7,7 +7,7 @@ from traceback import format_exc
 
 from unlearnbench.cli import authoring, checking, originals, reporting, running, storing  # noqa: F401 each adds its commands
 from unlearnbench.cli.common import app, complain, err
-from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.errors import HarnessError, UsageError, masked
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(error, OSError) or _of_database(error):
             complain(f"unlearnbench: {getattr(error, 'orig', error)}")
         else:
-            err.print(format_exc().rstrip(), highlight=False, soft_wrap=True)
+            err.print(masked(format_exc().rstrip()), highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -24,6 +24,7 @@ from unlearnbench.cli.common import (
     say,
     stoppable,
 )
+from unlearnbench.errors import UsageError
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench methods`")
@@ -36,7 +37,8 @@ def methods(
 ) -> None:
     """List the methods.
 
-    Methods come from the folder of submissions and from installed packages.
+    Methods come from the folder of submissions and from installed packages. One that cannot be read is listed as
+    broken, with the reason.
     """
     from unlearnbench.submissions.finding import discover, find_changed
 
@@ -45,19 +47,37 @@ def methods(
             say(name)
         return
     table = Table("method", "title", "role", "license", Column("paper", overflow="fold"))
-    for item in discover(submissions):
+    found = discover(submissions)
+    if not (found.submissions or found.broken):
+        raise UsageError(
+            f"no submissions in {submissions}, and none installed: choose another folder with --submissions, or create"
+            " one with `unlearnbench new NAME`"
+        )
+    for item in found:
         table.add_row(item.label, item.title, item.role, item.license, item.paper)
+    for name, why in found.broken.items():
+        table.add_row(name, why, "broken")
     out.print(table)
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench suites`")
 def suites(suites: Suites = Path("suites")) -> None:
-    """List the suites and their number of problems."""
-    from unlearnbench.problems.suite_file import parse
+    """List the suites and their number of problems.
+
+    One that cannot be read is listed as broken, with the reason.
+    """
+    from unlearnbench.problems.suite_file import files, parse
 
     table = Table("suite", "title", "data set", "problems")
-    for file in sorted(suites.glob("*.toml")):
-        suite = parse(file)
+    found = files(suites)
+    if not found:
+        raise UsageError(f"no suite files (*.toml) in {suites}: choose another folder with --suites")
+    for file in found:
+        try:
+            suite = parse(file)
+        except UsageError as error:
+            table.add_row(file.stem, str(error), "broken")
+            continue
         size = len(suite.corruptions) * len(suite.seeds) * len(suite.discovery_rates)
         table.add_row(file.stem, suite.title, suite.dataset, str(size))
     out.print(table)

@@ -8,12 +8,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typer.core import TyperGroup
 
+from unlearnbench.errors import masked
+from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.report.escaping import one_line
 from unlearnbench.report.text.terminal import Terminal
 
@@ -42,14 +46,45 @@ class Limits(StrEnum):
     enforced = "enforced"
 
 
+class Commands(TyperGroup):
+    """All commands; what is typed wrongly is repeated without passwords."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):  # the class of these errors is private
+                error.message = masked(message)  # type: ignore[attr-defined]
+            raise
+
+
 app = typer.Typer(
     name="unlearnbench",
+    cls=Commands,
     help="Benchmark machine unlearning of corrupted data in image classifiers.",
     rich_markup_mode="markdown",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"unlearnbench {version('unlearnbench')}, protocol {PROTOCOL_VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    shown: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the versions of package and protocol."),
+    ] = False,
+) -> None:
+    pass
+
+
 out = Terminal(width=None if sys.stdout.isatty() else 160)  # into a file or a pipe: wide enough for the tables
 err = Terminal(stderr=True)
 
@@ -91,12 +126,12 @@ OnlyCorruptions = Annotated[
 
 def say(line: str) -> None:
     """Print one line."""
-    out.print(one_line(line), highlight=False, soft_wrap=True)
+    out.print(masked(one_line(line)), highlight=False, soft_wrap=True)
 
 
 def complain(line: str, style: str | None = None) -> None:
     """Print one line to standard error."""
-    err.print(one_line(line), style=style, highlight=False, soft_wrap=True)
+    err.print(masked(one_line(line)), style=style, highlight=False, soft_wrap=True)
 
 
 def warn(message: str) -> None:

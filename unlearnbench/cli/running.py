@@ -95,7 +95,8 @@ def run(
 ) -> None:
     """Run the trials of a suite.
 
-    Trials that are stored already are not run again.
+    Trials that are stored already are not run again. A broken submission that no --method names is left out: the others
+    run, what is left out is printed, and the exit code is 1.
     """
     from unlearnbench import library
     from unlearnbench.boundary.isolation import require
@@ -154,6 +155,10 @@ def run(
         say(f"{earlier} of these failed in an earlier run. If the fault was not the method's: --retry-failed")
     option = "" if database == DATABASE else f" --database {database}"
     say(f"Draw the figures: unlearnbench leaderboard {summary.suite} --out build/leaderboard{option}")
+    for line in summary.left_out:  # again, because the first one has scrolled away
+        complain(line, "red")
+    if summary.left_out:  # what ran is stored, but a script must not publish a board without them
+        raise typer.Exit(1)
 
 
 @app.command(rich_help_panel=RUN, epilog="Example: `unlearnbench tune npo --suite digits`")
@@ -173,7 +178,7 @@ def tune(
 ) -> None:
     """Search the hyperparameters of a method.
 
-    Searches on the tuning seeds of the suite and prints the best variant as TOML.
+    Searches on the tuning seeds of the suite and prints the best variant as TOML. Exits with 1 if no try finished.
     """
     from unlearnbench import library
     from unlearnbench.problems.suite_file import find, parse
@@ -183,7 +188,8 @@ def tune(
     from unlearnbench.tuning.tune import as_variant
 
     grid = parse(find(suite, suites))
-    start = choose(discover(submissions), [method])[0]
+    found = discover(submissions)
+    start = choose(found, [method], broken=found.broken)[0]
     with stoppable(STOPPED), Bar() as bar:
         tries = library.tune(
             method,
@@ -199,6 +205,9 @@ def tune(
             watch=bar.show,
         )
     out.print(tries_table(tries, rule.value))
+    if not tries[0].eligible:
+        complain(f"no try of {method} finished, so none is chosen: see why with `unlearnbench debug {method}`", "red")
+        raise typer.Exit(1)
     say(cost_line(choices(tries)))
     out.print(as_variant(grid.name, start.variant, rule.value, tries[0]), highlight=False, soft_wrap=True)
 

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from unlearnbench.cli.common import STORE, Data, OnlySeeds, SeedsFrom, StoredSuite, Suites, app, complain, out, say
+from unlearnbench.cli.common import (
+    STORE,
+    Data,
+    Database,
+    OnlySeeds,
+    SeedsFrom,
+    StoredSuite,
+    Suites,
+    app,
+    complain,
+    out,
+    say,
+)
 from unlearnbench.library import DATABASE
 
 if TYPE_CHECKING:
@@ -19,7 +31,9 @@ if TYPE_CHECKING:
 store_app = typer.Typer(help="Inspect, merge, export and check stores.")
 app.add_typer(store_app, name="store", no_args_is_help=True, rich_help_panel=STORE)
 
-Url = Annotated[str, typer.Argument(metavar="URL", help="Store: a SQLAlchemy URL or an SQLite file.")]
+AddedTo = Annotated[
+    str, typer.Option("--database", metavar="URL", help="Store to add to, as elsewhere; created if missing.")
+]
 OriginName = Annotated[
     str | None,
     typer.Option("--origin", metavar="NAME", help="Name in `store info` of what is added; default: as typed."),
@@ -37,7 +51,7 @@ class FileFormat(StrEnum):
 
 
 @store_app.command(epilog="Example: `unlearnbench store info`")
-def info(url: Url = DATABASE) -> None:
+def info(database: Database = DATABASE) -> None:
     """Show what a store holds.
 
     Lists suites, trials, methods, versions, hardware and the origins of what was merged or loaded.
@@ -46,7 +60,7 @@ def info(url: Url = DATABASE) -> None:
     from unlearnbench.store.origins import listed
     from unlearnbench.store.store import Store
 
-    with Store(url, create=False) as store:
+    with Store(database, create=False) as store:
         found, origins = look(store.engine), listed(store.engine)
     table = Table("suite", "runs", "methods", "finished", "failed", "missing", "last run (UTC)")
     for suite in found.suites:
@@ -67,10 +81,10 @@ def info(url: Url = DATABASE) -> None:
         say(f"origin: {origin.label}: {origin.records} trials, {added}")
 
 
-@store_app.command(epilog="Example: `unlearnbench store merge laptop.db cluster.db --into all.db`")
+@store_app.command(epilog="Example: `unlearnbench store merge laptop.db cluster.db --database all.db`")
 def merge(
     others: Annotated[list[str], typer.Argument(metavar="OTHER", help="Stores: SQLAlchemy URLs or SQLite files.")],
-    into: Annotated[str, typer.Option(metavar="URL", help="Store to add to; created if missing.")],
+    database: AddedTo = DATABASE,
     origin: OriginName = None,
     unverified: Unverified = False,
     data: Data = Path("data"),
@@ -82,12 +96,13 @@ def merge(
     """
     from unlearnbench import library
 
-    _conclude(library.merge(others, into, origin=origin, verify=not unverified, data=data), into)
+    _conclude(library.merge(others, database, origin=origin, verify=not unverified, data=data), database)
 
 
 @store_app.command(epilog="Example: `unlearnbench store remove-origin cluster.db`")
 def remove_origin(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Origin, as `store info` lists it.")], url: Url = DATABASE
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Origin, as `store info` lists it.")],
+    database: Database = DATABASE,
 ) -> None:
     """Delete what came from one origin.
 
@@ -95,7 +110,7 @@ def remove_origin(
     """
     from unlearnbench import library
 
-    deleted = library.remove_origin(name, url)
+    deleted = library.remove_origin(name, database)
     say(f"{deleted['trials']} trials and {deleted['runs']} runs that came only from {name} deleted")
 
 
@@ -103,7 +118,7 @@ def remove_origin(
 def dump(
     suite: StoredSuite,
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the board; existing files stay.")],
-    url: Url = DATABASE,
+    database: Database = DATABASE,
     seed: OnlySeeds = None,
     suites: Suites = Path("suites"),
     seeds_from: SeedsFrom = None,
@@ -115,7 +130,7 @@ def dump(
     """
     from unlearnbench import library
 
-    written = library.dump(suite, folder, seeds_from=seeds_from, seeds=seed or (), database=url, suites=suites)
+    written = library.dump(suite, folder, seeds_from=seeds_from, seeds=seed or (), database=database, suites=suites)
     for file in written:
         say(f"{file} written")
     if not written:
@@ -125,7 +140,7 @@ def dump(
 @store_app.command(epilog="Example: `unlearnbench store load leaderboard/digits/*.jsonl`")
 def load(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files written by `unlearnbench store dump`.")],
-    into: Annotated[str, typer.Option(metavar="URL", help="Store to add to; created if missing.")] = DATABASE,
+    database: AddedTo = DATABASE,
     origin: OriginName = None,
     unverified: Unverified = False,
     data: Data = Path("data"),
@@ -137,13 +152,13 @@ def load(
     """
     from unlearnbench import library
 
-    _conclude(library.load(files, into, origin=origin, verify=not unverified, data=data), into)
+    _conclude(library.load(files, database, origin=origin, verify=not unverified, data=data), database)
 
 
 @store_app.command(epilog="Example: `unlearnbench store export --format parquet --out trials.parquet`")
 def export(
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
-    url: Url = DATABASE,
+    database: Database = DATABASE,
     form: Annotated[FileFormat, typer.Option("--format", help="File format.")] = FileFormat.csv,
     suite: OneSuite = None,
 ) -> None:
@@ -154,14 +169,14 @@ def export(
     from unlearnbench.report.numbers.table import export as write
     from unlearnbench.store.store import Store
 
-    with Store(url, create=False) as store:
+    with Store(database, create=False) as store:
         count = write(store.engine, out_file, form.value, suite)
     say(f"{count} trials written to {out_file}")
 
 
 @store_app.command(epilog="Example: `unlearnbench store recompute`")
 def recompute(
-    url: Url = DATABASE, suite: OneSuite = None, data: Data = Path("data"), seeds_from: SeedsFrom = None
+    database: Database = DATABASE, suite: OneSuite = None, data: Data = Path("data"), seeds_from: SeedsFrom = None
 ) -> None:
     """Recompute all metrics from predictions.
 
@@ -172,7 +187,7 @@ def recompute(
     from unlearnbench.store.store import Store
     from unlearnbench.verify.recompute import recompute as check
 
-    with Store(url, create=False) as store:
+    with Store(database, create=False) as store:
         result = check(store, data, suite=suite, secrets=None if seeds_from is None else read(seeds_from))
     note = f"; {result.without_score} were recorded without a selection score" if result.without_score else ""
     say(f"{result.trials} finished trials recomputed{note}")
@@ -183,20 +198,20 @@ def recompute(
 
 
 @store_app.command(epilog="Example: `unlearnbench store upgrade`")
-def upgrade(url: Url = DATABASE) -> None:
+def upgrade(database: Database = DATABASE) -> None:
     """Upgrade a store from an older version.
 
     Changes the tables to those of this version. No data is lost.
     """
     from unlearnbench.store.migrations import upgrade as bring
 
-    before, after = bring(url)
+    before, after = bring(database)
     say(
         f"already at schema version {after}" if before == after else f"upgraded from schema version {before} to {after}"
     )
 
 
-def _conclude(merged: Mapping[str, Merged], into: str) -> None:
+def _conclude(merged: Mapping[str, Merged], database: str) -> None:
     """Print what became of the rows of each source. Exits with 1 if there were conflicts."""
     conflicts = 0
     for source, found in merged.items():
@@ -206,7 +221,7 @@ def _conclude(merged: Mapping[str, Merged], into: str) -> None:
             out.print(_table(columns, found.conflicts))
         conflicts += len(found.conflicts)
     if conflicts:
-        _fail(f"{conflicts} conflict{'s' * (conflicts > 1)}: {into} keeps its rows; all others were merged")
+        _fail(f"{conflicts} conflict{'s' * (conflicts > 1)}: {database} keeps its rows; all others were merged")
 
 
 def _table(columns: Sequence[str], items: Sequence[object]) -> Table:

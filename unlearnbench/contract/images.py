@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from unlearnbench.contract.loader import Field, Sample, loader
+from unlearnbench.contract.recipe import whole
 from unlearnbench.errors import UsageError
 
 
@@ -117,7 +118,12 @@ class ImageSet:
         return -(-len(self) // self.batch_size)
 
     def sample(self, count: int) -> ImageSet:
-        """A random subset of at most `count` samples, drawn without replacement."""
+        """A random subset of at most `count` samples, drawn without replacement.
+
+        Raises:
+            UsageError: `count` is no whole number of at least 0.
+        """
+        whole(count, "the number of samples")
         chosen = torch.randperm(len(self), generator=self.generator)[:count]
         return self.take(chosen.to(self.images.device))
 
@@ -155,9 +161,10 @@ class ImageSet:
                 normalised), `label` (int64 [B]), `position` (int64 [B], in D_tr), `found` (int64 [B], 1 in D_f).
 
         Raises:
-            UsageError: a field is unknown.
+            UsageError: a field is unknown, or a number is not a whole one of at least 1 (0 for workers).
         """
-        size = self.batch_size if batch_size is None else batch_size
+        size = whole(self.batch_size if batch_size is None else batch_size, "the size of batches", 1)
+        whole(num_workers, "the number of workers")
         return loader(self, size, shuffle=shuffle, augment=augment, fields=fields, num_workers=num_workers)
 
     def batches(
@@ -167,10 +174,18 @@ class ImageSet:
 
         Each pass contains every sample once. The last batch of a pass may be smaller than `batch_size`, which defaults
         to that of the budget. Shuffling and augmentation use the random stream of the trial.
+
+        Raises:
+            UsageError: `steps` is no whole number of at least 0, or `batch_size` none of at least 1.
         """
+        size = whole(self.batch_size if batch_size is None else batch_size, "the size of batches", 1)
+        if steps is not None:
+            steps = whole(steps, "the number of batches")
+        return self._batches(steps, size, shuffle, augment)
+
+    def _batches(self, steps: int | None, size: int, shuffle: bool, augment: bool) -> Iterator[Batch]:
         if len(self) == 0:
             return
-        size = self.batch_size if batch_size is None else batch_size
         drawn = 0
         while True:
             order = torch.randperm(len(self), generator=self.generator) if shuffle else torch.arange(len(self))

@@ -25,7 +25,7 @@ from torch.optim import SGD, Adam, Optimizer
 
 from unlearnbench.contract.classifier import Classifier, is_finite, outputs, predict
 from unlearnbench.contract.images import ImageSet
-from unlearnbench.contract.recipe import RESERVED, Budget, Recipe
+from unlearnbench.contract.recipe import RESERVED, Budget, Recipe, whole
 
 
 def optimizer(model: nn.Module, recipe: Recipe, learning_rate: float) -> Optimizer:
@@ -152,8 +152,12 @@ class Problem:
 
         Stops when Acc(D_f) is at most the stop accuracy of the budget, but not before `min_passes` passes. Stops at
         once if a weight is not finite. The flush, the gradient ascent and the NPO of REM use this rule.
+
+        Raises:
+            UsageError: a number of passes is no whole number of at least 0.
         """
-        for number in range(max_passes):
+        whole(min_passes, "the lowest number of passes")
+        for number in range(whole(max_passes, "the highest number of passes")):
             if not is_finite(model):
                 return
             if number >= min_passes and self.accuracy(model, self.forget) <= self.budget.stop_accuracy:

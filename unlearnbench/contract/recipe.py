@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
+
+from unlearnbench.errors import UsageError
 
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
@@ -13,6 +16,21 @@ Count = Annotated[int, Ge(1), Le(2**31 - 1)]
 STRICT = {"extra": "forbid"}  # makes pydantic reject unknown keys in TOML files
 RESERVED = ("extends", "entry", "title", "role", "needs", "search")
 """Keys of a variant in submission.toml that are not hyperparameters. No hyperparameter can have one of these names."""
+
+
+def whole(value: Any, what: str, least: int = 0) -> int:
+    """A whole number, as an int. Floats are none, even 2.0: code that divides may give 2.5 next.
+
+    Raises:
+        UsageError: it is another number or no number, or less than `least`.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise UsageError(f"{what} must be a whole number (int) of at least {least}, not {value!r:.80}")
+    return number
 
 
 def warmup_then_decay(step: int, steps: int, warmup: float = 0.01, final: float = 0.2) -> float:
@@ -75,5 +93,10 @@ class Budget:
     stop_accuracy: Share = 0.2
 
     def epochs(self, images: int) -> int:
-        """Number of whole passes over so many images, in batches of `batch_size`, that the steps allow. May be 0."""
+        """Number of whole passes over so many images, in batches of `batch_size`, that the steps allow. May be 0.
+
+        Raises:
+            UsageError: the number of images is no whole number of at least 0.
+        """
+        whole(images, "the number of images")
         return self.steps // -(-images // self.batch_size) if images else 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unlearnbench.problems.suite import Suite, Training
     from unlearnbench.running.executors import Start
     from unlearnbench.running.run import Progress, RunSummary
-    from unlearnbench.submissions.finding import Submission
+    from unlearnbench.submissions.finding import Discovered
     from unlearnbench.tuning.tries import Rule, Try
     from unlearnbench.tuning.tune import Sampler
     from unlearnbench.verify.check import Check
@@ -48,7 +48,8 @@ def run(
     """Run the trials of a suite that are not stored yet; each record is stored as soon as its trial ends.
 
     Args:
-        methods: default: those of the suite.
+        methods: default: those of the suite. Broken submissions among these are left out, with a warning; a broken one
+            that is named here raises.
         retry_failed: also run trials again whose stored record is a failure; the new record keeps it.
         workers: trials at a time; default: as many as the cores allow.
         isolation: `process`, or `strict` (Linux): also no network and no other files.
@@ -59,9 +60,9 @@ def run(
         watch: called with the progress, about once per trial.
     """
     from unlearnbench.running.executors.local import local
-    from unlearnbench.running.run import run_suite
+    from unlearnbench.running.run import Progress, run_suite
     from unlearnbench.store.store import Store
-    from unlearnbench.submissions.finding import choose
+    from unlearnbench.submissions.finding import choose_for
 
     if environments and executor is not None:
         raise UsageError(
@@ -70,14 +71,17 @@ def run(
         )
     grid, secrets = _suite(suite, places), _secrets(seeds_from)
     grid = grid if secrets is None else secrets.of(grid)
-    chosen = choose(_discovered(places), methods or grid.methods, grid.variants)
+    chosen, left_out = choose_for(grid, _discovered(places), methods)
     if not chosen:
         folder = places.get("submissions", "submissions")
         raise UsageError(
             f"no submissions in {folder}: choose another folder, or create one with `unlearnbench new NAME`"
         )
+    lines = tuple(f"left out: {name}: {why}" for name, why in left_out.items())
+    for line in lines:
+        watch(Progress(0, 0, 0, "starting", line))
     with Store(str(places.get("database", DATABASE))) as store:
-        return run_suite(
+        summary = run_suite(
             grid,
             chosen,
             store,
@@ -94,6 +98,7 @@ def run(
             executor=local if executor is None else executor,
             watch=watch,
         )
+    return replace(summary, left_out=lines)
 
 
 def problem(
@@ -163,7 +168,8 @@ def debug(
     from unlearnbench.submissions.finding import choose
     from unlearnbench.verify.debug import debug as run_here
 
-    grid, submission = _suite(suite, places), choose(_discovered(places), [method])[0]
+    grid, found = _suite(suite, places), _discovered(places)
+    submission = choose(found, [method], broken=found.broken)[0]
     return run_here(grid, grid.select([seed], [rate], [corruption]), submission, _data(places), download=download)
 
 
@@ -188,8 +194,9 @@ def tune(
     from unlearnbench.submissions.finding import choose
     from unlearnbench.tuning.tune import tune as search
 
-    start = choose(_discovered(places), [method])[0]
-    grid, data, built = _suite(suite, places), _data(places), _environments(places, environments)
+    grid, found = _suite(suite, places), _discovered(places)
+    start = choose(found, [method], broken=found.broken)[0]
+    data, built = _data(places), _environments(places, environments)
     with Store(str(places.get("database", DATABASE))) as store:
         return search(
             grid, start, store, data, rule=rule, sampler=sampler, isolation=isolation, environments=built, watch=watch
@@ -292,7 +299,7 @@ def _secrets(file: Where | None) -> SecretSeeds | None:
     return None if file is None else read(Path(file))
 
 
-def _discovered(places: Places | GridPlaces) -> list[Submission]:
+def _discovered(places: Places | GridPlaces) -> Discovered:
     from unlearnbench.submissions.finding import discover
 
     return discover(Path(places.get("submissions", "submissions")))

@@ -2,7 +2,8 @@
 
 `digits` ships with scikit-learn, and `digits-colour` is the same in three colour channels. torchvision downloads
 `cifar10`, `svhn`, `fashion-mnist` and `imagenette` on first use. `imagefolder:PATH` reads train/CLASS/* and
-test/CLASS/*. Image files, including those of Imagenette, are decoded once and cached as a file of tensors.
+test/CLASS/*; a bare name may also be that of a folder beside the data sets. Image files, including those of Imagenette,
+are decoded once and cached as a file of tensors.
 
 The position of a sample says nothing about its label: `digits` is split by a random draw, and all others are permuted.
 """
@@ -26,14 +27,12 @@ from torch import Tensor
 
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import image_folder
-from unlearnbench.problems.names import DATASETS
+from unlearnbench.problems.names import DATASETS, FOLDER, data_name
 from unlearnbench.problems.streams import random_state
 from unlearnbench.problems.tensors import lock, tensors_hash
 
 if TYPE_CHECKING:
     from unlearnbench.problems.suite import Suite
-
-FOLDER = "imagefolder:"
 
 
 @dataclass(frozen=True)
@@ -246,8 +245,10 @@ def load(
         raise UsageError(f"image_size is for '{FOLDER}PATH' only; data set '{name}' has its own size: remove the key")
     if name.startswith(FOLDER):
         path = Path(name.removeprefix(FOLDER))
+        if not path.exists() and len(path.parts) == 1 and (data / path).exists():
+            path = data / path  # a record holds no more than the folder's name
         classes, tensors = image_folder.load(path, image_size, data / "decoded")
-        dataset = Dataset(f"{FOLDER}{path.name}", classes, **tensors)
+        dataset = Dataset(data_name(name), classes, **tensors)
     elif name in (names := DATASETS.names()):
         dataset = _checked(name, DATASETS.find(name)(data, download))
     else:

@@ -22,6 +22,7 @@ from unlearnbench.problems.corruption import (
 )
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.discovery import discover
+from unlearnbench.problems.names import data_name
 from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.streams import Seeds, random_state
 from unlearnbench.problems.suite import CorruptionName, Suite, seed_of
@@ -151,7 +152,7 @@ def case_of(suite: Suite, corruption: str, data_fingerprint: str, size: int, see
     """
     settings = suite.corruption
     return CaseSpec(
-        dataset=suite.dataset,
+        dataset=data_name(suite.dataset),
         data_fingerprint=data_fingerprint,
         corruption=corruption,
         size=size,

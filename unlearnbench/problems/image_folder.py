@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,9 +15,11 @@ from torch import Tensor
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.tensors import Tensors, load_verified, lock, save
+from unlearnbench.system.clutter import is_clutter
 
-IGNORED = ("Thumbs.db", "desktop.ini")
-"""Files that operating systems create. Names that begin with a dot are ignored too."""
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
 LARGEST_CLASS = 2**16
 """Largest number of classes: predictions are stored in 16 bits."""
 
@@ -24,7 +27,7 @@ LARGEST_CLASS = 2**16
 def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test") -> tuple[tuple[str, ...], Tensors]:
     """Load the class names, and images uint8 [N, 3, S, S] and labels int64 [N] of the training and test sets.
 
-    Samples are in the order of their files, which is sorted by class.
+    Samples are in the order of their files, which is sorted by class. Clutter (`system.clutter`) is ignored.
 
     Args:
         image_size: side in pixels to resize and centre-crop to. None if all images already have the same size.
@@ -34,8 +37,6 @@ def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test")
     Raises:
         UsageError: a folder or file that cannot be used.
     """
-    from torchvision.datasets import ImageFolder
-
     try:
         path = path.expanduser()
         folders = {"train": path / "train", "test": path / test}
@@ -44,10 +45,10 @@ def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test")
                 raise UsageError(
                     f"image folder {path} has no folder '{folder.name}': it needs train/CLASS/* and {test}/CLASS/*"
                 )
-        parts = {part: ImageFolder(str(folder)) for part, folder in folders.items()}
-        samples = [sample for part in parts.values() for sample in part.samples]
+        parts = {part: _read(folder) for part, folder in folders.items()}
+        samples = [sample for _, own in parts.values() for sample in own]
         _refuse_strangers(path, folders.values(), {file for file, _ in samples})
-        classes, others = (part.classes for part in parts.values())
+        classes, others = (names for names, _ in parts.values())
         if classes != others:
             different = sorted(set(classes) ^ set(others))
             raise UsageError(
@@ -58,10 +59,12 @@ def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test")
                 f"image folder {path} has {len(classes)} class ({classes[0]}): give at least two, each a"
                 f" folder in train and in {test}, and at most {LARGEST_CLASS}"
             )
-        listing = hashlib.sha256(f"v3 {image_size}".encode())
+        listing = hashlib.sha256(f"v4 {image_size} ".encode() + os.fsencode(os.path.realpath(path)))
         for file, label in samples:
             status = os.stat(file)
-            listing.update(os.fsencode(file) + f" {label} {status.st_size} {status.st_mtime_ns}\n".encode())
+            listing.update(
+                os.fsencode(os.path.relpath(file, path)) + f" {label} {status.st_size} {status.st_mtime_ns}\n".encode()
+            )
     except (OSError, RuntimeError) as error:  # expanduser raises RuntimeError for an unknown user
         raise UsageError(f"image folder {path} cannot be read: {error}") from error
     decoded = cache / f"{listing.hexdigest()[:32]}.safetensors"
@@ -70,29 +73,45 @@ def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test")
         with lock(decoded):
             tensors = load_verified(decoded)  # another harness may just have written it
             if tensors is None:
-                tensors = _tensors(path, parts, image_size)
+                tensors = _tensors(path, {part: own for part, (_, own) in parts.items()}, image_size)
                 save(tensors, decoded)
     return tuple(classes), tensors
+
+
+def _read(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
+    """The classes of a part, and its images with their labels. A folder of clutter is no class, and a file no image."""
+    from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
+
+    def is_image(file: str) -> bool:
+        parts = Path(os.path.relpath(file, folder)).parts
+        return file.lower().endswith(IMG_EXTENSIONS) and not any(map(is_clutter, parts))
+
+    classes = [name for name in find_classes(folder)[0] if not is_clutter(name)]
+    if not classes:
+        raise FileNotFoundError(f"no folder of a class in {folder}")
+    labels = {name: label for label, name in enumerate(classes)}
+    return classes, make_dataset(str(folder), labels, is_valid_file=is_image)
 
 
 def _refuse_strangers(path: Path, folders: Iterable[Path], images: set[str]) -> None:
     """Reject files that would otherwise be skipped silently: of an unsupported format, or outside a class folder."""
     for part in folders:
-        for folder, _, names in sorted(os.walk(part, followlinks=True)):
+        for folder, inner, names in os.walk(part, followlinks=True):
+            inner[:] = sorted(name for name in inner if not is_clutter(name))
             for name in sorted(names):
                 file = os.path.join(folder, name)
-                if file not in images and not name.startswith(".") and name not in IGNORED:
+                if file not in images and not is_clutter(name):
                     raise UsageError(
                         f"image folder {path}: {file} is not a supported image (png, jpg, bmp, ppm, pgm, tif, webp) in"
                         " a class folder: convert, move or remove it"
                     )
 
 
-def _tensors(path: Path, parts: dict[str, Any], image_size: int | None) -> Tensors:
+def _tensors(path: Path, parts: dict[str, list[tuple[str, int]]], image_size: int | None) -> Tensors:
     tensors: Tensors = {}
-    for name, part in parts.items():
-        images = _decode([file for file, _ in part.samples], image_size)
-        labels = torch.tensor([label for _, label in part.samples])
+    for name, samples in parts.items():
+        images = _decode([file for file, _ in samples], image_size)
+        labels = torch.tensor([label for _, label in samples])
         tensors |= {f"{name}_images": images, f"{name}_labels": labels}
     if tensors["train_images"].shape[1:] != tensors["test_images"].shape[1:]:
         raise UsageError(f"image folder {path}: train and test images differ in size: set image_size in the suite")
@@ -119,22 +138,39 @@ def _decode(files: list[str], image_size: int | None) -> Tensor:
                 f" first image ({images.shape[3]}x{images.shape[2]}): set image_size in the suite"
             )
         images[position] = pixels
-    assert images is not None, "ImageFolder never returns a part without images"
+    assert images is not None, "torchvision refuses a class without images"
     return images
 
 
 def _pixels(file: str, image_size: int | None) -> Tensor:
-    """One image as uint8 [3, H, W]. Grey images become RGB, and transparency is dropped."""
+    """One image as uint8 [3, H, W], the right way up (EXIF). Grey images become RGB, and transparency is dropped."""
     from PIL import Image, ImageOps
 
     try:
         picture = Image.open(file)
+        deep = _is_deep(picture)
         picture.load()
     except Exception as error:  # for damaged files Pillow raises many types
         raise UsageError(f"image {file} cannot be decoded ({error}): repair or remove it") from error
-    if picture.mode.startswith(("I", "F")):  # Pillow would clip values at 255
+    if deep:
         raise UsageError(f"image {file} has more than 8 bits per channel: convert it to 8 bits")
-    colour = picture.convert("RGB")
+    colour = ImageOps.exif_transpose(picture).convert("RGB")
     if image_size is not None:
         colour = ImageOps.fit(colour, (image_size, image_size), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(colour)).permute(2, 0, 1)
+
+
+def _is_deep(picture: ImageFile) -> bool:
+    """Whether an image that is not loaded yet has more than 8 bits per channel, which Pillow clips or cuts to 8.
+
+    Of colour images only the raw mode tells, such as RGB;16B; for PPM, the largest value.
+    """
+    if picture.mode.startswith(("I", "F")):
+        return True
+    for tile in picture.tile:
+        raw, largest = (*tile.args, 0)[:2] if isinstance(tile.args, tuple) else (tile.args, 0)
+        if picture.format == "PPM" and largest > 255:
+            return True
+        if re.fullmatch(r"(?!BGR)\w+;(16|32)\w?", str(raw)):  # BGR;16 has 16 bits per pixel
+            return True
+    return False

@@ -1,6 +1,10 @@
-"""The harness's own corruptions and data sets, by name. `problems.registry` has the architectures."""
+"""The harness's own corruptions and data sets, by name, and what records call data sets. `problems.registry` has the
+architectures.
+"""
 
 from __future__ import annotations
+
+import os
 
 from unlearnbench.problems.registry import Registry
 
@@ -25,3 +29,16 @@ DATASETS = Registry(
         "imagenette": "unlearnbench.problems.datasets:load_imagenette",
     },
 )
+FOLDER = "imagefolder:"
+
+
+def data_name(dataset: str) -> str:
+    """What keys, records and reports call the data set of a suite.
+
+    Of `imagefolder:PATH`, the name of the folder alone: however its path is written, it is one data set, and where it
+    lies is nobody's business. What is in it is told by its fingerprint.
+    """
+    if not dataset.startswith(FOLDER):
+        return dataset
+    path = os.path.abspath(os.path.expanduser(dataset.removeprefix(FOLDER)))
+    return f"{FOLDER}{os.path.basename(path)}"

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, StringConstraints
 from unlearnbench.contract.recipe import STRICT, Budget, Count, Positive, Recipe
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems.corruption import SHARED, Corruption, corruption_of
-from unlearnbench.problems.names import CORRUPTIONS
+from unlearnbench.problems.names import CORRUPTIONS, data_name
 from unlearnbench.problems.registry import ARCHITECTURES
 from unlearnbench.problems.streams import Seeds
 
@@ -154,8 +154,9 @@ class Suite:
         return OriginalSpec(self.originals.capacities[0], self.originals.trainings[0])
 
     def stored(self) -> dict[str, Any]:
-        """The settings as they are stored. Those of open suites have no commitment."""
-        return {name: value for name, value in asdict(self).items() if name != "commitment" or value}
+        """The settings as they are stored. Those of open suites have no commitment, and no paths (`data_name`)."""
+        values = asdict(self) | {"dataset": data_name(self.dataset)}
+        return {name: value for name, value in values.items() if name != "commitment" or value}
 
     def select(
         self, seeds: Sequence[int] = (), discovery_rates: Sequence[float] = (), corruptions: Sequence[str] = ()

@@ -11,6 +11,12 @@ from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import specification
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import Suite
+from unlearnbench.system.clutter import is_clutter
+
+
+def files(folder: Path) -> list[Path]:
+    """The suite files in a folder, sorted."""
+    return sorted(file for file in folder.glob("*.toml") if not is_clutter(file.name))
 
 
 def find(name: str, folder: Path) -> Path:
@@ -27,7 +33,7 @@ def find(name: str, folder: Path) -> Path:
     path = folder / f"{name}.toml"
     if os.path.isfile(path):
         return path
-    known = sorted(file.stem for file in folder.glob("*.toml"))
+    known = [file.stem for file in files(folder)]
     raise UsageError(f"{unknown('suite', name, known, f' in {folder}')}; a path to a .toml file works too")
 
 
@@ -62,7 +68,7 @@ def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any
     table = specification.table(path)
     extending, own = (*extending, path.stem), table
     if "extends" in table:
-        base, known = table.pop("extends"), sorted(file.stem for file in path.parent.glob("*.toml"))
+        base, known = table.pop("extends"), [file.stem for file in files(path.parent)]
         if base not in known:
             raise UsageError(f"{path}: extends: {unknown('suite', base, known, f' in {path.parent}')}")
         if base in extending:

@@ -6,9 +6,10 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import torch
-from filelock import FileLock
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -28,17 +29,38 @@ def tensors_hash(tensors: Tensors) -> str:
     return digest.hexdigest()
 
 
-def lock(path: Path) -> FileLock:
+class Lock(FileLock):
+    """A lock that says what is wrong with its file system or folder when it cannot be taken."""
+
+    def acquire(self, *arguments: Any, **options: Any) -> AcquireReturnProxy[Any]:
+        """As `FileLock.acquire`.
+
+        Raises:
+            Timeout: another process holds it, with `blocking=False`.
+            HarnessError: the file cannot be locked.
+        """
+        try:
+            return super().acquire(*arguments, **options)
+        except Timeout:
+            raise
+        except OSError as error:
+            raise HarnessError(
+                f"cannot lock {self.lock_file}: {error.strerror}; make its folder one that you may write to, on a file"
+                " system with locks (a network file system may have none), or choose another --data"
+            ) from error
+
+
+def lock(path: Path) -> Lock:
     """The lock of a cached file. Hold it to create the file. It is released when its process ends.
 
     Raises:
-        HarnessError: the folder cannot be created.
+        HarnessError: the folder cannot be created. Taking the lock raises it too.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HarnessError(f"cannot create folder {path.parent}: {error.strerror}; choose another --data") from error
-    return FileLock(f"{path}.lock")
+    return Lock(f"{path}.lock")
 
 
 def save(tensors: Tensors, path: Path) -> str:
@@ -65,13 +87,16 @@ def part_of(path: Path) -> Path:
 
 
 def write(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a file of tensors. Removes the incomplete file on failure.
+    """Write a file of tensors, readable as the umask says. Removes the incomplete file on failure.
 
     Raises:
         HarnessError: the file cannot be written.
     """
     try:
+        path.touch()
+        mode = path.stat().st_mode
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
+        path.chmod(mode)  # safetensors replaces the file by one for its owner alone; a cache may be shared
     except (SafetensorError, OSError) as error:
         path.unlink(missing_ok=True)
         raise HarnessError(

@@ -70,6 +70,7 @@ class RunSummary:
         failed: failed ones of these.
         failures: why trials of the plan failed, here or in an earlier run.
         seconds: duration of the run.
+        left_out: what should have run and could not be read, a sentence each.
     """
 
     run_id: str
@@ -82,6 +83,7 @@ class RunSummary:
     overhead: float
     """Fraction of the workers' time not spent on training, unlearning or evaluation."""
     warnings: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def run_suite(

@@ -17,7 +17,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import (
     JSON,
@@ -37,8 +36,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from unlearnbench.errors import UsageError
-from unlearnbench.store.connection import connect, first_line, shown, url_of
+from unlearnbench.errors import UsageError, masked
+from unlearnbench.store.connection import connect, first_line, journals, open_read_only, url_of
 from unlearnbench.store.migrations import check, stored_version
 from unlearnbench.store.schema import TABLES
 from unlearnbench.store.store import Values
@@ -82,7 +81,7 @@ def opened(path_or_url: str) -> Iterator[tuple[Read, str | None]]:
                 connection.execute(text(f"SET LOCAL statement_timeout = {int(1000 * SECONDS)}"))
                 _check_server(connection, name)
         yield partial(_rows, connection, name), digest
-    if file is not None and digest != _sha256(file) and not _journals(file):
+    if file is not None and digest != _sha256(file) and not journals(file):
         raise UsageError(f"{name} was changed while it was read: merge it again when nobody writes to it")
 
 
@@ -98,14 +97,9 @@ def _explained(name: str) -> Iterator[None]:
         raise UsageError(f"cannot read {name}: {says}; nothing of it was added") from error
 
 
-def _journals(file: Path) -> list[Path]:
-    """What SQLite keeps beside a file that is open, or was not closed."""
-    return [beside for end in ("-wal", "-journal") if (beside := Path(f"{file}{end}")).exists()]
-
-
 def _sha256(file: Path) -> str:
     digest = hashlib.sha256()
-    for part in (file, *_journals(file)):
+    for part in (file, *journals(file)):
         with part.open("rb") as opened_file:
             while block := opened_file.read(2**20):
                 digest.update(block)
@@ -113,9 +107,7 @@ def _sha256(file: Path) -> str:
 
 
 def _open_file(file: Path) -> sqlite3.Connection:
-    # Without `immutable`, SQLite makes files beside it, which takes the right to write to the folder.
-    alone = "" if _journals(file) else "&immutable=1"
-    connection = sqlite3.connect(f"file:{quote(str(file.resolve()))}?mode=ro{alone}", uri=True, check_same_thread=False)
+    connection = open_read_only(file)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     for pragma in ("query_only=ON", "trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "busy_timeout=30000"):
@@ -220,4 +212,4 @@ def name_of(path_or_url: str) -> str:
     if "://" not in path_or_url:
         return path_or_url
     url = make_url(url_of(path_or_url))
-    return (url.database or "") if url.get_backend_name() == "sqlite" else shown(str(url.set(query={})))
+    return (url.database or "") if url.get_backend_name() == "sqlite" else masked(str(url.set(query={})))

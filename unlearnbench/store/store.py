@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
-from unlearnbench.store.connection import NoStoreError, begin_alone, connect, explained, writing
+from unlearnbench.store.connection import NoStoreError, begin_alone, connect, explained, keep_a_log, writing
 from unlearnbench.store.migrations import check, create, stored_version
 from unlearnbench.store.origins import entries, made_here
 from unlearnbench.store.schema import TABLES, Base, OriginalRow, PredictionRow, RunRow, SubmissionRow, TrialRow
@@ -97,6 +97,8 @@ class Store:
         self.engine: Engine = connect(path_or_url, create=create)
         with explained(path_or_url):
             self._open(create)
+            if create:
+                keep_a_log(self.engine)
 
     def _open(self, may_create: bool) -> None:
         with self.engine.connect() as connection:

@@ -7,11 +7,14 @@ include a submission.toml next to its `__init__.py`. Without one, it has only th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import EntryPoint, distribution, entry_points, version
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import specification
@@ -20,6 +23,10 @@ from unlearnbench.submissions.imports import missing_imports
 from unlearnbench.submissions.manifest import Manifest, Range, read_variants
 from unlearnbench.submissions.requirements import installed_versions, site_packages
 from unlearnbench.submissions.sources import Sources, check_package, find_package, read_sources
+from unlearnbench.system.clutter import is_clutter
+
+if TYPE_CHECKING:
+    from unlearnbench.problems.suite import Suite
 
 GROUP = "unlearnbench.methods"
 ABLATION = "ablation"
@@ -146,20 +153,43 @@ def read_one(place: str | Path) -> list[Submission]:
     return _read_installed(points[0]) if points else read(Path(place))
 
 
-def discover(folder: Path) -> list[Submission]:
+@dataclass(frozen=True)
+class Discovered:
+    """What there is: all variants of all submissions, and what cannot be one. Iterating gives the submissions.
+
+    Attributes:
+        broken: the sentence that refuses it, by name: that of its folder, or of its entry point.
+    """
+
+    submissions: tuple[Submission, ...]
+    broken: Mapping[str, str]
+
+    def __iter__(self) -> Iterator[Submission]:
+        return iter(self.submissions)
+
+
+def discover(folder: Path) -> Discovered:
     """Read all variants of all submissions: subfolders with a submission.toml first, then installed packages.
 
-    Raises:
-        UsageError: a submission is invalid, or two have the same name.
+    What is invalid is left for those who ask for it: it stops nobody else. Two submissions of one name are both broken.
     """
-    found = [item for file in sorted(folder.glob("*/submission.toml")) for item in read(file.parent)]
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        found += _read_installed(point)
-    labels = [item.label for item in found]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise UsageError(f"two submissions are called '{label}': rename one of them")
-    return found
+    found: list[Submission] = []
+    broken: dict[str, str] = {}
+    files = [file for file in sorted(folder.glob("*/submission.toml")) if not is_clutter(file.parent.name)]
+    readers = [(file.parent.name, partial(read, file.parent)) for file in files]
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    readers += [(point.name, partial(_read_installed, point)) for point in points]
+    for name, reader in readers:
+        try:
+            found += reader()
+        except UsageError as error:
+            broken[name] = str(error)
+        except (OSError, ImportError, ValueError) as error:  # a file that vanishes, a package that is half removed
+            broken[name] = f"submission '{name}' cannot be read: {error}"
+    for name, count in Counter(name for name, _ in readers).items():
+        if count > 1:
+            broken[name] = f"{count} submissions are called '{name}': rename or uninstall all but one"
+    return Discovered(tuple(item for item in found if item.name not in broken), broken)
 
 
 def packages(submissions: Iterable[Submission]) -> dict[str, str]:
@@ -210,34 +240,84 @@ def locations(submissions: Iterable[Submission]) -> dict[str, Path]:
     return found
 
 
-def find_changed(now: Iterable[Submission], before: Iterable[Submission]) -> list[str]:
-    """Names of submissions that were added, removed, or changed in their code or submission.toml."""
-    contents = [{(item.name, repr(replace(item, folder=None))) for item in items} for items in (now, before)]
+def find_changed(now: Discovered, before: Discovered) -> list[str]:
+    """Names of submissions that were added, removed, or changed in their code or submission.toml.
+
+    A broken folder always counts as changed, so that whoever validates what has changed meets it.
+    """
+    contents = [
+        {(item.name, repr(replace(item, folder=None))) for item in items} | set(items.broken.items())
+        for items in (now, before)
+    ]
     return sorted({name for name, _ in contents[0] ^ contents[1]})
 
 
 def choose(
-    submissions: Sequence[Submission], names: Iterable[str], variants: Sequence[str] = ("default",)
+    submissions: Iterable[Submission],
+    names: Iterable[str],
+    variants: Sequence[str] = ("default",),
+    *,
+    broken: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Submission]:
     """Select submissions by NAME or NAME/VARIANT. Without names, all except ablations.
 
     NAME selects the variants of `variants` that the submission has, or its default variant if it has none of them.
 
+    Args:
+        broken: as in `Discovered`.
+
     Raises:
-        UsageError: a name is unknown.
+        UsageError: a name is unknown, or that of a broken submission.
     """
+    submissions = list(submissions)
     known: dict[str, set[str]] = {}
     for item in submissions:
         known.setdefault(item.name, set()).add(item.variant)
     preferred = {name: own & set(variants) or {"default"} for name, own in sorted(known.items())}
     wanted = list(names) or [item.name for item in submissions if item.role != ABLATION]
     exact = [f"{item.name}/{item.variant}" for item in submissions]
+    refuse_broken(wanted, broken)
     for name in wanted:
         if name not in preferred and name not in exact:
-            choices = dict.fromkeys([*preferred, *(item.label for item in submissions)])
+            choices = dict.fromkeys([*preferred, *(item.label for item in submissions), *broken])
             raise UsageError(unknown("method", name, choices))
     return [
         item
         for item, label in zip(submissions, exact, strict=True)
         if label in wanted or (item.name in wanted and item.variant in preferred[item.name])
     ]
+
+
+def refuse_broken(names: Iterable[str], broken: Mapping[str, str]) -> None:
+    """Raise the sentence of the first of these submissions, as NAME or NAME/VARIANT, that is broken.
+
+    Raises:
+        UsageError: one is.
+    """
+    for name in names:
+        if (submission := _submission_of(name)) in broken:
+            raise UsageError(broken[submission])
+
+
+def choose_for(suite: Suite, found: Discovered, names: Sequence[str] = ()) -> tuple[list[Submission], dict[str, str]]:
+    """Select what a suite runs, and say what is left out: broken submissions that nobody asked for by name, and why.
+
+    Args:
+        names: what is asked for, instead of the methods of the suite.
+
+    Raises:
+        UsageError: a name is unknown, or that of a broken submission; or nothing is left.
+    """
+    if names:
+        return choose(found, names, suite.variants, broken=found.broken), {}
+    own = {_submission_of(name) for name in suite.methods}
+    left_out = {name: why for name, why in found.broken.items() if not own or name in own}
+    rest = [name for name in suite.methods if _submission_of(name) not in left_out]
+    chosen = choose(found, rest, suite.variants) if rest or not own else []
+    if left_out and not chosen:
+        raise UsageError(f"no method is left to run: {'; '.join(left_out.values())}")
+    return chosen, left_out
+
+
+def _submission_of(name: str) -> str:
+    return name.partition("/")[0]

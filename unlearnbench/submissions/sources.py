@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from unlearnbench.errors import UsageError
+from unlearnbench.system.clutter import is_clutter
 
 LARGEST = 2**18
 """Maximum total size of a submission's own files in bytes: enough for code, too small to carry data."""
@@ -49,8 +51,7 @@ class Sources:
 def read_sources(folder: Path) -> Sources:
     """Read the source files of a submission: text only, so that a reader sees all that a trial gets.
 
-    Ignored, so not given to trials: hidden files and folders, `__pycache__`, *.pyc, *.md, and submission.toml, which is
-    stored separately.
+    Ignored, so not given to trials: clutter (`system.clutter`), *.md, and submission.toml, which is stored separately.
 
     Raises:
         UsageError: a file is no UTF-8 text, unreadable, or a symbolic link, which could make the harness copy other
@@ -96,19 +97,30 @@ def hash_sources(folder: Path) -> str:
 
 def _sources(folder: Path) -> list[Path]:
     """The files, folders and links in this folder that are not ignored, sorted."""
-    return [path for path in sorted(folder.rglob("*")) if not _ignored(path.relative_to(folder))]
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not is_clutter(name)]  # the walk leaves out the others
+        found += [Path(place, name) for name in (*folders, *files) if not _ignored(name)]
+    return sorted(found)
 
 
-def _ignored(path: Path) -> bool:
-    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
-    return hidden or path.suffix in (".pyc", ".md") or path.name == "submission.toml"
+def _ignored(name: str) -> bool:
+    return is_clutter(name) or name.endswith(".md") or name == "submission.toml"
+
+
+def _refuse(error: OSError) -> None:
+    raise _unreadable(error.filename, error) from error
+
+
+def _unreadable(path: Path | str, error: OSError) -> UsageError:
+    return UsageError(f"{path} cannot be read ({error.strerror}): make it readable, or remove it")
 
 
 def _content(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise UsageError(f"{file} cannot be read ({error.strerror}): make it readable, or remove it") from error
+        raise _unreadable(file, error) from error
 
 
 def _is_text(content: bytes) -> bool:
@@ -147,4 +159,4 @@ def find_package(entry: str) -> tuple[Path, str] | None:
     origin = Path(spec.origin)
     if spec.submodule_search_locations:
         return origin, hash_sources(origin.parent)
-    return origin, hashlib.sha256(origin.read_bytes()).hexdigest()
+    return origin, hashlib.sha256(_content(origin)).hexdigest()

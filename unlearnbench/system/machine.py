@@ -82,15 +82,17 @@ def versions() -> dict[str, str]:
 
 
 def revision() -> str | None:
-    """Git revision of the package, with `+` for uncommitted changes. None outside a checkout or without git."""
+    """Git revision of the package, with `+` for uncommitted changes. None outside its checkout or without git.
+
+    A repository that holds a virtual environment with the package, but not its files, is somebody else's.
+    """
     try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        _git("ls-files", "--error-unmatch", __file__)
+        return _git("describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _git(*arguments: str) -> str:
+    answer = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     return answer.stdout.strip()

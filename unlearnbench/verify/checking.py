@@ -17,7 +17,7 @@ from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import find, parse
 from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission, choose, discover
+from unlearnbench.submissions.finding import Submission, choose, discover, refuse_broken
 from unlearnbench.verify.baseline import read, records, select_methods
 from unlearnbench.verify.check import Check, compare
 
@@ -71,11 +71,15 @@ def check_by_running(
     before = read(against)
     grid = _grid_of(before, against, suite, suites, secrets)
     available = discover(submissions)
-    if not available:
+    if not (available.submissions or available.broken):
         raise UsageError(f"no submissions in {submissions}: choose another folder with --submissions")
-    chosen = _to_run(available, before, methods, grid.variants)
+    refuse_broken(methods, available.broken)
+    chosen = _to_run(available.submissions, before, methods, grid.variants)
+    notes = [f"left out: {name}: {why}" for name, why in available.broken.items() if not methods]
+    for note in notes:  # those of the baseline are also regressions: they are gone
+        watch(Progress(0, 0, 0, "starting", note))
     part = grid.select(seeds=sorted(set(before["corruption_seed"])))
-    after, notes = before.iloc[:0], list[str]()  # no records if all methods are gone
+    after = before.iloc[:0]  # no records if all methods are gone
     with _store(database) as (store, originals):
         if chosen:
             ran = run_suite(

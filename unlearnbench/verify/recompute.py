@@ -14,6 +14,7 @@ from unlearnbench.problems import datasets
 from unlearnbench.problems.case import Case, build
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.grid import ProblemSpec, problems
+from unlearnbench.problems.names import FOLDER
 from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.suite_file import stored
@@ -101,7 +102,7 @@ def recompute(
     for item in finished(store.engine, suite):
         specification = item.run.suite_specification
         name, sizes = specification["dataset"], {name: specification[name] for name in SIZES}
-        if not ours and name.startswith(datasets.FOLDER):
+        if not ours and name.startswith(FOLDER):
             raise UsageError(f"data set '{name}' is a folder, and which one to read is not for others to say")
         judge = _judge(item, load(name, data, **sizes, download=ours), data, judge, secrets)
         trials += 1

@@ -30,7 +30,7 @@ from unlearnbench.store.results import record as stored_record
 from unlearnbench.store.schema import PredictionRow, TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.environments import with_environments
-from unlearnbench.submissions.finding import Submission, discover, packages
+from unlearnbench.submissions.finding import Submission, discover, packages, refuse_broken
 from unlearnbench.submissions.requirements import installed_versions
 from unlearnbench.system import machine
 
@@ -129,8 +129,9 @@ def _refuse_another_machine(record: Recorded) -> None:
 
 def _submissions(record: Recorded, folder: Path) -> list[Submission]:
     """Each variant of the submission with the record's name and hyperparameters: a try of a tuning is in no file."""
-    row = record.submission
-    found = [item for item in discover(folder) if item.name == row.name]
+    row, there = record.submission, discover(folder)
+    found = [item for item in there if item.name == row.name]
+    refuse_broken([row.name], there.broken)
     if not found:
         raise UsageError(
             f"submission '{row.name}' of trial {record.trial.key[:12]} is not in {folder}: choose another folder"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,7 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
     ]
     trials = frame[~frame["again"]]
     states = trials["state"].value_counts()
-    specification = json.loads(json.dumps(asdict(suite)))
+    specification = json.loads(json.dumps(suite.stored()))
     runs = runs_of(engine, frame)
     return Content(
         suite=suite.name,

@@ -68,6 +68,8 @@ CORRELATION_NOTE = (
 
 _ONLY_IN_FILES = ("Title", "Processor seconds", "Healed, test", "Attack success")
 _HEADER_WIDTH = 8
+_NAME_WIDTH = 20
+"""Characters of a name that a terminal table shows on one line, however narrow the terminal is."""
 
 
 def number(value: float, decimals: int = 1) -> str:
@@ -215,14 +217,25 @@ def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = F
 
 
 def terminal_table(sheet: Sheet, dimmed: Sequence[bool] = ()) -> Table:
-    """A sheet for the terminal, with lines between sections. `dimmed` has a flag per row."""
+    """A sheet for the terminal, with lines between sections. `dimmed` has a flag per row.
+
+    In a narrow terminal it is wider than that: without names or digits it would say nothing, or something else.
+    """
     title = f"\n{sheet.title}\n" if sheet.title else None
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, show_edge=False, title=title)
     table.caption, table.title_justify, table.caption_justify = sheet.note or None, "left", "left"
-    for name in sheet.header:
+    for place, name in enumerate(sheet.header):
         left = name in LEFT_ALIGNED
         header = "\n".join(textwrap.wrap(name, _HEADER_WIDTH, break_long_words=False))
-        table.add_column(header, justify="left" if left else "right", no_wrap=not left, overflow="fold")
+        cells = [header, *(row[place] for section in sheet.sections for row in section)]
+        widest = max(len(line) for cell in cells for line in cell.split("\n"))
+        table.add_column(
+            header,
+            justify="left" if left else "right",
+            no_wrap=not left,
+            overflow="fold",
+            min_width=min(widest, _NAME_WIDTH) if left else widest,
+        )
     dim = iter(dimmed)
     for section in sheet.sections:
         for row in section:

@@ -53,7 +53,7 @@ def check(connection: Connection, version: int) -> None:
     if version > SCHEMA_VERSION:
         raise UsageError(f"{says}: use the version of unlearnbench that wrote it")
     if version < SCHEMA_VERSION:
-        raise UsageError(f"{says}: run `unlearnbench store upgrade {url}`")
+        raise UsageError(f"{says}: run `unlearnbench store upgrade --database {url}`")
 
 
 def create(connection: Connection) -> None:

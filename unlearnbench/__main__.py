@@ -1,0 +1,5 @@
+"""`python -m unlearnbench` is the command `unlearnbench`."""
+
+from unlearnbench.cli import main
+
+main()
