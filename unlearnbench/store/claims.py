@@ -11,21 +11,22 @@ from __future__ import annotations
 import threading
 import time
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self, cast
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Table, delete, inspect, select, update
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import HarnessError
 from unlearnbench.store.connection import writing
+from unlearnbench.store.outages import persistent
 from unlearnbench.store.schema import ClaimRow, TrialRow
-from unlearnbench.store.store import Store
+from unlearnbench.store.store import Store, insert_new
 from unlearnbench.system.processes import alive, identity
 
 BEAT = 10.0
 LAPSE = 120.0
 
+CLAIMS = cast(Table, inspect(ClaimRow).local_table)
 Answer = Literal["mine", "stored", "elsewhere"]
 
 
@@ -36,6 +37,8 @@ class Claims:
         self._store, self._run_id = store, run_id
         self._seen: dict[str, tuple[str, int, float]] = {}
         """By trial key: the run that holds the claim, its heartbeat, and when that heartbeat was first seen."""
+        self._held: set[str] = set()
+        """Keys of the trials that this run has claimed."""
         self._last_beat = time.monotonic()
         self._left = False
         self._lock = threading.Lock()  # a thread that outlives the run must not take a claim that nobody ends
@@ -60,6 +63,7 @@ class Claims:
                 raise
             # Do not hide the error that ended the run; its claims lapse by themselves.
 
+    @persistent
     def take(self, key: str, failed_in: str | None = None) -> Answer:
         """Claim a trial: `stored` if it has a record by now, `elsewhere` if another harness has claimed it.
 
@@ -68,28 +72,34 @@ class Claims:
         """
         claim = {"trial_key": key, "run_id": self._run_id, "process": identity(), "beat": 0}
         for _ in range(2):
-            try:
-                with self._lock, writing(self._store.engine) as connection:
-                    if self._left:
-                        return "elsewhere"
-                    connection.execute(insert(ClaimRow).values(claim))
-                    # After the insert: a claim is released only once its record is stored, so none can be missed.
-                    if connection.scalar(select(TrialRow.run_id).where(TrialRow.key == key)) in (None, failed_in):
-                        return "mine"
-                    connection.execute(delete(ClaimRow).where(ClaimRow.trial_key == key))
-                    return "stored"
-            except IntegrityError:
-                with Session(self._store.engine) as session:
-                    holder = session.get(ClaimRow, key)
-                if holder is None or not self._dead(holder):
+            with self._lock:
+                if self._left or key in self._held:
                     return "elsewhere"
-                self._end(holder.trial_key, holder.run_id)
+                with writing(self._store.engine) as connection:
+                    insert_new(connection, CLAIMS, [claim])
+                    holder = connection.execute(select(CLAIMS).where(CLAIMS.c.trial_key == key)).one()
+                    mine = holder.run_id == self._run_id  # also if the answer to an earlier attempt was lost
+                    # After the insert: a claim is released only once its record is stored, so none can be missed.
+                    recorded_by = connection.scalar(select(TrialRow.run_id).where(TrialRow.key == key))
+                    stored = mine and recorded_by not in (None, failed_in)
+                    if stored:
+                        connection.execute(delete(ClaimRow).where(ClaimRow.trial_key == key))
+                if stored:
+                    return "stored"
+                if mine:
+                    self._held.add(key)
+                    return "mine"
+            if not self._dead(holder):
+                return "elsewhere"
+            self._end(holder.trial_key, holder.run_id)
         return "elsewhere"
 
     def end(self, key: str) -> None:
         """Release this run's claim on a trial whose record is stored."""
         self._end(key, self._run_id)
+        self._held.discard(key)
 
+    @persistent
     def beat(self) -> None:
         """Send a heartbeat, at most one every `BEAT` seconds. Call it at least that often."""
         if time.monotonic() - self._last_beat < BEAT:
@@ -98,7 +108,7 @@ class Claims:
         with writing(self._store.engine) as connection:
             connection.execute(update(ClaimRow).where(ClaimRow.run_id == self._run_id).values(beat=ClaimRow.beat + 1))
 
-    def _dead(self, claim: ClaimRow) -> bool:
+    def _dead(self, claim: Any) -> bool:
         if alive(claim.process) is False:
             return True
         run_id, beat, since = self._seen.get(claim.trial_key, ("", 0, 0.0))
@@ -107,6 +117,7 @@ class Claims:
             return False
         return time.monotonic() - since > LAPSE
 
+    @persistent
     def _end(self, key: str, run_id: str) -> None:
         """Delete that run's claim on the trial, but not another run's."""
         with writing(self._store.engine) as connection:

@@ -42,7 +42,7 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _connect_file(url, path_or_url, create)
     try:
-        return create_engine(url)
+        return create_engine(url, pool_pre_ping=True)  # the server may have been restarted since
     except ModuleNotFoundError as error:
         raise UsageError(
             f"'{path_or_url}' is not a usable database URL: {error}; for PostgreSQL use postgresql+psycopg://"

@@ -18,6 +18,7 @@ from unlearnbench.errors import UsageError
 from unlearnbench.store.connection import NoStoreError, begin_alone, connect, explained, keep_a_log, writing
 from unlearnbench.store.migrations import check, create, stored_version
 from unlearnbench.store.origins import entries, made_here
+from unlearnbench.store.outages import persistent
 from unlearnbench.store.schema import TABLES, Base, OriginalRow, PredictionRow, RunRow, SubmissionRow, TrialRow
 
 Values = Mapping[str, Any]
@@ -122,6 +123,7 @@ class Store:
     ) -> None:
         self.engine.dispose()
 
+    @persistent
     def add(self, rows: Iterable[Base]) -> None:
         """Add rows that were made here, in one transaction; rows whose key is stored already are skipped.
 
@@ -138,6 +140,7 @@ class Store:
                     _replace(connection, table, values.get(table, []))
                 insert_new(connection, table, values.get(table, []))
 
+    @persistent
     def failed_trials(self, keys: Sequence[str]) -> dict[str, str]:
         """The keys whose record is a failure, with the run that recorded it."""
         with Session(self.engine) as session:
@@ -148,11 +151,14 @@ class Store:
                 for key, run in session.execute(query.where(TrialRow.key.in_(keys[start : start + 500])))
             }
 
+    @persistent
     def replace_failure(self, trial: TrialRow, predictions: PredictionRow | None) -> None:
         """Replace the record of a failed trial by that of running it again, which keeps the failure in `earlier`."""
         values = {column.name: _storable(getattr(trial, column.name)) for column in TrialRow.__table__.columns}
         with writing(self.engine) as connection, Session(connection) as session:
             failure = session.get_one(TrialRow, trial.key, with_for_update=True)
+            if failure.run_id == trial.run_id:  # it has been replaced, and only the answer was lost
+                return
             if failure.state != "failed":
                 raise ValueError(f"trial {trial.key} did not fail")
             values["earlier"] = _with_failure(failure)
@@ -162,6 +168,7 @@ class Store:
                 session.add(predictions)
             session.flush()
 
+    @persistent
     def describe(self, submissions: Iterable[SubmissionRow]) -> None:
         """Update the `DESCRIPTIVE` columns of stored submissions; no trial is run again for that."""
         with writing(self.engine) as connection:
@@ -169,11 +176,13 @@ class Store:
                 values = {name: _storable(getattr(row, name)) for name in DESCRIPTIVE}
                 connection.execute(update(SubmissionRow).where(SubmissionRow.key == row.key).values(values))
 
+    @persistent
     def finish_run(self, run_id: str, at: datetime) -> None:
         """Store the end of a run."""
         with writing(self.engine) as connection:
             connection.execute(update(RunRow).where(RunRow.id == run_id).values(finished_at=at))
 
+    @persistent
     def after_all_runs(self, at: datetime) -> datetime:
         """This time, or just after the latest start of a stored run if the clock has been set back."""
         with Session(self.engine) as session:
@@ -185,6 +194,7 @@ class Store:
         """The file of an SQLite database. Empty for PostgreSQL."""
         return [Path(self.engine.url.database or "")] if self.engine.dialect.name == "sqlite" else []
 
+    @persistent
     def stored_trials(self, keys: Sequence[str]) -> set[str]:
         """The keys that have a record."""
         with Session(self.engine) as session:
@@ -194,6 +204,7 @@ class Store:
                 for key in session.scalars(select(TrialRow.key).where(TrialRow.key.in_(keys[start : start + 500])))
             }
 
+    @persistent
     def original(self, key: str) -> OriginalRow | None:
         with Session(self.engine) as session:
             return session.get(OriginalRow, key)
