@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Call, one_sentence
 from tests.tiny import tiny_toml
+from unlearnbench.problems.identity import conditions
+from unlearnbench.problems.suite_file import parse
 from unlearnbench.verify import validate
 
 
@@ -69,6 +72,36 @@ def test_what_is_broken_is_listed_and_stops_no_other(call: Call) -> None:
         assert "._" not in result.out
     one_sentence(call("run", "tiny", "--method", "draft"), 2, "draft/submission.toml: not a readable TOML file")
     one_sentence(call("run", "draft", "--method", "mine"), 2, "suites/draft.toml: not a readable TOML file")
+
+
+def test_a_new_suite_says_only_what_differs(call: Call) -> None:
+    Path("suites").mkdir()
+    one_sentence(call("new-suite", "my-suite"), 2, "unknown suite 'digits' in suites")
+    shutil.copy(Path(__file__).parents[2] / "suites" / "digits.toml", "suites")
+    assert call("new-suite", "my-suite").code == 0
+    mine, digits = parse(Path("suites/my-suite.toml")), parse(Path("suites/digits.toml"))
+    assert (mine.name, mine.title, mine.seeds) == ("my-suite", "My suite", (0, 1, 2))
+    assert conditions(mine) == conditions(digits)
+    before = Path("suites/my-suite.toml").read_text()
+    one_sentence(call("new-suite", "my-suite"), 2, "suites/my-suite.toml exists already")
+    assert Path("suites/my-suite.toml").read_text() == before
+    for name in ("", "../mine", "my suite", ".mine", "x" * 101, 'mine"'):
+        one_sentence(call("new-suite", name), 2, "is not a valid suite name")
+    assert sorted(path.name for path in Path("suites").iterdir()) == ["digits.toml", "my-suite.toml"]
+
+
+def test_a_copy_of_a_suite_needs_a_name_of_its_own(call: Call) -> None:
+    """Records of both would be ranked as one suite."""
+    call("new", "mine")
+    Path("suites").mkdir()
+    for name in ("tiny", "copy"):
+        Path(f"suites/{name}.toml").write_text(tiny_toml())
+    sentence = "suites/copy.toml: name 'tiny' must be that of its file, 'copy'"
+    one_sentence(call("run", "copy"), 2, sentence)
+    one_sentence(call("run", "suites/copy.toml"), 2, sentence)
+    (line,) = (line for line in call("suites").out.splitlines() if "copy" in line)
+    assert sentence in line
+    assert "broken" in line
 
 
 def test_brackets_in_a_title_are_no_markup(call: Call) -> None:

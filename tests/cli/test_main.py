@@ -99,11 +99,11 @@ def test_help_names_every_figure_and_format(call: Call) -> None:
 def broken_run(call: Call, monkeypatch: pytest.MonkeyPatch) -> Broken:
     """Call `run` with an engine that raises."""
     call("new", "mine")
-    Path("mine.toml").write_text(tiny_toml())
+    Path("tiny.toml").write_text(tiny_toml())
 
     def run(raising: Callable[..., NoReturn]) -> Result:
         monkeypatch.setattr("unlearnbench.running.run.run_suite", raising)
-        return call("run", "mine.toml")
+        return call("run", "tiny.toml")
 
     return run
 

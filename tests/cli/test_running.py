@@ -82,6 +82,19 @@ def test_a_part_of_the_grid_is_run_and_the_rest_when_it_is_asked_for(measured: C
     assert "14 trials run" in more.out, "2 methods x 2 corruptions x 2 rates x 2 seeds, without those that are stored"
 
 
+def test_another_grid_under_the_same_name_is_flagged(measured: Call) -> None:
+    more = tiny_toml(corruptions=["random-swap", "poison-trigger"], discovery_rates=[0.5, 1.0], seeds=[0, 1, 2])
+    Path("suites/tiny.toml").write_text(more)
+    assert "another name" not in measured("run", "tiny", "--method", "mine", *PART).err, "a grid may grow"
+    Path("suites/tiny.toml").write_text(tiny_toml(corruptions=["random-swap"], discovery_rates=[0.3, 0.5], seeds=[0]))
+    flagged = measured("run", "tiny", "--method", "mine", *PART)
+    assert flagged.code == 0
+    assert (
+        "warning: the store has runs of suite 'tiny' with discovery_rates [0.5, 1.0] instead of [0.3, 0.5]: give one of"
+        in flagged.err
+    )
+
+
 def test_a_broken_submission_stops_no_other_and_is_never_left_out_silently(measured: Call) -> None:
     assert measured("baseline", "tiny", "--out", "before.csv").code == 0
     Path("submissions/draft").mkdir()
@@ -112,50 +125,50 @@ def test_unknown_suite(call: Call) -> None:
 
 
 def test_bad_suite_key(call: Call) -> None:
-    Path("mine.toml").write_text(tiny_toml().replace("test_size", "test_seize"))
-    one_sentence(call("run", "mine.toml"), 2, "mine.toml", "'test_seize'", "test_size")
-    Path("mine.toml").write_text(tiny_toml(model={"width": "wide"}))
-    one_sentence(call("run", "mine.toml"), 2, "mine.toml", "'model.width'", "'wide'")
+    Path("tiny.toml").write_text(tiny_toml().replace("test_size", "test_seize"))
+    one_sentence(call("run", "tiny.toml"), 2, "tiny.toml", "'test_seize'", "test_size")
+    Path("tiny.toml").write_text(tiny_toml(model={"width": "wide"}))
+    one_sentence(call("run", "tiny.toml"), 2, "tiny.toml", "'model.width'", "'wide'")
 
 
 def test_unknown_method(call: Call) -> None:
     call("new", "mine")
-    Path("mine.toml").write_text(tiny_toml())
-    one_sentence(call("run", "mine.toml", "--method", "yours"), 2, "unknown method 'yours'", "mine")
+    Path("tiny.toml").write_text(tiny_toml())
+    one_sentence(call("run", "tiny.toml", "--method", "yours"), 2, "unknown method 'yours'", "mine")
 
 
 def test_no_submissions(call: Call) -> None:
-    Path("mine.toml").write_text(tiny_toml())
-    one_sentence(call("run", "mine.toml"), 2, "no submissions in submissions")
+    Path("tiny.toml").write_text(tiny_toml())
+    one_sentence(call("run", "tiny.toml"), 2, "no submissions in submissions")
 
 
 def test_isolation_that_cannot_be_had_is_refused_and_not_replaced(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     call("new", "mine")
-    Path("mine.toml").write_text(tiny_toml())
+    Path("tiny.toml").write_text(tiny_toml())
     monkeypatch.setenv("PATH", "")
-    one_sentence(call("run", "mine.toml", "--isolation", "strict"), 2, "isolation 'strict' needs bubblewrap")
+    one_sentence(call("run", "tiny.toml", "--isolation", "strict"), 2, "isolation 'strict' needs bubblewrap")
     assert not Path("data").exists()
 
 
 def test_unusable_database(call: Call) -> None:
     call("new", "mine")
-    Path("mine.toml").write_text(tiny_toml())
-    one_sentence(call("run", "mine.toml", "--database", "oracle99://x"), 2, "oracle99")
+    Path("tiny.toml").write_text(tiny_toml())
+    one_sentence(call("run", "tiny.toml", "--database", "oracle99://x"), 2, "oracle99")
     Path("text").write_text("This is not a database. " * 100)
-    one_sentence(call("run", "mine.toml", "--database", "text"), 2, "text")
+    one_sentence(call("run", "tiny.toml", "--database", "text"), 2, "text")
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", ":memory:", ""])
 def test_a_store_in_memory_is_refused(url: str, call: Call) -> None:
     call("new", "mine")
-    Path("mine.toml").write_text(tiny_toml())
-    one_sentence(call("run", "mine.toml", "--database", url), 2, "names no file")
+    Path("tiny.toml").write_text(tiny_toml())
+    one_sentence(call("run", "tiny.toml", "--database", url), 2, "names no file")
 
 
 @pytest.mark.parametrize("option", ["--data", "--submissions", "--suites"])
 def test_a_file_for_a_folder(option: str, call: Call) -> None:
     Path("file").write_text("")
-    result = call("run", "mine.toml", option, "file")
+    result = call("run", "tiny.toml", option, "file")
     assert result.code == 2
     assert "is a file" in result.err
     assert "Traceback" not in result.err

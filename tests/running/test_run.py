@@ -258,7 +258,7 @@ def test_a_part_of_the_grid_is_run_and_the_whole_suite_is_stored(
 
 def test_a_killed_run_loses_nothing_and_doubles_nothing(make_submission: Make, tmp_path: Path) -> None:
     """It is killed at its third trial, which waits for that."""
-    go, suite, database = tmp_path / "go", tmp_path / "kill.toml", tmp_path / "kill.db"
+    go, suite, database = tmp_path / "go", tmp_path / "tiny.toml", tmp_path / "kill.db"
     wait = f"while len(problem.forget) > 4 and not os.path.exists({str(go)!r}): time.sleep(0.05)\n"
     make_submission("waits", wait + NOTHING)
     suite.write_text(tiny_toml(discovery_rates=[0.1, 0.2, 0.3, 0.4]))

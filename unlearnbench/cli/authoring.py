@@ -100,6 +100,22 @@ def new(
     say(f"Then run: unlearnbench validate {folder}")
 
 
+@app.command("new-suite", rich_help_panel=SUBMIT, epilog="Example: `unlearnbench new-suite my-suite`")
+def new_suite(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name: letters, digits, hyphens, underscores.")],
+    suites: Suites = Path("suites"),
+) -> None:
+    """Create a suite from a template.
+
+    The new suite extends `digits`: its file says only what differs.
+    """
+    from unlearnbench.problems.suite_file import start
+
+    file = start(name, suites)
+    say(f"{file}: say here what differs from `digits`")
+    say(f"Then run: unlearnbench run {name}")
+
+
 DEBUG = "Example: `unlearnbench debug my_method --corruption poison-trigger --rate 0.5`"
 
 

@@ -90,6 +90,16 @@ def conditions(suite: Suite, corruptions: Collection[str] = ()) -> dict[str, Any
     return dict(_dotted(values | ({"originals": originals} if originals else {})))
 
 
+def apart(suite: Suite, other: Suite) -> list[str]:
+    """The axes on which each of two suites has values that the other lacks: neither grid continues the other."""
+    found = []
+    for axis in ("corruptions", "discovery_rates", "seeds"):
+        mine, theirs = getattr(suite, axis), getattr(other, axis)
+        if set(mine) - set(theirs) and set(theirs) - set(mine):
+            found.append(f"{axis} {list(theirs)} instead of {list(mine)}")
+    return found
+
+
 def _dotted(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         if isinstance(value, dict):

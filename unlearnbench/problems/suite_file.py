@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,43 @@ from unlearnbench.system.clutter import is_clutter
 def files(folder: Path) -> list[Path]:
     """The suite files in a folder, sorted."""
     return sorted(file for file in folder.glob("*.toml") if not is_clutter(file.name))
+
+
+BASE = "digits"
+TEMPLATE = """\
+# All that is not set here is as in `{base}`. Tables are merged key by key, lists are replaced. The keys
+# are in docs/running.md, section "Suites".
+extends = "{base}"
+name = "{name}"
+title = "{title}"
+
+# The grid: every method runs on every combination. Fewer are faster; ranks need eight seeds.
+discovery_rates = [0.1, 0.5, 1.0]
+seeds = [0, 1, 2]
+
+# [corruption]
+# size = 0.1 # a number of samples, or a fraction of the training set
+"""
+
+
+def start(name: str, folder: Path) -> Path:
+    """Write a new suite that extends `BASE`, and return its file.
+
+    Raises:
+        UsageError: the name is invalid or taken, or the file cannot be written.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name) or len(name) > 100:
+        raise UsageError(f"'{name}' is not a valid suite name: use letters, digits, hyphens and underscores")
+    find(BASE, folder)
+    path = folder / f"{name}.toml"
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE.format(base=BASE, name=name, title=name.replace("-", " ").capitalize()))
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists already: choose another name, or remove it") from error
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    return path
 
 
 def find(name: str, folder: Path) -> Path:
@@ -80,6 +118,8 @@ def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any
     for name in own.get("corruption", {}).get("parameters", {}):
         if name not in suite.corruptions:
             raise UsageError(f"{path}: corruption.parameters: {unknown('corruption', name, suite.corruptions)}")
+    if suite.name != path.stem:  # such as a copy: records of both would be ranked as one suite
+        raise UsageError(f"{path}: name '{suite.name}' must be that of its file, '{path.stem}'")
     return suite, table
 
 

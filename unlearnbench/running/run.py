@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -19,9 +19,10 @@ from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.cgroup import Enforcement
 from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.errors import KEPT, HarnessError, UsageError
-from unlearnbench.problems import datasets
+from unlearnbench.problems import datasets, suite_file
 from unlearnbench.problems.case import build
 from unlearnbench.problems.datasets import Dataset
+from unlearnbench.problems.identity import apart
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.suite import Suite
@@ -33,7 +34,7 @@ from unlearnbench.running.rows import original_row, planned_row, problem_rows, s
 from unlearnbench.running.sharing import attempt_all
 from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
-from unlearnbench.store.results import Failure, failures
+from unlearnbench.store.results import Failure, failures, suite_specifications
 from unlearnbench.store.schema import OriginalRow, ProblemRow, RunRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.environments import with_environments
@@ -144,6 +145,7 @@ def run_suite(
     versions = machine.versions() | packages(submissions)
     dataset = datasets.load_for(suite, data, download=download)
     now, run_id = _clock(store), uuid.uuid4().hex
+    other_grids = _other_grids(store, suite)
     started_at = now()
     cache = (originals or data / "originals").resolve()  # trials run in another working directory
     secret = [] if secrets is None else [secrets.file]
@@ -195,6 +197,8 @@ def run_suite(
                 return "stored" if answer == "stored" else None
             return place.trial(trial, path_of(cache, trial.original.key))
 
+        for sentence in other_grids:
+            report("originals", 0, sentence)
         report("originals", 0)
         started_from: dict[str, str] = {}
         needed = list({trial.original.key: trial.original for trial in missing}.values())
@@ -253,6 +257,19 @@ def _pool(workers: int, threads: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+def _other_grids(store: Store, suite: Suite) -> list[str]:
+    """Warnings about runs in the store of another grid under the suite's name, such as that of a copied file."""
+    found = []
+    for table in suite_specifications(store.engine, suite.name):
+        with suppress(UsageError):  # what this version cannot read is stale in any case
+            if axes := apart(suite, suite_file.stored(table)):
+                found.append(
+                    f"the store has runs of suite '{suite.name}' with {', '.join(axes)}: give one of the two suites"
+                    " another name, or their records are ranked together"
+                )
+    return found
 
 
 @contextmanager

@@ -5,11 +5,12 @@ Returned rows are detached from the session: changes to them are not stored.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Engine, distinct, func, select
 from sqlalchemy.orm import Session, aliased
@@ -51,6 +52,13 @@ def runs_of_suite(engine: Engine, suite: str) -> list[RunRow]:
     if not found:
         raise UsageError(unknown("suite", suite, suites(engine), " in the store"))
     return sorted(found, key=lambda run: place.get(run.id, HERE))
+
+
+def suite_specifications(engine: Engine, suite: str) -> list[dict[str, Any]]:
+    """The different specifications of a suite's runs; none if it was never run."""
+    with Session(engine) as session:
+        found = session.scalars(select(RunRow.suite_specification).where(RunRow.suite == suite))
+        return list({json.dumps(table, sort_keys=True): table for table in found}.values())
 
 
 def runs_by_key(engine: Engine, keys: Collection[str]) -> list[RunRow]:
