@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from unlearnbench.errors import UsageError
+from unlearnbench.system.shipped import INSIDE
 
 Isolation = Literal["process", "strict"]
 LEVELS: tuple[Isolation, ...] = ("process", "strict")
@@ -96,7 +97,7 @@ def sandbox_command(device: str = "cpu") -> list[str]:
     command += ["--size", str(DISK_BYTES), "--tmpfs", "/tmp"]
     for path in visible(device):
         command += ["--symlink", os.readlink(path), str(path)] if path.is_symlink() else ["--ro-bind", *[str(path)] * 2]
-    for folder in _data_sets(visible(device)):
+    for folder in _hidden(visible(device)):
         command += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
     if device == "cuda":
         command += ["--ro-bind", "/sys", "/sys"]
@@ -113,8 +114,10 @@ def refuse_visible(private: Iterable[Path]) -> None:
     Raises:
         UsageError: one of them lies in a folder that trials see.
     """
-    folders = [folder.resolve() for folder in visible()]
+    folders, hidden = ([folder.resolve() for folder in found] for found in (visible(), _hidden(visible())))
     for path in private:
+        if any(path.resolve().is_relative_to(folder) for folder in hidden):
+            continue
         for folder in folders:
             if path.resolve().is_relative_to(folder):
                 raise UsageError(
@@ -164,12 +167,15 @@ def prefixes() -> set[str]:
     return {sys.prefix, sys.base_prefix}
 
 
-def _data_sets(folders: Iterable[Path]) -> list[Path]:
-    """The data sets in these folders that come with scikit-learn, in every copy of it."""
+def _hidden(folders: Iterable[Path]) -> list[Path]:
+    """Folders in these that a trial sees empty: the shipped suites and submissions, the data sets of scikit-learn.
+
+    There may be several copies of scikit-learn.
+    """
     inside = "sklearn/datasets/data"
     patterns = [f"{packages}{inside}" for packages in ("", "*-packages/", "python*/*-packages/")]
     found = {hit.resolve() for folder in folders for pattern in patterns for hit in folder.glob(pattern)}
-    return sorted(found)
+    return sorted(found | {INSIDE} if INSIDE.is_dir() else found)
 
 
 def _hidden_in_proc(device: str) -> list[str]:

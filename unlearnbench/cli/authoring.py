@@ -21,12 +21,13 @@ from unlearnbench.cli.common import (
     out,
     say,
     stoppable,
+    warn,
 )
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench methods`")
 def methods(
-    submissions: Submissions = Path("submissions"),
+    submissions: Submissions = None,
     changed_from: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Print only the names that differ from the submissions in DIR."),
@@ -34,37 +35,55 @@ def methods(
 ) -> None:
     """List the methods.
 
-    Methods come from the folder of submissions and from installed packages.
+    Methods come from the folder of submissions, from unlearnbench itself and from installed packages.
     """
-    from unlearnbench.submissions.finding import discover, find_changed
+    from unlearnbench.submissions.finding import differing_from_shipped, discover, find_changed
+    from unlearnbench.system.shipped import places
 
+    folders = places("submissions", submissions)
     if changed_from is not None:
-        for name in find_changed(discover(submissions), discover(changed_from)):
+        for name in find_changed(discover(folders[0]), discover(changed_from)):
             say(name)
         return
-    table = Table("method", "title", "role", "license", Column("paper", overflow="fold"))
-    for item in discover(submissions):
-        table.add_row(item.label, item.title, item.role, item.license, item.paper)
+    found = discover(*folders)
+    table = Table("method", "title", "role", "license", "from", Column("paper", overflow="fold"))
+    for item in found:
+        place = item.distribution or _place(folders, f"{item.name}/submission.toml")
+        table.add_row(item.label, item.title, item.role, item.license, place, item.paper)
     out.print(table)
+    for name in differing_from_shipped(found):
+        warn(f"submission '{name}' is not the one of this name that comes with unlearnbench")
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench suites`")
-def suites(suites: Suites = Path("suites")) -> None:
+def suites(suites: Suites = None) -> None:
     """List the suites and their number of problems."""
-    from unlearnbench.problems.suite_file import parse
+    from unlearnbench.problems.suite_file import differs_from_shipped, parse, suite_files
+    from unlearnbench.system.shipped import places
 
-    table = Table("suite", "title", "data set", "problems")
-    for file in sorted(suites.glob("*.toml")):
+    folders = places("suites", suites)
+    table, differing = Table("suite", "title", "data set", "problems", "from"), []
+    for name, file in suite_files(*folders).items():
         suite = parse(file)
         size = len(suite.corruptions) * len(suite.seeds) * len(suite.discovery_rates)
-        table.add_row(file.stem, suite.title, suite.dataset, str(size))
+        table.add_row(name, suite.title, suite.dataset, str(size), _place(folders, file.name))
+        differing += [suite.name] if differs_from_shipped(suite) else []
     out.print(table)
+    for name in differing:
+        warn(f"suite '{name}' is not the one of this name that comes with unlearnbench")
+
+
+def _place(folders: tuple[Path, ...], file: str) -> str:
+    """Where a suite or submission is from: the user's folder if that has its file, else the package."""
+    return str(folders[0]) if (folders[0] / file).is_file() else "unlearnbench"
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench new my_method`")
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name: lower-case letters, digits, underscores.")],
-    submissions: Submissions = Path("submissions"),
+    submissions: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of submissions.")] = Path(
+        "submissions"
+    ),
 ) -> None:
     """Create a submission from the template.
 
@@ -89,8 +108,8 @@ def debug(
     suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite, or path of a suite file.")] = "digits",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the suite.")] = 0,
     data: Data = Path("data"),
-    submissions: Submissions = Path("submissions"),
-    suites: Suites = Path("suites"),
+    submissions: Submissions = None,
+    suites: Suites = None,
 ) -> None:
     """Run one trial in this process.
 

@@ -63,8 +63,8 @@ def run(
     corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
     data: Data = Path("data"),
-    submissions: Submissions = Path("submissions"),
-    suites: Suites = Path("suites"),
+    submissions: Submissions = None,
+    suites: Suites = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: as many as the cores allow.")
     ] = None,
@@ -119,6 +119,7 @@ def run(
             database=database,
             data=data,
             submissions=submissions,
+            suites=suites,
             workers=workers,
             isolation=isolation.value,
             limits=None if limits is None else limits.value,
@@ -153,8 +154,8 @@ def tune(
     isolation: Isolation = Level.process,
     database: Database = DATABASE,
     data: Data = Path("data"),
-    submissions: Submissions = Path("submissions"),
-    suites: Suites = Path("suites"),
+    submissions: Submissions = None,
+    suites: Suites = None,
 ) -> None:
     """Search the hyperparameters of a method.
 
@@ -164,11 +165,12 @@ def tune(
     from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.report.text.tries import cost_line, tries_table
     from unlearnbench.submissions.finding import choose, discover
+    from unlearnbench.system.shipped import places
     from unlearnbench.tuning.tries import choices
     from unlearnbench.tuning.tune import as_variant
 
-    grid = parse(find(suite, suites))
-    start = choose(discover(submissions), [method])[0]
+    grid = parse(find(suite, *places("suites", suites)))
+    start = choose(discover(*places("submissions", submissions)), [method])[0]
     with stoppable(STOPPED), Bar() as bar:
         tries = library.tune(
             method,
@@ -192,7 +194,7 @@ def rerun(
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Key of a stored trial, or its first characters.")],
     database: Database = DATABASE,
     data: Data = Path("data"),
-    submissions: Submissions = Path("submissions"),
+    submissions: Submissions = None,
     isolation: Annotated[
         Level | None, typer.Option(help="Level to run the trial at; default: that of its record.")
     ] = None,

@@ -13,8 +13,8 @@ Common arguments:
                  select part of the suite's grid; default: all
     database     the store: a SQLAlchemy URL or an SQLite file; default: "sqlite:///data/unlearnbench.db"
     data         folder for data sets and original models; default: "data"
-    submissions  folder of submissions; default: "submissions"
-    suites       folder of suite files; default: "suites"
+    submissions  folder of submissions; default: "submissions", and what comes with unlearnbench
+    suites       folder of suite files; default: "suites", and what comes with unlearnbench
 
 Invalid arguments raise `UsageError`; failures of the harness itself raise `HarnessError`.
 """
@@ -31,7 +31,7 @@ from unlearnbench.library.reading import (
     results,
     standings,
 )
-from unlearnbench.library.running import check, debug, import_originals, problem, rerun, run, tune
+from unlearnbench.library.running import check, debug, import_originals, places_on, problem, rerun, run, tune
 from unlearnbench.library.shared import DATABASE, Places, StoredGrid, Where
 from unlearnbench.library.storing import load, merge, remove_origin
 
@@ -51,6 +51,7 @@ __all__ = [
     "leaderboard",
     "load",
     "merge",
+    "places_on",
     "plot",
     "problem",
     "ranking",

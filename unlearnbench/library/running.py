@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.library.inputs import data_of, discovered, folders, not_as_shipped, secrets_of, suite_of
 from unlearnbench.library.shared import DATABASE, GridPlaces, Places, Where
 
 if TYPE_CHECKING:
     from unlearnbench.boundary.cgroup import Enforcement
     from unlearnbench.boundary.isolation import Isolation
     from unlearnbench.contract.method import Problem
-    from unlearnbench.problems.secret_seeds import SecretSeeds
-    from unlearnbench.problems.suite import Suite, Training
+    from unlearnbench.problems.suite import Training
     from unlearnbench.running.executors import Start
     from unlearnbench.running.originals_files import Imported
     from unlearnbench.running.run import Progress, RunSummary
-    from unlearnbench.submissions.finding import Submission
     from unlearnbench.tuning.tries import Rule, Try
     from unlearnbench.tuning.tune import Sampler
     from unlearnbench.verify.check import Check
     from unlearnbench.verify.debug import Debugged
+    from unlearnbench.verify.placing import Placed
     from unlearnbench.verify.rerun import Field
 
 
@@ -60,30 +60,32 @@ def run(
     from unlearnbench.store.store import Store
     from unlearnbench.submissions.finding import choose
 
-    grid, secrets = _suite(suite, places), _secrets(seeds_from)
-    grid = grid if secrets is None else secrets.of(grid)
-    chosen = choose(_discovered(places), methods or grid.methods, grid.variants)
+    written, secrets = suite_of(suite, places), secrets_of(seeds_from)
+    grid = written if secrets is None else secrets.of(written)
+    chosen = choose(discovered(places), methods or grid.methods, grid.variants)
     if not chosen:
-        folder = places.get("submissions", "submissions")
         raise UsageError(
-            f"no submissions in {folder}: choose another folder, or create one with `unlearnbench new NAME`"
+            f"no submissions in {folders('submissions', places)[0]}: choose another folder, or create one with"
+            " `unlearnbench new NAME`"
         )
+    notes = not_as_shipped(written, chosen)
     with Store(str(places.get("database", DATABASE))) as store:
-        return run_suite(
+        summary = run_suite(
             grid,
             chosen,
             store,
-            _data(places),
+            data_of(places),
             grid=grid.select(places.get("seeds", ()), places.get("rates", ()), places.get("corruptions", ())),
             workers=workers,
             download=download,
             isolation=isolation,
             enforcement=limits,
-            private=[Path(places.get("suites", "suites")), Path(places.get("submissions", "submissions"))],
+            private=[*folders("suites", places), *folders("submissions", places)],
             secrets=secrets,
             executor=local if executor is None else executor,
             watch=watch,
         )
+    return replace(summary, warnings=(*notes, *summary.warnings))
 
 
 def problem(
@@ -116,7 +118,7 @@ def problem(
     from unlearnbench.running.originals import obtain, path_of
     from unlearnbench.running.plan import plan_original
 
-    grid, data = _suite(suite, places), _data(places)
+    grid, data = suite_of(suite, places), data_of(places)
     dataset = load_for(grid, data, download=download)
     kind = OriginalSpec(capacity or grid.originals.capacities[0], training or grid.originals.trainings[0])
     spec, seeds = list(problems(grid.select([seed], [rate], [corruption]), dataset))[-1]  # the first has rate 0
@@ -153,8 +155,8 @@ def debug(
     from unlearnbench.submissions.finding import choose
     from unlearnbench.verify.debug import debug as run_here
 
-    grid, submission = _suite(suite, places), choose(_discovered(places), [method])[0]
-    return run_here(grid, grid.select([seed], [rate], [corruption]), submission, _data(places), download=download)
+    grid, submission = suite_of(suite, places), choose(discovered(places), [method])[0]
+    return run_here(grid, grid.select([seed], [rate], [corruption]), submission, data_of(places), download=download)
 
 
 def tune(
@@ -177,10 +179,10 @@ def tune(
     from unlearnbench.submissions.finding import choose
     from unlearnbench.tuning.tune import tune as search
 
-    start = choose(_discovered(places), [method])[0]
-    grid = _suite(suite, places)
+    start = choose(discovered(places), [method])[0]
+    grid = suite_of(suite, places)
     with Store(str(places.get("database", DATABASE))) as store:
-        return search(grid, start, store, _data(places), rule=rule, sampler=sampler, isolation=isolation, watch=watch)
+        return search(grid, start, store, data_of(places), rule=rule, sampler=sampler, isolation=isolation, watch=watch)
 
 
 def rerun(
@@ -200,15 +202,14 @@ def rerun(
     from unlearnbench.store.store import Store
     from unlearnbench.verify.rerun import rerun as run_again
 
-    folder = Path(places.get("submissions", "submissions"))
     with Store(str(places.get("database", DATABASE)), create=False) as store:
         return run_again(
             store,
             trial,
-            folder,
-            _data(places),
+            folders("submissions", places),
+            data_of(places),
             isolation=isolation,
-            secrets=_secrets(seeds_from),
+            secrets=secrets_of(seeds_from),
             download=download,
         )
 
@@ -240,7 +241,7 @@ def check(
     """
     from unlearnbench.verify.checking import check_by_running, check_stored
 
-    name, suites = None if suite is None else str(suite), Path(places.get("suites", "suites"))
+    name, suites = None if suite is None else str(suite), folders("suites", places)
     database = places.get("database")
     if not run:
         store = DATABASE if database is None else str(database)
@@ -251,15 +252,27 @@ def check(
         None if database is None else str(database),
         suite=name,
         suites=suites,
-        submissions=Path(places.get("submissions", "submissions")),
-        data=_data(places),
+        submissions=folders("submissions", places),
+        data=data_of(places),
         cost_factor=cost_factor,
         workers=workers,
         isolation=isolation,
-        secrets=_secrets(seeds_from),
+        secrets=secrets_of(seeds_from),
         download=download,
         watch=watch,
     )
+
+
+def places_on(board: Where, found: Check) -> list[Placed]:
+    """Where the methods that a check found beyond its baseline would stand on a board.
+
+    Args:
+        board: trials.csv of a leaderboard whose suite contains the problems that were checked.
+    """
+    from unlearnbench.report.numbers.table import read
+    from unlearnbench.verify.placing import placed
+
+    return placed(read(Path(board)), found.current, {finding.method for finding in found.having("new")})
 
 
 def import_originals(folder: Where, **places: Unpack[Places]) -> Imported:
@@ -267,26 +280,4 @@ def import_originals(folder: Where, **places: Unpack[Places]) -> Imported:
     from unlearnbench.running.originals_files import import_into, stored_hashes
 
     known = stored_hashes(str(places.get("database", DATABASE)))
-    return import_into(_data(places) / "originals", Path(folder), known)
-
-
-def _suite(suite: Where, places: Places | GridPlaces) -> Suite:
-    from unlearnbench.problems.suite_file import find, parse
-
-    return parse(find(str(suite), Path(places.get("suites", "suites"))))
-
-
-def _secrets(file: Where | None) -> SecretSeeds | None:
-    from unlearnbench.problems.secret_seeds import read
-
-    return None if file is None else read(Path(file))
-
-
-def _discovered(places: Places | GridPlaces) -> list[Submission]:
-    from unlearnbench.submissions.finding import discover
-
-    return discover(Path(places.get("submissions", "submissions")))
-
-
-def _data(places: Places | GridPlaces) -> Path:
-    return Path(places.get("data", "data"))
+    return import_into(data_of(places) / "originals", Path(folder), known)

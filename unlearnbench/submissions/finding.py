@@ -19,6 +19,7 @@ from unlearnbench.store.labels import method_label
 from unlearnbench.submissions.manifest import Manifest, Range, read_variants
 from unlearnbench.submissions.requirements import installed_versions
 from unlearnbench.submissions.sources import Sources, check_package, find_package, read_sources
+from unlearnbench.system.shipped import shipped
 
 GROUP = "unlearnbench.methods"
 ABLATION = "ablation"
@@ -74,7 +75,7 @@ def read(folder: Path) -> list[Submission]:
     manifest, _ = variants["default"]
     if manifest.name != folder.resolve().name:
         raise UsageError(f"{file}: name '{manifest.name}' must be that of its folder, '{folder.resolve().name}'")
-    code = (folder if manifest.code is None else folder.parent / manifest.code).resolve()
+    code = (folder if manifest.code is None else _folder_of(manifest.code, folder.parent)).resolve()
     for changed, _ in variants.values():
         module = code / f"{changed.entry.split(':')[0].replace('.', '/')}.py"
         if not module.is_file():
@@ -82,6 +83,11 @@ def read(folder: Path) -> list[Submission]:
     check_package(code)
     sources = read_sources(code)
     return _submissions(variants, sources.hash, code, sources)
+
+
+def _folder_of(name: str, beside: Path) -> Path:
+    """The folder of another submission: beside this one, else among those that come with unlearnbench."""
+    return next((place / name for place in (beside, shipped("submissions")) if (place / name).is_dir()), beside / name)
 
 
 def _submissions(
@@ -134,22 +140,28 @@ def _read_installed(point: EntryPoint) -> list[Submission]:
 
 
 def read_one(place: str | Path) -> list[Submission]:
-    """Read all variants of one submission: a folder, or else an installed method of this name.
+    """Read all variants of one submission: a folder, or else an installed or shipped method of this name.
 
     Raises:
         UsageError: there is no such submission, or it is invalid.
     """
-    points = [] if Path(place).is_dir() else [*entry_points(group=GROUP, name=str(place))]
-    return _read_installed(points[0]) if points else read(Path(place))
+    if Path(place).is_dir():
+        return read(Path(place))
+    points = [*entry_points(group=GROUP, name=str(place))]
+    own = shipped("submissions") / place
+    return _read_installed(points[0]) if points else read(own if own.is_dir() else Path(place))
 
 
-def discover(folder: Path) -> list[Submission]:
+def discover(*folders: Path) -> list[Submission]:
     """Read all variants of all submissions: subfolders with a submission.toml first, then installed packages.
+
+    Of a name that several folders have, that in the first is read.
 
     Raises:
         UsageError: a submission is invalid, or two have the same name.
     """
-    found = [item for file in sorted(folder.glob("*/submission.toml")) for item in read(file.parent)]
+    files = {file.parent.name: file for folder in reversed(folders) for file in folder.glob("*/submission.toml")}
+    found = [item for _, file in sorted(files.items()) for item in read(file.parent)]
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         found += _read_installed(point)
     labels = [item.label for item in found]
@@ -182,6 +194,17 @@ def locations(submissions: Iterable[Submission]) -> dict[str, Path]:
         for name in installed_versions(item.name, item.requires):
             found[name] = Path(str(distribution(name).locate_file("")))
     return found
+
+
+def differing_from_shipped(submissions: Iterable[Submission]) -> list[str]:
+    """Names of the submissions in folders that differ from those of the same names that come with unlearnbench."""
+    found = {item.label: item for item in submissions if item.sources is not None}
+    folders = sorted({shipped("submissions") / item.name for item in found.values()})
+    own = [item for folder in folders if folder.is_dir() for item in read(folder)]
+    names = {item.name for item in own}
+    return find_changed(
+        [item for item in found.values() if item.name in names], [item for item in own if item.label in found]
+    )
 
 
 def find_changed(now: Iterable[Submission], before: Iterable[Submission]) -> list[str]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from unlearnbench.system.shipped import PACKAGE
+
 _MALLOC = {  # environment variable of glibc: (parameter of mallopt(3), value)
     "MALLOC_MMAP_MAX_": (-4, 0),
     "MALLOC_TRIM_THRESHOLD_": (-1, 2**31 - 1),
@@ -82,11 +84,16 @@ def versions() -> dict[str, str]:
 
 
 def revision() -> str | None:
-    """Git revision of the package, with `+` for uncommitted changes. None outside a checkout or without git."""
+    """What runs: the git revision of a checkout, with `+` for uncommitted changes, or the version of a package.
+
+    None for a checkout without git. An installed package may lie in a repository of the user: that is not asked.
+    """
+    if not (PACKAGE.parent / ".git").exists():  # a folder, or a file in a work tree
+        return version("unlearnbench")
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
-            cwd=Path(__file__).parent,
+            cwd=PACKAGE,
             capture_output=True,
             text=True,
             check=True,
