@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import create_engine, text
 
 from tests.cli.conftest import PART, Call, one_sentence
 from tests.tiny import tiny_toml
+from unlearnbench.system import shipped
 
 
 def test_from_a_template_to_a_leaderboard(call: Call) -> None:
@@ -71,6 +73,27 @@ def test_a_part_of_the_grid_is_run_and_the_rest_when_it_is_asked_for(measured: C
     assert "0 trials run" in again.out
     more = measured("run", "tiny", *("--seed", "0", "--seed", "1"), *("--rate", "0.5", "--rate", "1.0"))
     assert "14 trials run" in more.out, "2 methods x 2 corruptions x 2 rates x 2 seeds, without those that are stored"
+
+
+def test_what_shares_only_its_name_with_something_shipped_is_named(
+    measured: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree("submissions", "package/submissions")
+    with Path("package/submissions/mine/method.py").open("a") as file:
+        file.write("# changed\n")
+    Path("package/suites").mkdir()
+    Path("package/suites/tiny.toml").write_text(tiny_toml())
+    monkeypatch.setattr(shipped, "INSIDE", place / "package")
+    suite, method = (
+        f"warning: {what} is not the one of this name that comes with unlearnbench\n"
+        for what in ("suite 'tiny'", "submission 'mine'")
+    )
+    ran = measured("run", "tiny", *PART)
+    assert "0 trials run" in ran.out
+    assert ran.err.endswith(suite + method)
+    assert measured("methods").err == method
+    assert measured("suites").err == suite
+    one_sentence(measured("run", "tiny", "--suites", "package"), 2, "unknown suite 'tiny' in package")
 
 
 def test_unknown_suite(call: Call) -> None:

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from unlearnbench.report.escaping import printable
 from unlearnbench.report.site.content import METRICS, Cell, Content, Method, Trial
 from unlearnbench.report.text.tables import clipped, correlation_text, rank_text, seeds_text
-from unlearnbench.report.wording import PRODUCT, UNTUNED, cell_colours
+from unlearnbench.report.wording import OWN, PRODUCT, UNTUNED, cell_colours
 
 PANELS = {
     "healed_train": "Healed (train)",
@@ -45,6 +45,7 @@ def render(shown: Content) -> dict[str, str]:
         "panels": PANELS,
         "product": PRODUCT,
         "untuned": UNTUNED,
+        "own": OWN,
         "states": CELL_WORDS,
         "classes": CELL_CLASSES,
     }
