@@ -114,9 +114,9 @@ def refuse_visible(private: Iterable[Path]) -> None:
     Raises:
         UsageError: one of them lies in a folder that trials see.
     """
-    folders, hidden = ([folder.resolve() for folder in found] for found in (visible(), _hidden(visible())))
+    folders = [folder.resolve() for folder in visible()]
     for path in private:
-        if any(path.resolve().is_relative_to(folder) for folder in hidden):
+        if INSIDE.is_dir() and path.resolve().is_relative_to(INSIDE.resolve()):  # hidden
             continue
         for folder in folders:
             if path.resolve().is_relative_to(folder):

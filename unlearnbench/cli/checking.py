@@ -96,8 +96,11 @@ def check(
     Runs the methods of the baseline again and compares the results. Exits with 1 if anything got worse.
     """
     from unlearnbench import library
+    from unlearnbench.report.numbers.table import read
     from unlearnbench.report.text import check_report
+    from unlearnbench.verify.placing import placed
 
+    rows = None if board is None else read(board)  # before the run, which takes long
     places: library.Places = {"data": data, "submissions": submissions, "suites": suites}
     if database is not None:
         places["database"] = database
@@ -116,8 +119,9 @@ def check(
             download=not no_download,
             watch=bar.show,
         )
-    placed = None if board is None else library.places_on(board, comparison)
-    check_report.write(comparison, notes, summary, junit, placed)
-    check_report.show(comparison, notes, out, placed)
+    new = {finding.method for finding in comparison.having("new")}
+    places_on = None if rows is None else placed(rows, comparison.current, new)
+    check_report.write(comparison, notes, summary, junit, places_on)
+    check_report.show(comparison, notes, out, places_on)
     if comparison.having("regression"):
         raise typer.Exit(1)

@@ -31,7 +31,7 @@ from unlearnbench.library.reading import (
     results,
     standings,
 )
-from unlearnbench.library.running import check, debug, import_originals, places_on, problem, rerun, run, tune
+from unlearnbench.library.running import check, debug, import_originals, problem, rerun, run, tune
 from unlearnbench.library.shared import DATABASE, Places, StoredGrid, Where
 from unlearnbench.library.storing import load, merge, remove_origin
 
@@ -51,7 +51,6 @@ __all__ = [
     "leaderboard",
     "load",
     "merge",
-    "places_on",
     "plot",
     "problem",
     "ranking",

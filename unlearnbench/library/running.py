@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from unlearnbench.tuning.tune import Sampler
     from unlearnbench.verify.check import Check
     from unlearnbench.verify.debug import Debugged
-    from unlearnbench.verify.placing import Placed
     from unlearnbench.verify.rerun import Field
 
 
@@ -261,18 +260,6 @@ def check(
         download=download,
         watch=watch,
     )
-
-
-def places_on(board: Where, found: Check) -> list[Placed]:
-    """Where the methods that a check found beyond its baseline would stand on a board.
-
-    Args:
-        board: trials.csv of a leaderboard whose suite contains the problems that were checked.
-    """
-    from unlearnbench.report.numbers.table import read
-    from unlearnbench.verify.placing import placed
-
-    return placed(read(Path(board)), found.current, {finding.method for finding in found.having("new")})
 
 
 def import_originals(folder: Where, **places: Unpack[Places]) -> Imported:

@@ -182,3 +182,5 @@ def test_new_methods_are_placed_among_those_of_the_board(worse):
     console = Terminal(width=200, record=True)
     show(worse, [], console, places)
     assert "on the board, new would be number 2 of 2 (20.0)." in console.export_text()
+    show(worse, [], console, [])
+    assert "The board lacks some of these problems" in console.export_text()

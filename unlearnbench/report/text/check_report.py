@@ -38,8 +38,8 @@ def show(comparison: Check, notes: Sequence[str], console: Console, places: Sequ
         console.print(Text(f"not checked: {what}: {', '.join(methods)}"), soft_wrap=True)
     for finding in comparison.having("new"):
         console.print(Text(f"new: {finding.method}: {finding.message}"), soft_wrap=True)
-    if places:
-        console.print(Text(_placed(places)), soft_wrap=True)
+    if places is not None and comparison.having("new"):
+        console.print(Text(_placed(places) if places else NOT_PLACED), soft_wrap=True)
     for note in notes:
         console.print(Text(f"note: {note}"), soft_wrap=True)
     for finding in comparison.having("regression"):
