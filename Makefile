@@ -1,4 +1,4 @@
-# `make leaderboard` and `make test` work on a fresh machine with Python 3.11 or newer.
+# `make leaderboard` and `make test` work on a fresh Linux machine with Python 3.11 to 3.14.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -12,7 +12,7 @@ SEEDS := 0 1 2 3 4 5 6 7 8 9
 
 SHOWN := detect_retrain rem/digits scrub/digits npo/digits ssd/digits retrain
 
-.PHONY: setup constraints leaderboard tuning official release-board findings docs test slow lint check
+.PHONY: setup constraints leaderboard tuning official board release-board release findings docs test slow lint check
 .PHONY: check-submissions clean
 
 setup: .venv/installed
@@ -55,6 +55,26 @@ official: setup
 		$(BIN)/unlearnbench store dump digits --database $(OFFICIAL) --seed $$seed --out leaderboard/digits || exit 1; \
 	done
 
+# The committed board as one store, and as the leaderboard whose site is published (.github/workflows/pages.yml).
+build/board.db: .venv/installed $(wildcard leaderboard/digits/*.jsonl)
+	mkdir -p build
+	rm -f $@
+	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --into $@
+
+board: build/board.db
+	rm -rf build/board
+	$(BIN)/unlearnbench leaderboard digits --database build/board.db --out build/board
+
+# The package in build/dist, built from the committed tree and tried in an empty folder, with checksums.
+release: setup
+	rm -rf build/dist build/source
+	mkdir -p build/dist build/source
+	git archive HEAD | tar -x -C build/source
+	cd build/source && ../../$(BIN)/python -c "from setuptools import build_meta; build_meta.build_sdist('../dist')"
+	$(BIN)/python -m pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir build/dist build/dist/*.tar.gz
+	DIST=build/dist $(BIN)/python -m pytest -m "slow or not slow" tests/test_wheel.py
+	cd build/dist && sha256sum * | tee SHA256SUMS
+
 # The official board as a folder to upload: store, originals, checksums, and how to import them.
 release-board: setup
 	rm -rf build/release
@@ -69,10 +89,8 @@ findings: setup
 	$(BIN)/python -m unlearnbench.report.text.findings leaderboard/trials.csv submissions/README.md
 
 # The command line reference from the help texts, and the maps that the README shows from the committed board.
-docs: setup
+docs: setup build/board.db
 	$(BIN)/python -m typer unlearnbench.cli utils docs --name unlearnbench --title "Command line reference" --output docs/cli.md
-	rm -f build/board.db
-	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --database build/board.db
 	$(BIN)/unlearnbench plot maps digits $(SHOWN:%=--method %) --database build/board.db --out docs/maps.png
 
 test: setup
@@ -93,8 +111,8 @@ lint: setup
 check: setup
 	$(BIN)/unlearnbench check --against leaderboard/trials.csv
 
-# Run the submissions that differ from revision BASE on SUITE, before and after, and compare. Run submissions of people
-# you do not know with ISOLATION=strict.
+# Run the submissions that differ from revision BASE on SUITE, before and after, and compare; say where new ones would
+# stand on the committed board. Run submissions of people you do not know with ISOLATION=strict.
 check-submissions: setup
 	rm -rf .check
 	mkdir .check
@@ -106,7 +124,9 @@ check-submissions: setup
 	$(BIN)/unlearnbench baseline $(SUITE) --out .check/baseline.csv --database .check/base.db
 	$(BIN)/unlearnbench run $(SUITE) $(call those_in,submissions) --data .check --database .check/now.db --isolation $(ISOLATION)
 	$(BIN)/unlearnbench leaderboard $(SUITE) --out .check/leaderboard --database .check/now.db
-	$(BIN)/unlearnbench check --against .check/baseline.csv --no-run --database .check/now.db --summary .check/summary.md --junit .check/junit.xml
+	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --into .check/board.db
+	$(BIN)/unlearnbench baseline digits --out .check/board.csv --database .check/board.db
+	$(BIN)/unlearnbench check --against .check/baseline.csv --no-run --database .check/now.db --board .check/board.csv --summary .check/summary.md --junit .check/junit.xml
 
 # `--method` options for the changed submissions and the unit of cost, as far as the folder has them.
 those_in = $$(for name in $(ALWAYS_RUN) $$(cat .check/changed); do test ! -d $(1)/$$name || echo --method $$name; done)

@@ -13,9 +13,11 @@ import pytest
 import yaml
 
 from tests.commands import COMMANDS
+from unlearnbench import __version__
 from unlearnbench.evaluation.metrics import Metrics
 from unlearnbench.problems.corruption import Corruption, kind_of
 from unlearnbench.problems.names import CORRUPTIONS, DATASETS, FOLDER
+from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.registry import ARCHITECTURES
 from unlearnbench.report.text.findings import TABLE, updated
 from unlearnbench.submissions.finding import choose, discover
@@ -224,6 +226,28 @@ def test_the_scripts_for_clusters_have_no_fault_in_their_syntax() -> None:
     for script in (blocks["bash"], manifest["spec"]["entrypoint"]):
         known = {option for parameter in COMMANDS["run"].params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", script.split("unlearnbench run")[-1])) <= known
+
+
+def test_the_rules_say_where_each_version_stands() -> None:
+    rules = (ROOT / "docs/rules.md").read_text()
+    for name, file in re.findall(r"`(\w+)` in `([\w/.]+\.py)`", rules.split("## Versions")[1]):
+        assert re.search(rf"^{name} = ", (ROOT / file).read_text(), re.MULTILINE), name
+    versions = re.findall(r"^\| (\d+) \| \d{4}-\d\d-\d\d \| \w", PROTOCOL.split("## 8. Versions")[1], re.MULTILINE)
+    assert versions == [str(number) for number in range(PROTOCOL_VERSION, 0, -1)]
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {"cff-version", "message", "title", "authors", "abstract", "keywords"} <= citation.keys()
+    assert (citation["version"], citation["license"]) == (__version__, project["license"])
+
+
+def test_every_data_set_has_a_license() -> None:
+    cards = (ROOT / "data/README.md").read_text().split("\n## ")
+    for card in cards[1:]:
+        assert re.search(r"^- \*\*[\w ,]*[Ll]icense[\w ,]*\*\*: \S", card, re.MULTILINE), card.splitlines()[0]
+        assert card.splitlines()[0].strip("`") in cards[0].replace("`, `", "` | `"), "in the table of licenses"
 
 
 def test_every_submission_has_a_section() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import unlearnbench
-from tests.cli.conftest import called
+from tests.cli.conftest import called, nothing_shipped  # noqa: F401  the latter is a fixture
 from tests.commands import COMMANDS
 from tests.tiny import tiny_toml
 from unlearnbench import library

@@ -15,6 +15,7 @@ from tests.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+WORDS_OF_A_RELEASE = ("git archive HEAD", "build_sdist", "pip wheel", "DIST=build/dist", "sha256sum")
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -40,7 +41,11 @@ def test_every_job_ends_by_itself(file: Path) -> None:
 def test_a_stranger_s_code_gets_a_token_that_only_reads_and_no_secret(file: Path) -> None:
     content = parsed(file)
     assert content["permissions"] == {"contents": "read"}
-    assert all("permissions" not in job for job in content["jobs"].values())
+    wider = [job for job in content["jobs"].values() if "permissions" in job]
+    assert not wider or "pull_request" not in content[True]
+    used = [step.get("uses", "") for job in wider for step in job["steps"]]
+    assert all(used), "a job that may do more runs no code of this repository"
+    assert not any(name.startswith("actions/checkout@") for name in used)
     assert "pull_request_target" not in content[True]  # YAML 1.1 reads the key `on` as true
     assert "secrets" not in file.read_text()
 
@@ -122,6 +127,40 @@ def test_every_command_of_the_makefile_and_the_workflows_exists() -> None:
             verb = f"{verb} {rest[0]}"
         known = {option for parameter in COMMANDS[verb].params for option in parameter.opts}
         assert {word for word in rest if word.startswith("--")} <= known, call
+
+
+def test_every_python_that_the_package_names_is_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    assert parsed(ROOT / ".github/workflows/tests.yml")["jobs"]["test"]["strategy"]["matrix"] == {"python": named}
+    assert project["requires-python"] == f">={named[0]}"
+    assert f"Python {named[0]} to {named[-1]}" in (ROOT / "README.md").read_text()
+
+
+def test_the_board_that_is_made_is_published_from_main_alone() -> None:
+    file = ROOT / ".github/workflows/pages.yml"
+    assert parsed(file)[True]["push"] == {"branches": ["main"], "paths": ["leaderboard/**"]}
+    upload = next(step for step in steps(file) if "upload-pages-artifact" in step.get("uses", ""))
+    folder = Path(upload["with"]["path"])
+    assert folder.name == "site", "where `unlearnbench leaderboard` puts it"
+    assert MAKEFILE.split("\nboard:")[1].split("\n\n")[0].endswith(f" --out {folder.parent}")
+
+
+def test_a_release_is_built_from_what_is_committed_and_tried_before_its_checksums() -> None:
+    lines = MAKEFILE.split("\nrelease:")[1].split("\n\n")[0].splitlines()
+    places = [next(place for place, line in enumerate(lines) if word in line) for word in WORDS_OF_A_RELEASE]
+    assert places == sorted(places)
+    assert "--no-index" in "".join(lines)
+
+
+def test_the_issue_forms_ask_for_something() -> None:
+    forms = [parsed(file) for file in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml") if file.name != "config.yml"]
+    assert len(forms) == 3
+    for form in forms:
+        assert {"name", "description", "body"} <= form.keys()
+        fields = [field for field in form["body"] if field["type"] != "markdown"]
+        assert len({field["id"] for field in fields}) == len(fields)
+        assert any(field.get("validations", {}).get("required") for field in fields)
 
 
 def test_what_is_uploaded_is_what_the_target_writes() -> None:

@@ -78,13 +78,13 @@ def test_the_weights_are_those_of_the_harness(
     if level == "process":
         assert alone.folder is not None
         again = rerun(
-            store, records["alone"].key, alone.folder.parent, tmp_path, environments=tmp_path / "environments"
+            store, records["alone"].key, [alone.folder.parent], tmp_path, environments=tmp_path / "environments"
         )
         assert [item.name for item in again if item.equal is False] == []
         assert [item.stored for item in again if item.name == "alone: torchforget"] == ["0.2"]
         required(alone, "torchforget==0.3")
         with pytest.raises(UsageError, match=r"was run with torchforget 0.2, but 0.3 is installed: name it in `requi"):
-            rerun(store, records["alone"].key, alone.folder.parent, tmp_path, environments=tmp_path / "environments")
+            rerun(store, records["alone"].key, [alone.folder.parent], tmp_path, environments=tmp_path / "environments")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.tiny import tiny_toml
 from unlearnbench import cli
+from unlearnbench.system import shipped
 
 
 class Result(NamedTuple):
@@ -37,6 +38,14 @@ def called(*arguments: str) -> int:
     with pytest.raises(SystemExit) as end:
         cli.main(list(arguments))
     return int(end.value.code or 0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A package that comes without suites and submissions: a test runs its own only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shipped, "INSIDE", tmp_path_factory.mktemp("shipped"))
+        yield
 
 
 @pytest.fixture

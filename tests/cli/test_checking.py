@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -81,16 +82,20 @@ def test_a_trial_that_newly_fails_is_found(place: Path, call: Call) -> None:
     assert "regression: mine: finishes: 1 of 2 trials newly fail: raised: AssertionError: too many" in out
 
 
-def test_a_method_that_is_gone_is_found_and_a_new_one_is_not_judged(place: Path, call: Call) -> None:
+def test_a_method_that_is_gone_is_found_and_a_new_one_is_run_if_named_and_placed_not_judged(
+    place: Path, call: Call
+) -> None:
     shutil.rmtree(place / "submissions/mine")
     call("new", "yours")
     code, out, _ = call(*CHECK)
     assert code == 1
     assert "regression: mine: present: the method is gone: all of its 2 trials are missing" in out
+    assert "yours" not in out, "only what the baseline has is run"
+    code, out, _ = call(*CHECK, "--method", "yours", "--board", "baseline.csv")
+    assert code == 0
     assert "new: yours: not in the baseline, so shown but not checked" in out
-    code, out, err = call(*CHECK, "--method", "mine")
-    assert code == 1, err
-    assert "yours" not in out
+    assert re.search(r"on the board, yours would be number [12] of 2 \(\d+\.\d\)\. .* a first look, no rank", out)
+    one_sentence(call(*CHECK, "--method", "yours", "--board", "tiny.toml"), 2, "tiny.toml, line 1")
 
 
 def test_no_run_judges_what_is_stored(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

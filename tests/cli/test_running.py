@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.cli.conftest import PART, Call, one_sentence
 from tests.submissions.fake_uv import program
 from tests.tiny import tiny_toml
 from unlearnbench.submissions import environments
+from unlearnbench.system import shipped
 
 
 def test_from_a_template_to_a_leaderboard(call: Call) -> None:
@@ -116,6 +118,27 @@ def test_a_broken_submission_stops_no_other_and_is_never_left_out_silently(measu
     assert checked.code == 1
     assert "regression: yours: present: the method is gone" in checked.out
     assert "note: left out: yours: submissions/yours/submission.toml" in checked.out
+
+
+def test_what_shares_only_its_name_with_something_shipped_is_named(
+    measured: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree("submissions", "package/submissions")
+    with Path("package/submissions/mine/method.py").open("a") as file:
+        file.write("# changed\n")
+    Path("package/suites").mkdir()
+    Path("package/suites/tiny.toml").write_text(tiny_toml())
+    monkeypatch.setattr(shipped, "INSIDE", place / "package")
+    suite, method = (
+        f"warning: {what} is not the one of this name that comes with unlearnbench\n"
+        for what in ("suite 'tiny'", "submission 'mine'")
+    )
+    ran = measured("run", "tiny", *PART)
+    assert "0 trials run" in ran.out
+    assert ran.err.endswith(suite + method)
+    assert measured("methods").err == method
+    assert measured("suites").err == suite
+    one_sentence(measured("run", "tiny", "--suites", "package"), 2, "unknown suite 'tiny' in package")
 
 
 def test_unknown_suite(call: Call) -> None:

@@ -19,6 +19,7 @@ from tests.cli.conftest import called
 from tests.tiny import tiny_toml
 
 PATIENCE = 120.0
+RUN = ("run", "tiny.toml", "--submissions", "submissions")
 METHOD = """
 import os, time
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def stopped(folder: Path, process: subprocess.Popen[str], number: signal.Signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_ends_and_keeps_what_finished(folder: Path, number: signal.Signals) -> None:
     database = folder / f"{number.name}.db"
-    command = ("run", "tiny.toml", "--workers", "1", "--database", str(database))
+    command = (*RUN, "--workers", "1", "--database", str(database))
     stopped(folder, start(folder, *command), number)
     assert not Path(f"{database}-wal").exists(), "a copy of the one file has everything"
     with sqlite3.connect(database) as connection:
@@ -139,7 +140,7 @@ def test_whatever_runs_trials_ends_alike(folder: Path, command: tuple[str, ...])
 
 
 def test_a_run_under_nohup_goes_on(folder: Path) -> None:
-    command = ("run", "tiny.toml", "--database", str(folder / "nohup.db"))
+    command = (*RUN, "--database", str(folder / "nohup.db"))
     process = start(folder, *command, ignored=(signal.SIGHUP,))
     process.send_signal(signal.SIGHUP)
     time.sleep(0.5)
@@ -158,7 +159,7 @@ def test_a_run_whose_terminal_is_gone_ends_too(folder: Path) -> None:
     pid, terminal = os.forkpty()
     if pid == 0:
         os.chdir(folder)
-        os.execv(sys.executable, [sys.executable, "-c", code, "run", "tiny.toml", "--database", str(database)])
+        os.execv(sys.executable, [sys.executable, "-c", code, *RUN, "--database", str(database)])
     os.set_blocking(terminal, False)
 
     def waits() -> bool:

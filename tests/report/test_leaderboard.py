@@ -1,10 +1,14 @@
 import itertools
+import re
 
 import pandas as pd
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from unlearnbench.report.leaderboard import write_leaderboard
 from unlearnbench.report.wording import demonstration
+from unlearnbench.store.schema import SubmissionRow
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,18 @@ def test_page_says_where_the_numbers_come_from_and_what_failed(written):
     assert "- `flaky`: seed 0/10/20 (5 of 6 trials), seed 1/11/21 (4 of 6 trials)" in page
     assert "## Stale records" not in page
     assert "## Beyond the oracle" not in page
+
+
+def test_methods_of_the_maintainers_are_marked(small, tmp_path):
+    with Session(small.engine) as session:
+        for row in session.scalars(select(SubmissionRow).where(SubmissionRow.name.in_(["good", "oracle"]))):
+            row.authors = ["unlearnbench"]
+        session.commit()
+    write_leaderboard(small.engine, small.board(), tmp_path)
+    assert "\n\nBy the maintainers of the board: `good`.\n\n" in (tmp_path / "ranking.md").read_text()
+    page = (tmp_path / "site/index.html").read_text()
+    marked = re.findall(r'<a href="method-(\w+)\.html">[^(]*\(by the maintainers of the board\)</span></th>', page)
+    assert marked == ["good"], "a reference is not ranked, and needs no mark"
 
 
 def test_fewer_than_three_seeds_are_a_demonstration(written):

@@ -108,7 +108,7 @@ def test_a_suite_that_is_edited_during_a_run_runs_and_is_shown_as_it_was_planned
     make_submission("edits", f"open({str(file)!r}, 'w').write({edited!r})\n{NOTHING}")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        main(["run", "tiny", "--workers", "1", "--database", "results.db"])
+        main(["run", "tiny", "--submissions", "submissions", "--workers", "1", "--database", "results.db"])
     printed = capsys.readouterr()
     assert ended.value.code == 0, printed.err
     assert file.read_text() == edited

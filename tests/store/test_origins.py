@@ -53,7 +53,7 @@ def other(tmp_path: Path) -> Callable[..., Path]:
 
 def is_current(store: Store) -> set[str]:
     """The first digit of the source hash of what is current."""
-    return {key[0] for key in current(store.engine, "tiny", None, "process").submissions}
+    return {key[0] for key in current(store.engine, "tiny", (), "process").submissions}
 
 
 def url(store: Store) -> str:

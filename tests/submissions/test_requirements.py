@@ -134,10 +134,10 @@ def test_a_run_is_refused_until_the_package_is_there_and_runs_again_with_another
         (run,) = runs_by_key(store.engine, [first.run_id])
         assert run.versions["torchforget"] == "0.1.1"
         (trial,) = planned_trials(store.engine, [first.run_id])
-        fields = {field.name: field for field in rerun(store, trial.trial.trial_key, written.parent, data)}
+        fields = {field.name: field for field in rerun(store, trial.trial.trial_key, [written.parent], data)}
         assert (fields["torchforget"].stored, fields["torchforget"].again) == ("0.1.1", "0.1.1")
         assert all(field.equal is not False for field in fields.values())
         install("0.1.2")
         with pytest.raises(UsageError, match=r"run with torchforget 0.1.1, but 0.1.2 is installed: install it with"):
-            rerun(store, trial.trial.trial_key, written.parent, data)
+            rerun(store, trial.trial.trial_key, [written.parent], data)
         assert run_suite(tiny_suite, submissions, store, data, workers=1).ran == 1

@@ -109,7 +109,7 @@ def stored(store: Store) -> str:
 
 
 def again(store: Store, key: str, folder: Path) -> dict[str, bool | None]:
-    found = rerun(store, key, folder / "submissions", folder / "data")
+    found = rerun(store, key, [folder / "submissions"], folder / "data")
     return {item.name: item.equal for item in found}
 
 
@@ -167,7 +167,7 @@ def test_another_source_or_none_is_refused(store: Store, stored: str, folder: Pa
     with pytest.raises(UsageError, match=r"source of submission 'noisy' has changed .* \(hash \w{12}, now \w{12}\)"):
         again(store, stored, folder)
     with pytest.raises(UsageError, match=r"submission 'noisy' of trial .* is not in"):
-        rerun(store, stored, folder / "nothing", folder / "data")
+        rerun(store, stored, [folder / "nothing"], folder / "data")
 
 
 def test_other_data_are_refused(store: Store, stored: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

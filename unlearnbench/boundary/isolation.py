@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from unlearnbench.errors import UsageError
+from unlearnbench.system.shipped import INSIDE
 
 Isolation = Literal["process", "strict"]
 LEVELS: tuple[Isolation, ...] = ("process", "strict")
@@ -97,7 +98,7 @@ def sandbox_command(device: str = "cpu", environment: Path | None = None) -> lis
     command += ["--size", str(DISK_BYTES), "--tmpfs", "/tmp"]
     for path in seen:
         command += ["--symlink", os.readlink(path), str(path)] if path.is_symlink() else ["--ro-bind", *[str(path)] * 2]
-    for folder in _data_sets(seen):
+    for folder in _hidden(seen):
         command += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
     if device == "cuda":
         command += ["--ro-bind", "/sys", "/sys"]
@@ -116,6 +117,8 @@ def refuse_visible(private: Iterable[Path], environment: Path | None = None) -> 
     """
     folders = [folder.resolve() for folder in visible(environment=environment)]
     for path in private:
+        if INSIDE.is_dir() and path.resolve().is_relative_to(INSIDE.resolve()):  # hidden
+            continue
         for folder in folders:
             if path.resolve().is_relative_to(folder):
                 raise UsageError(
@@ -185,12 +188,15 @@ def python_path(level: Isolation) -> list[Path]:
     return [entry for entry in entries if level == "process" or any(entry.glob("*.dist-info"))]
 
 
-def _data_sets(folders: Iterable[Path]) -> list[Path]:
-    """The data sets in these folders that come with scikit-learn, in every copy of it."""
+def _hidden(folders: Iterable[Path]) -> list[Path]:
+    """Folders in these that a trial sees empty: the shipped suites and submissions, the data sets of scikit-learn.
+
+    There may be several copies of scikit-learn.
+    """
     inside = "sklearn/datasets/data"
     patterns = [f"{packages}{inside}" for packages in ("", "*-packages/", "python*/*-packages/")]
     found = {hit.resolve() for folder in folders for pattern in patterns for hit in folder.glob(pattern)}
-    return sorted(found)
+    return sorted(found | {INSIDE} if INSIDE.is_dir() else found)
 
 
 def _hidden_in_proc(device: str) -> list[str]:

@@ -23,13 +23,14 @@ from unlearnbench.cli.common import (
     out,
     say,
     stoppable,
+    warn,
 )
 from unlearnbench.errors import UsageError
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench methods`")
 def methods(
-    submissions: Submissions = Path("submissions"),
+    submissions: Submissions = None,
     changed_from: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Print only the names that differ from the submissions in DIR."),
@@ -37,56 +38,73 @@ def methods(
 ) -> None:
     """List the methods.
 
-    Methods come from the folder of submissions and from installed packages. One that cannot be read is listed as
-    broken, with the reason.
+    Methods come from the folder of submissions, from unlearnbench itself and from installed packages. One that cannot
+    be read is listed as broken, with the reason.
     """
-    from unlearnbench.submissions.finding import discover, find_changed
+    from unlearnbench.submissions.finding import differing_from_shipped, discover, find_changed
+    from unlearnbench.system.shipped import places
 
+    folders = places("submissions", submissions)
     if changed_from is not None:
-        for name in find_changed(discover(submissions), discover(changed_from)):
+        for name in find_changed(discover(folders[0]), discover(changed_from)):
             say(name)
         return
-    table = Table("method", "title", "role", "license", Column("paper", overflow="fold"))
-    found = discover(submissions)
+    found = discover(*folders)
     if not (found.submissions or found.broken):
         raise UsageError(
-            f"no submissions in {submissions}, and none installed: choose another folder with --submissions, or create"
+            f"no submissions in {folders[0]}, and none installed: choose another folder with --submissions, or create"
             " one with `unlearnbench new NAME`"
         )
+    table = Table("method", "title", "role", "license", "from", Column("paper", overflow="fold"))
     for item in found:
-        table.add_row(item.label, item.title, item.role, item.license, item.paper)
+        place = item.distribution or _place(folders, f"{item.name}/submission.toml")
+        table.add_row(item.label, item.title, item.role, item.license, place, item.paper)
     for name, why in found.broken.items():
         table.add_row(name, why, "broken")
     out.print(table)
+    for name in differing_from_shipped(found):
+        warn(f"submission '{name}' is not the one of this name that comes with unlearnbench")
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench suites`")
-def suites(suites: Suites = Path("suites")) -> None:
+def suites(suites: Suites = None) -> None:
     """List the suites and their number of problems.
 
     One that cannot be read is listed as broken, with the reason.
     """
-    from unlearnbench.problems.suite_file import files, parse
+    from unlearnbench.problems.suite_file import differs_from_shipped, parse, suite_files
+    from unlearnbench.system.shipped import places
 
-    table = Table("suite", "title", "data set", "problems")
-    found = files(suites)
+    folders = places("suites", suites)
+    table, differing = Table("suite", "title", "data set", "problems", "from"), []
+    found = suite_files(*folders)
     if not found:
-        raise UsageError(f"no suite files (*.toml) in {suites}: choose another folder with --suites")
-    for file in found:
+        raise UsageError(f"no suite files (*.toml) in {folders[0]}: choose another folder with --suites")
+    for name, file in found.items():
         try:
             suite = parse(file)
         except UsageError as error:
-            table.add_row(file.stem, str(error), "broken")
+            table.add_row(name, str(error), "broken")
             continue
         size = len(suite.corruptions) * len(suite.seeds) * len(suite.discovery_rates)
-        table.add_row(file.stem, suite.title, suite.dataset, str(size))
+        table.add_row(name, suite.title, suite.dataset, str(size), _place(folders, file.name))
+        differing += [suite.name] if differs_from_shipped(suite) else []
     out.print(table)
+    for name in differing:
+        warn(f"suite '{name}' is not the one of this name that comes with unlearnbench")
+
+
+def _place(folders: tuple[Path, ...], file: str) -> str:
+    """Where a suite or submission is from: the user's folder if that has its file, else the package."""
+    return str(folders[0]) if (folders[0] / file).is_file() else "unlearnbench"
 
 
 @app.command(rich_help_panel=SUBMIT, epilog="Example: `unlearnbench new my_method`")
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name: lower-case letters, digits, underscores.")],
-    submissions: Submissions = Path("submissions"),
+    submissions: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of submissions.")] = Path(
+        "submissions"
+    ),
 ) -> None:
     """Create a submission from the template.
 
@@ -103,7 +121,9 @@ def new(
 @app.command("new-suite", rich_help_panel=SUBMIT, epilog="Example: `unlearnbench new-suite my-suite`")
 def new_suite(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name: letters, digits, hyphens, underscores.")],
-    suites: Suites = Path("suites"),
+    suites: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of suite files.")] = Path(
+        "suites"
+    ),
 ) -> None:
     """Create a suite from a template.
 
@@ -127,8 +147,8 @@ def debug(
     suite: Annotated[str, typer.Option(metavar="SUITE", help="Name of a suite, or path of a suite file.")] = "digits",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the suite.")] = 0,
     data: Data = Path("data"),
-    submissions: Submissions = Path("submissions"),
-    suites: Suites = Path("suites"),
+    submissions: Submissions = None,
+    suites: Suites = None,
 ) -> None:
     """Run one trial in this process.
 

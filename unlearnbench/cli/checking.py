@@ -62,11 +62,16 @@ def check(
         typer.Argument(metavar="SUITE", help="Name of a suite, or path of a suite file; default: the baseline's."),
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this method (repeatable); default: all.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this method (repeatable); default: those of the baseline."),
     ] = None,
     cost_factor: Annotated[
         float, typer.Option(metavar="F", min=1, help="Report a cost that grew by more than this factor.")
     ] = 2.0,
+    board: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="trials.csv of a board: say where methods beyond the baseline would stand."),
+    ] = None,
     summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a Markdown summary to FILE.")] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to FILE.")] = None,
     no_run: Annotated[bool, typer.Option("--no-run", help="Run nothing; check what is in the store.")] = False,
@@ -77,8 +82,8 @@ def check(
         ),
     ] = None,
     data: Data = Path("data"),
-    submissions: Submissions = Path("submissions"),
-    suites: Suites = Path("suites"),
+    submissions: Submissions = None,
+    suites: Suites = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: cores // threads per trial.")
     ] = None,
@@ -88,11 +93,14 @@ def check(
 ) -> None:
     """Check for regressions against a baseline.
 
-    Runs the suite again and compares the results. Exits with 1 if anything got worse.
+    Runs the methods of the baseline again and compares the results. Exits with 1 if anything got worse.
     """
     from unlearnbench import library
+    from unlearnbench.report.numbers.table import read
     from unlearnbench.report.text import check_report
+    from unlearnbench.verify.placing import placed
 
+    rows = None if board is None else read(board)  # before the run, which takes long
     places: library.Places = {"data": data, "submissions": submissions, "suites": suites}
     if database is not None:
         places["database"] = database
@@ -111,7 +119,9 @@ def check(
             download=not no_download,
             watch=bar.show,
         )
-    check_report.write(comparison, notes, summary, junit)
-    check_report.show(comparison, notes, out)
+    new = {finding.method for finding in comparison.having("new")}
+    places_on = None if rows is None else placed(rows, comparison.current, new)
+    check_report.write(comparison, notes, summary, junit, places_on)
+    check_report.show(comparison, notes, out, places_on)
     if comparison.having("regression"):
         raise typer.Exit(1)

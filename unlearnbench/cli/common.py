@@ -95,8 +95,22 @@ Data = Annotated[
     Path,
     typer.Option(metavar="DIR", resolve_path=True, file_okay=False, help="Folder for data sets and original models."),
 ]
-Submissions = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of submissions.")]
-Suites = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder of suite files.")]
+Submissions = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        file_okay=False,
+        help="Folder of submissions, the only one; default: `submissions`, then what comes with unlearnbench.",
+    ),
+]
+Suites = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        file_okay=False,
+        help="Folder of suite files, the only one; default: `suites`, then what comes with unlearnbench.",
+    ),
+]
 Isolation = Annotated[
     Level, typer.Option(help="`process`: one process per trial; `strict`: also no network, no other files.")
 ]

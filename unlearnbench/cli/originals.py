@@ -21,7 +21,7 @@ def export(
     seed: OnlySeeds = None,
     database: Database = DATABASE,
     data: Data = Path("data"),
-    suites: Suites = Path("suites"),
+    suites: Suites = None,
     seeds_from: SeedsFrom = None,
 ) -> None:
     """Export the original models of a suite.

@@ -57,7 +57,7 @@ def leaderboard(
     rate: OnlyRates = None,
     corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
-    suites: Suites = Path("suites"),
+    suites: Suites = None,
 ) -> None:
     """Write the leaderboard of a suite.
 
@@ -86,7 +86,7 @@ def table(
     rate: OnlyRates = None,
     corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
-    suites: Suites = Path("suites"),
+    suites: Suites = None,
 ) -> None:
     """Rank the methods of a suite.
 
@@ -112,7 +112,7 @@ def compare(
     form: Formats = TextFormat.terminal,
     out_file: OutFile = None,
     database: Database = DATABASE,
-    suites: Suites = Path("suites"),
+    suites: Suites = None,
 ) -> None:
     """Show where one method beats another.
 
@@ -154,7 +154,7 @@ def show(
     rate: OnlyRates = None,
     corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
-    suites: Suites = Path("suites"),
+    suites: Suites = None,
 ) -> None:
     """Show the map of one method.
 
@@ -189,7 +189,7 @@ def plot(
     rate: OnlyRates = None,
     corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
-    suites: Suites = Path("suites"),
+    suites: Suites = None,
 ) -> None:
     """Draw one figure of a suite."""
     from unlearnbench import library
@@ -199,7 +199,11 @@ def plot(
 
 
 def _stored(
-    seeds: list[int] | None, rates: list[float] | None, corruptions: list[str] | None, database: str, suites: Path
+    seeds: list[int] | None,
+    rates: list[float] | None,
+    corruptions: list[str] | None,
+    database: str,
+    suites: Path | None,
 ) -> StoredGrid:
     return {
         "seeds": seeds or (),

@@ -65,8 +65,8 @@ def run(
     corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
     data: Data = Path("data"),
-    submissions: Submissions = Path("submissions"),
-    suites: Suites = Path("suites"),
+    submissions: Submissions = None,
+    suites: Suites = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Trials at a time; default: as many as the cores allow.")
     ] = None,
@@ -127,6 +127,7 @@ def run(
             database=database,
             data=data,
             submissions=submissions,
+            suites=suites,
             workers=workers,
             isolation=isolation.value,
             limits=None if limits is None else limits.value,
@@ -173,8 +174,8 @@ def tune(
     environments: Environments = False,
     database: Database = DATABASE,
     data: Data = Path("data"),
-    submissions: Submissions = Path("submissions"),
-    suites: Suites = Path("suites"),
+    submissions: Submissions = None,
+    suites: Suites = None,
 ) -> None:
     """Search the hyperparameters of a method.
 
@@ -184,11 +185,12 @@ def tune(
     from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.report.text.tries import cost_line, tries_table
     from unlearnbench.submissions.finding import choose, discover
+    from unlearnbench.system.shipped import places
     from unlearnbench.tuning.tries import choices
     from unlearnbench.tuning.tune import as_variant
 
-    grid = parse(find(suite, suites))
-    found = discover(submissions)
+    grid = parse(find(suite, *places("suites", suites)))
+    found = discover(*places("submissions", submissions))
     start = choose(found, [method], broken=found.broken)[0]
     with stoppable(STOPPED), Bar() as bar:
         tries = library.tune(
@@ -217,7 +219,7 @@ def rerun(
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Key of a stored trial, or its first characters.")],
     database: Database = DATABASE,
     data: Data = Path("data"),
-    submissions: Submissions = Path("submissions"),
+    submissions: Submissions = None,
     isolation: Annotated[
         Level | None, typer.Option(help="Level to run the trial at; default: that of its record.")
     ] = None,

@@ -120,7 +120,7 @@ def dump(
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the board; existing files stay.")],
     database: Database = DATABASE,
     seed: OnlySeeds = None,
-    suites: Suites = Path("suites"),
+    suites: Suites = None,
     seeds_from: SeedsFrom = None,
 ) -> None:
     """Write the board of a suite to text files.

@@ -13,8 +13,8 @@ Common arguments:
                  select part of the suite's grid; default: all
     database     the store: a SQLAlchemy URL or an SQLite file; default: "sqlite:///data/unlearnbench.db"
     data         folder for data sets, original models and environments; default: "data"
-    submissions  folder of submissions; default: "submissions"
-    suites       folder of suite files; default: "suites"
+    submissions  folder of submissions; default: "submissions", and what comes with unlearnbench
+    suites       folder of suite files; default: "suites", and what comes with unlearnbench
 
 Invalid arguments raise `UsageError`; failures of the harness itself raise `HarnessError`.
 """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from unlearnbench.errors import UsageError
 from unlearnbench.library.shared import DATABASE, StoredGrid, Where
+from unlearnbench.system.shipped import places
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,8 +168,8 @@ def _store(stored: StoredGrid) -> Iterator[Store]:
         yield store
 
 
-def _suites(stored: StoredGrid) -> Path:
-    return Path(stored.get("suites", "suites"))
+def _suites(stored: StoredGrid) -> tuple[Path, ...]:
+    return places("suites", stored.get("suites"))
 
 
 def _selection(stored: StoredGrid) -> Selection:

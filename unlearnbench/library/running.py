@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.library.inputs import data_of, discovered, folders, not_as_shipped, secrets_of, suite_of
 from unlearnbench.library.shared import DATABASE, GridPlaces, Places, Where
 
 if TYPE_CHECKING:
     from unlearnbench.boundary.cgroup import Enforcement
     from unlearnbench.boundary.isolation import Isolation
     from unlearnbench.contract.method import Problem
-    from unlearnbench.problems.secret_seeds import SecretSeeds
-    from unlearnbench.problems.suite import Suite, Training
+    from unlearnbench.problems.suite import Training
     from unlearnbench.running.executors import Start
     from unlearnbench.running.run import Progress, RunSummary
-    from unlearnbench.submissions.finding import Discovered
     from unlearnbench.tuning.tries import Rule, Try
     from unlearnbench.tuning.tune import Sampler
     from unlearnbench.verify.check import Check
@@ -69,36 +68,37 @@ def run(
             "--environments builds on this machine, and the nodes of a cluster would not have what it builds: run"
             " without --executor, or install what the submissions require on all nodes"
         )
-    grid, secrets = _suite(suite, places), _secrets(seeds_from)
-    grid = grid if secrets is None else secrets.of(grid)
-    chosen, left_out = choose_for(grid, _discovered(places), methods)
+    written, secrets = suite_of(suite, places), secrets_of(seeds_from)
+    grid = written if secrets is None else secrets.of(written)
+    chosen, left_out = choose_for(grid, discovered(places), methods)
     if not chosen:
-        folder = places.get("submissions", "submissions")
         raise UsageError(
-            f"no submissions in {folder}: choose another folder, or create one with `unlearnbench new NAME`"
+            f"no submissions in {folders('submissions', places)[0]}: choose another folder, or create one with"
+            " `unlearnbench new NAME`"
         )
     lines = tuple(f"left out: {name}: {why}" for name, why in left_out.items())
     for line in lines:
         watch(Progress(0, 0, 0, "starting", line))
+    notes = not_as_shipped(written, chosen)
     with Store(str(places.get("database", DATABASE))) as store:
         summary = run_suite(
             grid,
             chosen,
             store,
-            _data(places),
+            data_of(places),
             grid=grid.select(places.get("seeds", ()), places.get("rates", ()), places.get("corruptions", ())),
             retry_failed=retry_failed,
             workers=workers,
             download=download,
             isolation=isolation,
             enforcement=limits,
-            private=[Path(places.get("suites", "suites")), Path(places.get("submissions", "submissions"))],
+            private=[*folders("suites", places), *folders("submissions", places)],
             secrets=secrets,
             environments=_environments(places, environments),
             executor=local if executor is None else executor,
             watch=watch,
         )
-    return replace(summary, left_out=lines)
+    return replace(summary, warnings=(*notes, *summary.warnings), left_out=lines)
 
 
 def problem(
@@ -131,7 +131,7 @@ def problem(
     from unlearnbench.running.originals import obtain, path_of
     from unlearnbench.running.plan import plan_original
 
-    grid, data = _suite(suite, places), _data(places)
+    grid, data = suite_of(suite, places), data_of(places)
     dataset = load_for(grid, data, download=download)
     kind = OriginalSpec(capacity or grid.originals.capacities[0], training or grid.originals.trainings[0])
     spec, seeds = list(problems(grid.select([seed], [rate], [corruption]), dataset))[-1]  # the first has rate 0
@@ -168,9 +168,9 @@ def debug(
     from unlearnbench.submissions.finding import choose
     from unlearnbench.verify.debug import debug as run_here
 
-    grid, found = _suite(suite, places), _discovered(places)
+    grid, found = suite_of(suite, places), discovered(places)
     submission = choose(found, [method], broken=found.broken)[0]
-    return run_here(grid, grid.select([seed], [rate], [corruption]), submission, _data(places), download=download)
+    return run_here(grid, grid.select([seed], [rate], [corruption]), submission, data_of(places), download=download)
 
 
 def tune(
@@ -194,9 +194,9 @@ def tune(
     from unlearnbench.submissions.finding import choose
     from unlearnbench.tuning.tune import tune as search
 
-    grid, found = _suite(suite, places), _discovered(places)
+    grid, found = suite_of(suite, places), discovered(places)
     start = choose(found, [method], broken=found.broken)[0]
-    data, built = _data(places), _environments(places, environments)
+    data, built = data_of(places), _environments(places, environments)
     with Store(str(places.get("database", DATABASE))) as store:
         return search(
             grid, start, store, data, rule=rule, sampler=sampler, isolation=isolation, environments=built, watch=watch
@@ -223,15 +223,14 @@ def rerun(
     from unlearnbench.store.store import Store
     from unlearnbench.verify.rerun import rerun as run_again
 
-    folder = Path(places.get("submissions", "submissions"))
     with Store(str(places.get("database", DATABASE)), create=False) as store:
         return run_again(
             store,
             trial,
-            folder,
-            _data(places),
+            folders("submissions", places),
+            data_of(places),
             isolation=isolation,
-            secrets=_secrets(seeds_from),
+            secrets=secrets_of(seeds_from),
             environments=_environments(places, environments),
             download=download,
             watch=watch,
@@ -265,7 +264,7 @@ def check(
     """
     from unlearnbench.verify.checking import check_by_running, check_stored
 
-    name, suites = None if suite is None else str(suite), Path(places.get("suites", "suites"))
+    name, suites = None if suite is None else str(suite), folders("suites", places)
     database = places.get("database")
     if not run:
         store = DATABASE if database is None else str(database)
@@ -276,38 +275,16 @@ def check(
         None if database is None else str(database),
         suite=name,
         suites=suites,
-        submissions=Path(places.get("submissions", "submissions")),
-        data=_data(places),
+        submissions=folders("submissions", places),
+        data=data_of(places),
         cost_factor=cost_factor,
         workers=workers,
         isolation=isolation,
-        secrets=_secrets(seeds_from),
+        secrets=secrets_of(seeds_from),
         download=download,
         watch=watch,
     )
 
 
-def _suite(suite: Where, places: Places | GridPlaces) -> Suite:
-    from unlearnbench.problems.suite_file import find, parse
-
-    return parse(find(str(suite), Path(places.get("suites", "suites"))))
-
-
-def _secrets(file: Where | None) -> SecretSeeds | None:
-    from unlearnbench.problems.secret_seeds import read
-
-    return None if file is None else read(Path(file))
-
-
-def _discovered(places: Places | GridPlaces) -> Discovered:
-    from unlearnbench.submissions.finding import discover
-
-    return discover(Path(places.get("submissions", "submissions")))
-
-
-def _data(places: Places | GridPlaces) -> Path:
-    return Path(places.get("data", "data"))
-
-
 def _environments(places: Places | GridPlaces, wanted: bool) -> Path | None:
-    return _data(places) / "environments" if wanted else None
+    return data_of(places) / "environments" if wanted else None

@@ -23,7 +23,7 @@ class Stored(TypedDict, total=False):
     """Where results are read from."""
 
     database: Where
-    suites: Where
+    suites: Where | None
 
 
 class StoredGrid(Grid, Stored, total=False):
@@ -35,8 +35,8 @@ class Places(TypedDict, total=False):
 
     database: Where
     data: Where
-    submissions: Where
-    suites: Where
+    submissions: Where | None
+    suites: Where | None
 
 
 class GridPlaces(Grid, Places, total=False):

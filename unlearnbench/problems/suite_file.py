@@ -13,12 +13,7 @@ from unlearnbench.problems import specification
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import Suite
 from unlearnbench.system.clutter import is_clutter
-
-
-def files(folder: Path) -> list[Path]:
-    """The suite files in a folder, sorted."""
-    return sorted(file for file in folder.glob("*.toml") if not is_clutter(file.name))
-
+from unlearnbench.system.shipped import shipped
 
 BASE = "digits"
 TEMPLATE = """\
@@ -45,9 +40,10 @@ def start(name: str, folder: Path) -> Path:
     """
     if not re.fullmatch(r"\w[\w.-]*", name) or len(name) > 100:
         raise UsageError(f"'{name}' is not a valid suite name: use letters, digits, hyphens and underscores")
-    find(BASE, folder)
+    find(BASE, folder, shipped("suites"))
     path = folder / f"{name}.toml"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(TEMPLATE.format(base=BASE, name=name, title=name.replace("-", " ").capitalize()))
     except FileExistsError as error:
@@ -57,28 +53,42 @@ def start(name: str, folder: Path) -> Path:
     return path
 
 
-def find(name: str, folder: Path) -> Path:
-    """The file of a suite, given by name (in `folder`) or as the path of a .toml file.
+def find(name: str, *folders: Path) -> Path:
+    """The file of a suite, given by name (in the first folder that has it) or as the path of a .toml file.
 
     Raises:
         UsageError: there is no such suite.
     """
     path = Path(name)
     if path.suffix == ".toml":
-        if os.path.isfile(path):  # Path.is_file raises if the name is too long
+        if os.path.isfile(path):
             return path
         raise UsageError(f"suite file {path} does not exist")
-    path = folder / f"{name}.toml"
-    if os.path.isfile(path):
-        return path
-    known = [file.stem for file in files(folder)]
-    raise UsageError(f"{unknown('suite', name, known, f' in {folder}')}; a path to a .toml file works too")
+    found = find_if_any(name, *folders)
+    if found is not None:
+        return found
+    where = f" in {' and '.join(map(str, folders))}"
+    raise UsageError(f"{unknown('suite', name, suite_files(*folders), where)}; a path to a .toml file works too")
 
 
-def find_if_any(name: str, folder: Path) -> Path | None:
-    """The file of a suite in `folder`, or None. A store may contain suites that have no file."""
-    path = folder / f"{name}.toml"
-    return path if os.path.isfile(path) else None
+def find_if_any(name: str, *folders: Path) -> Path | None:
+    """The file of a suite in the first folder that has it, or None. A store may contain suites that have no file."""
+    files = (folder / f"{name}.toml" for folder in folders)
+    return next((file for file in files if os.path.isfile(file)), None)  # Path.is_file raises if the name is too long
+
+
+def suite_files(*folders: Path) -> dict[str, Path]:
+    """The suite files in these folders by name, sorted. Of a name that several have, that of the first."""
+    found = {
+        file.stem: file for folder in reversed(folders) for file in folder.glob("*.toml") if not is_clutter(file.name)
+    }
+    return dict(sorted(found.items()))
+
+
+def differs_from_shipped(suite: Suite) -> bool:
+    """Whether unlearnbench comes with another suite of this name."""
+    own = find_if_any(suite.name, shipped("suites"))
+    return own is not None and parse(own) != suite
 
 
 def stored(table: dict[str, Any]) -> Suite:
@@ -106,12 +116,13 @@ def _parse(path: Path, extending: tuple[str, ...]) -> tuple[Suite, dict[str, Any
     table = specification.table(path)
     extending, own = (*extending, path.stem), table
     if "extends" in table:
-        base, known = table.pop("extends"), [file.stem for file in files(path.parent)]
-        if base not in known:
-            raise UsageError(f"{path}: extends: {unknown('suite', base, known, f' in {path.parent}')}")
+        base, known = table.pop("extends"), suite_files(path.parent, shipped("suites"))
+        if base not in [*known]:  # it may be of any type
+            where = f" in {path.parent} and {shipped('suites')}"
+            raise UsageError(f"{path}: extends: {unknown('suite', base, known, where)}")
         if base in extending:
             raise UsageError(f"{path}: circular extends: {' -> '.join([*extending, base])}")
-        _, inherited = _parse(path.with_name(f"{base}.toml"), extending)  # errors name the base file
+        _, inherited = _parse(known[base], extending)  # errors name the base file
         table = _merged({key: value for key, value in inherited.items() if key not in ("name", "title")}, table)
     suite = specification.validated(Suite, table, str(path), beside=("extends",))
     _check(suite, table, path)

@@ -41,9 +41,10 @@ from unlearnbench.report.text.tables import (
     ranked_markdown,
     thirds_markdown,
 )
-from unlearnbench.report.wording import PRODUCT, demonstration, openness
+from unlearnbench.report.wording import MAINTAINERS, OWN, PRODUCT, demonstration, openness
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.origins import of_runs
+from unlearnbench.store.results import submissions_by_key
 from unlearnbench.store.schema import RunRow
 
 FIGURES, SITE = "figures", "site"
@@ -77,7 +78,8 @@ def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: 
     rows, page = folder / "trials.csv", folder / "ranking.md"
     write([table_of(engine, board)], rows)
     shown = {path.stem for path in written}
-    page.write_text(_page(board, table, _sources(engine, board), shown, isolation), encoding="utf-8")
+    sources, own = _sources(engine, board), _own(engine, board, table)
+    page.write_text(_page(board, table, sources, own, shown, isolation), encoding="utf-8")
     return [*written, rows, page, *write_site(engine, board, table, folder / SITE)]
 
 
@@ -101,7 +103,18 @@ def _write_figures(board: Board, methods: list[str], folder: Path) -> list[Path]
     return written
 
 
-def _page(board: Board, table: pd.DataFrame, sources: list[str], shown: set[str], isolation: Isolation) -> str:
+def _own(engine: Engine, board: Board, table: pd.DataFrame) -> list[str]:
+    """The ranked methods by the people who maintain the board."""
+    rows = submissions_by_key(engine, board.submissions)
+    own = {(row.name, row.variant) for row in rows if MAINTAINERS in row.authors}
+    ranked = table[table["ranked"]]
+    pairs = zip(ranked["method"], ranked["submission"], ranked["variant"], strict=True)
+    return [method for method, *submission in pairs if tuple(submission) in own]
+
+
+def _page(
+    board: Board, table: pd.DataFrame, sources: list[str], own: list[str], shown: set[str], isolation: Isolation
+) -> str:
     frame, suite = board.frame, board.suite
     figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
     held = " of their original model's" if suite.low_utility == "relative" else ""
@@ -116,6 +129,7 @@ def _page(board: Board, table: pd.DataFrame, sources: list[str], shown: set[str]
         "\n".join(f"- {markdown_text(source)}" for source in sources),
         "## Ranking",
         ranked_markdown(table, over_budget_note(over_budget(table), suite)),
+        *([f"{OWN.capitalize()}: {', '.join(map(markdown_code, own))}."] if own else []),
         figures["maps"],
         "## Where methods work",
         thirds_markdown(thirds(frame), table["method"].tolist()),

@@ -17,6 +17,9 @@ LONG_LABELS = {"high": "High", "medium": "Medium", "low": "Low"}
 PRODUCT = "Utility \N{MULTIPLICATION SIGN} healed"
 UNTUNED = "default, no tuned variant"
 """Of a method that is ranked with its defaults beside tuned variants of others."""
+MAINTAINERS = "unlearnbench"
+"""The author of methods by the people who maintain the board (docs/rules.md)."""
+OWN = "by the maintainers of the board"
 RATE_LABEL = "Discovery rate (%)"
 
 Colour = tuple[float, float, float]

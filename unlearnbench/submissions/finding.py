@@ -24,6 +24,7 @@ from unlearnbench.submissions.manifest import Manifest, Range, read_variants
 from unlearnbench.submissions.requirements import installed_versions, site_packages
 from unlearnbench.submissions.sources import Sources, check_package, find_package, read_sources
 from unlearnbench.system.clutter import is_clutter
+from unlearnbench.system.shipped import shipped
 
 if TYPE_CHECKING:
     from unlearnbench.problems.suite import Suite
@@ -84,7 +85,7 @@ def read(folder: Path) -> list[Submission]:
     manifest, _ = variants["default"]
     if manifest.name != folder.resolve().name:
         raise UsageError(f"{file}: name '{manifest.name}' must be that of its folder, '{folder.resolve().name}'")
-    code = (folder if manifest.code is None else folder.parent / manifest.code).resolve()
+    code = (folder if manifest.code is None else _folder_of(manifest.code, folder.parent)).resolve()
     for changed, _ in variants.values():
         module = code / f"{changed.entry.split(':')[0].replace('.', '/')}.py"
         if not module.is_file():
@@ -92,6 +93,11 @@ def read(folder: Path) -> list[Submission]:
     check_package(code)
     sources = read_sources(code)
     return _submissions(variants, sources.hash, code, sources)
+
+
+def _folder_of(name: str, beside: Path) -> Path:
+    """The folder of another submission: beside this one, else among those that come with unlearnbench."""
+    return next((place / name for place in (beside, shipped("submissions")) if (place / name).is_dir()), beside / name)
 
 
 def _submissions(
@@ -144,13 +150,16 @@ def _read_installed(point: EntryPoint) -> list[Submission]:
 
 
 def read_one(place: str | Path) -> list[Submission]:
-    """Read all variants of one submission: a folder, or else an installed method of this name.
+    """Read all variants of one submission: a folder, or else an installed or shipped method of this name.
 
     Raises:
         UsageError: there is no such submission, or it is invalid.
     """
-    points = [] if Path(place).is_dir() else [*entry_points(group=GROUP, name=str(place))]
-    return _read_installed(points[0]) if points else read(Path(place))
+    if Path(place).is_dir():
+        return read(Path(place))
+    points = [*entry_points(group=GROUP, name=str(place))]
+    own = shipped("submissions") / place
+    return _read_installed(points[0]) if points else read(own if own.is_dir() else Path(place))
 
 
 @dataclass(frozen=True)
@@ -168,15 +177,21 @@ class Discovered:
         return iter(self.submissions)
 
 
-def discover(folder: Path) -> Discovered:
+def discover(*folders: Path) -> Discovered:
     """Read all variants of all submissions: subfolders with a submission.toml first, then installed packages.
 
-    What is invalid is left for those who ask for it: it stops nobody else. Two submissions of one name are both broken.
+    Of a name that several folders have, that in the first is read. What is invalid is left for those who ask for it: it
+    stops nobody else. Two submissions of one name are both broken.
     """
     found: list[Submission] = []
     broken: dict[str, str] = {}
-    files = [file for file in sorted(folder.glob("*/submission.toml")) if not is_clutter(file.parent.name)]
-    readers = [(file.parent.name, partial(read, file.parent)) for file in files]
+    files = {
+        file.parent.name: file
+        for folder in reversed(folders)
+        for file in folder.glob("*/submission.toml")
+        if not is_clutter(file.parent.name)
+    }
+    readers = [(name, partial(read, file.parent)) for name, file in sorted(files.items())]
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     readers += [(point.name, partial(_read_installed, point)) for point in points]
     for name, reader in readers:
@@ -238,6 +253,18 @@ def locations(submissions: Iterable[Submission]) -> dict[str, Path]:
         for name in installed_versions(item.name, item.requires):
             found[name] = Path(str(distribution(name).locate_file("")))
     return found
+
+
+def differing_from_shipped(submissions: Iterable[Submission]) -> list[str]:
+    """Names of the submissions in folders that differ from those of the same names that come with unlearnbench."""
+    found = {item.label: item for item in submissions if item.sources is not None}
+    folders = sorted({shipped("submissions") / item.name for item in found.values()})
+    own = [item for folder in folders if folder.is_dir() for item in read(folder)]
+    names = {item.name for item in own}
+    return find_changed(
+        Discovered(tuple(item for item in found.values() if item.name in names), {}),
+        Discovered(tuple(item for item in own if item.label in found), {}),
+    )
 
 
 def find_changed(now: Discovered, before: Discovered) -> list[str]:

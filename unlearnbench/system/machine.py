@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from unlearnbench.system.shipped import PACKAGE
+
 _MALLOC = {  # environment variable of glibc: (parameter of mallopt(3), value)
     "MALLOC_MMAP_MAX_": (-4, 0),
     "MALLOC_TRIM_THRESHOLD_": (-1, 2**31 - 1),
@@ -82,10 +84,13 @@ def versions() -> dict[str, str]:
 
 
 def revision() -> str | None:
-    """Git revision of the package, with `+` for uncommitted changes. None outside its checkout or without git.
+    """What runs: the git revision of a checkout, with `+` for uncommitted changes, or the version of a package.
 
-    A repository that holds a virtual environment with the package, but not its files, is somebody else's.
+    None for a checkout without git. An installed package may lie in a repository of the user, as in a virtual
+    environment there: that is not asked, and nor is one that does not hold the package's files.
     """
+    if not (PACKAGE.parent / ".git").exists():  # a folder, or a file in a work tree
+        return version("unlearnbench")
     try:
         _git("ls-files", "--error-unmatch", __file__)
         return _git("describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*")

@@ -26,7 +26,7 @@ OF_RUN = {"processor": "hardware", "torch": "versions", "numpy": "versions"}
 """The columns of `MACHINE` that are read from a JSON column of the table."""
 COMPARED = (
     *("suite", "method", "submission", "variant", *CODE, *PROBLEM, "state", "reason", *METRICS, "processor_seconds"),
-    *("cost", "weights_hash", "original_weights_hash", *MACHINE, "revision", "trial"),
+    *("cost", "weights_hash", "original_weights_hash", *MACHINE, "revision", "trial", "problem"),
 )
 
 

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 
 def check_stored(
-    against: Path, methods: Sequence[str], database: str, *, suite: str | None, suites: Path, cost_factor: float
+    against: Path,
+    methods: Sequence[str],
+    database: str,
+    *,
+    suite: str | None,
+    suites: Sequence[Path],
+    cost_factor: float,
 ) -> Check:
     """Compare stored records with a baseline; runs nothing.
 
@@ -50,8 +56,8 @@ def check_by_running(
     database: str | None,
     *,
     suite: str | None,
-    suites: Path,
-    submissions: Path,
+    suites: Sequence[Path],
+    submissions: Sequence[Path],
     data: Path,
     cost_factor: float,
     workers: int | None,
@@ -70,9 +76,9 @@ def check_by_running(
     """
     before = read(against)
     grid = _grid_of(before, against, suite, suites, secrets)
-    available = discover(submissions)
+    available = discover(*submissions)
     if not (available.submissions or available.broken):
-        raise UsageError(f"no submissions in {submissions}: choose another folder with --submissions")
+        raise UsageError(f"no submissions in {submissions[0]}: choose another folder with --submissions")
     refuse_broken(methods, available.broken)
     chosen = _to_run(available.submissions, before, methods, grid.variants)
     notes = [f"left out: {name}: {why}" for name, why in available.broken.items() if not methods]
@@ -121,13 +127,13 @@ def _measured(before: pd.DataFrame) -> str:
 
 
 def _grid_of(
-    before: pd.DataFrame, against: Path, suite: str | None, suites: Path, secrets: SecretSeeds | None
+    before: pd.DataFrame, against: Path, suite: str | None, suites: Sequence[Path], secrets: SecretSeeds | None
 ) -> Suite:
     """The suite of a baseline; refuses another one than was asked for."""
     measured = _measured(before)
     if suite is None:
         suite = measured if secrets is None else measured.removesuffix(secrets.suffix)
-    grid = parse(find(suite, suites))
+    grid = parse(find(suite, *suites))
     grid = grid if secrets is None else secrets.of(grid)
     if grid.name != measured:
         raise UsageError(
@@ -139,10 +145,10 @@ def _grid_of(
 def _to_run(
     available: Sequence[Submission], before: pd.DataFrame, names: Sequence[str], variants: Sequence[str]
 ) -> list[Submission]:
-    """The chosen submissions and all variants of them in the baseline, as far as they still exist."""
+    """The chosen submissions and all variants of them in the baseline, by default all of it, as far as they exist."""
     there = {item.name for item in available} | {f"{item.name}/{item.variant}" for item in available}
     wanted = [name for name in names if name in there or select_methods(before, [name]).empty]
-    chosen = choose(available, wanted, variants) if wanted or not names else []
+    chosen = choose(available, wanted, variants) if wanted else []
     asked = select_methods(before, names)
     measured = set(zip(asked["submission"], asked["variant"], strict=True))
     return [item for item in available if item in chosen or (item.name, item.variant) in measured]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -54,7 +54,7 @@ class Field:
 def rerun(
     store: Store,
     trial: str,
-    submissions: Path,
+    submissions: Sequence[Path],
     data: Path,
     *,
     isolation: Isolation | None = None,
@@ -68,6 +68,7 @@ def rerun(
     The original is taken from the cache, or trained again without caching it.
 
     Args:
+        submissions: folders to look in.
         isolation: level to run it at, which affects no number; default: that of the record.
         secrets: the seeds of an audited suite.
         environments: folder of environments, as in `run_suite`.
@@ -97,7 +98,7 @@ def rerun(
     versions = packages(found)
     _refuse_other_packages(record, found[0])
     planned = _planned(record, setup, dataset, found, secrets)
-    boundary = Boundary(isolation or recorded, private=[data, submissions])
+    boundary = Boundary(isolation or recorded, private=[data, *submissions])
     with local(suite, [planned.submission], dataset, boundary, 1) as executor:
         executor = replace(executor, setup=setup)
         cache = data.resolve() / "originals"
@@ -127,14 +128,15 @@ def _refuse_another_machine(record: Recorded) -> None:
         raise UsageError(f"{name} was run in bfloat16, which this machine does not support natively: use one that does")
 
 
-def _submissions(record: Recorded, folder: Path) -> list[Submission]:
+def _submissions(record: Recorded, folders: Sequence[Path]) -> list[Submission]:
     """Each variant of the submission with the record's name and hyperparameters: a try of a tuning is in no file."""
-    row, there = record.submission, discover(folder)
+    row, there = record.submission, discover(*folders)
     found = [item for item in there if item.name == row.name]
     refuse_broken([row.name], there.broken)
     if not found:
         raise UsageError(
-            f"submission '{row.name}' of trial {record.trial.key[:12]} is not in {folder}: choose another folder"
+            f"submission '{row.name}' of trial {record.trial.key[:12]} is not in {' or '.join(map(str, folders))}:"
+            " choose another folder"
         )
     if found[0].source_hash != row.source_hash:
         raise UsageError(

@@ -161,9 +161,9 @@ def test_the_conditions_are_those_of_the_suites_file_if_there_is_one(small, tmp_
     small.run("with other settings", day=1, recipe=replace(RECIPE, steps=20))
     small.submission("good, again", "good")
     small.trial("with other settings", "good, again", ("low", 0.1, 0))
-    assert small.board(suites=tmp_path).suite.recipe.steps == 20, "no file: as the newest run"
+    assert small.board(suites=[tmp_path]).suite.recipe.steps == 20, "no file: as the newest run"
     (tmp_path / "small.toml").write_text(FILE)
-    board = small.board(suites=tmp_path)
+    board = small.board(suites=[tmp_path])
     assert board.suite.title == "As in the file"
     assert board.frame["method"].nunique() == 4
     assert board.stale == (Stale("good", 1, "recipe.steps 20 instead of 10", "unlearnbench run small --method good"),)
@@ -172,7 +172,7 @@ def test_the_conditions_are_those_of_the_suites_file_if_there_is_one(small, tmp_
 def test_the_grid_is_that_of_the_suites_file(small, tmp_path, monkeypatch):
     monkeypatch.setattr("unlearnbench.report.numbers.current.PROTOCOL_VERSION", 1)
     (tmp_path / "small.toml").write_text(FILE.replace("[0.1, 1.0]", "[0.1, 0.5]"))
-    frame = small.board(suites=tmp_path).frame
+    frame = small.board(suites=[tmp_path]).frame
     assert sorted(frame["discovery_rate"].unique()) == [0.1, 0.5]
     assert not frame["whole"].any()
     assert set(frame.loc[frame["discovery_rate"] == 0.5, "state"]) == {"missing"}
@@ -201,7 +201,7 @@ def test_where_nothing_is_current_one_error_says_why(small, tmp_path):
     (tmp_path / "small.toml").write_text(FILE)
     words = r"^no record of suite 'small' is current: flaky: protocol 1 instead of \d+ \(9 records\); good: .*"
     with pytest.raises(UsageError, match=words + r"run it again: `unlearnbench run small`$"):
-        small.board(suites=tmp_path)
+        small.board(suites=[tmp_path])
 
 
 def test_an_unknown_suite_is_refused(small):

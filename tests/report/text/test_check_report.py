@@ -13,6 +13,7 @@ from unlearnbench.report.text.check_report import headline, junit, moved, show, 
 from unlearnbench.report.text.terminal import Terminal
 from unlearnbench.verify.baseline import records
 from unlearnbench.verify.check import Check, compare
+from unlearnbench.verify.placing import Placed
 
 
 @pytest.fixture
@@ -166,3 +167,20 @@ def test_files_are_written_where_they_are_asked_for(worse, tmp_path):
     assert (tmp_path / "new/summary.md").read_text() == summary(worse, ["a note"])
     write(worse, [], None, tmp_path / "junit.xml")
     assert (tmp_path / "junit.xml").read_text() == junit(worse)
+
+
+def test_new_methods_are_placed_among_those_of_the_board(worse):
+    corruptions = {"poison-trigger": 40.0, "random-swap": 20.0}
+    places = [Placed("leads", False, 30.0, corruptions), Placed("new", True, 20.0, {"random-swap": 20.0})]
+    section = summary(worse, places=places).split("## New methods")[1].split("## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("|")]
+    assert rows[0][:2] == ["Place", "Method"]
+    assert rows[2:] == [["1", "leads", "30.0", "40.0", "20.0"], ["2", "new (new)", "20.0", "-", "20.0"]]
+    assert "a first look, no rank" in section
+    assert "the board lacks" in summary(worse, places=[]).lower()
+    assert "board" not in summary(worse)
+    console = Terminal(width=200, record=True)
+    show(worse, [], console, places)
+    assert "on the board, new would be number 2 of 2 (20.0)." in console.export_text()
+    show(worse, [], console, [])
+    assert "The board lacks some of these problems" in console.export_text()

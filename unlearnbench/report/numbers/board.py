@@ -89,7 +89,7 @@ def read_board(
     engine: Engine,
     name: str,
     *,
-    suites: Path | None = None,
+    suites: Sequence[Path] = (),
     selection: Selection = WHOLE,
     isolation: Isolation = "process",
     methods: Sequence[str] = (),
@@ -97,7 +97,7 @@ def read_board(
     """Read the board of a suite from a store.
 
     Args:
-        suites: folder with the suite's file, if any.
+        suites: folders in which the suite's file may be.
         isolation: records with weaker isolation count as missing.
         methods: only the submissions of these methods, and retraining, the unit of cost; default: all.
 

@@ -63,18 +63,18 @@ class Current:
     stale: tuple[Stale, ...]
 
 
-def current(engine: Engine, name: str, suites: Path | None, isolation: Isolation) -> Current:
+def current(engine: Engine, name: str, suites: Sequence[Path], isolation: Isolation) -> Current:
     """Find what is current in a suite.
 
     Args:
-        suites: folder with the suite's file, if any.
+        suites: folders in which the suite's file may be.
         isolation: records with weaker isolation do not count.
 
     Raises:
         UsageError: the store has no run of the suite, or no current one.
     """
     runs = runs_of_suite(engine, name)
-    file = None if suites is None else find_if_any(name, suites)
+    file = find_if_any(name, *suites)
     suite, protocol = stored(runs[0].suite_specification), runs[0].protocol_version
     if file is not None:
         suite, protocol = parse(file), PROTOCOL_VERSION

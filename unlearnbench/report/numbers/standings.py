@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,7 +50,9 @@ class Standings:
         return most_seeds(self.totals)
 
 
-def read_standings(engine: Engine, name: str, *, suites: Path | None = None, selection: Selection = WHOLE) -> Standings:
+def read_standings(
+    engine: Engine, name: str, *, suites: Sequence[Path] = (), selection: Selection = WHOLE
+) -> Standings:
     """Read the standings of a suite from a store, over the same records as `read_board`.
 
     Raises:

@@ -11,7 +11,7 @@ from unlearnbench.report.numbers.budget import MARKED
 from unlearnbench.report.numbers.current import Stale
 from unlearnbench.report.numbers.frames import State
 from unlearnbench.report.numbers.totals import REFERENCE
-from unlearnbench.report.wording import demonstration, standing
+from unlearnbench.report.wording import MAINTAINERS, demonstration, standing
 from unlearnbench.store.schema import RunRow, SubmissionRow
 
 METRICS = ("healed_train", "healed_undiscovered", "healed_test", "utility", "aggregate")
@@ -78,6 +78,11 @@ class Method:
     @property
     def over_budget(self) -> bool:
         return bool(self.row["budget"] > MARKED)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is ranked and by the people who maintain the board."""
+        return not self.reference and MAINTAINERS in self.submission.authors
 
     @property
     def reference(self) -> bool:

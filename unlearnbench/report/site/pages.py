@@ -15,7 +15,7 @@ from unlearnbench.report.escaping import printable
 from unlearnbench.report.numbers.budget import MARKED
 from unlearnbench.report.site.content import METRICS, Cell, Content, Method, Trial
 from unlearnbench.report.text.tables import clipped, correlation_text, rank_text, seeds_text
-from unlearnbench.report.wording import PRODUCT, UNTUNED, cell_colours
+from unlearnbench.report.wording import OWN, PRODUCT, UNTUNED, cell_colours
 
 PANELS = {
     "healed_train": "Healed (train)",
@@ -47,6 +47,7 @@ def render(shown: Content) -> dict[str, str]:
         "product": PRODUCT,
         "untuned": UNTUNED,
         "marked": MARKED,
+        "own": OWN,
         "states": CELL_WORDS,
         "classes": CELL_CLASSES,
     }

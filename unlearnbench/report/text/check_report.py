@@ -19,12 +19,18 @@ from unlearnbench.report.text.tables import NO_VALUE, number
 from unlearnbench.report.wording import PRODUCT, in_order, row_labels
 from unlearnbench.verify.baseline import MACHINE
 from unlearnbench.verify.check import ALL, NOT_COMPARABLE, Change, Check, Finding
+from unlearnbench.verify.placing import Placed
 
 FINDINGS_HEADER = ("Method", "Rule", "Finding")
 ARROW = "\N{RIGHTWARDS ARROW}"
+NOT_PLACED = "The board lacks some of these problems, so it has no place for them."
+FIRST_LOOK = (
+    "Means over the problems that were run here. The board's trials start from other original models, often on another"
+    " machine: this is a first look, no rank."
+)
 
 
-def show(comparison: Check, notes: Sequence[str], console: Console) -> None:
+def show(comparison: Check, notes: Sequence[str], console: Console, places: Sequence[Placed] | None = None) -> None:
     """Print score changes, unchecked rules, new methods, notes and regressions; the headline comes last."""
     if moved(comparison):
         console.print(moved_table(comparison))
@@ -32,6 +38,8 @@ def show(comparison: Check, notes: Sequence[str], console: Console) -> None:
         console.print(Text(f"not checked: {what}: {', '.join(methods)}"), soft_wrap=True)
     for finding in comparison.having("new"):
         console.print(Text(f"new: {finding.method}: {finding.message}"), soft_wrap=True)
+    if places is not None and comparison.having("new"):
+        console.print(Text(_placed(places) if places else NOT_PLACED), soft_wrap=True)
     for note in notes:
         console.print(Text(f"note: {note}"), soft_wrap=True)
     for finding in comparison.having("regression"):
@@ -39,9 +47,15 @@ def show(comparison: Check, notes: Sequence[str], console: Console) -> None:
     console.print(Text(headline(comparison)), soft_wrap=True)
 
 
-def write(comparison: Check, notes: Sequence[str], markdown: Path | None, xml: Path | None) -> None:
+def write(
+    comparison: Check,
+    notes: Sequence[str],
+    markdown: Path | None,
+    xml: Path | None,
+    places: Sequence[Placed] | None = None,
+) -> None:
     """Write the Markdown summary and the JUnit XML to the given paths; None skips one."""
-    for path, text in ((markdown, summary(comparison, notes)), (xml, junit(comparison))):
+    for path, text in ((markdown, summary(comparison, notes, places)), (xml, junit(comparison))):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
@@ -92,8 +106,12 @@ def moved_table(comparison: Check) -> Table:
     return table
 
 
-def summary(comparison: Check, notes: Sequence[str] = ()) -> str:
-    """The whole check as Markdown: regressions first, then changes, new methods, unchecked rules and maps."""
+def summary(comparison: Check, notes: Sequence[str] = (), places: Sequence[Placed] | None = None) -> str:
+    """The whole check as Markdown: regressions first, then changes, new methods, unchecked rules and maps.
+
+    Args:
+        places: where new methods would stand on a board; None if there is no board to place them on.
+    """
     names = moved(comparison)
     new = list(dict.fromkeys(finding.method for finding in comparison.having("new")))
     sections = [f"# Check of {markdown_code(comparison.suite)}", markdown_text(headline(comparison))]
@@ -110,6 +128,8 @@ def summary(comparison: Check, notes: Sequence[str] = ()) -> str:
     if new:
         listed = ", ".join(map(markdown_code, new))
         sections += ["## New methods", f"Not in the baseline, so shown but not checked: {listed}."]
+        if places is not None:
+            sections += [_places(places), FIRST_LOOK] if places else [NOT_PLACED]
     if unchecked := _grouped(comparison.having("not checked")):
         lines = [f"- {markdown_text(what)}: {', '.join(map(markdown_code, methods))}" for what, methods in unchecked]
         sections += ["## Not checked", "\n".join(lines)]
@@ -145,6 +165,32 @@ def junit(comparison: Check) -> str:
 
 def _element(parent: ElementTree.Element, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
     return ElementTree.SubElement(parent, tag, {key: printable(value) for key, value in attributes.items()})
+
+
+def _places(places: Sequence[Placed]) -> str:
+    """The new methods among those of a board, as a Markdown table."""
+    corruptions = in_order(name for place in places for name in place.corruptions)
+    header = ["Place", "Method", PRODUCT, *row_labels(corruptions).values()]
+    rows = [
+        [
+            str(at),
+            f"{place.method} (new)" if place.new else place.method,
+            number(place.score),
+            *(number(place.corruptions[name]) if name in place.corruptions else NO_VALUE for name in corruptions),
+        ]
+        for at, place in enumerate(places, start=1)
+    ]
+    return markdown_table(header, rows)
+
+
+def _placed(places: Sequence[Placed]) -> str:
+    """The places of the new methods in one line."""
+    found = [
+        f"{place.method} would be number {at} of {len(places)} ({number(place.score)})"
+        for at, place in enumerate(places, start=1)
+        if place.new
+    ]
+    return f"on the board, {'; '.join(found)}. {FIRST_LOOK}"
 
 
 def _header(comparison: Check) -> list[str]:

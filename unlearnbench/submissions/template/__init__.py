@@ -20,6 +20,7 @@ def start(name: str, submissions: Path) -> Path:
     """
     from unlearnbench.submissions.manifest import NAME as PATTERN
     from unlearnbench.submissions.sources import check_package
+    from unlearnbench.system.shipped import shipped
 
     if not re.fullmatch(PATTERN, name):
         raise UsageError(f"'{name}' is not a valid method name: use lower-case letters, digits and underscores")
@@ -27,6 +28,8 @@ def start(name: str, submissions: Path) -> Path:
     check_package(folder)
     if folder.exists():
         raise UsageError(f"{folder} exists already: choose another name, or remove it")
+    if (shipped("submissions") / name).exists():
+        raise UsageError(f"'{name}' is the name of a submission that comes with unlearnbench: choose another name")
     texts = {file: (Path(__file__).parent / file).read_text() for file in FILES}
     words = {word for text in texts.values() for word in re.findall(r"\w+", text)} - {CLASS}
     cls = "".join(part.capitalize() for part in name.split("_"))
