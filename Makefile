@@ -59,7 +59,7 @@ official: setup
 build/board.db: .venv/installed $(wildcard leaderboard/digits/*.jsonl)
 	mkdir -p build
 	rm -f $@
-	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --into $@
+	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --database $@
 
 board: build/board.db
 	rm -rf build/board
@@ -124,7 +124,7 @@ check-submissions: setup
 	$(BIN)/unlearnbench baseline $(SUITE) --out .check/baseline.csv --database .check/base.db
 	$(BIN)/unlearnbench run $(SUITE) $(call those_in,submissions) --data .check --database .check/now.db --isolation $(ISOLATION)
 	$(BIN)/unlearnbench leaderboard $(SUITE) --out .check/leaderboard --database .check/now.db
-	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --into .check/board.db
+	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --database .check/board.db
 	$(BIN)/unlearnbench baseline digits --out .check/board.csv --database .check/board.db
 	$(BIN)/unlearnbench check --against .check/baseline.csv --no-run --database .check/now.db --board .check/board.csv --summary .check/summary.md --junit .check/junit.xml
 
