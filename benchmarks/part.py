@@ -23,7 +23,8 @@ from unlearnbench.running.plan import PlannedTrial, plan
 from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.running.setup import Setup
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission, choose, discover
+from unlearnbench.submissions.choosing import choose
+from unlearnbench.submissions.finding import Submission, discover
 from unlearnbench.system import machine
 
 

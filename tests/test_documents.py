@@ -20,7 +20,8 @@ from unlearnbench.problems.names import CORRUPTIONS, DATASETS, FOLDER
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.registry import ARCHITECTURES
 from unlearnbench.report.text.findings import TABLE, updated
-from unlearnbench.submissions.finding import choose, discover
+from unlearnbench.submissions.choosing import choose
+from unlearnbench.submissions.finding import discover
 from unlearnbench.submissions.manifest import Manifest
 from unlearnbench.submissions.template import FILES
 

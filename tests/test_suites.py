@@ -32,7 +32,8 @@ from unlearnbench.running.run import run_suite
 from unlearnbench.running.setup import Setup
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission, choose, discover
+from unlearnbench.submissions.choosing import choose
+from unlearnbench.submissions.finding import Submission, discover
 from unlearnbench.system import machine
 
 SUITES = [parse(file) for file in sorted((Path(__file__).parents[1] / "suites").glob("*.toml"))]

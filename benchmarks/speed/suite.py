@@ -14,7 +14,8 @@ from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import find, parse
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import choose, discover
+from unlearnbench.submissions.choosing import choose
+from unlearnbench.submissions.finding import discover
 from unlearnbench.system.processes import cores
 
 METHODS = ("finetune", "ssd")

@@ -24,7 +24,8 @@ from unlearnbench.problems.suite import Limits
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.schema import SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission, choose, discover
+from unlearnbench.submissions.choosing import choose
+from unlearnbench.submissions.finding import Submission, discover
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = ROOT / "tests" / "hostile"

@@ -22,8 +22,9 @@ from unlearnbench.store.results import planned_trials, runs_by_key
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions import environments
+from unlearnbench.submissions.choosing import choose
 from unlearnbench.submissions.environments import OLDEST
-from unlearnbench.submissions.finding import Submission, choose, discover, read
+from unlearnbench.submissions.finding import Submission, discover, read
 from unlearnbench.verify.rerun import rerun
 from unlearnbench.verify.validate import validate
 

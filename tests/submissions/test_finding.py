@@ -17,7 +17,8 @@ import pytest
 from tests.tiny import tiny
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import Suite
-from unlearnbench.submissions.finding import Submission, choose, choose_for, discover, find_changed, packages, read
+from unlearnbench.submissions.choosing import choose, choose_for
+from unlearnbench.submissions.finding import Submission, discover, find_changed, packages, read
 from unlearnbench.submissions.sources import hash_sources
 
 GOOD = """name = "mine"

@@ -184,7 +184,8 @@ def tune(
     from unlearnbench import library
     from unlearnbench.problems.suite_file import find, parse
     from unlearnbench.report.text.tries import cost_line, tries_table
-    from unlearnbench.submissions.finding import choose, discover
+    from unlearnbench.submissions.choosing import choose
+    from unlearnbench.submissions.finding import discover
     from unlearnbench.system.shipped import places
     from unlearnbench.tuning.tries import choices
     from unlearnbench.tuning.tune import as_variant

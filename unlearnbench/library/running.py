@@ -61,7 +61,7 @@ def run(
     from unlearnbench.running.executors.local import local
     from unlearnbench.running.run import Progress, run_suite
     from unlearnbench.store.store import Store
-    from unlearnbench.submissions.finding import choose_for
+    from unlearnbench.submissions.choosing import choose_for
 
     if environments and executor is not None:
         raise UsageError(
@@ -165,7 +165,7 @@ def debug(
 
     The original model is taken from the cache, or trained and cached.
     """
-    from unlearnbench.submissions.finding import choose
+    from unlearnbench.submissions.choosing import choose
     from unlearnbench.verify.debug import debug as run_here
 
     grid, found = suite_of(suite, places), discovered(places)
@@ -191,7 +191,7 @@ def tune(
         isolation, environments: as in `run`.
     """
     from unlearnbench.store.store import Store
-    from unlearnbench.submissions.finding import choose
+    from unlearnbench.submissions.choosing import choose
     from unlearnbench.tuning.tune import tune as search
 
     grid, found = suite_of(suite, places), discovered(places)

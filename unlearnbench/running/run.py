@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -18,24 +18,24 @@ import torch
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.cgroup import Enforcement
 from unlearnbench.boundary.isolation import Isolation
-from unlearnbench.errors import KEPT, HarnessError, UsageError
-from unlearnbench.problems import datasets, suite_file
+from unlearnbench.errors import KEPT, HarnessError
+from unlearnbench.problems import datasets
 from unlearnbench.problems.case import build
 from unlearnbench.problems.datasets import Dataset
-from unlearnbench.problems.identity import apart
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.executors import Start
 from unlearnbench.running.executors.local import local
-from unlearnbench.running.originals import OriginalRecord, obtain, path_of
-from unlearnbench.running.plan import PlannedOriginal, PlannedTrial, plan, stages
+from unlearnbench.running.originals import obtain, path_of
+from unlearnbench.running.plan import PlannedTrial, plan, stages
+from unlearnbench.running.remarks import not_absorbed, other_grids, refuse_another
 from unlearnbench.running.rows import original_row, planned_row, problem_rows, submission_row, trial_rows
 from unlearnbench.running.sharing import attempt_all
 from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
-from unlearnbench.store.results import Failure, failures, suite_specifications
-from unlearnbench.store.schema import OriginalRow, ProblemRow, RunRow
+from unlearnbench.store.results import Failure, failures
+from unlearnbench.store.schema import ProblemRow, RunRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.environments import with_environments
 from unlearnbench.submissions.finding import Submission, packages
@@ -145,7 +145,7 @@ def run_suite(
     versions = machine.versions() | packages(submissions)
     dataset = datasets.load_for(suite, data, download=download)
     now, run_id = _clock(store), uuid.uuid4().hex
-    other_grids = _other_grids(store, suite)
+    of_other_grids = other_grids(store, suite)
     started_at = now()
     cache = (originals or data / "originals").resolve()  # trials run in another working directory
     secret = [] if secrets is None else [secrets.file]
@@ -197,7 +197,7 @@ def run_suite(
                 return "stored" if answer == "stored" else None
             return place.trial(trial, path_of(cache, trial.original.key))
 
-        for sentence in other_grids:
+        for sentence in of_other_grids:
             report("originals", 0, sentence)
         report("originals", 0)
         started_from: dict[str, str] = {}
@@ -206,9 +206,9 @@ def run_suite(
             pool, [[needed]] if needed else [], lambda it: obtain(it, cache, place), claims.beat, workers=place.workers
         )
         for original, (learnt, seconds) in started:
-            _refuse_another(original, learnt, store.original(original.key))
+            refuse_another(original, learnt, store.original(original.key))
             if not learnt.absorbed:
-                report("originals", 0, _not_absorbed(original, learnt))
+                report("originals", 0, not_absorbed(original, learnt))
             started_from[original.key] = learnt.weights_hash
             store.add([original_row(original, learnt, seconds, setup)])
             busy += seconds
@@ -259,19 +259,6 @@ def _pool(workers: int, threads: int) -> Iterator[ThreadPoolExecutor]:
     pool.shutdown()
 
 
-def _other_grids(store: Store, suite: Suite) -> list[str]:
-    """Warnings about runs in the store of another grid under the suite's name, such as that of a copied file."""
-    found = []
-    for table in suite_specifications(store.engine, suite.name):
-        with suppress(UsageError):  # what this version cannot read is stale in any case
-            if axes := apart(suite, suite_file.stored(table)):
-                found.append(
-                    f"the store has runs of suite '{suite.name}' with {', '.join(axes)}: give one of the two suites"
-                    " another name, or their records are ranked together"
-                )
-    return found
-
-
 @contextmanager
 def _explained() -> Iterator[None]:
     """Turn an OSError, such as a full disk, into a HarnessError."""
@@ -287,24 +274,3 @@ def _clock(store: Store) -> Callable[[], datetime]:
     """
     start, begin = store.after_all_runs(datetime.now(UTC).replace(tzinfo=None)), time.monotonic()
     return lambda: start + timedelta(seconds=time.monotonic() - begin)
-
-
-def _refuse_another(original: PlannedOriginal, learnt: OriginalRecord, stored: OriginalRow | None) -> None:
-    """Check that all trials of a seed start from the same original, also across machines.
-
-    Raises:
-        UsageError: the store has an original with this key but other weights.
-    """
-    if stored is not None and stored.weights_hash != learnt.weights_hash:
-        raise UsageError(
-            f"{original.label} has other weights here ({learnt.weights_hash[:12]}) than in the store"
-            f" ({stored.weights_hash[:12]}), since processors and versions round differently: run other seeds here"
-            " (--seed), import the stored originals (`unlearnbench originals import`), or use another database"
-        )
-
-
-def _not_absorbed(original: PlannedOriginal, learnt: OriginalRecord) -> str:
-    return (
-        f"{original.label} did not absorb its corruption ({learnt.memorised:.0%} memorised, healed test"
-        f" {learnt.metrics.healed_test:.0%}): its cells measure little"
-    )

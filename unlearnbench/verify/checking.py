@@ -17,7 +17,8 @@ from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import find, parse
 from unlearnbench.running.run import Progress, run_suite
 from unlearnbench.store.store import Store
-from unlearnbench.submissions.finding import Submission, choose, discover, refuse_broken
+from unlearnbench.submissions.choosing import choose, refuse_broken
+from unlearnbench.submissions.finding import Submission, discover
 from unlearnbench.verify.baseline import read, records, select_methods
 from unlearnbench.verify.check import Check, compare
 

@@ -29,8 +29,9 @@ from unlearnbench.store.results import Recorded
 from unlearnbench.store.results import record as stored_record
 from unlearnbench.store.schema import PredictionRow, TrialRow
 from unlearnbench.store.store import Store
+from unlearnbench.submissions.choosing import refuse_broken
 from unlearnbench.submissions.environments import with_environments
-from unlearnbench.submissions.finding import Submission, discover, packages, refuse_broken
+from unlearnbench.submissions.finding import Submission, discover, packages
 from unlearnbench.submissions.requirements import installed_versions
 from unlearnbench.system import machine
 

@@ -1,0 +1,49 @@
+"""What a run says of its suite and its originals, and what it refuses."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from unlearnbench.errors import UsageError
+from unlearnbench.problems import suite_file
+from unlearnbench.problems.identity import apart
+from unlearnbench.problems.suite import Suite
+from unlearnbench.running.originals import OriginalRecord
+from unlearnbench.running.plan import PlannedOriginal
+from unlearnbench.store.results import suite_specifications
+from unlearnbench.store.schema import OriginalRow
+from unlearnbench.store.store import Store
+
+
+def other_grids(store: Store, suite: Suite) -> list[str]:
+    """Warnings about runs in the store of another grid under the suite's name, such as that of a copied file."""
+    found = []
+    for table in suite_specifications(store.engine, suite.name):
+        with suppress(UsageError):  # what this version cannot read is stale in any case
+            if axes := apart(suite, suite_file.stored(table)):
+                found.append(
+                    f"the store has runs of suite '{suite.name}' with {', '.join(axes)}: give one of the two suites"
+                    " another name, or their records are ranked together"
+                )
+    return found
+
+
+def refuse_another(original: PlannedOriginal, learnt: OriginalRecord, stored: OriginalRow | None) -> None:
+    """Check that all trials of a seed start from the same original, also across machines.
+
+    Raises:
+        UsageError: the store has an original with this key but other weights.
+    """
+    if stored is not None and stored.weights_hash != learnt.weights_hash:
+        raise UsageError(
+            f"{original.label} has other weights here ({learnt.weights_hash[:12]}) than in the store"
+            f" ({stored.weights_hash[:12]}), since processors and versions round differently: run other seeds here"
+            " (--seed), import the stored originals (`unlearnbench originals import`), or use another database"
+        )
+
+
+def not_absorbed(original: PlannedOriginal, learnt: OriginalRecord) -> str:
+    return (
+        f"{original.label} did not absorb its corruption ({learnt.memorised:.0%} memorised, healed test"
+        f" {learnt.metrics.healed_test:.0%}): its cells measure little"
+    )
