@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from unlearnbench.evaluation.statistics import estimate
+from unlearnbench.problems.names import data_name
 from unlearnbench.report.numbers.board import Board, runs_of, shown
 from unlearnbench.report.numbers.budget import budget_words, over_budget
 from unlearnbench.report.numbers.frames import (
@@ -43,7 +45,7 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
     ]
     trials = frame[~frame["again"]]
     states = trials["state"].value_counts()
-    specification = json.loads(json.dumps(suite.stored()))
+    specification = json.loads(json.dumps(asdict(suite) | {"dataset": data_name(suite.dataset)}))
     runs = runs_of(engine, frame)
     return Content(
         suite=suite.name,
