@@ -85,7 +85,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         "tune": TUNE,
     }
     submissions = [written(folder / "submissions", name, body) for name, body in bodies.items()]
-    submissions.append(written(folder / "submissions", "broken", NOTHING, before="import nowhere"))
+    submissions.append(written(folder / "submissions", "broken", NOTHING, before="import json.nowhere"))
     submissions.append(written(folder / "submissions", "slow", f"time.sleep(2)\n{NOTHING}", before="time.sleep(2)"))
     with Store(str(folder / "results.db")) as store:
         suite = replace(tiny(), limits=Limits(seconds=3, memory_gib=4))
@@ -115,7 +115,7 @@ def test_a_failure_is_a_record_with_its_reason(name: str, ran: Ran) -> None:
 
 
 def test_the_grid_goes_on_after_failures(ran: Ran) -> None:
-    assert ran.trials["broken"].reason == "raised: ModuleNotFoundError: No module named 'nowhere'"
+    assert ran.trials["broken"].reason == "raised: ModuleNotFoundError: No module named 'json.nowhere'"
     finished = {name for name, trial in ran.trials.items() if trial.state == "finished"}
     assert finished == set(ran.predictions) == {"forks", "good", "tune"}
     assert (ran.summary.ran, ran.summary.failed) == (len(ran.trials), len(FAILURES) + 3)

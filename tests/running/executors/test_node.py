@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
+import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +23,7 @@ from unlearnbench.cli import main
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problems.datasets import digits
 from unlearnbench.problems.suite import Suite
-from unlearnbench.running.executors import node
+from unlearnbench.running.executors import joining, node
 from unlearnbench.running.executors.ray import _hardware, _precision, _room, cluster
 from unlearnbench.running.setup import Setup
 from unlearnbench.submissions.finding import Submission
@@ -36,6 +40,36 @@ def test_no_cluster_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tiny_suite:
             cluster(tiny_suite, [], digits(), Boundary(), None),
         ):
             pass
+
+
+@pytest.mark.parametrize("address", ["", "local", " local "])
+def test_an_address_that_names_no_cluster_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Ray would join whatever runs on this machine."""
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(UsageError, match=r"RAY_ADDRESS is ' *(local)? *', which names no cluster: set it to host:port"):
+        joining.join()
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0\r\n", b""])
+def test_a_server_of_something_else_is_told_at_once(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    monkeypatch.setattr(joining, "PATIENCE", 0.5)
+    with socket.create_server(("", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(answer)
+                if not answer:  # silence
+                    time.sleep(2)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = server.getsockname()[1]
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+        with pytest.raises(UsageError, match=r"no Ray cluster was found \((what answers at .* is no Ray|timed out)"):
+            joining.join()
+        thread.join()
 
 
 def test_without_ray_it_says_what_to_install(
@@ -75,18 +109,22 @@ def test_what_nodes_say_is_put_together() -> None:
 
 def test_a_node_of_another_precision_is_refused(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:
     """It may have joined after the nodes were asked."""
+    monkeypatch.setattr(node, "node_id", lambda: "late")
     run = node.Run(tiny_suite, (), "process", None, (), "cpu", {})
     place = cast(Any, SimpleNamespace(setup=Setup(tiny_suite, "cpu", "bfloat16", "process")))
     monkeypatch.setattr(node, "_kept", node._Kept(run, place))
     assert node._here(run, {}, "bfloat16") is place
-    with pytest.raises(HarnessError, match="its precision is bfloat16, the run's is float32"):
+    with pytest.raises(node.UnfitError, match="its precision is bfloat16, the run's is float32") as raised:
         node._here(run, {}, "float32")
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert (str(again), again.node, again.usage) == (str(raised.value), "late", False)
     assert node._here(run, {}) is place, "before the run has a precision"
 
 
 def test_a_node_with_another_version_of_what_a_submission_requires_is_refused(
     monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite, make_submission: Make, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(node, "node_id", lambda: "other")
     monkeypatch.syspath_prepend(str(tmp_path))
     submissions = (replace(make_submission("mine", NOTHING), requires=("torchforget",)),)
     install_package(tmp_path, "0.1.1")
@@ -94,7 +132,7 @@ def test_a_node_with_another_version_of_what_a_submission_requires_is_refused(
     install_package(tmp_path, "0.1.2")
     run = node.Run(tiny_suite, submissions, "process", None, (), "cpu", wanted)
     with pytest.raises(
-        HarnessError,
+        node.UnfitError,
         match=r"^different software: torchforget 0\.1\.2 instead of 0\.1\.1; install the same",
     ):
         node._here(run, {})

@@ -314,6 +314,36 @@ def test_isolation_that_a_node_does_not_have_is_refused(
         nodes.remove_node(without_bubblewrap)
 
 
+@pytest.mark.slow
+def test_a_node_that_joins_and_cannot_run_is_avoided(
+    nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    joined = list[Any]()
+
+    def join(progress: Progress) -> None:
+        if progress.stage == "trials" and not joined:
+            joined.append(add_node(nodes, num_cpus=2, env_vars={"PATH": str(tmp_path)}))
+
+    suite = replace(tiny_suite, discovery_rates=tuple(rate / 10 for rate in range(1, 11)))
+    try:
+        done = run(
+            suite,
+            [make_submission("waits", f"time.sleep(5)\n{NOTHING}")],
+            tmp_path,
+            cluster,
+            isolation="strict",
+            workers=4,
+            watch=join,
+        )
+    finally:
+        for item in joined:
+            nodes.remove_node(item)
+    assert (done.ran, done.failed) == (10, 0)
+    (said,) = caplog.messages
+    assert "isolation 'strict' needs bubblewrap" in said
+    assert said.endswith("the run goes on without this node")
+
+
 def test_the_command_line_runs_strict_trials_there(
     nodes: Cluster, make_submission: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,6 +48,22 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
+class UnfitError(HarnessError):
+    """A node cannot run trials of this run.
+
+    Attributes:
+        node: its ID.
+        usage: whether a person can help it, as with a `UsageError`.
+    """
+
+    def __init__(self, message: str, node: str, usage: bool):
+        super().__init__(message)
+        self.node, self.usage = node, usage
+
+    def __reduce__(self) -> tuple[type[UnfitError], tuple[str, str, bool]]:
+        return UnfitError, (str(self), self.node, self.usage)
+
+
 @dataclass(frozen=True)
 class Run:
     """Settings passed to every task of a run. A process keeps its executor as long as they are equal."""
@@ -102,8 +118,13 @@ def packed(dataset: Dataset) -> dict[str, Any]:
     return {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in values.items()}
 
 
+def node_id() -> str:
+    found: str = ray.get_runtime_context().get_node_id()
+    return found
+
+
 def name() -> str:
-    return f"{platform.node()} ({ray.get_runtime_context().get_node_id()[:8]})"
+    return f"{platform.node()} ({node_id()[:8]})"
 
 
 def _named(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -113,6 +134,8 @@ def _named(function: Callable[Parameters, Result]) -> Callable[Parameters, Resul
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             return function(*args, **kwargs)
+        except UnfitError as error:
+            raise UnfitError(f"on node {name()}: {error}", error.node, error.usage) from error
         except (UsageError, HarnessError) as error:
             raise type(error)(f"on node {name()}: {error}") from error
         except OSError as error:
@@ -166,13 +189,19 @@ def _here(run: Run, dataset: dict[str, Any], precision: str | None = None) -> Lo
 
     Args:
         precision: that of the run, once it is known. A node that joins later may have another processor.
+
+    Raises:
+        UnfitError: this node has other software, another precision or device, or no isolation at the level of the run.
     """
-    if _kept is None or _kept.run != run:
-        _enter(run, dataset)
-    assert _kept is not None
-    found = _kept.place.setup.precision
-    if precision not in (None, found):
-        raise HarnessError(f"its precision is {found}, the run's is {precision}: set `precision` in the suite")
+    try:
+        if _kept is None or _kept.run != run:
+            _enter(run, dataset)
+        assert _kept is not None
+        found = _kept.place.setup.precision
+        if precision not in (None, found):
+            raise HarnessError(f"its precision is {found}, the run's is {precision}: set `precision` in the suite")
+    except (UsageError, HarnessError) as error:
+        raise UnfitError(str(error), node_id(), isinstance(error, UsageError)) from error
     return _kept.place
 
 

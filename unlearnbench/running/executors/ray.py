@@ -7,13 +7,10 @@ Only this process accesses the cache of originals and the database.
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +31,6 @@ from unlearnbench.submissions.finding import Submission
 
 try:
     import ray
-    from ray._private.services import canonicalize_bootstrap_address_or_die
     from ray.exceptions import (
         NodeDiedError,
         RayError,
@@ -46,14 +42,18 @@ try:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from unlearnbench.running.executors import node
+    from unlearnbench.running.executors.joining import join
 except ModuleNotFoundError as error:
     raise UsageError(f"--executor ray needs Ray ({error}): pip install 'unlearnbench[ray]'") from error
 
 LOSSES = 3
 """Maximum number of retries of a task whose worker died."""
 
+NODE = "ray.io/node-id"
+"""The label that Ray gives to each node."""
+
 PATIENCE = 10.0
-"""Timeout in seconds for connecting to the cluster, and for cancelled tasks to end."""
+"""Timeout in seconds for cancelled tasks to end."""
 
 
 class _Lost(HarnessError):
@@ -74,6 +74,8 @@ class Cluster:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _shared: dict[Path, Any] = field(default_factory=dict)
     _running: set[Any] = field(default_factory=set)
+    _unfit: set[str] = field(default_factory=set)
+    """IDs of nodes that cannot run trials of this run."""
     _closed: bool = False
 
     def train(self, original: PlannedOriginal) -> tuple[Weights, float]:
@@ -97,16 +99,31 @@ class Cluster:
             return self._shared[key]
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        with self._lock:
-            if self._closed:
-                raise HarnessError("cannot start a trial: the run has already ended")
-            task = self.tasks[function].remote(*self.common, *arguments)
-            self._running.add(task)
-        try:
-            return _answer(task)
-        finally:
+        while True:
             with self._lock:
-                self._running.discard(task)
+                if self._closed:
+                    raise HarnessError("cannot start a trial: the run has already ended")
+                avoided = {"label_selector": {NODE: f"!in({', '.join(sorted(self._unfit))})"}} if self._unfit else {}
+                task = self.tasks[function].options(**avoided).remote(*self.common, *arguments)
+                self._running.add(task)
+            try:
+                return _answer(task)
+            except node.UnfitError as error:  # a node that has joined since
+                self._avoid(error)
+            finally:
+                with self._lock:
+                    self._running.discard(task)
+
+    def _avoid(self, error: node.UnfitError) -> None:
+        """Run no more trials on a node. Raises the error if no other is left."""
+        with self._lock:
+            new = error.node not in self._unfit
+            self._unfit.add(error.node)
+            left = [item for item in ray.nodes() if item["Alive"] and item["NodeID"] not in self._unfit]
+        if not any(item["Resources"].get("CPU", 0.0) for item in left):
+            raise error
+        if new:
+            logging.getLogger(__name__).warning("%s; the run goes on without this node", error)
 
     def close(self) -> None:
         """Cancel all running tasks, and wait briefly for the calling threads to notice."""
@@ -144,7 +161,7 @@ def cluster(
     """
     joined = not ray.is_initialized()
     if joined:
-        _join()
+        join()
     try:
         nodes = [item for item in ray.nodes() if item["Alive"]]
         if gpus_per_trial is None:
@@ -178,30 +195,6 @@ def cluster(
             ray.shutdown()
 
 
-def _join() -> None:
-    try:
-        address: str = canonicalize_bootstrap_address_or_die("auto")
-        host, _, port = address.rpartition(":")
-        # Fail fast: Ray retries for minutes and logs every attempt.
-        socket.create_connection((host, int(port)), PATIENCE).close()
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"no Ray cluster was found ({' '.join(str(error).split())}): start one (`ray start --head`), or set"
-            " RAY_ADDRESS to its host:port; docs/cluster.md has examples"
-        ) from error
-    handler, debugger = signal.getsignal(signal.SIGTERM), os.environ.get("PYTHONBREAKPOINT")
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # e.g. other versions of Ray or Python, or a node that has just left
-        raise UsageError(f"the Ray cluster at {address} cannot be used: {' '.join(str(error).split())}") from error
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)  # Ray has replaced it by one that ends the process at once
-    if debugger is None:  # Ray has set its own, which would outlive the run
-        del os.environ["PYTHONBREAKPOINT"]
-    else:
-        os.environ["PYTHONBREAKPOINT"] = debugger
-
-
 def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
     """Number of trials that a node can run at once."""
     room = resources.get("CPU", 0.0) // cpus
@@ -217,8 +210,12 @@ def _facts(ask: Any, common: tuple[Any, Any], nodes: list[str]) -> dict[str, nod
     tasks = {key: ask.options(scheduling_strategy=strategy).remote(*common) for key, strategy in strategies.items()}
     facts = {}
     for key, task in tasks.items():
-        with suppress(_Lost):
+        try:
             facts[key] = _answer(task)
+        except _Lost:
+            continue
+        except node.UnfitError as error:
+            raise (UsageError if error.usage else HarnessError)(str(error)) from error
     if not facts:
         raise HarnessError("no node of the Ray cluster answered: check that the nodes are up and their workers start")
     return facts
