@@ -36,15 +36,15 @@ leaderboard: setup
 	$(BIN)/unlearnbench run digits --seed 0
 	$(BIN)/unlearnbench leaderboard digits --seed 0 --out build/leaderboard
 
-# Search the hyperparameters of every method that has some. Paste what is found (build/tuned/) into submission.toml. An
-# interrupted search goes on; a finished one is not repeated.
+# Search the hyperparameters of every method that has some. Paste what is found (leaderboard/tuning/) into
+# submission.toml. An interrupted search goes on; a finished one is not repeated.
 tuning: setup
-	mkdir -p build/tuned
+	mkdir -p build leaderboard/tuning
 	for path in $$(grep -l '^\[search\]' submissions/*/submission.toml); do \
 		name=$$(basename $$(dirname $$path)); \
-		test -e build/tuned/$$name.toml && continue; \
-		$(BIN)/unlearnbench tune $$name --suite digits --isolation strict --database $(OFFICIAL) > build/tuned/next || exit 1; \
-		mv build/tuned/next build/tuned/$$name.toml; \
+		test -e leaderboard/tuning/$$name.txt && continue; \
+		$(BIN)/unlearnbench tune $$name --suite digits --isolation strict --database $(OFFICIAL) > build/tuning || exit 1; \
+		sed 's/ *$$//' build/tuning > leaderboard/tuning/$$name.txt; \
 	done
 
 # The official board, one immutable file per seed, in a work tree and an environment of its own (CONTRIBUTING.md).
