@@ -188,7 +188,7 @@ def test_latex_has_no_special_character_left(text: str) -> None:
 
 def test_nothing_is_printed_but_through_the_terminal() -> None:
     """A console of rich takes markup, and `print` and `echo` take anything."""
-    printing = re.compile(r"(?<![.\w])print\(|\bConsole\(|typer\.echo\((?!printable)|sys\.std(out|err)\.write")
+    printing = re.compile(r"(?<![.\w])(?<!def )print\(|\bConsole\(|typer\.echo\((?!printable)|sys\.std(out|err)\.write")
     assert all(printing.search(code) for code in ("x = Console(stderr=True)", " print(x)", "typer.echo(text)"))
     files = list(Path(unlearnbench.__file__).parent.rglob("*.py"))
     assert [file.name for file in files if printing.search(file.read_text())] == []

@@ -151,12 +151,14 @@ def test_a_file_of_another_version(key: str, value: Any, words: str, file: Path)
         read(file)
 
 
-@pytest.mark.parametrize("schema", [7, 8])
+@pytest.mark.parametrize("schema", [7, 8, 9])
 def test_a_file_of_a_version_before_says_the_same(schema: int, file: Path) -> None:
     wanted = read(file).rows
     header, *lines = map(json.loads, file.read_text().splitlines())
-    for row in lines if schema == 7 else []:
-        row.pop("limits", None)
+    for row in lines:
+        row.pop("earlier", None)
+        if schema == 7:
+            row.pop("limits", None)
     header["schema"] = schema
     text = [json.dumps(row, sort_keys=True, separators=(",", ":")) for row in (header, *lines)]
     file.write_text("".join(f"{line}\n" for line in text))

@@ -74,16 +74,17 @@ def test_adding_is_all_or_nothing(store: Store) -> None:
 
 
 def test_only_a_failure_is_replaced_and_what_replaces_it_keeps_it(store: Store) -> None:
-    store.add([*rows.whole(), rows.failed(key="u", run_id="r", reason="first", detail="Traceback\nhere")])
+    store.add([*rows.whole(), rows.run(id="s"), rows.run(id="v")])
+    store.add([rows.failed(key="u", run_id="r", reason="first", detail="Traceback\nhere")])
     assert store.failed_trials(["t", "u"]) == {"u": "r"}
-    store.replace_failure(rows.failed(key="u", reason="second", detail=None), None)
-    store.replace_failure(rows.trial(key="u"), rows.prediction(trial_key="u"))
+    store.replace_failure(rows.failed(key="u", run_id="s", reason="second", detail=None), None)
+    store.replace_failure(rows.trial(key="u", run_id="v"), rows.prediction(trial_key="u"))
     with Session(store.engine) as session:
         trial = session.get_one(TrialRow, "u")
         assert session.get(PredictionRow, "u") is not None
     assert (trial.state, trial.reason, trial.aggregate) == ("finished", None, rows.trial().aggregate)
     assert trial.earlier == (
-        "2026-01-02 03:04 UTC, run r: first\n    Traceback\n    here\n2026-01-02 03:04 UTC, run r: second"
+        "2026-01-02 03:04 UTC, run r: first\n    Traceback\n    here\n2026-01-02 03:04 UTC, run s: second"
     )
     assert store.failed_trials(["t", "u"]) == {}
     with pytest.raises(ValueError, match="trial u did not fail"):

@@ -60,10 +60,10 @@ def test_what_is_here_comes_first_and_a_given_folder_is_the_only_one(package: Pa
 
 
 def test_another_suite_or_submission_under_a_shipped_name_is_noticed(package: Path) -> None:
-    copy = shutil.copy(package / "suites/tiny.toml", "copy.toml")
+    copy = shutil.copy(package / "suites/tiny.toml", "tiny.toml")
     assert not differs_from_shipped(parse(Path(copy)))
-    Path("copy.toml").write_text(tiny_toml(seeds=[7]))
-    assert differs_from_shipped(parse(Path("copy.toml")))
+    Path(copy).write_text(tiny_toml(seeds=[7]))
+    assert differs_from_shipped(parse(Path(copy)))
     shutil.copytree(package / "submissions", "submissions")
     places = shipped.places("submissions")
     assert differing_from_shipped(discover(*places)) == []
@@ -96,7 +96,7 @@ def test_the_name_of_a_shipped_submission_is_taken(package: Path) -> None:
 
 
 def test_a_trial_at_strict_sees_nothing_of_what_is_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "visible", lambda device="cpu": [tmp_path])
+    monkeypatch.setattr(isolation, "visible", lambda device="cpu", environment=None: [tmp_path])
     inside = tmp_path / "unlearnbench/_shipped"
     monkeypatch.setattr(isolation, "INSIDE", inside)
     with pytest.raises(UsageError, match=r"shows .* to trials"):

@@ -77,8 +77,10 @@ class Claims:
                     return "elsewhere"
                 with writing(self._store.engine) as connection:
                     insert_new(connection, CLAIMS, [claim])
-                    holder = connection.execute(select(CLAIMS).where(CLAIMS.c.trial_key == key)).one()
-                    mine = holder.run_id == self._run_id  # also if the answer to an earlier attempt was lost
+                    # On PostgreSQL there is none if another run has released its claim since the insert.
+                    holder = connection.execute(select(CLAIMS).where(CLAIMS.c.trial_key == key)).one_or_none()
+                    # Mine also if the answer to an earlier attempt was lost.
+                    mine = holder is not None and holder.run_id == self._run_id
                     # After the insert: a claim is released only once its record is stored, so none can be missed.
                     recorded_by = connection.scalar(select(TrialRow.run_id).where(TrialRow.key == key))
                     stored = mine and recorded_by not in (None, failed_in)
@@ -89,7 +91,7 @@ class Claims:
                 if mine:
                     self._held.add(key)
                     return "mine"
-            if not self._dead(holder):
+            if holder is None or not self._dead(holder):
                 return "elsewhere"
             self._end(holder.trial_key, holder.run_id)
         return "elsewhere"

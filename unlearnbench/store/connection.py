@@ -116,7 +116,7 @@ def _refuse_foreign(file: Path) -> None:
     try:
         with closing(open_read_only(file)) as connection:
             names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # the message of an error may hold damaged text
         return  # whoever opens it says why it cannot be read
     if names and "planned_trials" not in names:
         raise UsageError(f"{file} is not a results database: choose another one")

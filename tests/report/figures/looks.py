@@ -114,6 +114,7 @@ def grid(
                 "again": False,
                 "corrupted": 100,
                 "healed_train": healed,
+                "backward_samples": 1000,
                 "healed_undiscovered": healed / 2 if rate < 1 else np.nan,
                 "healed_test": healed**2,
                 "attack_success": 0.1,
