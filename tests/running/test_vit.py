@@ -25,7 +25,11 @@ DEFAULTS = list({item.name: item for item in reversed(SHIPPED)}.values())
 
 
 @pytest.mark.parametrize(
-    ("architecture", "submissions"), [("vit", DEFAULTS), ("vit-small", SHIPPED)], ids=["vit", "vit-small"]
+    ("architecture", "submissions"),
+    [
+        pytest.param("vit", DEFAULTS, id="vit"),
+        pytest.param("vit-small", SHIPPED, id="vit-small", marks=pytest.mark.slow),
+    ],
 )
 def test_every_submission_works_on_a_transformer(
     tiny_suite: Suite,

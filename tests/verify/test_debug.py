@@ -63,7 +63,7 @@ def test_a_method_without_a_forget_set_is_run_on_the_problem_without_one(
     assert found.metrics.healed_discovered is None
 
 
-@pytest.mark.parametrize(("keys", "code", "words"), [("p 40 + 2\nc\n", 0, "aggregate"), ("q\n", 130, "Stopped.")])
+@pytest.mark.parametrize(("keys", "code", "words"), [("p 'for' + 'ty'\nc\n", 0, "aggregate"), ("q\n", 130, "Stopped.")])
 def test_the_debugger_stops_where_the_code_says(
     keys: str, code: int, words: str, make_submission: Callable[..., Submission], tmp_path: Path
 ) -> None:
@@ -82,7 +82,7 @@ def test_the_debugger_stops_where_the_code_says(
     answer = subprocess.run(command, cwd=tmp_path, input=keys, capture_output=True, text=True)
     assert answer.returncode == code, answer.stderr
     assert words in answer.stdout + answer.stderr
-    assert ("42" in answer.stdout) == (code == 0)
+    assert ("forty" in answer.stdout) == (code == 0)
     assert str(tmp_path / "submissions/stops_here/method.py") in answer.stdout
     assert not list(tmp_path.rglob("*.db"))
 
