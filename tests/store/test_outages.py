@@ -95,6 +95,23 @@ def test_a_server_that_comes_back_is_waited_for(
     assert "the database server does not answer: trying again in 0.05 s" in caplog.messages
 
 
+def test_a_run_that_ends_while_the_server_is_away_leaves_no_thread_waiting_for_it(
+    remote: Store, postgresql_server: str
+) -> None:
+    remote.add([rows.run(id="a")])
+    socket = Path(postgresql_server.partition("host=")[2]) / ".s.PGSQL.5432"
+    hidden = socket.with_name("hidden")
+    claims = Claims(remote, "a").__enter__()
+    remote.engine.dispose()
+    socket.rename(hidden)
+    try:
+        with pytest.raises(HarnessError, match="cannot write the results database"):
+            claims.__exit__(None, None, None)
+        assert claims.take("t") == "elsewhere"
+    finally:
+        hidden.rename(socket)
+
+
 def test_what_is_no_outage_is_raised_at_once_and_an_outage_in_the_end(
     store: Store, postgresql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,9 +55,10 @@ class Claims:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with self._lock, writing(self._store.engine) as connection:
-                self._left = True
-                connection.execute(delete(ClaimRow).where(ClaimRow.run_id == self._run_id))
+            with self._lock:
+                self._left = True  # also if the database is away: threads that wait for it must end
+                with writing(self._store.engine) as connection:
+                    connection.execute(delete(ClaimRow).where(ClaimRow.run_id == self._run_id))
         except HarnessError:
             if error is None:
                 raise

@@ -311,34 +311,3 @@ def test_of_two_originals_under_one_seed_the_one_with_most_records_counts(small)
         ("1/11/21", 1.0): "low 1 bfloat16",
     }
     assert len(of(board, "good")) == 12
-
-
-@pytest.mark.parametrize(
-    ("name", "label"),
-    [
-        ("npo", "npo"),
-        ("npo/default", "npo"),
-        ("npo/digits", "npo/digits"),
-        ("rem", "rem/digits"),
-        ("rem/shared", "rem/shared"),
-        ("etd", "etd on tied dropout"),
-        ("both", "both"),
-        ("both on tied dropout", "both on tied dropout"),
-    ],
-)
-def test_a_method_has_one_name_everywhere(name: str, label: str, stored) -> None:
-    stored.run("first", variants=("digits", "default"))
-    stored.problems()
-    for key in ("npo", "npo/digits", "rem/shared", "rem/digits", "etd", "both"):
-        submission, _, variant = key.partition("/")
-        stored.submission(key, submission, variant or "default")
-        for training in {"etd": ["tied-dropout"], "both": ["standard", "tied-dropout"]}.get(key, ["standard"]):
-            stored.trial("first", key, CELLS[0], training=training)
-    board = stored.board()
-    assert board.find(name) == label
-    assert set(stored.board(methods=(name,)).frame["submission"]) == {label.partition(" ")[0].partition("/")[0]}
-
-
-def test_an_unknown_method_is_refused_with_what_was_meant(small) -> None:
-    with pytest.raises(UsageError, match=r"unknown method 'a/tuned' in the results.*all: "):
-        small.board().find("a/tuned")
