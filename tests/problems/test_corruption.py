@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problems.corruption import CorruptedSet, PoisonTrigger, corrupt, corruption_of
+from unlearnbench.problems.corruption import CorruptedSet, corrupt, corruption_of
+from unlearnbench.problems.corruptions.triggers import PoisonTrigger
 from unlearnbench.problems.datasets import Dataset, digits
 from unlearnbench.problems.discovery import discover
 from unlearnbench.problems.streams import random_state, stream
@@ -30,8 +31,7 @@ def dataset() -> Dataset:
 
 def corrupted(dataset: Dataset, name: str, *, count: int = 72, seed: int = 0, paper: bool = False) -> CorruptedSet:
     streams = random_state(seed, "corruption", name), random_state(seed, "pattern", name)
-    images, labels = dataset.train_images.numpy(), dataset.train_labels.numpy()
-    return corrupt(corruption_of(name, DEFAULTS | {"paper": paper}, {}), images, labels, 10, count, *streams)
+    return corrupt(corruption_of(name, DEFAULTS | {"paper": paper}, {}), dataset.clean, count, *streams)
 
 
 @pytest.mark.parametrize("name", PINNED)
