@@ -22,8 +22,6 @@ class Given(Corruption):
 
     def draw(self, clean: CleanSet, count: int, random: RandomState) -> tuple[Indices, Labels]:
         if clean.given is None:
-            raise UsageError(
-                "corruption 'given' needs label_table, the labels as given"
-            )
+            raise UsageError("corruption 'given' needs label_table, the labels as given")
         wrong = np.flatnonzero(clean.given != clean.labels)
         return wrong, clean.given[wrong]
