@@ -128,11 +128,13 @@ class Stored:
         isolation: str = "process",
         precision: str = "float32",
         weights: str = "weights",
+        misled: float | None = None,
     ) -> None:
         """Plan a trial, and store its record unless it is missing.
 
         precision: of its original, which is another one for each.
         weights: begins the checksum of the original that the record names.
+        misled: share of D_f that still gets its wrong label; a trial of `retrain` with one measures regularity.
         """
         regularity, rate, seed = cell
         suffix = f"{SUFFIX[training]}{SUFFIX[precision]}"
@@ -162,7 +164,7 @@ class Stored:
                 "healed_train": healed,
                 "healed_discovered": healed,
                 "healed_undiscovered": healed / 2 if rate < 1 else None,
-                "misled_discovered": 0.1,
+                "misled_discovered": misled,
                 "misled_undiscovered": 0.3 if rate < 1 else None,
                 "attack_success": 0.25 if regularity != "low" else None,
                 "healed_test": healed_test,

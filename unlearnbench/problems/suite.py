@@ -158,10 +158,11 @@ class Suite:
         return OriginalSpec(self.originals.capacities[0], self.originals.trainings[0])
 
     def stored(self) -> dict[str, Any]:
-        """The settings as they are stored. Those of open suites have no commitment, and no paths (`data_name`)."""
+        """The settings as they are stored: without paths (`data_name`), and without what few suites set."""
         values = asdict(self) | {"dataset": data_name(self.dataset)}
         values["label_table"] = None if self.label_table is None else table_name(self.label_table)
-        return {name: value for name, value in values.items() if name != "commitment" or value}
+        seldom = ("commitment", "false_discovery", "label_table")
+        return {name: value for name, value in values.items() if name not in seldom or value}
 
     def select(
         self, seeds: Sequence[int] = (), discovery_rates: Sequence[float] = (), corruptions: Sequence[str] = ()
