@@ -99,7 +99,7 @@ class BlendedTrigger(Trigger):
 
 @dataclass(frozen=True)
 class SinusoidalTrigger(Trigger):
-    """Vertical stripes whose brightness is a sine across the image (Barni et al., arXiv 1902.11237).
+    """Vertical stripes whose brightness is a sine across the image (Barni et al., arXiv 1902.11237, with true labels).
 
     Attributes:
         amplitude: of the sine, in grey levels. The fainter, the less regular.

@@ -51,6 +51,11 @@ class Grid:
         return _edges(100 * self.rates, 100.0), _edges(self.regularities, 1.0)
 
 
+def has_plane(frame: pd.DataFrame) -> bool:
+    """Whether enough was measured to draw it."""
+    return len(values_of(frame)) >= FEWEST_ROWS and frame["discovery_rate"].nunique() > 1
+
+
 def grid_of(frame: pd.DataFrame) -> Grid:
     """The grid of a board.
 

@@ -6,13 +6,14 @@ which it gives the corrupted label, its `misled_discovered`, is 0 if the others 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from unlearnbench.evaluation.statistics import Estimate, correlation, resampled_correlation, share_estimate
+from unlearnbench.evaluation.statistics import Estimate, correlation, estimate, resampled_correlation, share_estimate
 from unlearnbench.report.numbers.totals import RETRAIN, scored
 
 RATE = 0.1
@@ -106,12 +107,34 @@ def prediction(frame: pd.DataFrame) -> pd.DataFrame:
     seeds); `low` and `high` are the ends of its 95% interval, from resampled corruptions. nan for fewer than five
     `corruptions`.
     """
-    rows = frame.assign(value=scored(frame, "aggregate"))
-    rows = rows[rows["whole"] | ~rows.groupby("method")["whole"].transform("any")].dropna(subset=["measured", "value"])
     found = []
-    for (method, rate), cell in rows.groupby(["method", "discovery_rate"], sort=False):
-        means = cell.groupby("corruption")[["measured", "value"]].mean().to_numpy(dtype=np.float64)
+    for (method, rate), cell in _scores(frame).groupby(["method", "discovery_rate"], sort=False):
+        means = cell.groupby("corruption")[["measured", "value"]].mean().dropna().to_numpy(dtype=np.float64)
         low, high = resampled_correlation(means[:, 0], means[:, 1])
         rho = correlation(means[:, 0], means[:, 1], "spearman")
         found.append((method, rate, rho, low, high, len(means)))
     return pd.DataFrame(found, columns=["method", "discovery_rate", "rho", "low", "high", "corruptions"])
+
+
+def steady(frame: pd.DataFrame, methods: Sequence[str], rate: float) -> pd.DataFrame:
+    """How good each method is at a discovery rate whatever the corruption, in percent, indexed by method.
+
+    `mean` over the corruptions, with the ends of its interval over seeds, `low` and `high`; `worst`, the mean over
+    seeds on the corruption `where` it is lowest.
+    """
+    rows = _scores(frame[frame["discovery_rate"] == rate])
+    found = {}
+    for method in methods:
+        own = rows[rows["method"] == method]
+        by_seed, by_corruption = (100 * own.groupby(key)["value"].mean() for key in ("seed", "corruption"))
+        over = estimate(by_seed.to_numpy(dtype=np.float64))
+        if len(own):
+            ends = {"mean": over.value, "low": over.low, "high": over.high}
+            found[method] = ends | {"worst": by_corruption.min(), "where": by_corruption.idxmin()}
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def _scores(frame: pd.DataFrame) -> pd.DataFrame:
+    """The trials with a score, `value`: those of whole seeds, or all of a method without any."""
+    rows = frame.assign(value=scored(frame, "aggregate"))
+    return rows[rows["whole"] | ~rows.groupby("method")["whole"].transform("any")].dropna(subset=["value"])
