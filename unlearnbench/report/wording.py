@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_SEEDS
-from unlearnbench.problems.corruption import REGULARITIES, kind_of
+from unlearnbench.problems.corruption import REGULARITIES, Regularity, kind_of
 from unlearnbench.problems.names import CORRUPTIONS
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def row_labels(
     names = in_order(corruptions, measured)
     kinds = [kind_of(name).regularity for name in names]
 
-    def label(name: str, kind: str) -> str:
+    def label(name: str, kind: Regularity) -> str:
         shared, known = kinds.count(kind) > 1, name in measured
         parts = [words[kind]] * (not (shared and known)) + [name] * shared
         return " ".join([*parts, *([share_text(measured[name])] if known else [])])

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.container import ErrorbarContainer
 from matplotlib.patches import Rectangle
 
 from tests.report.figures.looks import mesh, panels
 from tests.tiny import tiny_toml
 from unlearnbench import library
+from unlearnbench.errors import UsageError
 from unlearnbench.problems.datasets import load_for
 from unlearnbench.problems.suite_file import parse
 from unlearnbench.report.figures.plane import _edges, plane, who_wins
@@ -24,12 +26,14 @@ def test_cells_of_the_plane_are_those_of_the_map_where_they_were_measured(measur
     assert axis.get_title() == "good"
     drawn = mesh(axis)
     upwards = map_of(frame, "aggregate", "good").iloc[::-1]  # the least regular at the bottom
-    assert np.ma.filled(drawn.get_array(), np.nan) == pytest.approx(upwards.to_numpy(), nan_ok=True)
+    assert np.ma.filled(np.ma.asarray(drawn.get_array()), np.nan) == pytest.approx(upwards.to_numpy(), nan_ok=True)
     corners = drawn.get_coordinates()
     assert corners[0, :, 0].tolist() == [0, 55, 100], "halfway between 10 and 100"
     assert corners[:, 0, 1].tolist() == [0, 0.125, 0.5, 1], "halfway between 0, .25 and .75"
     (dots,) = axis.lines
-    assert set(zip(*dots.get_data(), strict=True)) == {(x, y) for x in (10, 100) for y in (0, 0.25, 0.75)}
+    assert set(zip(*map(np.asarray, dots.get_data()), strict=True)) == {
+        (x, y) for x in (10, 100) for y in (0, 0.25, 0.75)
+    }
 
 
 def test_corruptions_of_one_regularity_are_all_seen():
@@ -60,8 +64,8 @@ def test_the_curve_has_a_line_per_corruption(measured):
     figure = regularity_curve(measured.board().frame)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["poison-trigger", "class-swap", "random-swap"]
-    lines = [container.lines[0] for container in figure.axes[0].containers]
-    assert [line.get_ydata().tolist() for line in lines] == [[0.75, 0], [0.25, 0], [0, 0]]
+    lines = [bars.lines[0] for bars in figure.axes[0].containers if isinstance(bars, ErrorbarContainer)]
+    assert [np.asarray(line.get_ydata()).tolist() for line in lines] == [[0.75, 0], [0.25, 0], [0, 0]]
     assert np.array([line.get_xdata() for line in lines]).mean(axis=0) == pytest.approx([9, 0])
 
 
@@ -82,5 +86,5 @@ def test_samples_need_no_results(tmp_path):
     (tmp_path / "tiny.toml").write_text(tiny_toml())
     library.plot("samples", "tiny", tmp_path / "samples.svg", suites=tmp_path, data=tmp_path)
     assert (tmp_path / "samples.svg").stat().st_size > 1000
-    with pytest.raises(library.reading.UsageError, match="shows no methods: remove --method"):
+    with pytest.raises(UsageError, match="shows no methods: remove --method"):
         library.plot("samples", "tiny", Path("x.svg"), ["rem"], suites=tmp_path, data=tmp_path)

@@ -121,8 +121,8 @@ def who_wins(frame: pd.DataFrame, methods: Sequence[str]) -> Figure:
     figure = Figure(figsize=(6.0, _WIDE[1] + 0.6 + 0.15 * note.count("\n")), layout="constrained")
     axis = figure.subplots()
     across, up = grid.edges
-    for (corruption, rate), cell in best.iterrows():
-        y, x = grid.corruptions.index(corruption), int(np.flatnonzero(grid.rates == rate)[0])
+    for cell in best.reset_index().to_dict("records"):
+        y, x = grid.corruptions.index(cell["corruption"]), int(np.flatnonzero(grid.rates == cell["discovery_rate"])[0])
         corner, size = (across[x], up[y]), (across[x + 1] - across[x], up[y + 1] - up[y])
         axis.add_patch(Rectangle(corner, *size, facecolor=colours[cell["method"]], linewidth=0))
         if not cell["alone"]:  # a patch of its own, because hatch and edge share a colour

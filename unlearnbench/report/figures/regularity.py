@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -41,7 +43,7 @@ def regularity_curve(frame: pd.DataFrame) -> Figure:
         shift = (index - (len(names) - 1) / 2) * _APART * most
         x, y = np.array([point.left + shift for point in line]), np.array([point.share.value for point in line])
         ends = np.array([[point.share.low, point.share.high] for point in line]).T
-        look = {"color": colours[index], "marker": _MARKERS[index % len(_MARKERS)], "markersize": 4}
+        look: dict[str, Any] = {"color": colours[index], "marker": _MARKERS[index % len(_MARKERS)], "markersize": 4}
         axis.errorbar(x, y, np.abs(ends - y), capsize=2, linewidth=1.1, elinewidth=0.8, label=name, **look)
         if np.isfinite(ends).any():
             for point in line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -30,22 +31,17 @@ PREDICTION_NOTE = (
 
 def regularity_markdown(frame: pd.DataFrame) -> str:
     """The measured regularity of each corruption, most regular first, and the note; how to get what is not measured."""
-    found = table(frame).set_index("corruption")
-    known = found["value"].dropna()
-    rows = []
-    for name in in_order(found.index, known.to_dict()):
-        row = found.loc[name]
-        ends = interval(row["low"], row["high"], 2)
-        rows.append(
-            [
-                name,
-                LONG_LABELS[kind_of(name).regularity],
-                f"{number(row['value'], 2)} {ends}".rstrip(),
-                number(row["left"], 0),
-                number(row["seeds"], 0),
-                number(row["base"], 2),
-            ]
-        )
+    found: dict[str, dict[Any, Any]] = {str(row["corruption"]): row for row in table(frame).to_dict("records")}
+    known: dict[str, float] = {name: row["value"] for name, row in found.items() if not pd.isna(row["value"])}
+    rows = [
+        [
+            name,
+            LONG_LABELS[kind_of(name).regularity],
+            _estimate(found[name], "value"),
+            *(number(found[name][column], decimals) for column, decimals in (("left", 0), ("seeds", 0), ("base", 2))),
+        ]
+        for name in in_order(found, known)
+    ]
     missing = f"\n\nNot measured ({NO_VALUE}): {HOW}." if len(known) < len(found) else ""
     return f"{markdown_table(HEADER, rows)}\n\n{NOTE}{missing}"
 
@@ -56,20 +52,18 @@ def prediction_markdown(frame: pd.DataFrame, methods: Sequence[str]) -> str:
     if found["rho"].isna().all():
         return ""
     rates = sorted(found["discovery_rate"].unique())
-    cells = found.set_index(["method", "discovery_rate"])
-    rows = []
-    for method in methods:
-        texts = []
-        for rate in rates:
-            rho, low, high = (
-                cells.loc[(method, rate), ["rho", "low", "high"]]
-                if (method, rate) in cells.index
-                else ([float("nan")] * 3)
-            )
-            texts.append(f"{number(rho, 2)} {interval(low, high, 2)}".rstrip())
-        rows.append([method, *texts])
+    cells = {(row["method"], row["discovery_rate"]): row for row in found.to_dict("records")}
+    rows = [
+        [method, *(_estimate(cells[method, rate], "rho") if (method, rate) in cells else NO_VALUE for rate in rates)]
+        for method in methods
+    ]
     header = ("Method", *(f"{100 * rate:g}%" for rate in rates))
     return f"{markdown_table(header, rows)}\n\n{PREDICTION_NOTE}\n\n{_choice(frame, methods)}"
+
+
+def _estimate(row: dict[Any, Any], name: str) -> str:
+    """A number with its interval, if it has one."""
+    return f"{number(row[name], 2)} {interval(row['low'], row['high'], 2)}".rstrip()
 
 
 def _choice(frame: pd.DataFrame, methods: Sequence[str]) -> str:
