@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.submission import TUNE
+from unlearnbench.errors import UsageError
 from unlearnbench.problems.datasets import digits, load_for
 from unlearnbench.problems.grid import problems
 from unlearnbench.problems.suite import Suite
@@ -43,3 +45,5 @@ def test_a_table_of_what_was_planted_gives_the_records_of_the_planted(
         found.append((numbers, problem.discovered, problem.training_fingerprint, predicted.train, predicted.test))
         assert recompute(store, tmp_path).differences == (), "the table is found again by its name"
     assert found[0] == found[1]
+    with pytest.raises(UsageError, match="read with a table of labels, and which one to read is not for others to say"):
+        recompute(store, tmp_path, ours=False)

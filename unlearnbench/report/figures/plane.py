@@ -116,7 +116,9 @@ def who_wins(frame: pd.DataFrame, methods: Sequence[str]) -> Figure:
     order = best["method"].value_counts().index.tolist()
     colours = dict(zip(order, sns.color_palette("colorblind" if len(order) <= 10 else "husl", len(order)), strict=True))
     note = wrapped(
-        f"Hatched: the 95% interval of the difference from the next best contains 0. {_note(frame, methods)}", 5.4
+        "Hatched: the 95% interval of the difference from the next best contains 0, or there is none."
+        f" {_note(frame, methods)}",
+        5.4,
     )
     figure = Figure(figsize=(6.0, _WIDE[1] + 0.6 + 0.15 * note.count("\n")), layout="constrained")
     axis = figure.subplots()
@@ -143,7 +145,8 @@ def _finish(axis: Axes, grid: Grid, *, left: bool, bottom: bool) -> None:
     x, y = np.meshgrid(100 * grid.rates, grid.regularities)
     dots: dict[str, Any] = {"marker": "o", "markersize": 2.2, "linestyle": "", "color": "white"}
     axis.plot(x.ravel(), y.ravel(), markeredgecolor="black", markeredgewidth=0.4, clip_on=False, **dots)
-    axis.set(xlim=(0, 100), ylim=(0, 1), xticks=[0, *(100 * grid.rates)], yticks=np.linspace(0, 1, 5))
+    ticks = [0, *(100 * grid.rates)] if len(grid.rates) <= 4 else np.linspace(0, 100, 5)
+    axis.set(xlim=(0, 100), ylim=(0, 1), xticks=ticks, yticks=np.linspace(0, 1, 5))
     axis.set_yticklabels([f"{tick:g}" for tick in np.linspace(0, 1, 5)])
     axis.tick_params(length=2, labelleft=left, labelbottom=bottom)
     axis.set_xlabel(RATE_LABEL if bottom else "")
