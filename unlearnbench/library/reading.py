@@ -103,7 +103,7 @@ def site(
     """
     from unlearnbench.report.site import write_site
 
-    boards = [board(name, isolation=isolation, **stored) for name in names]
+    boards = [board(name, isolation=isolation, **stored) for name in dict.fromkeys(names)]
     with _store({"database": stored.get("database", DATABASE)}) as store:
         return write_site(store.engine, boards, Path(out), repository)
 
