@@ -7,6 +7,7 @@ import itertools
 import pandas as pd
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, rank_intervals
+from unlearnbench.report.numbers.regularity import values_of
 from unlearnbench.report.numbers.scores import scores_of
 from unlearnbench.report.numbers.totals import totals_of
 from unlearnbench.report.wording import in_order
@@ -17,7 +18,7 @@ Part = tuple[str | None, float | None]
 
 def parts_of(frame: pd.DataFrame) -> list[Part]:
     """All parts of the plane of a board's frame but the whole: rows, columns, cells."""
-    corruptions, rates = in_order(frame["corruption"]), sorted(frame["discovery_rate"].unique())
+    corruptions, rates = in_order(frame["corruption"], values_of(frame)), sorted(frame["discovery_rate"].unique())
     return [
         *((name, None) for name in corruptions),
         *((None, rate) for rate in rates),

@@ -19,6 +19,7 @@ from unlearnbench.report.numbers.budget import budget_words, over_budget
 from unlearnbench.report.numbers.frames import healing_correlation
 from unlearnbench.report.numbers.parts import Part, ranks_by_part
 from unlearnbench.report.numbers.ranking import ranking_of
+from unlearnbench.report.numbers.regularity import values_of
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site.content import Content, Group, Method, Row, Run, Winner
 from unlearnbench.report.site.methods import methods_of
@@ -54,8 +55,8 @@ def content_of(engine: Engine, board: Board) -> Content:
         latest=rows[-1],
         specification=tuple(flat(specification)),
         runs=runs,
-        corruptions=row_labels(frame["corruption"], LONG_LABELS),
-        short=row_labels(frame["corruption"]),
+        corruptions=row_labels(frame["corruption"], LONG_LABELS, values_of(frame)),
+        short=row_labels(frame["corruption"], measured=values_of(frame)),
         rates=tuple(100 * rate for rate in rates),
         groups=tuple(_groups(methods, suite.base.label)),
         leaders=_leaders(rivals),

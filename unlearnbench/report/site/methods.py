@@ -13,6 +13,7 @@ import pandas as pd
 from unlearnbench.evaluation.statistics import estimate
 from unlearnbench.report.numbers.board import shown
 from unlearnbench.report.numbers.frames import map_of, original_column, places, states_of
+from unlearnbench.report.numbers.regularity import values_of
 from unlearnbench.report.site.content import METRICS, Cell, Failure, Method, Row, Trial
 from unlearnbench.report.wording import in_order
 from unlearnbench.store.labels import method_label
@@ -31,14 +32,17 @@ OF_ORIGINALS = {
 USED = [
     *("method", "seed", "whole", "again", "corruption", "discovery_rate", "trial", "state", "reason", *METRICS),
     *("original", "original_weights_hash", *(f"original_{name}" for name in sorted(set(OF_ORIGINALS.values())))),
-    *("hyperparameters", "source_hash", "forward_samples", "backward_samples"),
+    *("hyperparameters", "source_hash", "forward_samples", "backward_samples", "measured"),
 ]
 """The columns that are read here: each copy of the whole wide frame would take a while."""
 
 
 def methods_of(frame: pd.DataFrame, table: pd.DataFrame, submissions: dict[Any, SubmissionRow]) -> list[Method]:
     """The methods of a board's frame, in the order of its `ranking`. `submissions`: by name and variant."""
-    own, rates = dict(list(frame[USED].groupby("method"))), sorted(frame["discovery_rate"].unique())
+    own, rates = (
+        dict(list(frame[[name for name in USED if name in frame]].groupby("method"))),
+        sorted(frame["discovery_rate"].unique()),
+    )
     numbers = _originals(frame)
     return [
         _method(row, own[row["method"]], submissions[row["submission"], row["variant"]], rates, numbers)
@@ -85,7 +89,7 @@ def _mean(counts: pd.Series[Any]) -> float:
 
 def _cells(own: pd.DataFrame, name: str, rates: list[float]) -> tuple[tuple[Cell, ...], ...]:
     maps = {metric: map_of(own, metric, name).to_numpy(dtype=np.float64) for metric in METRICS}
-    states, corruptions = states_of(own, name).to_numpy(), in_order(own["corruption"])
+    states, corruptions = states_of(own, name).to_numpy(), in_order(own["corruption"], values_of(own))
     groups: dict[tuple[str, float], list[Trial]] = {}
     rows = shown(own)[["corruption", "discovery_rate", "seed", "trial", "state", "reason", *METRICS]]
     for row in rows.to_dict("records"):
@@ -119,7 +123,7 @@ def _trial(row: Row) -> Trial:
 
 def _original_rows(own: pd.DataFrame, name: str) -> tuple[dict[str, float], ...]:
     """Metrics of the originals by row; nan if not measured."""
-    names, missing = in_order(own["corruption"]), float("nan")
+    names, missing = in_order(own["corruption"], values_of(own)), float("nan")
     columns = {
         metric: original_column(own, source, name).reindex(names).tolist() for metric, source in OF_ORIGINALS.items()
     }
@@ -139,7 +143,9 @@ def _started(own: pd.DataFrame, numbers: dict[str, int]) -> tuple[tuple[int, ...
     seeds = rows["seed"].drop_duplicates().tolist()
     known = rows[rows["whole"] & rows["original_weights_hash"].notna()].drop_duplicates(["corruption", "seed"])
     at = {(row.corruption, row.seed): numbers[str(row.original_weights_hash)] for row in known.itertuples()}
-    return tuple(tuple(at.get((name, seed), -1) for seed in seeds) for name in in_order(own["corruption"]))
+    return tuple(
+        tuple(at.get((name, seed), -1) for seed in seeds) for name in in_order(own["corruption"], values_of(own))
+    )
 
 
 def _failures(own: pd.DataFrame) -> Iterator[Failure]:

@@ -12,7 +12,7 @@ from unlearnbench.report.escaping import csv_frame, latex_text, markdown_text
 
 TextFormat = Literal["terminal", "markdown", "csv", "latex"]
 
-LEFT_ALIGNED = {"Method", "Title", "Trials of", "Regularity", "On", "Rule", "Finding"}
+LEFT_ALIGNED = {"Corruption", "Named", "Method", "Title", "Trials of", "Regularity", "On", "Rule", "Finding"}
 """Columns of text; all others hold numbers."""
 
 
