@@ -8,6 +8,8 @@ ISOLATION ?= process
 ALWAYS_RUN := retrain
 
 OFFICIAL := data/official.db
+BOARDS := $(sort $(patsubst leaderboard/%/,%,$(dir $(wildcard leaderboard/*/*.jsonl))))
+REPOSITORY ?=
 SEEDS := 0 1 2 3 4 5 6 7 8 9
 
 SHOWN := detect_retrain rem/digits scrub/digits npo/digits ssd/digits retrain
@@ -55,15 +57,16 @@ official: setup
 		$(BIN)/unlearnbench store dump digits --database $(OFFICIAL) --seed $$seed --out leaderboard/digits || exit 1; \
 	done
 
-# The committed board as one store, and as the leaderboard whose site is published (.github/workflows/pages.yml).
-build/board.db: .venv/installed $(wildcard leaderboard/digits/*.jsonl)
+# The committed boards as one store, and as the site that is published (.github/workflows/pages.yml). REPOSITORY is the
+# address of the code, to which its pages link.
+build/board.db: .venv/installed $(wildcard leaderboard/*/*.jsonl)
 	mkdir -p build
 	rm -f $@
-	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --database $@
+	$(BIN)/unlearnbench store load leaderboard/*/*.jsonl --database $@
 
 board: build/board.db
 	rm -rf build/board
-	$(BIN)/unlearnbench leaderboard digits --database build/board.db --out build/board
+	$(BIN)/unlearnbench site $(BOARDS) --repository "$(REPOSITORY)" --database build/board.db --out build/board/site
 
 # The package in build/dist, built from the committed tree and tried in an empty folder, with checksums.
 release: setup

@@ -113,12 +113,12 @@ def test_what_a_trial_sees_was_looked_at(place: Path) -> None:
 def test_pages_say_that_a_board_is_audited_or_open(place: Path, call: Call, secrets: SecretSeeds, name: str) -> None:
     assert call("leaderboard", name, "--out", "board").code == 0
     words = f"Audited board: its seeds are secret, with commitment {secrets.commitment}."
-    for file in ("ranking.md", "site/index.html"):
+    for file in ("ranking.md", f"site/{name}/index.html"):
         assert words in (place / "board" / file).read_text()
     ran = call("run", "tiny", "--method", "original")
     assert "Open board: its seeds are public." in ran.out, ran.err
     assert call("leaderboard", "tiny", "--out", "open").code == 0
-    for file in ("ranking.md", "site/index.html"):
+    for file in ("ranking.md", "site/tiny/index.html"):
         assert "Open board: its seeds are public." in (place / "open" / file).read_text()
 
 

@@ -37,6 +37,11 @@ def test_what_is_shown_is_of_the_part_that_is_asked_for(measured: Call, tmp_path
     written = measured("leaderboard", "tiny", "--out", "drawn", *PART)
     assert written.code == 0, written.err
     assert len(Path("drawn/trials.csv").read_text().splitlines()) == 1 + 2
+    written = measured("site", "tiny", "--out", "pages", "--repository", "https://example.org/code")
+    assert written.code == 0, written.err
+    assert "open pages/index.html" in written.out
+    assert 'href="tiny/index.html"' in Path("pages/index.html").read_text()
+    assert 'href="https://example.org/code"' in Path("pages/tiny/index.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -79,6 +84,7 @@ def test_what_is_not_on_the_board_is_said_beside_it_with_the_command_that_renews
     "arguments",
     [
         ("leaderboard", "digits", "--out", "x"),
+        ("site", "digits", "digits-vit", "--out", "x"),
         ("show", "mine"),
         ("table", "digits"),
         ("compare", "mine", "yours"),

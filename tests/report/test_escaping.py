@@ -245,7 +245,7 @@ def hostile_store(text: str) -> Stored:
 
 
 def pages_of(folder: Path) -> dict[str, Elements]:
-    return {file.name: Elements(file.read_text(encoding="utf-8")) for file in (folder / "site").glob("*.html")}
+    return {str(file): Elements(file.read_text(encoding="utf-8")) for file in (folder / "site").rglob("*.html")}
 
 
 @pytest.fixture(scope="module")
@@ -272,9 +272,13 @@ def test_every_output_of_a_store_holds_text_as_text(
         others = html.elements - expected - {("a", ("href", "rel"))}  # the link to a paper
         assert not others
         assert not hidden(html.text)
-        assert all(re.match(r"https?://|[\w#.-]+$|data:,$", address) for address in html.addresses), html.addresses
-    for script in (folder / "site").glob("method-*.js"):
-        assert not hidden(json.dumps(json.loads(script.read_text().split(",", 1)[1][:-3]), ensure_ascii=False))
+        assert all(re.match(r"https?://|(\.\./)?[\w#./?=%-]+$|data:,$", address) for address in html.addresses), (
+            html.addresses
+        )
+    (script,) = (folder / "site").rglob("data.js")
+    assert not hidden(json.dumps(json.loads(script.read_text().split("(", 1)[1][:-3]), ensure_ascii=False))
+    (rows,) = (folder / "site").rglob("ranking.csv")
+    assert not [cell for line in csv.reader(rows.open(newline="")) for cell in line if cell[:1] in tuple("=+@\t\r\n")]
     for figure in (folder / "figures").glob("*.svg"):
         source = figure.read_text(encoding="utf-8")
         ElementTree.fromstring(source)

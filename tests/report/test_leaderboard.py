@@ -54,7 +54,7 @@ def test_methods_of_the_maintainers_are_marked(small, tmp_path):
         session.commit()
     write_leaderboard(small.engine, small.board(), tmp_path)
     assert "\n\nBy the maintainers of the board: `good`.\n\n" in (tmp_path / "ranking.md").read_text()
-    page = (tmp_path / "site/index.html").read_text()
+    page = (tmp_path / "site/small/index.html").read_text()
     marked = re.findall(r'<a href="method-(\w+)\.html">[^(]*\(by the maintainers of the board\)</span></th>', page)
     assert marked == ["good"], "a reference is not ranked, and needs no mark"
 

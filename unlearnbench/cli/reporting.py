@@ -77,6 +77,29 @@ def leaderboard(
     _say_what_is_out(board)
 
 
+@app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench site digits digits-vit --out build/site`")
+def site(
+    names: Annotated[list[str], typer.Argument(metavar="SUITE...", help="Names of suites in the store, in order.")],
+    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder to write.")],
+    repository: Annotated[
+        str, typer.Option(metavar="URL", help="Address of the code on GitHub, to link to.", show_default=False)
+    ] = "",
+    isolation: Annotated[Level, typer.Option(help="Count trials with weaker isolation as missing.")] = Level.process,
+    database: Database = DATABASE,
+    suites: Suites = None,
+) -> None:
+    """Write one website of the boards of several suites.
+
+    It is a folder of static pages, which open from a disk or from any web server.
+    """
+    from unlearnbench import library
+
+    files = library.site(
+        names, out_folder, repository=repository, isolation=isolation.value, database=database, suites=suites
+    )
+    say(f"{len(files)} files written to {out_folder}; open {out_folder / 'index.html'}")
+
+
 @app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench table digits --by corruption --format latex`")
 def table(
     suite: StoredSuite,

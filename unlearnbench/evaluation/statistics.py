@@ -70,7 +70,7 @@ def estimate(values: Values) -> Estimate:
         return Estimate(value, NAN, NAN, len(known))
     if _constant(known):
         return Estimate(value, NAN, NAN, len(known), constant=True)
-    margin = _quantile(len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
+    margin = quantile(len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
     return Estimate(value, value - margin, value + margin, len(known))
 
 
@@ -142,7 +142,7 @@ def _welch(mine: Values, theirs: Values) -> Difference:
 
 
 def _tested(value: float, error: float, freedom: float, count: int, kind: Literal["paired", "unpaired"]) -> Difference:
-    margin = _quantile(freedom) * error
+    margin = quantile(freedom) * error
     p = 2 * stdtr(freedom, -abs(value) / error)
     return Difference(value, float(value - margin), float(value + margin), float(p), count, kind)
 
@@ -241,5 +241,6 @@ def _constant(values: Values) -> bool:
     return bool(np.ptp(values) < 1e-12)
 
 
-def _quantile(freedom: float) -> float:
+def quantile(freedom: float) -> float:
+    """How many standard errors of a mean the end of its 95% interval is away, with these degrees of freedom."""
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))

@@ -29,6 +29,7 @@ from unlearnbench.library.reading import (
     plot,
     ranking,
     results,
+    site,
     standings,
 )
 from unlearnbench.library.running import check, debug, problem, rerun, run, tune
@@ -58,6 +59,7 @@ __all__ = [
     "rerun",
     "results",
     "run",
+    "site",
     "standings",
     "tune",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from unlearnbench.errors import UsageError
-from unlearnbench.library.shared import DATABASE, StoredGrid, Where
+from unlearnbench.library.shared import DATABASE, Stored, StoredGrid, Where
 from unlearnbench.system.shipped import places
 
 if TYPE_CHECKING:
@@ -85,6 +85,27 @@ def leaderboard(
     found = board(suite, isolation=isolation, **stored)
     with _store(stored) as store:
         return found, write_leaderboard(store.engine, found, Path(out), isolation=isolation)
+
+
+def site(
+    names: Sequence[str],
+    out: Where,
+    *,
+    repository: str = "",
+    isolation: Isolation = "process",
+    **stored: Unpack[Stored],
+) -> list[Path]:
+    """Write one static site of the boards of these suites to a folder; returns the files.
+
+    Args:
+        repository: address of the code, to which the pages then link.
+        isolation: records with weaker isolation count as missing.
+    """
+    from unlearnbench.report.site import write_site
+
+    boards = [board(name, isolation=isolation, **stored) for name in dict.fromkeys(names)]
+    with _store({"database": stored.get("database", DATABASE)}) as store:
+        return write_site(store.engine, boards, Path(out), repository)
 
 
 def plot(

@@ -90,7 +90,7 @@ def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: 
     shown = {path.stem for path in written}
     sources, own = _sources(engine, board), _own(engine, board, table)
     page.write_text(_page(board, table, sources, own, shown, isolation), encoding="utf-8")
-    return [*written, rows, page, *write_site(engine, board, table, folder / SITE)]
+    return [*written, rows, page, *write_site(engine, [board], folder / SITE)]
 
 
 def file_name(method: str) -> str:

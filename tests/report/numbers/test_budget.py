@@ -91,11 +91,11 @@ def test_the_ranking_and_the_pages_say_it(counted, tmp_path):
     (row,) = (line for line in page.split("## Ranking")[1].splitlines() if line.startswith("| - | retrain |"))
     assert row.endswith(" | 5.00! |")
     assert " | Budget |" in page
-    assert '5.00<span title="over the budget">!</span></td>' in (tmp_path / "site/index.html").read_text()
-    assert said.replace("'", "&#39;") in (tmp_path / "site/index.html").read_text()
-    assert "5.0 times the budget" in (tmp_path / "site/method-retrain.html").read_text()
+    assert '5.00<span title="over the budget">!</span></td>' in (tmp_path / "site/small/index.html").read_text()
+    assert said.replace("'", "&#39;") in (tmp_path / "site/small/index.html").read_text()
+    assert "5.00 times that of the suite, which is" in (tmp_path / "site/small/method-retrain.html").read_text()
     for method in ("good", "flaky", "oracle"):
-        assert "times the budget" not in (tmp_path / f"site/method-{method}.html").read_text()
+        assert "of the suite, which is" not in (tmp_path / f"site/small/method-{method}.html").read_text()
 
 
 def test_nothing_is_said_where_nobody_exceeds_it(small, tmp_path):
@@ -103,4 +103,4 @@ def test_nothing_is_said_where_nobody_exceeds_it(small, tmp_path):
         connection.exec_driver_sql("UPDATE trials SET backward_samples = 20")
     write_leaderboard(small.engine, small.board(), tmp_path)
     assert "than the budget" not in (tmp_path / "ranking.md").read_text()
-    assert "than the budget" not in (tmp_path / "site/index.html").read_text()
+    assert "than the budget" not in (tmp_path / "site/small/index.html").read_text()

@@ -23,7 +23,8 @@ def media(browser: Any, kind: str = "", **preferences: str) -> None:
 
 
 def visit(browser: Any, folder: Path, page: str = "index.html") -> None:
-    browser.get((folder / page).as_uri())
+    path, _, query = page.partition("?")
+    browser.get((folder / path).resolve().as_uri() + (f"?{query}" if query else ""))
 
 
 def find(browser: Any, selector: str) -> Any:
@@ -58,13 +59,14 @@ def press(browser: Any, *keys: str) -> None:
 
 
 def pages(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("*.html"))
+    """The pages of a board and those that the boards of its site share."""
+    return sorted(f"{place}{path.name}" for place in ("", "../") for path in (folder / place).glob("*.html"))
 
 
 def methods(browser: Any, group: int) -> list[str]:
     return browser.execute_script(
         "return [...document.querySelectorAll(`#ranking [data-maps='maps-${arguments[0]}'] [data-method]`)]"
-        ".map((row) => row.dataset.method.replace('method-', ''))",
+        ".map((row) => row.dataset.method)",
         group,
     )
 

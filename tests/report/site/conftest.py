@@ -21,7 +21,6 @@ from tests.report.site.browsing import media, screen
 from unlearnbench import Recipe
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.report.numbers.board import Board, read_board
-from unlearnbench.report.numbers.ranking import ranking_of
 from unlearnbench.report.site import write_site
 from unlearnbench.store.schema import Base, OriginalRow, ProblemRow
 
@@ -37,6 +36,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(small_of_module: Any, sites: Path) -> Path:
+    """The folder of the pages of a board."""
     stored = small_of_module
     stored.submission("hostile", "hostile", variant="with_a_rather_long_name_that_goes_on_and_on")
     stored.trial("first", "hostile", ("low", 0.1, 0), state="failed", reason=f"{NASTY} {LONG}")
@@ -50,13 +50,13 @@ def folder(small_of_module: Any, sites: Path) -> Path:
         connection.exec_driver_sql("UPDATE submissions SET paper = 'https://example.org/a?b=1&c=2' WHERE key = 'good'")
         connection.exec_driver_sql(f"UPDATE runs SET revision = '{NASTY}'")
     board = read_board(stored.engine, "small")
-    write_site(stored.engine, board, ranking_of(board.totals, board.suite), sites / "site")
-    return sites / "site"
+    write_site(stored.engine, [board], sites / "site", "https://example.org/code")
+    return sites / "site" / "small"
 
 
 @dataclasses.dataclass(frozen=True)
 class Ranked:
-    """A suite of eight seeds, its board and its site."""
+    """A suite of eight seeds, its board and the folder of its pages."""
 
     stored: Any
     board: Board
@@ -91,8 +91,8 @@ def ranked(sites: Path, small_of_module: Any) -> Iterator[Ranked]:
                 stored.trial("first", "oracle", cell, healed=0.5, utility=0.9)
     stored.trial("older", "weak", ("low", 0.1, 0), isolation="strict")
     board = read_board(engine, "small")
-    write_site(engine, board, ranking_of(board.totals, board.suite), sites / "ranked")
-    yield Ranked(stored, board, sites / "ranked")
+    write_site(engine, [board], sites / "ranked")
+    yield Ranked(stored, board, sites / "ranked" / "small")
     engine.dispose()
 
 

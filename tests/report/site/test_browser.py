@@ -11,6 +11,7 @@ from tests.report.site.browsing import (
     cell,
     find,
     methods,
+    pages,
     press,
     screen,
     texts,
@@ -24,8 +25,8 @@ def test_every_column_sorts_both_ways_and_the_maps_follow(browser: Any, folder: 
     visit(browser, folder)
     headers = browser.find_elements("css selector", "#ranking thead th")
     assert [" ".join(header.text.split()) for header in headers] == [
-        *("Rank", "Method", PRODUCT, "Healed", "Healed, undiscovered", "Attack success", "Utility", "Seeds"),
-        *("Cost", "Budget", "Failed", "Not run"),
+        *("Rank", "Method", PRODUCT, "Healed (train)", "Healed (undisc.)", "Healed (test)", "Attack success"),
+        *("Utility", "Cost", "Budget", "Seeds", "Failed", "Not run"),
     ]
     values = (
         "return [...document.querySelectorAll(\"#ranking [data-maps='maps-1'] [data-method]\")]"
@@ -40,10 +41,12 @@ def test_every_column_sorts_both_ways_and_the_maps_follow(browser: Any, folder: 
             keys = [key if index == 1 else float(key) for key in found if key]
             assert keys == sorted(keys, reverse=orders[-1] == "descending"), header.text
             assert "" not in found[: len(keys)], "what has no value stands last"
-            maps = browser.execute_script("return [...document.querySelectorAll('#maps-1 figure')].map((f) => f.id)")
+            maps = browser.execute_script(
+                "return [...document.querySelectorAll('#maps-1 figure[id]')].map((f) => f.id)"
+            )
             assert maps == [f"method-{name}" for name in methods(browser, 1)]
         rising = ["ascending", "descending"]
-        assert orders == (rising if index in (0, 1, 5, 8, 9) else rising[::-1])
+        assert orders == (rising if index in (0, 1, 6, 8, 9) else rising[::-1])
         others = [other.get_attribute("aria-sort") for other in headers if other != header]
         assert set(others) == {"none"}
     assert methods(browser, 2) == ["oracle"], "sorting leaves a group together"
@@ -59,26 +62,28 @@ def test_what_has_no_value_stands_last_both_ways(browser: Any, folder: Path) -> 
 
 def test_sorting_works_with_the_keyboard(browser: Any, folder: Path) -> None:
     visit(browser, folder)
-    browser.execute_script("document.querySelector('#ranking thead th:nth-child(4) button').focus()")
+    browser.execute_script("document.querySelector('#ranking thead th[data-metric=healed_train] button').focus()")
     press(browser, "\ue007")  # Enter
-    assert find(browser, "#ranking thead th:nth-child(4)").get_attribute("aria-sort") == "descending"
+    assert find(browser, "#ranking thead th[data-metric=healed_train]").get_attribute("aria-sort") == "descending"
     assert methods(browser, 1)[:2] == ["good", "retrain"]
 
 
 def test_the_filter_holds_for_table_and_maps(browser: Any, folder: Path) -> None:
     visit(browser, folder)
-    assert find(browser, "#shown").text == "All 7 shown"
-    words = find(browser, "#filter [name=words]")
+    assert find(browser, "#shown").text == "All 7 rows"
+    words = find(browser, "#filter [name=find]")
     words.send_keys("FLAK tied")
     assert texts(browser, "#ranking tbody tr:not(.group) th a") == ["flaky on tied dropout"]
-    assert texts(browser, "figure figcaption a") == ["flaky on tied dropout"]
-    assert find(browser, "#shown").text == "1 of 7 shown"
+    assert texts(browser, ".multiples figcaption a") == ["flaky on tied dropout"]
+    assert find(browser, "#shown").text == "1 of 7 rows"
     assert len(texts(browser, "section.maps")) == 1, "no heading stays without its maps"
     words.send_keys("?")
     assert find(browser, "#shown").text == "No method fits the filter"
     words.clear()
-    find(browser, "#filter [name=group] option[value=maps-2]").click()
-    assert texts(browser, "#ranking tbody tr:not(.group) th a") == texts(browser, "figure figcaption a") == ["oracle"]
+    find(browser, "#filter [name=group] option[value='2']").click()
+    assert (
+        texts(browser, "#ranking tbody tr:not(.group) th a") == texts(browser, ".multiples figcaption a") == ["oracle"]
+    )
 
 
 def test_hovering_shows_the_numbers_of_a_cell(browser: Any, folder: Path) -> None:
@@ -90,9 +95,11 @@ def test_hovering_shows_the_numbers_of_a_cell(browser: Any, folder: Path) -> Non
     text = tip(browser, "Low regularity, 10% discovered")
     assert "good" in text
     assert f"32.0 {PRODUCT.lower()}, percent no interval of 2 seeds" in text
-    assert "Healed (train) 40.0 Healed (undiscovered) 20.0 Healed (test) 17.0 Utility 80.0" in text
-    assert "seed 0/10/20 30.0 15.0 9.0 80.0 24.0 seed 1/11/21 50.0 25.0 25.0 80.0 40.0" in text
-    ActionChains(browser, duration=0).move_to_element(find(browser, "#maps-title")).perform()
+    assert "Healed (train) 40.0 Healed (undiscovered) 20.0 Healed (test) 17.0" in text
+    assert "Utility (test) 80.0" in text
+    assert "seed 0/10/20 24.0 30.0 15.0 9.0" in text
+    assert "seed 1/11/21 40.0 50.0 25.0 25.0" in text
+    ActionChains(browser, duration=0).move_to_element(find(browser, "#ranking-title")).perform()
     assert not find(browser, ".tip").is_displayed()
 
 
@@ -103,7 +110,7 @@ def test_marks_say_what_they_mean(browser: Any, folder: Path) -> None:
     expected = {
         (3, 1): (
             "1 of 2 failed, each counts as 0",
-            "seed 0/10/20 failed: timeout seed 1/11/21 50.0",
+            "seed 0/10/20 failed: timeout seed 1/11/21 30.0",
             "15\nsome failed",
         ),
         (3, 2): ("2 of 2 failed, each counts as 0", "seed 1/11/21 failed: timeout", "all failed"),
@@ -195,17 +202,30 @@ def test_the_page_of_a_method_shows_the_original_beside_its_cells(browser: Any, 
     from selenium.webdriver import ActionChains
 
     visit(browser, folder, "method-flaky.html")
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    WebDriverWait(browser, WAIT, 0.02).until(lambda driver: find(driver, "#cells").is_displayed())
+    find(browser, "#cells summary").click()
+    cells = texts(browser, "#cells tbody tr")
     assert texts(browser, ".panels figcaption") == [
-        *("Healed (train)", "Healed (undiscovered)", "Healed (test)", "Utility (test)", PRODUCT)
+        *(PRODUCT, "Healed (train)", "Healed (undiscovered)", "Healed (test)"),
+        *("Attack success: less is better, and darker", "Utility (test)"),
     ]
-    assert texts(browser, ".panels figure:nth-child(5) tbody tr:nth-child(3) td") == [
-        "13.5",
-        "15.0 some failed",
+    assert texts(browser, ".panels figure:nth-child(1) tbody tr:nth-child(3) td") == [
+        "14",
+        "15 some failed",
         "all failed",
     ]
-    utility = ".panels figure:nth-child(4)"
+    assert texts(browser, ".panels figure:nth-child(2) tbody tr:nth-child(3) td") == [
+        "15",
+        "50 some failed",
+        "all failed",
+    ]
+    assert cells[4].startswith("Low 10% 15.0 50.0 25.0 40.0")
+    assert cells[4].endswith("no interval of 2 seeds seed 0/10/20: failed: timeout; seed 1/11/21: 30.0")
+    utility = ".panels figure:nth-child(6)"
     ActionChains(browser, duration=0).move_to_element(cell(browser, utility, 3, 1)).perform()
-    assert "Utility 90.0" in tip(browser, "Low regularity, original model")
+    assert "Utility (test) 90.0" in tip(browser, "Low regularity, original model")
     ActionChains(browser, duration=0).move_to_element(cell(browser, utility, 3, 2)).perform()
     assert "failed: timeout" in tip(browser, "Low regularity, 10% discovered")
     assert texts(browser, "[aria-labelledby=failures-title] tbody tr") == ["3 timeout random-swap at 10%, 100%"]
@@ -219,7 +239,7 @@ def test_nothing_that_a_submission_says_is_run(browser: Any, folder: Path) -> No
     from selenium.webdriver import ActionChains
 
     page = next(path.name for path in folder.glob("method-hostile*.html"))
-    for name in ("index.html", page, "reading.html", "provenance.html"):
+    for name in pages(folder):
         visit(browser, folder, name)
         assert browser.execute_script("return window.hacked") is None
     visit(browser, folder, page)

@@ -1,4 +1,3 @@
-import json
 import re
 import tomllib
 from dataclasses import replace
@@ -8,36 +7,25 @@ from pathlib import Path
 import pytest
 
 from unlearnbench.report.numbers.board import read_board
-from unlearnbench.report.numbers.ranking import ranking_of
-from unlearnbench.report.numbers.totals import totals_of
 from unlearnbench.report.site import write_site
 from unlearnbench.report.site.gather import content_of
-from unlearnbench.report.site.pages import NO_VALUE, cell_data, render, scale, shade, web
+from unlearnbench.report.site.pages import render, scale, shade, web
 from unlearnbench.report.wording import cell_colours
 
 
 def write(stored, folder, suite="small"):
     board = read_board(stored.engine, suite)
-    return write_site(stored.engine, board, ranking_of(board.totals, board.suite), folder)
+    return write_site(stored.engine, [board], folder)
 
 
 def content(stored):
     board = read_board(stored.engine, "small")
-    return content_of(stored.engine, board, ranking_of(board.totals, board.suite))
+    return content_of(stored.engine, board)
 
 
 def plain(page):
     """The text of a page, without its tags."""
     return " ".join(re.sub(r"<[^>]+>", " ", page).split())
-
-
-def data_of(folder, method):
-    """What the script of a method's cells hands to the page."""
-    text = (folder / f"method-{method}.js").read_text()
-    start = f'unlearnbench.receive("method-{method}",'
-    assert text.startswith(start)
-    assert "<" not in text
-    return json.loads(text.removeprefix(start).removesuffix(");\n"))
 
 
 def test_the_same_store_gives_the_same_bytes(small, tmp_path):
@@ -47,10 +35,16 @@ def test_the_same_store_gives_the_same_bytes(small, tmp_path):
 
 
 def test_only_pages_of_vanished_methods_are_removed(small, tmp_path):
-    for name in ("method-gone.html", "method-gone.js", "method-notes.txt", "about.html", ".nojekyll"):
-        (tmp_path / name).write_text("old")
-    written = {path.name for path in write(small, tmp_path)}
-    assert {path.name for path in tmp_path.iterdir()} == written | {"method-notes.txt", "about.html", ".nojekyll"}
+    board = tmp_path / "small"
+    board.mkdir()
+    for place in (tmp_path, board):
+        for name in ("method-gone.html", "method-notes.txt", "about.html", ".nojekyll"):
+            (place / name).write_text("old")
+    written = set(write(small, tmp_path))
+    left = {path for path in tmp_path.rglob("*") if path.is_file()} - written
+    assert left == {tmp_path / "method-gone.html"} | {
+        place / name for place in (tmp_path, board) for name in ("method-notes.txt", "about.html", ".nojekyll")
+    }
 
 
 def test_a_suite_without_a_single_record_has_a_site(stored, tmp_path):
@@ -59,38 +53,11 @@ def test_a_suite_without_a_single_record_has_a_site(stored, tmp_path):
     stored.submission("good", "good")
     stored.trial("first", "good", ("low", 0.1, 0), state="missing")
     write(stored, tmp_path)
-    assert "no rank: no whole seed" in (tmp_path / "method-good.html").read_text()
+    assert "no rank: no whole seed" in (tmp_path / "small" / "method-good.html").read_text()
     assert "no example to show" in (tmp_path / "reading.html").read_text()
-    assert "6 of 6 trials have not been run" in (tmp_path / "index.html").read_text()
-
-
-def test_the_numbers_of_a_cell_are_texts_as_shown(small, tmp_path):
-    write(small, tmp_path)
-    rows = data_of(tmp_path, "flaky")["rows"]
-    assert rows[2]["original"]["values"] == ["15.0", "15.0", "20.0", "90.0", "13.5"]
-    assert rows[2]["cells"][0] == {
-        "where": "Low regularity, 10% discovered",
-        "note": "1 of 2 failed, each counts as 0",
-        "values": ["50.0", "25.0", "40.0", "60.0", "15.0"],
-        "interval": "no interval of 2 seeds",
-        "trials": [["seed 0/10/20", "failed: timeout"], ["seed 1/11/21", "50.0", "25.0", "40.0", "60.0", "30.0"]],
-    }
-    assert rows[1]["cells"][1]["interval"] == "no interval of 1 seed"
-    assert rows[1]["cells"][1]["note"] == "1 of 2 not run, the mean is over the others"
-    assert rows[0]["cells"][0]["values"] == []
-    assert rows[0]["cells"][0]["note"] == "not run"
-
-
-def test_a_single_failed_seed_says_why(stored, tmp_path):
-    stored.run("first")
-    stored.problems()
-    stored.submission("good", "good")
-    stored.trial("first", "good", ("low", 0.1, 0), state="failed", reason="out of memory")
-    write(stored, tmp_path)
-    *_, row = data_of(tmp_path, "good")["rows"]
-    assert row["cells"][0]["trials"] == [["seed 0/10/20", "failed: out of memory"]]
-    assert row["cells"][0]["note"] == "failed, counts as 0"
-    assert row["cells"][0]["values"] == [NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, "0.0"]
+    page = (tmp_path / "small" / "index.html").read_text()
+    assert "6 of 6 trials have not been run" in page
+    assert "No ranked method has a whole seed yet." in plain(page)
 
 
 def test_no_text_of_a_submission_becomes_markup(folder):
@@ -106,10 +73,12 @@ def test_no_text_of_a_submission_becomes_markup(folder):
                 self.scripts.append(values)
             self.links += [values[name] for name in ("href", "src") if name in values]
 
-    for page in folder.glob("*.html"):
+    for page in folder.parent.rglob("*.html"):
         parser = Scripts()
         parser.feed(page.read_text())
-        assert parser.scripts == [{"src": "site.js", "defer": None}], page.name
+        own = {"index.html": "ranking", "compare.html": "compare", "provenance.html": ""}.get(page.name, "method")
+        names = ["numbers", "site", own] if page.parent == folder else []
+        assert parser.scripts == [{"src": f"../{name}.js", "defer": None} for name in names if name], page.name
         assert not [link for link in parser.links if link.startswith("javascript:")]
     hostile = next(folder.glob("method-hostile*.html")).read_text()
     assert hostile.count("&lt;script&gt;window.hacked = true&lt;/script&gt;") >= 6
@@ -157,17 +126,9 @@ def test_an_index_of_hundreds_of_methods_stays_small(small):
         for method in group.methods
     )
     many = replace(shown, groups=(replace(group, methods=methods),), rates=tuple(shown.rates) * 5)
-    index = render(many)["index.html"]
-    assert index.count("<figure") == 300
+    index = render([many])["small/index.html"]
+    assert index.count("<figure id=") == 300
     assert len(index.encode()) < 1_000_000
-
-
-def test_every_number_is_there_without_scripts(folder, ranked):
-    page = (folder / "method-flaky.html").read_text()
-    assert "<td>seed 0/10/20: failed, timeout; seed 1/11/21: 30.0</td>" in page
-    assert "<td>seed 0/10/20: not run; seed 1/11/21: not run</td>" in page
-    page = (ranked.folder / "method-good.html").read_text()
-    assert "<td>[49.2, 52.4]</td>" in page  # 80 * (0.635 +- 2.3646 * 0.0245 / 8 ** 0.5)
 
 
 def test_provenance_has_the_whole_suite_and_every_run(folder):
@@ -175,11 +136,17 @@ def test_provenance_has_the_whole_suite_and_every_run(folder):
     for text in ("two cores", "torch 2.7", "2026-01-01 12:00 UTC", "process", "float32", "not finished", "low_utility"):
         assert text in page, text
     assert page.count("<article>") == 1
+    words = plain(page)
+    assert "were recorded by 1 run that began on 1 January 2026, at isolation process, in float32." in words
+    assert "They ran on two cores with" in words
+    assert "unlearnbench run small" in words
+    assert "unlearnbench store recompute --suite small" in words
 
 
 def test_the_explanation_draws_an_example_from_the_data(folder):
-    page = (folder / "reading.html").read_text()
-    assert "An example from this leaderboard" in page
+    page = (folder.parent / "reading.html").read_text()
+    assert "An example from the board of" in page
+    assert 'href="small/method-' in page
     assert "called-a" in page
     assert "called-b" in page
 
@@ -190,15 +157,9 @@ def test_templates_and_static_files_are_package_data():
     assert {"report/site/templates/*", "report/site/static/*"} <= set(patterns)
 
 
-def test_cell_data_is_ascii(small):
-    shown = content(small)
-    for method in shown.methods:
-        assert cell_data(method, shown.corruptions).isascii()
-
-
 def row_of(page, method):
     """The cells of a method's row in the ranking, each as HTML."""
-    (row,) = re.findall(rf'<tr data-method="method-{method}">(.*?)</tr>', page, re.DOTALL)
+    (row,) = re.findall(rf'<tr data-method="{method}">(.*?)</tr>', page, re.DOTALL)
     return re.findall(r"<t[dh].*?</t[dh]>", row, re.DOTALL)
 
 
@@ -224,16 +185,17 @@ def test_a_rank_is_an_interval_from_eight_seeds_on(ranked, folder):
 
 def test_a_row_has_its_means_its_intervals_and_a_dot_for_each_seed(ranked, folder):
     page = (ranked.folder / "index.html").read_text()
-    _, _, score, healed, undiscovered, attack, utility, seeds, *_ = row_of(page, "good")
+    _, _, score, healed, undiscovered, _, attack, utility, *_ = row_of(page, "good")
     assert plain(score) == "50.8 [49.2, 52.4]"
     assert re.findall(r"--at:([\d.]+)", score) == [f"{48 + 0.8 * seed:.1f}" for seed in range(8)]
-    assert [plain(cell) for cell in (healed, undiscovered, attack, utility, seeds)] == [
+    assert [plain(cell) for cell in (healed, undiscovered, attack, utility)] == [
         "63.5 [61.5, 65.5]",
         "31.8 [30.7, 32.8]",
         "25.0",  # the same in every seed: no interval
         "80.0",
-        "8",
     ]
+    assert 'data-name="seeds"' not in page, "all methods have the same number of seeds"
+    assert 'data-name="seeds"' in (folder / "index.html").read_text()
     assert "--at" not in (folder / "index.html").read_text(), "two seeds have no interval"
 
 
@@ -241,10 +203,8 @@ def test_ends_of_an_interval_beyond_0_and_100_are_cut_off(ranked):
     frame = ranked.board.frame.copy()
     own = frame["method"] == "weak"
     frame.loc[own, "aggregate"] = (frame.loc[own, "corruption_seed"] == 0).astype(float)
-    shown = content_of(
-        ranked.stored.engine, replace(ranked.board, frame=frame), ranking_of(totals_of(frame), ranked.board.suite)
-    )
-    score = row_of(render(shown)["index.html"], "weak")[2]
+    shown = content_of(ranked.stored.engine, replace(ranked.board, frame=frame))
+    score = row_of(render([shown])["small/index.html"], "weak")[2]
     assert plain(score) == "12.5 [0.0, 42.1]"
     assert "--low:0.0;--high:42.1;--mean:12.5" in score
 
@@ -252,7 +212,7 @@ def test_ends_of_an_interval_beyond_0_and_100_are_cut_off(ranked):
 def test_other_variants_and_references_stand_apart(ranked):
     page = (ranked.folder / "index.html").read_text()
     groups = re.findall(r"<tbody data-maps.*?</tbody>", page, re.DOTALL)
-    assert [re.findall(r'data-method="method-([^"]+)"', group) for group in groups] == [
+    assert [re.findall(r'data-method="([^"]+)"', group) for group in groups] == [
         ["good", "twin", "weak"],
         ["good-tuned"],
         ["oracle"],
@@ -275,7 +235,7 @@ def test_healing_on_train_and_on_test_is_compared_by_corruption_and_by_method(ra
 
 def test_fewer_than_three_seeds_are_said_to_be_a_demonstration_on_every_board(folder, ranked):
     sentence = "Two seeds: a demonstration, not a ranking."
-    for name in ("index.html", "method-good.html"):
+    for name in ("index.html", "method-good.html", "../index.html"):
         assert sentence in (folder / name).read_text()
         assert "a demonstration" not in (ranked.folder / name).read_text()
 
@@ -285,7 +245,7 @@ def test_what_does_not_count_is_listed_and_the_index_links_to_the_lists_that_are
     expected = {folder: {"incomplete-title"}, ranked.folder: {"beyond-title", "stale-title"}}
     for place, names in expected.items():
         linked = re.findall(r'href="provenance.html#([^"]+)"', (place / "index.html").read_text())
-        assert set(linked) == names
+        assert set(linked) & lists == names
         there = re.findall(r'id="([^"]+)"', (place / "provenance.html").read_text())
         assert lists & set(there) == names
     index, page = (plain((ranked.folder / name).read_text()) for name in ("index.html", "provenance.html"))
@@ -298,18 +258,82 @@ def test_what_does_not_count_is_listed_and_the_index_links_to_the_lists_that_are
     assert "flaky , seed 1/11/21: 4 of 6 trials" in page
 
 
-def test_what_has_no_value_is_empty_and_not_hatched(ranked, folder):
-    def undiscovered(place, method):
-        page = (place / f"method-{method}.html").read_text()
-        (table,) = re.findall(r"<caption>Healed \(undiscovered\).*?</table>", page, re.DOTALL)
-        return [re.findall(r'<td class="(\w+)', row) for row in table.split("<tr>")[-3:]]
-
-    assert [row[2] for row in undiscovered(ranked.folder, "good")] == ["none"] * 3
-    # The original, 10% and 100% discovered; one cell of `flaky` was not run, and all of one failed.
-    assert [row[1:] for row in undiscovered(folder, "flaky")] == [["m", "none"], ["s25", "none"], ["s25", "none"]]
+def lead(place):
+    """The sentence of a board that says who leads."""
+    return plain(re.findall(r'<p class="lead">(.*?)</p>', (place / "index.html").read_text(), re.DOTALL)[1])
 
 
-def test_an_interval_that_all_seeds_agree_on_is_none(ranked):
-    cell = data_of(ranked.folder, "oracle")["rows"][0]["cells"][0]
-    assert cell["interval"] == "the same in all 8 seeds"
-    assert data_of(ranked.folder, "good")["rows"][0]["cells"][0]["interval"] == "95% interval [49.2, 52.4] over 8 seeds"
+def test_the_first_lines_say_who_leads_and_how_certain_that_is(folder, ranked, stored, tmp_path):
+    assert lead(folder) == ("Good ( good ) has the largest mean, 48.0. Two seeds: a demonstration, not a ranking.")
+    assert lead(ranked.folder) == (
+        "Good ( good ) has the largest mean, 50.8 [49.2, 52.4], but the lead is open: at 95% confidence it cannot be"
+        " told from Twin ( twin )."
+    )
+    stored.column(seeds=8)
+    stored.scored("good", [0.8 + 0.01 * seed for seed in range(8)])
+    stored.scored("far", [0.3 + 0.02 * seed for seed in range(8)])
+    written = write(stored, tmp_path)
+    place = next(path.parent for path in written if path.name == "ranking.csv")
+    assert "leads with" in lead(place)
+    assert "at 95% confidence ahead of the other ranked method." in lead(place)
+    stored.scored("short", [0.5] * 7)
+    write(stored, tmp_path)
+    assert "ahead of the other ranked method that has 8 seeds; 1 more has fewer." in lead(place)
+    assert 'class="sure">' not in (place / "index.html").read_text().split('id="plane"')[1].split("</table>")[0]
+
+
+def test_the_plane_names_the_best_ranked_method_of_each_cell_and_says_where_that_is_certain(ranked, folder):
+    (table,) = re.findall(r'id="plane".*?</table>', (ranked.folder / "index.html").read_text(), re.DOTALL)
+    cells = [re.findall(r'<td class="s\d+"><b( class="sure")?>(\w)</b> (\d+)', row) for row in table.split("<tr>")[-3:]]
+    assert [[(letter, value) for _, letter, value in row] for row in cells] == [[("A", "51"), ("A", "51")]] * 3
+    assert not [sure for row in cells for sure, *_ in row if sure], "`twin` may be the best everywhere"
+    few = (folder / "index.html").read_text()
+    assert "No cell is certain: ranks need 8 seeds." in plain(few)
+
+
+def test_other_variants_and_references_are_best_nowhere(ranked):
+    frame = ranked.board.frame.copy()
+    own = frame["method"].isin(["good", "twin"])
+    frame.loc[own, "aggregate"] /= 10
+    shown = content_of(ranked.stored.engine, replace(ranked.board, frame=frame))
+    assert {winner.method.name for row in shown.winners for winner in row} == {"weak"}
+    assert all(winner.certain for row in shown.winners for winner in row)
+    assert [method.name for method in shown.leaders] == ["weak"]
+
+
+def test_pages_link_to_the_code_if_its_address_is_given(folder, ranked):
+    page = (folder / "index.html").read_text()
+    for place in ("", "/blob/HEAD/docs/rules.md", "/blob/HEAD/CONTRIBUTING.md#submitting-a-method"):
+        assert f'href="https://example.org/code{place}"' in page
+        assert f'href="https://example.org/code{place}"' in (folder.parent / "index.html").read_text()
+    for page in ranked.folder.parent.rglob("*.html"):
+        assert "example.org/code" not in page.read_text()
+
+
+def test_a_row_says_how_to_repeat_it(folder):
+    page = plain((folder / "method-good-on-tied-dropout.html").read_text())
+    assert "unlearnbench run small --method good" in page
+    assert "unlearnbench show good --suite small" in page
+    assert "unlearnbench rerun good low 0." in page  # the first characters of the key
+    board = plain((folder / "index.html").read_text())
+    assert "ETD, example-tied dropout" in board
+
+
+def test_regions_of_prior_work_are_shown_beside_the_maps(folder):
+    (figure,) = re.findall(r'<figure class="regions">.*?</figure>', (folder / "index.html").read_text(), re.DOTALL)
+    cells = [re.findall(r'<td class="none">([^<\n]*)', row) for row in figure.split("<tr>")[-3:]]
+    assert cells == [["C S", "P C S"], ["C", "P C"], ["E", "P E"]]
+    assert 'href="https://arxiv.org/abs/2402.14015"' in figure
+
+
+def test_one_site_has_many_boards(small, tmp_path):
+    small.run("other", suite="other", day=1, title="Another", discovery_rates=(0.1,))
+    small.trial("other", "good", ("low", 0.1, 0))
+    boards = [read_board(small.engine, name) for name in ("small", "other")]
+    write_site(small.engine, boards, tmp_path)
+    index = (tmp_path / "index.html").read_text()
+    assert re.findall(r'<h3 id="board-\d"><a href="([^"]+)"', index) == ["small/index.html", "other/index.html"]
+    assert "Another" in index
+    for name in ("small", "other"):
+        assert (tmp_path / name / "data.js").exists()
+        assert 'href="../index.html"' in (tmp_path / name / "method-good.html").read_text()

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-import pandas as pd
 from sqlalchemy import Engine
 
 from unlearnbench.report.numbers.board import Board
+from unlearnbench.report.site.data import script_of
 from unlearnbench.report.site.gather import content_of
-from unlearnbench.report.site.pages import cell_data, render, scale
+from unlearnbench.report.site.pages import render, scale
 
-STATIC = ("site.css", "site.js")
-OF_METHOD = ("html", "js")
-"""Suffixes of the files of every method: its page, and the numbers of its cells, loaded by pages with its map."""
+STATIC = ("site.css", "numbers.js", "site.js", "ranking.js", "method.js", "compare.js")
 
 
-def write_site(engine: Engine, board: Board, table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write the site of a board and its `ranking`; returns the paths.
+def write_site(engine: Engine, boards: Sequence[Board], folder: Path, repository: str = "") -> list[Path]:
+    """Write one site of these boards of a store, each in a folder named after its suite; returns the paths.
 
-    The same store gives the same bytes. Only pages of methods no longer on the board are deleted.
+    The same store gives the same bytes. Only pages of methods no longer on these boards are deleted.
+
+    Args:
+        repository: address of the code, to which pages then link.
     """
-    shown = content_of(engine, board, table)
+    shown = [content_of(engine, board) for board in boards]
     texts = {name: (files(__name__) / "static" / name).read_text(encoding="utf-8") for name in STATIC}
-    texts |= {"scale.css": scale()} | render(shown)
-    texts |= {
-        Path(method.page).with_suffix(".js").name: cell_data(method, shown.corruptions) for method in shown.methods
-    }
-    folder.mkdir(parents=True, exist_ok=True)
+    texts |= {"scale.css": scale()} | render(shown, repository)
+    for content in shown:
+        texts |= {f"{content.suite}/data.js": script_of(content), f"{content.suite}/ranking.csv": content.csv}
     for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
-    for old in (path for kind in OF_METHOD for path in folder.glob(f"method-*.{kind}")):
-        if old.name not in texts:
-            old.unlink()
+    for content in shown:
+        for old in (folder / content.suite).glob("method-*.html"):
+            if f"{content.suite}/{old.name}" not in texts:
+                old.unlink()
     return [folder / name for name in texts]

@@ -1,63 +1,74 @@
-"""Gather the content of the site from the store and a board."""
+"""Gather the content of a board's pages from the store."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sqlalchemy import Engine
 
-from unlearnbench.evaluation.statistics import estimate
+from unlearnbench.boundary.isolation import LEVELS
 from unlearnbench.problems.names import data_name
-from unlearnbench.report.numbers.board import Board, runs_of, shown
+from unlearnbench.problems.suite import Suite
+from unlearnbench.report.figures.regions import PRIOR_WORK
+from unlearnbench.report.numbers.board import Board, runs_of
 from unlearnbench.report.numbers.budget import budget_words, over_budget
-from unlearnbench.report.numbers.frames import (
-    healing_correlation,
-    map_of,
-    original_column,
-    places,
-    states_of,
-)
+from unlearnbench.report.numbers.frames import healing_correlation
+from unlearnbench.report.numbers.parts import Part, ranks_by_part
+from unlearnbench.report.numbers.ranking import ranking_of
 from unlearnbench.report.numbers.regularity import values_of
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
-from unlearnbench.report.site.content import METRICS, Cell, Content, Failure, Group, Method, Row, Run, Trial
+from unlearnbench.report.site.content import Content, Group, Method, Row, Run, Winner
+from unlearnbench.report.site.methods import methods_of
+from unlearnbench.report.text.rendering import ranking_as
 from unlearnbench.report.text.tables import UNPAIRED_NOTE, over_budget_note, unpaired_words
-from unlearnbench.report.wording import LONG_LABELS, in_order, openness, row_labels
+from unlearnbench.report.wording import LONG_LABELS, openness, row_labels
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.origins import of_runs
 from unlearnbench.store.results import submissions_by_key
-from unlearnbench.store.schema import RunRow, SubmissionRow
+from unlearnbench.store.schema import RunRow
 
 
-def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
-    """The content of the site for a board and its `ranking`."""
+def content_of(engine: Engine, board: Board) -> Content:
+    """The content of the pages of a board."""
     frame, suite = board.frame, board.suite
+    table = ranking_of(board.totals, suite)
     rates = sorted(frame["discovery_rate"].unique())
     submissions = {(row.name, row.variant): row for row in submissions_by_key(engine, board.submissions)}
-    own = dict(list(frame.groupby("method")))
-    methods = [
-        _method(row, own[row["method"]], submissions[row["submission"], row["variant"]], rates)
-        for row in table.to_dict("records")
-    ]
+    methods = methods_of(frame, table, submissions)
     trials = frame[~frame["again"]]
     states = trials["state"].value_counts()
     specification = json.loads(json.dumps(asdict(suite) | {"dataset": data_name(suite.dataset)}))
-    runs = runs_of(engine, frame)
+    rows = runs_of(engine, frame)
+    runs = tuple(_runs(frame, rows, of_runs(engine, [run.id for run in rows]), specification))
+    ranks = ranks_by_part(frame, table)
+    rivals = [method for method in methods if method.row["ranked"] and method.row["starts_from"] == suite.base.label]
+    level = max((run.isolation for run in rows), key=[str(name) for name in LEVELS].index)
+    strict = "" if level == LEVELS[0] else f" --isolation {level}"
     return Content(
         suite=suite.name,
         title=suite.title,
-        latest=runs[-1],
+        dataset=data_name(suite.dataset),
+        latest=rows[-1],
         specification=tuple(flat(specification)),
-        runs=tuple(_runs(frame, runs, of_runs(engine, [run.id for run in runs]), specification)),
+        runs=runs,
         corruptions=row_labels(frame["corruption"], LONG_LABELS, values_of(frame)),
         short=row_labels(frame["corruption"], measured=values_of(frame)),
         rates=tuple(100 * rate for rate in rates),
         groups=tuple(_groups(methods, suite.base.label)),
+        leaders=_leaders(rivals),
+        rivals=len(rivals),
+        unranked=sum(bool(pd.isna(method.row["best"])) for method in rivals),
+        winners=_winners(rivals, rates, ranks),
+        ranks=ranks,
+        csv=str(ranking_as("csv", board)),
+        provenance=tuple(_provenance(runs, len(trials) - int(states.get("missing", 0)))),
+        strict=strict,
+        commands=tuple(_commands(suite, strict)),
+        regions=PRIOR_WORK,
         originals=tuple(_originals(frame)),
         correlations=tuple(healing_correlation(frame, low_utility=suite.low_utility).to_dict("records")),
         beyond=tuple(beyond_oracle(frame).to_dict("records")),
@@ -74,12 +85,6 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
     )
 
 
-def page_of(method: str) -> str:
-    """The file name of a method's page."""
-    name = re.sub(r"[^\w]+", "-", method).strip("-")
-    return f"method-{name}.html"
-
-
 def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Nested tables as dotted keys with their values in JSON."""
     for key, value in values.items():
@@ -89,79 +94,29 @@ def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
             yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
 
 
-def _method(row: Row, own: pd.DataFrame, submission: SubmissionRow, rates: list[float]) -> Method:
-    name = row["method"]
-    finished = own[own["state"] == "finished"]
-    return Method(
-        name=name,
-        page=page_of(name),
-        row=row,
-        submission=submission,
-        hyperparameters=json.loads(own["hyperparameters"].iloc[0]),
-        source_hash=own["source_hash"].iloc[0],
-        cells=_cells(own, name, rates),
-        originals=_original_rows(own, name),
-        failures=tuple(_failures(own)),
-        forward_samples=_mean(finished["forward_samples"]),
-        backward_samples=_mean(finished["backward_samples"]),
-    )
+def _leaders(rivals: Sequence[Method]) -> tuple[Method, ...]:
+    scored = [method for method in rivals if not pd.isna(method.row["aggregate"])]
+    ranked = [method for method in scored if not pd.isna(method.row["best"])]
+    return tuple(method for method in ranked if method.row["best"] == 1) or tuple(scored[:1])
 
 
-def _mean(counts: pd.Series[Any]) -> float:
-    return float(counts.astype("float64").mean())
+def _winners(
+    rivals: Sequence[Method], rates: Sequence[float], ranks: Mapping[Part, Mapping[str, tuple[int, int]]]
+) -> tuple[tuple[Winner | None, ...], ...]:
+    def winner(y: int, x: int) -> Winner | None:
+        values = [(method.cells[y][x].values["aggregate"], method) for method in rivals]
+        known = [(value, method) for value, method in values if not pd.isna(value)]
+        if not known:
+            return None
+        _, best = max(known, key=lambda pair: pair[0])
+        cell = best.cells[y][x]
+        there = ranks.get((cell.corruption, rates[x]), {})
+        all_ranked = all(method.name in there for method in rivals)
+        return Winner(best, cell, all_ranked and there[best.name] == (1, 1))
 
-
-def _cells(own: pd.DataFrame, name: str, rates: list[float]) -> tuple[tuple[Cell, ...], ...]:
-    maps = {metric: map_of(own, metric, name).to_numpy(dtype=np.float64) for metric in METRICS}
-    states, corruptions = states_of(own, name).to_numpy(), in_order(own["corruption"], values_of(own))
-    groups: dict[tuple[str, float], list[Trial]] = {}
-    # Converting all columns of the wide frame would take seconds.
-    rows = shown(own)[["corruption", "discovery_rate", "seed", "state", "reason", *METRICS]]
-    for row in rows.to_dict("records"):
-        groups.setdefault((row["corruption"], row["discovery_rate"]), []).append(_trial(row))
-
-    def cell(y: int, x: int) -> Cell:
-        trials = tuple(groups.get((corruptions[y], rates[x]), ()))
-        counted = np.array(
-            [trial.values["aggregate"] for trial in trials if trial.state != "missing"], dtype=np.float64
-        )
-        return Cell(
-            corruption=corruptions[y],
-            rate=100 * rates[x],
-            state=states[y, x],
-            values={metric: float(values[y, x]) for metric, values in maps.items()},
-            product=estimate(counted),
-            trials=trials,
-        )
-
-    return tuple(tuple(cell(y, x) for x in range(len(rates))) for y in range(len(corruptions)))
-
-
-def _trial(row: Row) -> Trial:
-    values = {metric: 100 * row[metric] for metric in METRICS}
-    if row["state"] == "failed":
-        values["aggregate"] = 0.0
-    why = reason(row["reason"]) if row["state"] == "failed" else ""
-    return Trial(f"seed {row['seed']}", row["state"], why, values)
-
-
-def reason(text: str | None) -> str:
-    """A reason of failure on one line."""
-    return "no reason recorded" if pd.isna(text) else " ".join(str(text).split())
-
-
-def _original_rows(own: pd.DataFrame, name: str) -> tuple[dict[str, float], ...]:
-    """Metrics of the originals by row. Nothing is discovered there, so all corrupted samples count as undiscovered."""
-    names = in_order(own["corruption"], values_of(own))
-    of = {metric: "healed_train" if metric == "healed_undiscovered" else metric for metric in METRICS}
-    columns = {metric: original_column(own, source, name).reindex(names) for metric, source in of.items()}
-    return tuple({metric: float(column[corruption]) for metric, column in columns.items()} for corruption in names)
-
-
-def _failures(own: pd.DataFrame) -> Iterator[Failure]:
-    failed = own[(own["state"] == "failed") & ~own["again"]]
-    for text, group in failed.groupby(failed["reason"].map(reason)):
-        yield Failure(str(text), len(group), tuple(places(group)))
+    if not rivals:
+        return ()
+    return tuple(tuple(winner(y, x) for x in range(len(row))) for y, row in enumerate(rivals[0].cells))
 
 
 def _groups(methods: list[Method], base: str) -> Iterator[Group]:
@@ -186,7 +141,15 @@ def _groups(methods: list[Method], base: str) -> Iterator[Group]:
     for kind in dict.fromkeys(method.row["starts_from"] for method in others):
         group = tuple(method for method in others if method.row["starts_from"] == kind)
         note = "They start from another kind of original model and are ranked separately."
+        if any(method.row["training"] == "tied-dropout" for method in group):
+            note += f" {ETD}"
         yield Group(f"On originals with {kind}", note, group)
+
+
+ETD = (
+    "Tied dropout (in ETD, example-tied dropout): in training, some channels were on for certain samples only, so that"
+    " they collect what is memorised of single samples; then these channels were dropped."
+)
 
 
 def _originals(frame: pd.DataFrame) -> Iterator[Row]:
@@ -207,3 +170,41 @@ def _runs(
         keys = [*(key for key in then if then[key] != now.get(key)), *added]
         changed = tuple((key, then.get(key, "not set")) for key in keys)
         yield Run(row, int(recorded.get(row.id, 0)), origins.get(row.id, ()), changed)
+
+
+def _provenance(runs: Sequence[Run], recorded: int) -> Iterator[str]:
+    """Who measured what, when, on which machine and with which software, in sentences."""
+    rows = [run.row for run in runs]
+    days = [row.started_at for row in rows]
+    first, last = (f"{day.day} {day:%B %Y}" for day in (min(days), max(days)))
+    when = f"on {first}" if first == last else f"between {first} and {last}"
+    yield (
+        f"{recorded:,} trials were recorded by {len(rows)} {'runs' if len(rows) != 1 else 'run'} that began {when}, at"
+        f" isolation {_either(row.isolation for row in rows)}, in {_either(row.precision for row in rows)}."
+    )
+    machines = _either(str(row.hardware["processor"]) for row in rows if "processor" in row.hardware)
+    software = _either(f"{name} {row.versions[name]}" for row in rows for name in SOFTWARE if name in row.versions)
+    known = [f"They ran on {machines}" if machines else "", f"with {software}" if software else ""]
+    if any(known):
+        yield " ".join(filter(None, known)) + "."
+    revisions = sorted({row.revision for row in rows if row.revision})
+    if revisions:
+        yield f"The code was revision {_either(revision[:12] for revision in revisions)}."
+    origins = sorted({origin for run in runs for origin in run.origins})
+    if origins:
+        yield f"Their records came from {', '.join(origins)}."
+    yield f"They follow version {_either(str(row.protocol_version) for row in rows)} of the protocol."
+
+
+SOFTWARE = ("unlearnbench", "torch", "python")
+
+
+def _either(texts: Iterator[str]) -> str:
+    """Different texts once each, in order of appearance."""
+    return ", ".join(dict.fromkeys(texts))
+
+
+def _commands(suite: Suite, strict: str) -> Iterator[tuple[str, str]]:
+    yield "Run the whole board again", f"unlearnbench run {suite.name}{strict}"
+    yield "Compute all metrics again from stored predictions", f"unlearnbench store recompute --suite {suite.name}"
+    yield "Print this ranking", f"unlearnbench table {suite.name}"

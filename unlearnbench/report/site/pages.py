@@ -1,9 +1,11 @@
-"""Render the content: HTML from templates with autoescaping, and the cells' data as scripts."""
+"""Render the content: HTML from templates with autoescaping."""
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,17 +15,11 @@ from markupsafe import Markup, escape
 
 from unlearnbench.report.escaping import printable
 from unlearnbench.report.numbers.budget import MARKED
-from unlearnbench.report.site.content import METRICS, Cell, Content, Method, Trial
+from unlearnbench.report.site.content import Cell, Content, Method
+from unlearnbench.report.site.data import NAMES
 from unlearnbench.report.text.tables import clipped, correlation_text, rank_text, seeds_text
 from unlearnbench.report.wording import OWN, PRODUCT, UNTUNED, cell_colours
 
-PANELS = {
-    "healed_train": "Healed (train)",
-    "healed_undiscovered": "Healed (undiscovered)",
-    "healed_test": "Healed (test)",
-    "utility": "Utility (test)",
-    "aggregate": PRODUCT,
-}
 NO_VALUE = "\N{EN DASH}"
 CELL_CLASSES = {"failed": "x", "partly failed": "pf", "missing": "m", "partly missing": "pm"}
 """CSS classes of the marks on cells."""
@@ -35,15 +31,21 @@ CELL_WORDS = {
 }
 RAMP = range(0, 101, 5)
 """Percentages of the colour stops in the legend."""
+PAPER = "https://arxiv.org/abs/2505.17730"
+"""The paper whose plane of regularity and discovery rate the maps show."""
 
 
-def render(shown: Content) -> dict[str, str]:
-    """The pages by file name."""
+def render(boards: Sequence[Content], repository: str = "") -> dict[str, str]:
+    """The pages by their path in the folder of the site.
+
+    repository: address of the code, to which pages then link.
+    """
     environment = _environment()
     common: dict[str, Any] = {
-        "content": shown,
-        "example": example(shown),
-        "panels": PANELS,
+        "boards": boards,
+        "repository": repository.rstrip("/"),
+        "paper": PAPER,
+        "metrics": NAMES,
         "product": PRODUCT,
         "untuned": UNTUNED,
         "marked": MARKED,
@@ -51,10 +53,23 @@ def render(shown: Content) -> dict[str, str]:
         "states": CELL_WORDS,
         "classes": CELL_CLASSES,
     }
-    names = ("index.html", "reading.html", "provenance.html")
-    texts = {name: environment.get_template(name).render(common, page=name) for name in names}
-    template = environment.get_template("method.html")
-    return texts | {method.page: template.render(common, page=method.page, method=method) for method in shown.methods}
+    texts = {
+        "index.html": environment.get_template("site.html").render(common, page="index.html", root=""),
+        "reading.html": environment.get_template("reading.html").render(
+            common, page="reading.html", root="", content=boards[0], example=example(boards[0])
+        ),
+    }
+    for shown in boards:
+        values = common | {"content": shown, "root": "../"}
+        for name in ("index.html", "compare.html", "provenance.html"):
+            template = environment.get_template("board.html" if name == "index.html" else name)
+            texts[f"{shown.suite}/{name}"] = template.render(values, page=f"board/{name}")
+        template = environment.get_template("method.html")
+        texts |= {
+            f"{shown.suite}/{method.page}": template.render(values, page="method", method=method)
+            for method in shown.methods
+        }
+    return texts
 
 
 def scale() -> str:
@@ -67,24 +82,6 @@ def scale() -> str:
     return "\n".join([*rules, f".ramp{{background-image:linear-gradient(to right,{stops})}}", ""])
 
 
-def cell_data(method: Method, labels: dict[str, str]) -> str:
-    """A script that passes the numbers of a method's cells, formatted for display, to the page.
-
-    labels: row labels by corruption.
-    """
-    rows = [
-        {
-            "original": _original(method, index, labels),
-            "cells": [_cell(cell, labels) for cell in row],
-        }
-        for index, row in enumerate(method.cells)
-    ]
-    # ASCII without "<": safe inside any HTML.
-    text = json.dumps({"name": printable(method.name), "rows": rows}, separators=(",", ":")).replace("<", "\\u003c")
-    page = json.dumps(method.page.removesuffix(".html"))
-    return f"unlearnbench.receive({page},{text});\n"
-
-
 def example(shown: Content) -> tuple[Method, Cell, Cell] | None:
     """The first method with two unequal finished cells, with its best and its worst one; None if there is none."""
     for method in shown.methods:
@@ -95,6 +92,7 @@ def example(shown: Content) -> tuple[Method, Cell, Cell] | None:
     return None
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader(__package__),
@@ -118,6 +116,7 @@ def _environment() -> Environment:
         "correlation": correlation_text,
         "seeds": seeds_text,
         "clip": lambda value: min(max(value, 0.0), 100.0),
+        "counted": counted,
     }
     return environment
 
@@ -125,6 +124,11 @@ def _environment() -> Environment:
 def _shown(value: Any) -> Any:
     """What an expression of a template puts into a page, before it is escaped."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 seed`, `10 seeds`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def number(value: float, decimals: int = 1) -> str:
@@ -147,8 +151,8 @@ def sortable(value: float) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """A method's label that may be wrapped after its slash."""
-    return Markup("/<wbr>").join(escape(part) for part in printable(name).split("/"))
+    """A method's label that may be wrapped after slashes and underscores."""
+    return Markup("<wbr>").join(escape(part) for part in re.findall(r"[^/_]*[/_]?", printable(name)) if part)
 
 
 def moment(time: datetime) -> str:
@@ -162,59 +166,3 @@ def web(address: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.netloc)
-
-
-def _original(method: Method, index: int, labels: dict[str, str]) -> dict[str, Any]:
-    label = labels[method.cells[index][0].corruption]
-    values = _values(method.originals[index])
-    return {
-        "where": f"{label} regularity, original model, before any repair",
-        "note": "" if values else "no original is stored",
-        "values": values,
-        "interval": "",
-        "trials": [],
-    }
-
-
-def _cell(cell: Cell, labels: dict[str, str]) -> dict[str, Any]:
-    return {
-        "where": f"{labels[cell.corruption]} regularity, {cell.rate:g}% discovered",
-        "note": _note(cell),
-        "values": _values(cell.values),
-        "interval": "" if cell.state == "missing" else _spread(cell),
-        # A single trial repeats the cell's own value: list it only with a reason of failure.
-        "trials": [_trial(trial) for trial in cell.trials if len(cell.trials) > 1 or trial.state == "failed"],
-    }
-
-
-def _note(cell: Cell) -> str:
-    """How many trials failed or were not run, and how they count in the mean."""
-    count = len(cell.trials)
-    failed, missing = (sum(trial.state == state for trial in cell.trials) for state in ("failed", "missing"))
-    parts = [f"{failed} of {count} failed, each counts as 0" if count > 1 else "failed, counts as 0"] if failed else []
-    if cell.state == "missing":
-        parts.append("not run")
-    elif missing:
-        parts.append(f"{missing} of {count} not run, the mean is over the others")
-    return "; ".join(parts)
-
-
-def _spread(cell: Cell) -> str:
-    """The interval of a cell, or why there is none."""
-    both = interval(cell.product.low, cell.product.high)
-    if both:
-        return f"95% interval {both} over {cell.product.seeds} seeds"
-    if cell.product.constant:
-        return f"the same in all {cell.product.seeds} seeds"
-    return f"no interval of {cell.product.seeds} seed{'s' * (cell.product.seeds != 1)}"
-
-
-def _values(values: dict[str, float]) -> list[str]:
-    """The formatted values; empty if nothing was measured."""
-    return [] if pd.isna(values["aggregate"]) else [number(values[metric]) for metric in METRICS]
-
-
-def _trial(trial: Trial) -> list[str]:
-    """The label with the formatted values, or with why there are none."""
-    said = {"failed": f"failed: {printable(trial.reason)}", "missing": "not run"}
-    return [trial.label, *([said[trial.state]] if trial.state in said else _values(trial.values))]
