@@ -89,7 +89,7 @@ def metrics(
     test_labels, test_wrong = test[1], rules.corrupted_test(*test)
     # In paper mode some samples of D_m keep their true label. They cannot mislead.
     mislabelled = np.flatnonzero(wrong != true)
-    known = accuracy_if_any(train, wrong, forget)
+    known, kept = accuracy_if_any(train, wrong, forget), accuracy(train, wrong, retain)
     return Metrics(
         healed_train=accuracy(train, true, truth.corrupted),
         healed_discovered=accuracy_if_any(train, true, forget),
@@ -100,8 +100,13 @@ def metrics(
         healed_test=accuracy(healed_on, test_labels, rules.healed_test(*test)),
         utility=accuracy(predictions.test, test_labels, rules.utility_test(*test)),
         utility_train=accuracy(train, true, clean),
-        selection_score=None if known is None else accuracy(train, wrong, retain) * (1 - max(known, stop_accuracy)),
+        selection_score=None if known is None else selection_score(kept, known, stop_accuracy),
     )
+
+
+def selection_score(retain: float, forget: float, stop_accuracy: float) -> float:
+    """Acc(D_r) (1 - max(Acc(D_f), gamma)), the blind rule of tuning, from accuracies on the labels of D_tr."""
+    return retain * (1 - max(forget, stop_accuracy))
 
 
 def memorised(predictions: Predictions, truth: CorruptedSet) -> float:
