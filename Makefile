@@ -88,7 +88,7 @@ release-board: setup
 # person checks what is said about them.
 findings: setup
 	$(BIN)/python -m unlearnbench.report.text.findings leaderboard/trials.csv submissions/README.md
-	$(BIN)/python -m unlearnbench.repair.recommended leaderboard/trials.csv
+	$(BIN)/python -m unlearnbench.repairing.recommended leaderboard/trials.csv
 
 # The command line reference from the help texts, and the maps that the README shows from the committed board.
 docs: setup build/board.db

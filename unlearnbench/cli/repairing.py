@@ -77,7 +77,7 @@ def repair(
     """
     from unlearnbench import library
     from unlearnbench.boundary.isolation import require
-    from unlearnbench.repair.report import NO_TRUTH, PAGE, sentences, sheets
+    from unlearnbench.repairing.report import NO_TRUTH, PAGE, sentences, sheets
     from unlearnbench.report.text.tables import terminal_table
 
     require(isolation.value)

@@ -11,7 +11,7 @@ from unlearnbench.system import shipped
 
 if TYPE_CHECKING:
     from unlearnbench.boundary.isolation import Isolation
-    from unlearnbench.repair.report import Report
+    from unlearnbench.repairing.report import Report
     from unlearnbench.running.run import Progress
 
 
@@ -53,7 +53,7 @@ def repair(
         data: folder for decoded images and trained originals.
         submissions, isolation, watch: as in `run`.
     """
-    from unlearnbench.repair.run import repair as run
+    from unlearnbench.repairing.run import repair as run
     from unlearnbench.submissions.finding import discover
 
     return run(

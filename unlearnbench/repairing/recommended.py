@@ -1,6 +1,6 @@
 """The order of methods on the official board, by regularity, and which regularity found samples look like.
 
-`python -m unlearnbench.repair.recommended leaderboard/trials.csv` writes the order again (`make findings`).
+`python -m unlearnbench.repairing.recommended leaderboard/trials.csv` writes the order again (`make findings`).
 """
 
 from __future__ import annotations

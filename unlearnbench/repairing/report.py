@@ -21,11 +21,11 @@ from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.metrics import MEMORISED
 from unlearnbench.problems.tensors import load_verified
 from unlearnbench.problems.tensors import write as write_tensors
-from unlearnbench.repair.given import HELD_OUT, Given
-from unlearnbench.repair.methods import Choice
-from unlearnbench.repair.original import Model
-from unlearnbench.repair.suspects import Suspect, suspects
-from unlearnbench.repair.trials import Accuracies, Evaluated, Trial, best
+from unlearnbench.repairing.given import HELD_OUT, Given
+from unlearnbench.repairing.methods import Choice
+from unlearnbench.repairing.original import Model
+from unlearnbench.repairing.suspects import Suspect, suspects
+from unlearnbench.repairing.trials import Accuracies, Evaluated, Trial, best
 from unlearnbench.report.escaping import markdown_text, one_line, printable
 from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, csv, markdown
 

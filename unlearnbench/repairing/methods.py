@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unlearnbench.errors import UsageError
-from unlearnbench.repair import recommended
-from unlearnbench.repair.given import Given
-from unlearnbench.repair.original import Model
+from unlearnbench.repairing import recommended
+from unlearnbench.repairing.given import Given
+from unlearnbench.repairing.original import Model
 from unlearnbench.submissions.choosing import choose as choose_by_name
 from unlearnbench.submissions.finding import Discovered, Submission, packages
 

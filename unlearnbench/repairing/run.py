@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from filelock import Timeout
 from torch import nn
 
 from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.boundary.isolation import Isolation, refuse_invisible
 from unlearnbench.boundary.request import Request
 from unlearnbench.contract.recipe import Recipe
-from unlearnbench.errors import HarnessError
+from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.models import build
 from unlearnbench.models.weights import Weights, parts, weights_hash
 from unlearnbench.problems import image_folder
 from unlearnbench.problems.identity import content_key
 from unlearnbench.problems.streams import stream
 from unlearnbench.problems.tensors import load_verified, lock, save, tensors_hash, write
-from unlearnbench.repair import report
-from unlearnbench.repair.given import Given, given_of, read_found
-from unlearnbench.repair.methods import choose
-from unlearnbench.repair.original import Channels, Model, model_of, recipe_of
-from unlearnbench.repair.report import Report
-from unlearnbench.repair.trials import Evaluated, evaluated, run_trial
+from unlearnbench.repairing import report
+from unlearnbench.repairing.given import Given, given_of, read_found
+from unlearnbench.repairing.methods import choose
+from unlearnbench.repairing.original import Channels, Model, model_of, recipe_of
+from unlearnbench.repairing.report import Report
+from unlearnbench.repairing.trials import Evaluated, evaluated, run_trial
 from unlearnbench.running.originals import ENTRY, TRAINING_SECONDS, path_of
 from unlearnbench.running.run import Progress
 from unlearnbench.submissions.finding import Discovered, locations
@@ -113,7 +115,7 @@ def repair(
         refuse_invisible(locations(choice.submissions))
     machine.keep_memory()  # models are evaluated in this process
     sweep()
-    with Boundary(isolation, private=[folder, out]) as boundary:
+    with _alone(out), Boundary(isolation, private=[folder, out]) as boundary:
         own(boundary.folder)
         bench = _bench(given, given_model, boundary, (data / "originals").resolve())
         tied = {item.needs_tied_dropout for item in choice.submissions}
@@ -141,6 +143,26 @@ def repair(
             report.write(shown, out)
         tell("done")
     return shown
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Be the only repair that writes to a folder, which is made.
+
+    Raises:
+        UsageError: another one does, or the folder cannot be made.
+    """
+    try:
+        (out / "trials").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot create {out}: {error.strerror}; choose another folder with --out") from error
+    try:
+        with lock(out / ".repair").acquire(blocking=False):
+            yield
+    except Timeout:
+        raise UsageError(
+            f"another repair is writing to {out}: wait for it, or choose another folder with --out"
+        ) from None
 
 
 def _bench(given: Given, model: Model, boundary: Boundary, cache: Path) -> _Bench:
@@ -189,7 +211,7 @@ def _obtain(bench: _Bench, tied: bool) -> _Original:
             precision=request.precision,
             device=request.device,
         )
-        file = path_of(bench.cache, f"repair-{key}")
+        file = path_of(bench.cache, key)
         with lock(file):
             cached = load_verified(file)
             weights = _trained(bench, recipe) if cached is None else cached

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unlearnbench.repair.given import Given
-from unlearnbench.repair.trials import Probabilities
+from unlearnbench.repairing.given import Given
+from unlearnbench.repairing.trials import Probabilities
 
 
 @dataclass(frozen=True)

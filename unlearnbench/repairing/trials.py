@@ -19,8 +19,8 @@ from unlearnbench.evaluation.metrics import accuracy, accuracy_if_any, selection
 from unlearnbench.models import ModelSpec, build
 from unlearnbench.models.weights import Weights
 from unlearnbench.problems.identity import content_key
-from unlearnbench.problems.tensors import load_verified, lock, save
-from unlearnbench.repair.given import Given
+from unlearnbench.problems.tensors import load_verified, save
+from unlearnbench.repairing.given import Given
 from unlearnbench.submissions.finding import Submission
 
 Probabilities = npt.NDArray[np.float64]
@@ -80,7 +80,7 @@ def run_trial(
     Args:
         request: without what belongs to the method.
         key: of the original that the request starts from.
-        folder: where weights are kept.
+        folder: where weights are kept. The caller holds the lock of the repair.
 
     Raises:
         HarnessError: the harness failed.
@@ -100,8 +100,7 @@ def run_trial(
         if outcome.weights is None:
             return Trial(submission, None, outcome.reason, None, outcome.seconds)
         weights, seconds = outcome.weights, outcome.seconds
-        with lock(file):
-            save(weights, file)
+        save(weights, file)
     result = evaluated(weights, request.model, request.pipeline, given, request.device)
     return Trial(submission, result, None, file, seconds, result.accuracies.score(request.budget.stop_accuracy))
 

@@ -169,29 +169,28 @@ def _fitted(
     weights: Weights, spec: ModelSpec, classes: tuple[str, ...], file: Path
 ) -> tuple[Weights | None, str | None]:
     """The weights as `models.build` names them, or why they do not fit the layers before the last."""
-    model = build(spec)
-    reference, prefix = model.state_dict(), _prefix(spec.architecture)
-    named = {f"{prefix}{name}": tensor for name, tensor in weights.items()}
+    model, prefix = build(spec), _prefix(spec.architecture)
+    reference = {name.removeprefix(prefix): tensor for name, tensor in model.state_dict().items()}
     counters = {name: tensor for name, tensor in reference.items() if name.endswith("num_batches_tracked")}
-    named = counters | {
+    weights = counters | {  # old checkpoints have no counters, which nothing here reads
         name: tensor.to(reference[name].dtype) if name in reference and tensor.is_floating_point() else tensor
-        for name, tensor in named.items()
+        for name, tensor in weights.items()
     }
-    head = _head_of(model)
-    inner = {name for name in (*reference, *named) if not name.startswith(f"{head}.")}
+    head = _head_of(model).removeprefix(prefix)
+    before_head = {name for name in (*reference, *weights) if not name.startswith(f"{head}.")}
     fault = find_fault(
-        {name: tensor for name, tensor in named.items() if name in inner},
-        {name: tensor for name, tensor in reference.items() if name in inner},
+        {name: tensor for name, tensor in weights.items() if name in before_head},
+        {name: tensor for name, tensor in reference.items() if name in before_head},
     )
-    last = named.get(f"{head}.weight")
-    if fault is None and last is not None and last.shape != reference[f"{head}.weight"].shape:
+    last = weights.get(f"{head}.weight")
+    if fault is None and last is not None and last.shape[0] != len(classes):
         raise UsageError(
             f"weights {file} tell {last.shape[0]} classes apart, and the folder has {len(classes)}"
             f" ({', '.join(classes[:5])}{', ...' if len(classes) > 5 else ''}): give weights that were trained on"
             " these classes, in this order"
         )
-    fault = fault or find_fault(named, reference)
-    return (named, None) if fault is None else (None, fault)
+    fault = fault or find_fault(weights, reference)
+    return (None, fault) if fault else ({f"{prefix}{name}": tensor for name, tensor in weights.items()}, None)
 
 
 def _head_of(model: Classifier) -> str:
