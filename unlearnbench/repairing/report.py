@@ -48,8 +48,8 @@ WHAT_IT_SHOWS = (
      " rest, wrong labels included. It cannot tell a healed sample from one that is wrong in a new way."),
     ("suspects", "where the repaired model disagrees with the given label and the original did not, or the other way"
      " round. Some are wrong labels that nobody had found, some are mistakes of the repaired model. Look at them. If"
-     " labels are wrong at random, what was found says nothing about the rest, and most suspects are mistakes or"
-     " memorised samples."),
+     " labels are wrong at random, what was found says little about the rest, and the rule prefers a model that kept"
+     " them: then most of them are not among the suspects."),
 )  # fmt: skip
 NO_TRUTH = (
     "There is no truth in these numbers: all accuracies are against the labels of the folders, some of which are wrong."
