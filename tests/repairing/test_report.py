@@ -43,12 +43,24 @@ def test_suspects_are_what_changed_and_was_not_found(given: Callable[..., Given]
     some = given(0, 1)
     before = says(some, at5=(1, 0.9), at6=(2, 0.9))
     after = says(some, at0=(1, 0.9), at2=(1, 0.6), at3=(2, 0.8), at6=(2, 0.6))
-    found = suspects(before.probabilities, after.probabilities, some)
+    found = suspects(before.probabilities, [after.probabilities], some)
     assert [item.position for item in found] == [3, 2, 5], "0 was found, 6 has the same class, 5 got its label back"
     assert [round(item.change, 2) for item in found] == [0.9, 0.8, -0.95]
+    assert [item.methods for item in found] == [1, 1, 1]
     assert (found[0].given, found[0].before, found[0].after) == ("ant", "ant", "cow")
     assert found[0].file == "train/ant/03.png"
     assert [item.held_out for item in found] == [item.position in some.held_out for item in found]
+
+
+def test_every_method_that_finished_has_a_say(given: Callable[..., Given]) -> None:
+    some = given(0, 1)
+    before, kept = says(some), says(some)
+    one, two = says(some, at4=(1, 1.0), at7=(2, 1.0)), says(some, at4=(2, 0.6), at8=(1, 0.6))
+    found = suspects(before.probabilities, [item.probabilities for item in (one, two, kept, kept)], some)
+    assert [(item.position, item.methods) for item in found] == [(4, 2), (7, 1), (8, 1)]
+    assert [item.after for item in found] == ["bee", "cow", "bee"], "the most probable other class"
+    assert found[0].change == pytest.approx((1 + 0.8) / 4)
+    assert suspects(before.probabilities, [], some) == []
 
 
 def test_the_rule_is_that_of_tuning() -> None:
@@ -69,7 +81,7 @@ def report(given: Callable[..., Given], make_submission: Callable[..., Submissio
     trials.append(Trial(made[2], None, "raised: ValueError: <b>no</b>", None, 0.1))
     model = Model(ModelSpec("resnet9", 1.0, 1.0, 3, 3, 16), None, "resnet9, trained here")
     choice = Choice(tuple(made), "You named the methods.", {"rem": "it adds channels"})
-    return Report(some, model, Budget(10, 16, 0.01), SGD, says(some), choice, "process", tuple(trials))
+    return Report(some, model, Budget(10, 16, 0.01), SGD, says(some), choice, tuple(trials))
 
 
 def test_the_best_has_the_highest_score_and_the_first_of_equals(report: Report) -> None:
@@ -130,6 +142,6 @@ def test_names_of_files_and_classes_are_text(folder: Path, report: Report, tmp_p
     assert report.best is not None
     assert report.best.result is not None
     result = says(renamed.given, **{f"at{position}": (2, 0.8)})
-    renamed = replace(renamed, trials=(replace(report.best, result=result),))
+    renamed = replace(renamed, original=says(renamed.given), trials=(replace(report.best, result=result),))
     assert "<script>" not in as_page(renamed)
     assert "a\\<script>/=1+1 \\|\\`x.png" in as_markdown(renamed)

@@ -15,7 +15,6 @@ import pandas as pd
 from jinja2 import Environment
 from PIL import Image
 
-from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.metrics import MEMORISED
@@ -46,10 +45,10 @@ WHAT_IT_SHOWS = (
      " them. If it falls much more than D_r, the repaired model fits what it was given and little else."),
     ("score", "Acc(D_r) x (1 - max(Acc(D_f), 0.2)), the rule that chose. It rewards forgetting D_f and keeping the"
      " rest, wrong labels included. It cannot tell a healed sample from one that is wrong in a new way."),
-    ("suspects", "where the repaired model disagrees with the given label and the original did not, or the other way"
-     " round. Some are wrong labels that nobody had found, some are mistakes of the repaired model. Look at them. If"
-     " labels are wrong at random, what was found says little about the rest, and the rule prefers a model that kept"
-     " them: then most of them are not among the suspects."),
+    ("suspects", "samples that nobody found and to which a method gives another class than the original did. All"
+     " methods that finished count, by the mean: the one that was taken may have kept most wrong labels. Some"
+     " suspects are wrong labels, some are mistakes of the methods. Look at them. If labels are wrong at random, what"
+     " was found says little about the rest."),
 )  # fmt: skip
 NO_TRUTH = (
     "There is no truth in these numbers: all accuracies are against the labels of the folders, some of which are wrong."
@@ -71,18 +70,19 @@ class Report:
     recipe: Recipe
     original: Evaluated = field(repr=False)
     choice: Choice
-    isolation: Isolation
     trials: tuple[Trial, ...] = ()
 
     @property
     def best(self) -> Trial | None:
         return best(self.trials)
 
+    @property
+    def finished(self) -> list[Evaluated]:
+        return [trial.result for trial in self.trials if trial.result is not None]
+
     @cached_property
     def suspects(self) -> list[Suspect]:
-        if self.best is None or self.best.result is None:
-            return []
-        return suspects(self.original.probabilities, self.best.result.probabilities, self.given)
+        return suspects(self.original.probabilities, [one.probabilities for one in self.finished], self.given)
 
     @property
     def waiting(self) -> list[str]:
@@ -103,7 +103,11 @@ class Report:
                 f"The model gives only {_percent(before.forget)}% of the found samples their given label. It hardly"
                 " learnt what is wrong with them, so there is little to repair."
             )
-        if self.best is not None and self.best.score <= before.score(self.budget.stop_accuracy):
+        if before.forget is None:
+            found.append(
+                "Without found samples, the rule sees only what was kept: it takes the model that changed least."
+            )
+        elif self.best is not None and self.best.score <= before.score(self.budget.stop_accuracy):
             found.append("By the rule, no method is better than leaving the model as it is.")
         return found
 
@@ -152,7 +156,7 @@ def sheets(report: Report) -> list[Sheet]:
     rows += [[name, "", "", "", "", "", "", "has not run yet"] for name in report.waiting]
     rows += [[name, "", "", "", "", "", "", f"left out: {why}"] for name, why in report.choice.left_out.items()]
     listed = [
-        [str(number), item.file, item.given, item.before, item.after, f"{item.change:.3f}"]
+        [str(number), item.file, item.given, item.before, item.after, str(item.methods), f"{item.change:.3f}"]
         for number, item in enumerate(report.suspects[:LISTED], 1)
     ]
     count = len(report.suspects)
@@ -166,9 +170,10 @@ def sheets(report: Report) -> list[Sheet]:
         ),
         Sheet(
             f"Suspects: the first {len(listed)} of {count}" if count > len(listed) else f"Suspects: {count}",
-            ("#", "File", "Given", "Before", "After", "change"),
+            ("#", "File", "Given", "Before", "After", "methods", "change"),
             [listed],
-            "Change: by how much the probability of the given label fell.",
+            f"Methods: how many of the {len(report.finished)} that finished changed the class. Change: by how much the"
+            " probability of the given label fell, mean over them.",
         ),
     ]
     return found if listed else found[:2]

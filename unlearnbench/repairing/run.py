@@ -131,7 +131,7 @@ def repair(
             originals[kind] = _obtain(bench, kind)
             done += given_model.weights is None
         start = originals[False]
-        shown = Report(given, given_model, bench.request.budget, start.recipe, start.says, choice, isolation)
+        shown = Report(given, given_model, bench.request.budget, start.recipe, start.says, choice)
         for item in choice.submissions:
             tell(item.label)
             original = originals[item.needs_tied_dropout]
