@@ -117,6 +117,7 @@ def test_all_files_are_written_and_say_what_is_missing(report: Report, tmp_path:
 
 
 def test_without_a_finished_method_there_is_a_report_and_no_weights(report: Report, tmp_path: Path) -> None:
+    write(report, tmp_path / "out")
     write(replace(report, trials=report.trials[2:]), tmp_path / "out")
     assert not (tmp_path / "out/weights.safetensors").exists()
     assert "No method has finished." in (tmp_path / "out/report.md").read_text()

@@ -75,11 +75,14 @@ def recipe_of(architecture: str, sizes: tuple[int, ...]) -> tuple[Recipe, Budget
     """How an original is trained on the first of so many samples, and what a method may spend.
 
     Args:
-        sizes: numbers of samples that a pass may have. No pass ends with a batch of one, which BatchNorm may refuse.
+        sizes: numbers of samples that a pass may have. No pass ends with a batch of one, which BatchNorm may refuse,
+            unless it is a pass over one sample.
     """
     base = ADAM if architecture.startswith("vit") else SGD
     largest = min(base.batch_size, max(16, sizes[0] // 20))  # a small folder has 20 steps a pass
-    batch = next((size for size in range(largest, 1, -1) if all(count % size != 1 for count in sizes)), largest)
+    batch = next(
+        (size for size in range(largest, 1, -1) if all(count == 1 or count % size != 1 for count in sizes)), largest
+    )
     per_pass = -(-sizes[0] // batch)
     recipe = replace(base, steps=PASSES[base.optimizer] * per_pass, batch_size=batch)
     return recipe, Budget(UNLEARNING_PASSES * per_pass, batch, UNLEARNING_RATE[base.optimizer])

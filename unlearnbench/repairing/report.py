@@ -251,7 +251,9 @@ def write(report: Report, out: Path) -> None:
             os.replace(part, out / name)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}; choose another folder with --out") from error
-    if report.best is not None and report.best.weights is not None:
+    if report.best is None:
+        (out / WEIGHTS).unlink(missing_ok=True)  # those of another list of files, which this report does not describe
+    elif report.best.weights is not None:
         weights = load_verified(report.best.weights)
         assert weights is not None, "this command has written it"
         part = out / f".{WEIGHTS}.part"

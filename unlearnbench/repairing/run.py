@@ -119,7 +119,7 @@ def repair(
         own(boundary.folder)
         bench = _bench(given, given_model, boundary, (data / "originals").resolve())
         tied = {item.needs_tied_dropout for item in choice.submissions}
-        total = len(choice.submissions) + (0 if given_model.weights else len({False, *tied}))
+        total = len(choice.submissions) + (0 if given_model.weights is not None else len({False, *tied}))
         done, failed = 0, 0
 
         def tell(stage: str) -> None:
@@ -156,13 +156,17 @@ def _alone(out: Path) -> Iterator[None]:
         (out / "trials").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot create {out}: {error.strerror}; choose another folder with --out") from error
+    held = lock(out / ".repair")
     try:
-        with lock(out / ".repair").acquire(blocking=False):
-            yield
+        held.acquire(blocking=False)
     except Timeout:
         raise UsageError(
             f"another repair is writing to {out}: wait for it, or choose another folder with --out"
         ) from None
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def _bench(given: Given, model: Model, boundary: Boundary, cache: Path) -> _Bench:
@@ -170,8 +174,8 @@ def _bench(given: Given, model: Model, boundary: Boundary, cache: Path) -> _Benc
     file = boundary.folder / "training-set.safetensors"
     labels = torch.from_numpy(given.labels)
     write({"images": given.images[given.train], "labels": labels[given.train]}, file)
-    retained = len(given.train) - len(given.found)
-    recipe, budget = recipe_of(model.spec.architecture, (len(given.labels), len(given.train), retained))
+    sizes = (len(given.labels), len(given.train), len(given.train) - len(given.found), len(given.found))
+    recipe, budget = recipe_of(model.spec.architecture, sizes)
     device = machine.device()
     request = Request(
         entry="",
