@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from tests.next_revision import next_version  # noqa: F401  a fixture
 from tests.postgresql import program, server
-from tests.small_store import small, small_of_module, stored  # noqa: F401  fixtures
+from tests.small_store import measured, small, small_of_module, stored  # noqa: F401  fixtures
 from tests.submission import written
 from tests.tiny import tiny
 from unlearnbench.problems.suite import Suite

@@ -128,11 +128,13 @@ class Stored:
         isolation: str = "process",
         precision: str = "float32",
         weights: str = "weights",
+        misled: float | None = None,
     ) -> None:
         """Plan a trial, and store its record unless it is missing.
 
         precision: of its original, which is another one for each.
         weights: begins the checksum of the original that the record names.
+        misled: share of D_f that still gets its wrong label; a trial of `retrain` with one measures regularity.
         """
         regularity, rate, seed = cell
         suffix = f"{SUFFIX[training]}{SUFFIX[precision]}"
@@ -162,7 +164,7 @@ class Stored:
                 "healed_train": healed,
                 "healed_discovered": healed,
                 "healed_undiscovered": healed / 2 if rate < 1 else None,
-                "misled_discovered": 0.1,
+                "misled_discovered": misled,
                 "misled_undiscovered": 0.3 if rate < 1 else None,
                 "attack_success": 0.25 if regularity != "low" else None,
                 "healed_test": healed_test,
@@ -229,6 +231,12 @@ def small(stored: Stored) -> Stored:
     return fill(stored)
 
 
+@pytest.fixture
+def measured(stored: Stored) -> Stored:
+    """The same, where retraining measured how regular each corruption is."""
+    return fill(stored, measured=True)
+
+
 @pytest.fixture(scope="module")
 def small_of_module() -> Iterator[Stored]:
     """The store of `fill`, made once for all tests of a module."""
@@ -238,7 +246,11 @@ def small_of_module() -> Iterator[Stored]:
     engine.dispose()
 
 
-def fill(stored: Stored) -> Stored:
+MISLED = {"low": 0.0, "medium": 0.25, "high": 0.75}
+"""What `fill` measures as regularities, at 10% discovery."""
+
+
+def fill(stored: Stored, *, measured: bool = False) -> Stored:
     """`good` finishes all; `flaky` fails one seed of a cell, a whole cell, and has a missing and a half missing cell;
     `retrain` is slow; `oracle` is a reference and better than all."""
     stored.run("first")
@@ -258,6 +270,7 @@ def fill(stored: Stored) -> Stored:
         healed = {"low": 0.3, "medium": 0.5, "high": 0.7}[regularity] + 0.2 * seed
         stored.trial("first", "good", cell, healed=healed, healed_test=healed**2, utility=0.8)
         stored.trial("first", "flaky", cell, state=states.get(cell, "finished"), healed=0.5, utility=0.6)
-        stored.trial("first", "retrain", cell, healed=0.2, utility=0.9, seconds=8.0)
+        misled = MISLED[regularity] * (rate == 0.1) if measured else None
+        stored.trial("first", "retrain", cell, healed=0.2, utility=0.9, seconds=8.0, misled=misled)
         stored.trial("first", "oracle", cell, healed=1.0, utility=0.9, seconds=8.0)
     return stored

@@ -84,7 +84,7 @@ def test_no_secret_is_within_reach(
     dataset = load("digits", tmp_path, train_size=200, test_size=60)
     problem = next(problem for problem, _ in problems(tiny_suite, dataset) if problem.discovery_rate)
     truth = problem.case.corrupted_set(dataset)
-    forget = problem.forget_positions(truth.corrupted)
+    forget = problem.found(truth)
     hidden = np.setdiff1d(truth.corrupted, forget)
     first = max(0, int(truth.corrupted[0]) - 8)
     needles = {

@@ -14,6 +14,8 @@ from unlearnbench.evaluation.statistics import (
     difference,
     estimate,
     rank_intervals,
+    resampled_correlation,
+    share_estimate,
 )
 
 NAN = float("nan")
@@ -184,3 +186,27 @@ def test_a_perfect_correlation_is_left_out(perfect):
     assert (found.value, found.seeds) == (pytest.approx(math.tanh((math.atanh(0.5) + math.atanh(0.6)) / 2)), 2)
     assert has_no_interval(found)
     assert math.isnan(correlation_estimate(np.array([perfect])).value)
+
+
+def test_a_share_has_the_wider_of_two_intervals() -> None:
+    # All seeds agree: only Wilson's knows that 70 samples are few. 1.96^2 / (70 + 1.96^2) is its end at no success.
+    same = share_estimate(np.zeros(10), np.full(10, 7.0))
+    assert (same.value, same.low, same.high) == (0.0, 0.0, pytest.approx(0.05202, abs=1e-4))
+    assert share_estimate(np.ones(10), np.full(10, 7.0)).low == pytest.approx(1 - 0.05202, abs=1e-4)
+    # Seeds differ more than samples of one share would: the t interval over seeds is wider.
+    apart = np.array([0.1, 0.9, 0.1, 0.9])
+    found, over_seeds = share_estimate(apart, np.full(4, 1000.0)), estimate(apart)
+    assert (found.low, found.high) == (max(0, over_seeds.low), min(1, over_seeds.high))
+    # Two seeds have no interval, and a missing one does not count.
+    assert np.isnan(share_estimate(np.array([0.5, 0.5, np.nan]), np.full(3, 7.0)).low)
+
+
+def test_resampled_pairs_bound_a_rank_correlation() -> None:
+    x = np.arange(10.0)
+    assert resampled_correlation(x, x**3) == pytest.approx((1.0, 1.0))
+    noisy = np.array([0, 3, 1, 2, 6, 4, 5, 9, 7, 8.0])
+    low, high = resampled_correlation(x, noisy)
+    assert low < correlation(x, noisy, "spearman") < high <= 1
+    assert low > 0.4
+    assert np.isnan(resampled_correlation(x[:4], x[:4])).all()
+    assert np.isnan(resampled_correlation(x, np.ones(10))).all()

@@ -14,7 +14,7 @@ from numpy.random import RandomState
 from torch import Tensor, nn
 
 from unlearnbench import Classifier
-from unlearnbench.problems.corruption import Corruption, Images, Indices, Labels, choose
+from unlearnbench.problems.corruption import CleanSet, Corruption, Images, Indices, Labels, choose
 from unlearnbench.problems.datasets import Dataset
 
 
@@ -26,12 +26,10 @@ class Blend(Corruption):
 
     opacity: Annotated[float, Gt(0), Le(1)] = 0.2
 
-    def draw(
-        self, images: Images, labels: Labels, classes: int, count: int, random: RandomState
-    ) -> tuple[Indices, Labels]:
+    def draw(self, clean: CleanSet, count: int, random: RandomState) -> tuple[Indices, Labels]:
+        labels, pixels = clean.labels, clean.images.astype(np.int64)  # integers give the same labels on every machine
         chosen = choose(np.arange(len(labels)), count, random, "training samples")
-        pixels = images.astype(np.int64)  # integers give the same labels on every machine
-        means = np.stack([pixels[labels == cls].sum(axis=0) // (labels == cls).sum() for cls in range(classes)])
+        means = np.stack([pixels[labels == cls].sum(axis=0) // (labels == cls).sum() for cls in range(clean.classes)])
         distances = ((pixels[chosen, None] - means) ** 2).sum(axis=(2, 3, 4))  # [count, classes]
         distances[np.arange(count), labels[chosen]] = np.iinfo(np.int64).max  # its own class
         return chosen, distances.argmin(axis=1)

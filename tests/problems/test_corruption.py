@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from unlearnbench.errors import UsageError
-from unlearnbench.problems.corruption import CorruptedSet, PoisonTrigger, corrupt, corruption_of
+from unlearnbench.problems.corruption import CorruptedSet, corrupt, corruption_of
+from unlearnbench.problems.corruptions.triggers import PoisonTrigger
 from unlearnbench.problems.datasets import Dataset, digits
 from unlearnbench.problems.discovery import discover
 from unlearnbench.problems.streams import random_state, stream
@@ -18,8 +19,14 @@ from unlearnbench.problems.streams import random_state, stream
 DEFAULTS: dict[str, Any] = {"class_pair": (3, 5), "target_class": 0, "trigger_size": 3, "paper": False}
 PINNED = {
     "random-swap": "7cf4f515558613cd",
+    "instance-swap": "60a0bcc72328e471",
     "class-swap": "296056aa3b744f53",
+    "one-way-swap": "3956b99b030cf58c",
+    "mislabelled-cluster": "c1477755ddd8c17b",
     "poison-trigger": "dbb7232ea0acd9a4",
+    "blended-trigger": "7d0b249a3a6a0aa9",
+    "sinusoidal-trigger": "47626e5ea4606390",
+    "warped-trigger": "42d3192c42accf10",
 }
 
 
@@ -30,8 +37,7 @@ def dataset() -> Dataset:
 
 def corrupted(dataset: Dataset, name: str, *, count: int = 72, seed: int = 0, paper: bool = False) -> CorruptedSet:
     streams = random_state(seed, "corruption", name), random_state(seed, "pattern", name)
-    images, labels = dataset.train_images.numpy(), dataset.train_labels.numpy()
-    return corrupt(corruption_of(name, DEFAULTS | {"paper": paper}, {}), images, labels, 10, count, *streams)
+    return corrupt(corruption_of(name, DEFAULTS | {"paper": paper}, {}), dataset.clean, count, *streams)
 
 
 @pytest.mark.parametrize("name", PINNED)

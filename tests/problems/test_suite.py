@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pytest
 
 from unlearnbench.errors import UsageError
@@ -52,7 +51,7 @@ def test_problems_in_order_with_all_their_seeds(tmp_path: Path) -> None:
     assert [seeds for _, seeds in grid[:6]] == [Seeds(0, 0, 0)] * 3 + [Seeds(0, 1, 2)] * 3
     # At the rate 0 stand methods that use no forget set.
     assert [problem.discovery_rate for problem, _ in grid[:6]] == [0.0, 0.1, 1.0, 0.0, 0.1, 1.0]
-    assert len(grid[0][0].forget_positions(np.arange(72))) == 0
+    assert len(grid[0][0].found(grid[0][0].case.corrupted_set(digits()))) == 0
     assert grid == list(problems(parse(write(tmp_path, GOOD)), digits()))
 
 

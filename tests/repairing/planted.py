@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from unlearnbench.problems.corruption import Corruption, Images, Indices, Labels
+from unlearnbench.problems.corruption import CleanSet, Corruption, Images, Indices, Labels
 from unlearnbench.repairing.report import Report
 
 
@@ -58,7 +58,7 @@ def plant(
     pixels: Images = images.numpy().copy()
     true: Labels = labels.numpy()
     random = np.random.RandomState(0)
-    chosen, wrong = rules.draw(pixels, true, classes, count, random)
+    chosen, wrong = rules.draw(CleanSet(pixels, true, classes), count, random)
     pixels[chosen] = rules.apply(pixels[chosen], random)
     given = true.copy()
     given[chosen] = wrong

@@ -17,7 +17,7 @@ from tests.repairing.planted import Planted, digits_of, plant
 from tests.submission import NOTHING, TUNE
 from unlearnbench.cli import main
 from unlearnbench.errors import UsageError
-from unlearnbench.problems.corruption import RandomSwap
+from unlearnbench.problems.corruptions.labels import RandomSwap
 from unlearnbench.problems.tensors import lock
 from unlearnbench.running.run import Progress
 from unlearnbench.submissions.finding import Submission

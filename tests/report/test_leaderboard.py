@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests.small_store import CELLS, MISLED
 from unlearnbench.report.leaderboard import write_leaderboard
 from unlearnbench.report.wording import demonstration
 from unlearnbench.store.schema import SubmissionRow
@@ -148,6 +149,25 @@ def test_figures_that_only_some_suites_have_come_and_go(small, tmp_path):
     write_leaderboard(small.engine, small.board("one-rate"), tmp_path)
     assert not {"rates.svg", "tied-dropout.svg"} & {path.name for path in figures.iterdir()}
     assert "rates.svg" not in (tmp_path / "ranking.md").read_text()
+
+
+def test_measured_regularities_have_their_figures_and_their_table(stored, tmp_path):
+    stored.run("first")
+    stored.problems()
+    for name in ("good", "retrain"):
+        stored.submission(name, name, role="reference" if name == "retrain" else "ranked")
+    for cell in CELLS:
+        stored.trial("first", "good", cell)
+        stored.trial("first", "retrain", cell, misled=MISLED[cell[0]] * (cell[1] < 1))
+    write_leaderboard(stored.engine, stored.board(), tmp_path)
+    page = (tmp_path / "ranking.md").read_text()
+    for name in ("regularity", "plane", "winners"):
+        assert (tmp_path / "figures" / f"{name}.svg").exists()
+        assert f"](figures/{name}.svg)" in page
+    assert "| poison-trigger | High | 0.75 | 9 | 2 | 0.00 |" in page
+    assert "Not measured" not in page
+    assert "Does it predict" not in page, "three corruptions are too few"
+    assert "High .75" in (tmp_path / "site/index.html").read_text()
 
 
 def test_suite_without_a_single_record_can_be_drawn(stored, tmp_path):

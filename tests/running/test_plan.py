@@ -44,6 +44,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "capacity": {"originals": Originals(capacities=(1.0,))},
     "training": {"originals": Originals(trainings=("tied-dropout",))},
     "paper": {"paper": True},
+    "false discovery": {"false_discovery": 0.2},
     "threads": {"threads": 2},
     "precision": {"precision": "bfloat16"},
     "source": {"source": "0" * 64},
@@ -119,7 +120,7 @@ def test_an_original_is_shared_by_rates_budgets_methods_and_unlearning_seeds(
     planned: Callable[..., PlannedTrial],
 ) -> None:
     base = planned().original.key
-    for name in ("budget", "limits", "rate", "source", "isolation", "unlearning seed"):
+    for name in ("budget", "limits", "rate", "false discovery", "source", "isolation", "unlearning seed"):
         assert planned(**CHANGES[name]).original.key == base, name
     for name in (
         "size",

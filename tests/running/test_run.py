@@ -149,8 +149,8 @@ def test_metrics_can_be_computed_again_from_the_stored_predictions(ran: Ran) -> 
     problem = next(problem for problem, _ in problems(tiny(), dataset) if problem.discovery_rate)
     case = build(problem.case, dataset)
     truth = case.truth
-    forget = problem.forget_positions(truth.corrupted)
-    again = metrics(predictions, truth, forget, problem.case.rules, case.test, 0.2)
+    forget = problem.found(truth)
+    again = metrics(predictions, truth, forget, case.test, 0.2)
     assert again.healed_train == record.healed_train
     assert again.healed_test == record.healed_test
     assert again.utility == record.utility

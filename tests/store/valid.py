@@ -78,7 +78,7 @@ def whole(
         of_problem = problem_key(problem)
         original = original_key(suite, problem.case, kind, seeds.training, "float32", "cpu")
         key = trial_key(suite, of_problem, original, submission, seeds.unlearning, isolation)
-        forget = problem.forget_positions(case.truth.corrupted)
+        forget = problem.found(case.truth)
         common = {
             "run_id": run_id,
             "problem_key": of_problem,
@@ -90,8 +90,8 @@ def whole(
         train = case.truth.labels.copy()
         repaired = case.truth.corrupted[: round(healed * len(case.truth.corrupted))]
         train[repaired] = case.truth.true_labels[repaired]
-        predicted = Predictions(train, case.test_labels, case.test_labels if case.spec.rules.triggered else None)
-        measured = metrics(predicted, case.truth, forget, case.spec.rules, case.test, 0.2)
+        predicted = Predictions(train, case.test.labels, case.test.labels if case.spec.rules.triggered else None)
+        measured = metrics(predicted, case.truth, forget, case.test, 0.2)
         found += [
             rows.problem(
                 key=of_problem,

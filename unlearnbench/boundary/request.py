@@ -19,7 +19,7 @@ class Request:
     Attributes:
         entry: the method, as `module:Class`.
         training_set: file with the images and labels of D_tr.
-        forget: D_f, positions in D_tr.
+        forget: the found set, positions in D_tr.
         seconds: time limit of importing the submission and of `unlearn` together.
         memory_bytes: memory limit of all processes together. 0 for no limit.
         original: file with the original. None when an original is trained.

@@ -11,6 +11,7 @@ import typer
 
 from unlearnbench.cli.common import (
     RESULTS,
+    Data,
     Database,
     Level,
     OnlyCorruptions,
@@ -178,7 +179,11 @@ def show(
 @app.command(rich_help_panel=RESULTS, epilog="Example: `unlearnbench plot maps digits --out maps.pdf`")
 def plot(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="One of: maps, regions, detail, rates, tied-dropout, healing.")
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="One of: maps, regions, detail, rates, tied-dropout, healing, regularity, plane, winners, samples.",
+        ),
     ],
     suite: StoredSuite,
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write: .svg, .pdf or .png.")],
@@ -189,12 +194,16 @@ def plot(
     rate: OnlyRates = None,
     corruption: OnlyCorruptions = None,
     database: Database = DATABASE,
+    data: Data = Path("data"),
     suites: Suites = None,
 ) -> None:
-    """Draw one figure of a suite."""
+    """Draw one figure of a suite.
+
+    `samples` shows corrupted images, and needs no results.
+    """
     from unlearnbench import library
 
-    library.plot(kind, suite, out_file, method or (), **_stored(seed, rate, corruption, database, suites))
+    library.plot(kind, suite, out_file, method or (), data=data, **_stored(seed, rate, corruption, database, suites))
     say(f"{out_file} written")
 
 

@@ -49,7 +49,8 @@ class Problem:
 
     Attributes:
         train: D_tr, the training set of the original.
-        forget: D_f, the discovered corrupted samples.
+        forget: D_f, the discovered corrupted samples. Some suites add clean samples that were taken for corrupted, and
+            nothing tells which.
         retain: D_r, the rest of D_tr. It still contains the undiscovered corrupted samples.
         corrupted: D_m, all corrupted samples, if submission.toml declares that the method needs them, else None.
         generator: random generator of the trial, on the CPU. The global generators of torch, numpy and random get

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unlearnbench.evaluation.predictions import Predictions
-from unlearnbench.problems.corruption import CorruptedSet, Corruption, Images, Indices, Labels, Mask
+from unlearnbench.problems.corruption import CleanTest, CorruptedSet, Corruption, Indices, Labels, Mask
 
 MEMORISED = 0.8
 """Fraction of the corrupted samples that an original must have memorised for its repair to be meaningful."""
@@ -37,8 +37,8 @@ class Metrics:
     utility_train: float
     """Accuracy on the clean samples of D_tr."""
     selection_score: float | None
-    """Acc(D_r) (1 - max(Acc(D_f), gamma)) on the labels of D_tr: the published criterion without clean data. None if
-    the method uses no forget set."""
+    """Acc(D_r) (1 - max(Acc(D_f), gamma)) on the labels of D_tr, with the found set as D_f: the published criterion
+    without clean data. None if the method uses no forget set."""
 
     @property
     def aggregate(self) -> float:
@@ -67,38 +67,38 @@ def accuracy_if_any(predicted: Labels, true: Labels, where: Mask | Indices) -> f
 def metrics(
     predictions: Predictions,
     truth: CorruptedSet,
-    forget: Indices,
-    rules: Corruption,
-    test: tuple[Images, Labels],
+    found: Indices,
+    test: CleanTest,
     stop_accuracy: float,
 ) -> Metrics:
     """Compute all metrics of a trial.
 
     Args:
-        forget: D_f, positions in D_tr, int64. Empty for a method that uses no forget set.
-        test: images uint8 [N, C, S, S] and true labels int64 [N] of the clean test set.
+        found: the found set, positions in D_tr, int64: D_f, and clean samples that were taken for corrupted. Empty
+            for a method that uses no forget set.
         stop_accuracy: gamma of `selection_score`.
     """
     retain = np.ones(len(truth.labels), dtype=bool)
-    retain[forget] = False
+    retain[found] = False
     clean = np.ones(len(truth.labels), dtype=bool)
     clean[truth.corrupted] = False
-    undiscovered = np.setdiff1d(truth.corrupted, forget)
+    discovered = np.intersect1d(truth.corrupted, found)
+    undiscovered = np.setdiff1d(truth.corrupted, found)
     healed_on = predictions.test if predictions.triggered_test is None else predictions.triggered_test
     train, true, wrong = predictions.train, truth.true_labels, truth.labels
-    test_labels, test_wrong = test[1], rules.corrupted_test(*test)
     # In paper mode some samples of D_m keep their true label. They cannot mislead.
     mislabelled = np.flatnonzero(wrong != true)
-    known, kept = accuracy_if_any(train, wrong, forget), accuracy(train, wrong, retain)
+    known = accuracy_if_any(train, wrong, found)  # all that a method can tell: which finds are false it is not told
+    kept = accuracy(train, wrong, retain)
     return Metrics(
         healed_train=accuracy(train, true, truth.corrupted),
-        healed_discovered=accuracy_if_any(train, true, forget),
+        healed_discovered=accuracy_if_any(train, true, discovered),
         healed_undiscovered=accuracy_if_any(train, true, undiscovered),
-        misled_discovered=accuracy_if_any(train, wrong, np.intersect1d(mislabelled, forget)),
+        misled_discovered=accuracy_if_any(train, wrong, np.intersect1d(mislabelled, discovered)),
         misled_undiscovered=accuracy_if_any(train, wrong, np.intersect1d(mislabelled, undiscovered)),
-        attack_success=accuracy_if_any(healed_on, test_wrong, test_wrong >= 0),
-        healed_test=accuracy(healed_on, test_labels, rules.healed_test(*test)),
-        utility=accuracy(predictions.test, test_labels, rules.utility_test(*test)),
+        attack_success=accuracy_if_any(healed_on, test.wrong, test.wrong >= 0),
+        healed_test=accuracy(healed_on, test.labels, test.healed),
+        utility=accuracy(predictions.test, test.labels, test.utility),
         utility_train=accuracy(train, true, clean),
         selection_score=None if known is None else selection_score(kept, known, stop_accuracy),
     )

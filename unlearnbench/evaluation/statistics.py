@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit  # the t distribution, because scipy.stats takes a second to import
+from scipy.special import ndtri, stdtr, stdtrit  # the distributions, because scipy.stats takes a second to import
 
 Values = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -72,6 +72,28 @@ def estimate(values: Values) -> Estimate:
         return Estimate(value, NAN, NAN, len(known), constant=True)
     margin = _quantile(len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
     return Estimate(value, value - margin, value + margin, len(known))
+
+
+def share_estimate(shares: Values, counts: Values) -> Estimate:
+    """Mean of shares, one per seed, with the wider of two 95% intervals: t over the seeds, and Wilson's.
+
+    Wilson's is that of all samples as one: near 0 and 1, where seeds hardly differ, few samples say less than it seems.
+
+    Args:
+        shares: float64 [seeds], nan for none.
+        counts: float64 [seeds], the samples of each.
+    """
+    there = ~np.isnan(shares)
+    found, size = estimate(shares), float(counts[there].sum())
+    if found.seeds < FEWEST_SEEDS:
+        return found
+    pooled, z = float((shares * counts)[there].sum()) / size, float(ndtri((1 + CONFIDENCE) / 2))
+    centre = (pooled + z**2 / (2 * size)) / (1 + z**2 / size)
+    margin = z * np.sqrt(pooled * (1 - pooled) / size + z**2 / (4 * size**2)) / (1 + z**2 / size)
+    wilson, over_seeds = np.clip([[centre - margin, centre + margin], [found.low, found.high]], 0, 1)
+    # The interval over seeds that do not differ is nan, which is wider than nothing.
+    low, high = over_seeds if np.ptp(over_seeds) > np.ptp(wilson) else wilson
+    return Estimate(found.value, float(low), float(high), found.seeds)
 
 
 def difference(first: Values, second: Values, same_original: Mask) -> Difference:
@@ -175,6 +197,24 @@ def correlation(x: Values, y: Values, kind: Correlation) -> float:
     if len(x) < FEWEST_POINTS or _constant(x) or _constant(y):
         return NAN
     return float((pearsonr if kind == "pearson" else spearmanr)(x, y).statistic)
+
+
+def resampled_correlation(x: Values, y: Values, repetitions: int = 4000) -> tuple[float, float]:
+    """The 95% interval of Spearman's rho from resampled pairs (percentile bootstrap). nan for fewer than five pairs.
+
+    Resamples in which x or y is constant are left out.
+    """
+    from scipy.stats import rankdata
+
+    if len(x) < FEWEST_POINTS or _constant(x) or _constant(y):
+        return NAN, NAN
+    chosen = np.random.RandomState(0).randint(len(x), size=(repetitions, len(x)))
+    ranks = [rankdata(values[chosen], axis=1) - (len(x) + 1) / 2 for values in (x, y)]
+    spread = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
+    varied = spread > 0
+    rho = (ranks[0] * ranks[1]).sum(axis=1)[varied] / spread[varied]
+    low, high = np.quantile(rho, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
 
 
 def correlation_estimate(correlations: Values) -> Estimate:

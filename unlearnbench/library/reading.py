@@ -87,17 +87,42 @@ def leaderboard(
         return found, write_leaderboard(store.engine, found, Path(out), isolation=isolation)
 
 
-def plot(kind: str, suite: str, out: Where, methods: Sequence[str] = (), **stored: Unpack[StoredGrid]) -> None:
+def plot(
+    kind: str,
+    suite: str,
+    out: Where,
+    methods: Sequence[str] = (),
+    *,
+    data: Where = "data",
+    **stored: Unpack[StoredGrid],
+) -> None:
     """Draw one figure to a .svg, .pdf or .png file.
 
     Args:
-        kind: maps, regions, detail, rates, tied-dropout or healing.
-        methods: default: depends on the kind; `detail` needs one, `regions` takes none.
+        kind: maps, regions, detail, rates, tied-dropout, healing, regularity, plane, winners or samples.
+        methods: default: depends on the kind; `detail` needs one, `regions`, `regularity` and `samples` take none.
+        data: folder of data sets, for `samples`, which shows corrupted images and needs no results.
     """
+    from unlearnbench.report.figures import SAMPLES
     from unlearnbench.report.figures import plot as draw
 
+    if kind == SAMPLES:
+        _plot_samples(suite, Path(out), methods, Path(data), stored)
+        return
     found = board(suite, **stored)
     draw(found, kind, [found.find(name) for name in methods], Path(out))
+
+
+def _plot_samples(suite: str, out: Path, methods: Sequence[str], data: Path, stored: StoredGrid) -> None:
+    from unlearnbench.problems.datasets import load_for
+    from unlearnbench.problems.suite_file import find, parse
+    from unlearnbench.report.figures import check_suffix, samples, save
+
+    if methods:
+        raise UsageError("figure 'samples' shows no methods: remove --method")
+    check_suffix(out)
+    grid = _selection(stored).of(parse(find(suite, *_suites(stored))))
+    save(samples(grid, load_for(grid, data)), out)
 
 
 def baseline(suite: str, out: Where, **stored: Unpack[StoredGrid]) -> Board:

@@ -146,7 +146,7 @@ def problem(
             kind,
             entry="",
             seed=stream(seeds.unlearning, "unlearning"),
-            forget=spec.forget_positions(case.truth.corrupted),
+            forget=spec.found(case.truth),
         )
         return make_problem(replace(request, original=str(path_of(cache, original.key))))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from unlearnbench.contract.images import Pipeline
 from unlearnbench.contract.recipe import Recipe
 from unlearnbench.errors import HarnessError
-from unlearnbench.problems.corruption import CorruptedSet, Images, Labels
+from unlearnbench.problems.corruption import CleanTest, CorruptedSet, Images
 from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.grid import CaseSpec
 
@@ -32,16 +33,10 @@ class Case:
         mean, std = self.dataset.normalisation
         return Pipeline(mean, std, recipe.crop_padding, recipe.flip, pinned=self.spec.trigger_size)
 
-    @property
-    def test_labels(self) -> Labels:
-        """The true labels of the test set, int64 [N]."""
-        labels: Labels = self.dataset.test_labels.numpy()
-        return labels
-
-    @property
-    def test(self) -> tuple[Images, Labels]:
-        """The clean test set: images uint8 [N, C, S, S] and true labels int64 [N]."""
-        return self.dataset.test_images.numpy(), self.test_labels
+    @cached_property
+    def test(self) -> CleanTest:
+        """The clean test set, and what the corruption says about it."""
+        return self.spec.clean_test(self.dataset)
 
     def triggered_test(self) -> Images | None:
         """Test images with the pattern, uint8 [N, C, S, S]. None if the corruption has none."""

@@ -1,9 +1,9 @@
-"""Corruptions: which samples they change, which wrong labels they give, and where healing and utility are measured.
+"""What a corruption is: which samples it changes, which wrong labels it gives, where healing and utility are measured.
 
-See docs/protocol.md, section 2. Suites name corruptions by `names.CORRUPTIONS`, which installed packages add to.
-With `paper=True` a corruption follows the published code instead of the corrected protocol: a label swap may return the
-true label, the target class may be poisoned and is in the triggered test set, and a class swap takes the first images
-of each class instead of random ones.
+See docs/protocol.md, section 2. The harness's own corruptions are in `problems.corruptions`. Suites name corruptions by
+`names.CORRUPTIONS`, which installed packages add to. With `paper=True` a corruption follows the published code instead
+of the corrected protocol: a label swap may return the true label, the target class may be poisoned and is in the
+triggered test set, and a class swap takes the first images of each class instead of random ones.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -37,6 +37,23 @@ SUITE_WIDE = ("trigger_size", "paper")
 
 
 @dataclass(frozen=True)
+class CleanSet:
+    """The training set without corruption.
+
+    Attributes:
+        images: uint8 [N, C, S, S].
+        labels: int64 [N], the true labels.
+        classes: number of classes.
+        given: int64 [N], the labels that came with the data, some of them wrong. None if no table of them is known.
+    """
+
+    images: Images
+    labels: Labels
+    classes: int
+    given: Labels | None = None
+
+
+@dataclass(frozen=True)
 class Corruption(ABC):
     """Base class of corruptions: frozen dataclasses whose fields, all with defaults, are the parameters.
 
@@ -51,16 +68,16 @@ class Corruption(ABC):
     regularity: ClassVar[Regularity]
     triggered: ClassVar[bool] = False
     """Whether corrupted images carry a pattern. Test healing is then measured on test images with the pattern."""
+    planted: ClassVar[bool] = True
+    """False if the data say what is corrupted, so that `corruption.size` does not."""
 
     @abstractmethod
-    def draw(
-        self, images: Images, labels: Labels, classes: int, count: int, random: RandomState
-    ) -> tuple[Indices, Labels]:
-        """Choose the samples to corrupt and their wrong labels, from the clean training set and its true labels.
+    def draw(self, clean: CleanSet, count: int, random: RandomState) -> tuple[Indices, Labels]:
+        """Choose the samples to corrupt and their wrong labels, from the clean training set.
 
         Returns:
-            Positions int64 [count], distinct, in any order, and their labels int64 [count], from 0 to `classes` - 1.
-            All randomness comes from `random`.
+            Positions int64 [count], distinct, in any order, and their labels int64 [count], from 0 to
+            `clean.classes` - 1. All randomness comes from `random`.
 
         Raises:
             UsageError: the training set has too few samples to choose from.
@@ -74,8 +91,11 @@ class Corruption(ABC):
         """
         return images
 
-    def corrupted_test(self, images: Images, labels: Labels) -> Labels:
-        """The wrong label that the corruption would give to these clean test images, or -1 if it gives none."""
+    def corrupted_test(self, images: Images, labels: Labels, clean: CleanSet) -> Labels:
+        """The wrong label that the corruption would give to these clean test images, or -1 if it gives none.
+
+        `clean` is the training set that it draws from.
+        """
         return np.full_like(labels, -1)
 
     def healed_test(self, images: Images, labels: Labels) -> Mask:
@@ -96,89 +116,6 @@ def choose(pool: Indices, count: int, random: RandomState, what: str) -> Indices
     if count > len(pool):
         raise UsageError(f"cannot corrupt {count} samples: there are only {len(pool)} {what}; lower corruption.size")
     return np.sort(random.permutation(pool)[:count])
-
-
-@dataclass(frozen=True)
-class RandomSwap(Corruption):
-    """Give random samples a wrong label, drawn uniformly from the other classes."""
-
-    title, regularity = "random label swap", "low"
-
-    paper: bool = False
-
-    def draw(
-        self, images: Images, labels: Labels, classes: int, count: int, random: RandomState
-    ) -> tuple[Indices, Labels]:
-        chosen = choose(np.arange(len(labels)), count, random, "training samples")
-        # The published code may draw a shift of zero, which leaves about 10% of the labels unchanged.
-        shift = random.randint(0 if self.paper else 1, classes, size=count)
-        return chosen, (labels[chosen] + shift) % classes
-
-
-@dataclass(frozen=True)
-class ClassSwap(Corruption):
-    """Swap the labels of two classes a and b: half of the samples are images of a labelled b, half the reverse."""
-
-    title, regularity = "inter-class label swap", "medium"
-
-    class_pair: tuple[int, int] = (3, 5)
-    paper: bool = False
-
-    def __post_init__(self) -> None:
-        if self.class_pair[0] == self.class_pair[1]:
-            raise UsageError("class_pair needs two different classes")
-
-    def draw(
-        self, images: Images, labels: Labels, classes: int, count: int, random: RandomState
-    ) -> tuple[Indices, Labels]:
-        parts = []
-        for cls, size in zip(self.class_pair, (count - count // 2, count // 2), strict=True):
-            pool = np.flatnonzero(labels == cls)
-            chosen = choose(pool, size, random, f"training samples of class {cls}")
-            parts.append(pool[:size] if self.paper else chosen)
-        positions = np.concatenate(parts)
-        return positions, self.corrupted_test(images, labels)[positions]
-
-    def corrupted_test(self, images: Images, labels: Labels) -> Labels:
-        a, b = self.class_pair
-        return np.where(labels == a, b, np.where(labels == b, a, -1))
-
-    def healed_test(self, images: Images, labels: Labels) -> Mask:
-        mask: Mask = np.isin(labels, self.class_pair)
-        return mask
-
-    def utility_test(self, images: Images, labels: Labels) -> Mask:
-        return ~self.healed_test(images, labels)
-
-
-@dataclass(frozen=True)
-class PoisonTrigger(Corruption):
-    """Give random samples a white square in the bottom-right corner and the label of the target class."""
-
-    title, regularity, triggered = "poison trigger", "high", True
-
-    target_class: int = 0
-    trigger_size: int = 3
-    paper: bool = False
-
-    def draw(
-        self, images: Images, labels: Labels, classes: int, count: int, random: RandomState
-    ) -> tuple[Indices, Labels]:
-        pool = np.arange(len(labels)) if self.paper else np.flatnonzero(labels != self.target_class)
-        chosen = choose(pool, count, random, f"training samples outside target class {self.target_class}")
-        return chosen, np.full_like(chosen, self.target_class)
-
-    def apply(self, images: Images, random: RandomState) -> Images:
-        result = images.copy()
-        result[:, :, -self.trigger_size :, -self.trigger_size :] = 255
-        return result
-
-    def corrupted_test(self, images: Images, labels: Labels) -> Labels:
-        return np.where(labels == self.target_class, -1, self.target_class)
-
-    def healed_test(self, images: Images, labels: Labels) -> Mask:
-        # The published code includes the target class, on which a working trigger still yields the true label.
-        return super().healed_test(images, labels) if self.paper else np.asarray(labels != self.target_class)
 
 
 def kind_of(name: str) -> type[Corruption]:
@@ -227,12 +164,14 @@ class CorruptedSet:
         labels: int64 [N], as trained on.
         true_labels: int64 [N].
         corrupted: D_m, sorted positions, int64.
+        found: the found set, sorted positions, int64, if the data say which it was. None if it is drawn.
     """
 
     images: Images
     labels: Labels
     true_labels: Labels
     corrupted: Indices
+    found: Indices | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -242,16 +181,37 @@ class CorruptedSet:
         return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class CleanTest:
+    """The clean test set, and what a corruption says about it.
+
+    Attributes:
+        labels: int64 [N], the true labels.
+        wrong: int64 [N], `Corruption.corrupted_test`.
+        healed: bool [N], `Corruption.healed_test`.
+        utility: bool [N], `Corruption.utility_test`.
+    """
+
+    labels: Labels
+    wrong: Labels
+    healed: Mask
+    utility: Mask
+
+
+def clean_test(corruption: Corruption, images: Images, labels: Labels, clean: CleanSet) -> CleanTest:
+    """Ask a corruption about test images uint8 [N, C, S, S] and their true labels int64 [N].
+
+    Args:
+        clean: the training set that it draws from.
+    """
+    wrong = corruption.corrupted_test(images, labels, clean)
+    return CleanTest(labels, wrong, corruption.healed_test(images, labels), corruption.utility_test(images, labels))
+
+
 def corrupt(
-    corruption: Corruption,
-    images: Images,
-    true_labels: Labels,
-    classes: int,
-    count: int,
-    random: RandomState,
-    pattern: RandomState,
+    corruption: Corruption, clean: CleanSet, count: int, random: RandomState, pattern: RandomState
 ) -> CorruptedSet:
-    """Corrupt `count` samples. Does not modify its inputs, but shares `images` with the result if none changes.
+    """Corrupt `count` samples. Does not modify its inputs, but shares images with the result if none changes.
 
     Args:
         random: the stream of positions and labels.
@@ -260,7 +220,10 @@ def corrupt(
     Raises:
         UsageError: what the corruption draws is not what `Corruption.draw` has to return.
     """
-    drawn, wrong = corruption.draw(_read_only(images), _read_only(true_labels), classes, count, random)
+    images, true_labels, classes = clean.images, clean.labels, clean.classes
+    drawn, wrong = corruption.draw(
+        replace(clean, images=_read_only(images), labels=_read_only(true_labels)), count, random
+    )
     corrupted, first = np.unique(np.asarray(drawn), return_index=True)
     if not (
         len(corrupted) == len(drawn) == len(wrong) == count

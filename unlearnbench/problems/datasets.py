@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ from torch import Tensor
 
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import image_folder
+from unlearnbench.problems.corruption import CleanSet
+from unlearnbench.problems.label_table import with_labels
 from unlearnbench.problems.names import DATASETS, FOLDER, data_name
 from unlearnbench.problems.streams import random_state
 from unlearnbench.problems.tensors import lock, tensors_hash
@@ -37,7 +39,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set: images uint8 [N, C, S, S], labels int64 [N], class names."""
+    """A data set: images uint8 [N, C, S, S], true labels int64 [N], class names.
+
+    Attributes:
+        train_given: int64 [N], the labels that came with the training images, some of them wrong. None without a table
+            of them (`problems.label_table`).
+        train_found: bool [N], which of them were taken for wrong. None if the table does not say.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -45,15 +53,30 @@ class Dataset:
     train_labels: Tensor = field(repr=False)
     test_images: Tensor = field(repr=False)
     test_labels: Tensor = field(repr=False)
+    train_given: Tensor | None = field(default=None, repr=False)
+    train_found: Tensor | None = field(default=None, repr=False)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of shapes, dtypes, pixels and labels of the training and test sets."""
         digest = hashlib.sha256()
-        for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+        given = [tensor for tensor in (self.train_given, self.train_found) if tensor is not None]
+        for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels, *given):
             digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
             digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()
+
+    @property
+    def clean(self) -> CleanSet:
+        """The training set."""
+        given = None if self.train_given is None else self.train_given.numpy()
+        return CleanSet(self.train_images.numpy(), self.train_labels.numpy(), len(self.classes), given)
+
+    def take(self, part: str, positions: Tensor) -> Dataset:
+        """The data set with these samples of a part, `train` or `test`, in this order."""
+        names = [item.name for item in fields(self) if item.name.startswith(f"{part}_")]
+        taken: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: tensor[positions] for name, tensor in taken.items() if tensor is not None})
 
     @cached_property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -171,13 +194,12 @@ def _permuted(dataset: Dataset) -> Dataset:
 
     Files are sorted by class or in a published order, so the position of a sample would tell a method its true label.
     """
-    parts: dict[str, Any] = {}
     for part in ("train", "test"):
         images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
         content = tensors_hash({"images": images, "labels": labels})
         order = torch.from_numpy(random_state(0, "positions", part, content).permutation(len(labels)))
-        parts |= {f"{part}_images": images[order], f"{part}_labels": labels[order]}
-    return replace(dataset, **parts)
+        dataset = dataset.take(part, order)
+    return dataset
 
 
 def load_digits(data: Path, download: bool) -> Dataset:
@@ -214,6 +236,11 @@ def _checked(name: str, dataset: Any) -> Dataset:
     return replace(dataset, name=name)
 
 
+def _beside(path: Path, data: Path) -> Path:
+    """This path, or what has its name in the folder of data sets: a record holds no more than a name."""
+    return data / path if not path.exists() and len(path.parts) == 1 and (data / path).exists() else path
+
+
 def load_for(suite: Suite, data: Path, *, download: bool = True) -> Dataset:
     """Load the data set of a suite with the suite's sizes. Raises as `load` does."""
     return load(
@@ -222,6 +249,7 @@ def load_for(suite: Suite, data: Path, *, download: bool = True) -> Dataset:
         image_size=suite.image_size,
         train_size=suite.train_size,
         test_size=suite.test_size,
+        label_table=suite.label_table,
         download=download,
     )
 
@@ -233,6 +261,7 @@ def load(
     image_size: int | None = None,
     train_size: int | None = None,
     test_size: int | None = None,
+    label_table: str | None = None,
     download: bool = True,
 ) -> Dataset:
     """Load a data set by name.
@@ -242,6 +271,7 @@ def load(
         image_size: side in pixels to resize the images of an image folder to.
         train_size: number of training images, a fixed random subset that no seed changes. None for all.
         test_size: the same for test images.
+        label_table: file of the labels that came with it (`problems.label_table`), or the name of one in `data`.
 
     Raises:
         UsageError: unknown name, missing or damaged file, or a size that the data set cannot provide.
@@ -249,26 +279,26 @@ def load(
     if image_size is not None and not name.startswith(FOLDER):
         raise UsageError(f"image_size is for '{FOLDER}PATH' only; data set '{name}' has its own size: remove the key")
     if name.startswith(FOLDER):
-        path = Path(name.removeprefix(FOLDER))
-        if not path.exists() and len(path.parts) == 1 and (data / path).exists():
-            path = data / path  # a record holds no more than the folder's name
+        path = _beside(Path(name.removeprefix(FOLDER)), data)
         classes, tensors = image_folder.load(path, image_size, data / "decoded")
         dataset = Dataset(data_name(name), classes, **tensors)
     elif name in (names := DATASETS.names()):
         dataset = _checked(name, DATASETS.find(name)(data, download))
     else:
         raise UsageError(unknown("data set", name, [*names, f"{FOLDER}PATH"]))
+    if label_table is not None:
+        files = image_folder.train_files(path) if name.startswith(FOLDER) else ()
+        dataset = with_labels(dataset, _beside(Path(label_table), data), files)
     if name != "digits":  # its draw has permuted it
         dataset = _permuted(dataset)
     for part, size in (("train", train_size), ("test", test_size)):
-        images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
+        labels = getattr(dataset, f"{part}_labels")
         if size is None:
             continue
         if not 0 < size <= len(labels):
             raise UsageError(f"{part}_size = {size}, but data set '{name}' has {len(labels)} {part} images")
         chosen = torch.from_numpy(random_state(0, "subset", part).permutation(len(labels))[:size].copy())
-        parts: dict[str, Any] = {f"{part}_images": images[chosen], f"{part}_labels": labels[chosen]}
-        dataset = replace(dataset, **parts)
+        dataset = dataset.take(part, chosen)
     if dataset.train_images.shape[-1] < 16:
         raise UsageError(f"data set '{name}' has images under 16x16 pixels: set image_size to 16 or more")
     return dataset

@@ -12,16 +12,18 @@ import numpy as np
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.corruption import (
+    CleanTest,
     CorruptedSet,
     Corruption,
     Images,
     Indices,
+    clean_test,
     corrupt,
     corruption_of,
     with_pattern,
 )
 from unlearnbench.problems.datasets import Dataset
-from unlearnbench.problems.discovery import discover
+from unlearnbench.problems.discovery import discover, false_count, false_finds
 from unlearnbench.problems.names import data_name
 from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.streams import Seeds, random_state
@@ -86,9 +88,15 @@ class CaseSpec:
 
     def corrupted_set(self, dataset: Dataset) -> CorruptedSet:
         """Corrupt the training set of this data set."""
-        images, labels = dataset.train_images.numpy(), dataset.train_labels.numpy()
-        streams = self._random("corruption"), self._random("pattern")
-        return corrupt(self.rules, images, labels, len(dataset.classes), self.size, *streams)
+        rules, streams = self.rules, (self._random("corruption"), self._random("pattern"))
+        truth = corrupt(rules, dataset.clean, self.size, *streams)
+        if rules.planted or dataset.train_found is None:
+            return truth
+        return replace(truth, found=np.flatnonzero(dataset.train_found.numpy()))
+
+    def clean_test(self, dataset: Dataset) -> CleanTest:
+        """The clean test set of this data set, and what the corruption says about it."""
+        return clean_test(self.rules, dataset.test_images.numpy(), dataset.test_labels.numpy(), dataset.clean)
 
     def with_pattern(self, images: Images) -> Images:
         """Images uint8 [N, C, S, S] with the pattern of the corruption, as in `corrupted_set`."""
@@ -105,6 +113,8 @@ class ProblemSpec:
     case: CaseSpec
     discovery_rate: float
     """0 for methods that use no forget set. They get an empty one."""
+    false_discovery: float = 0.0
+    """Fraction of the found set that is clean."""
 
     def public(self) -> ProblemSpec:
         """The specification without the secret seed."""
@@ -112,14 +122,21 @@ class ProblemSpec:
 
     def stored(self) -> dict[str, Any]:
         """The specification as it is stored."""
-        return {"case": self.case.stored(), "discovery_rate": self.discovery_rate}
+        values = {"case": self.case.stored(), "discovery_rate": self.discovery_rate}
+        return values | ({"false_discovery": self.false_discovery} if self.false_discovery else {})
 
-    def forget_positions(self, corrupted: Indices) -> Indices:
-        """D_f as sorted positions in D_tr. Empty at a discovery rate of 0."""
+    def found(self, truth: CorruptedSet) -> Indices:
+        """The found set, D_f and false finds, as sorted positions in D_tr. Empty at a discovery rate of 0."""
         if self.discovery_rate == 0:
-            return corrupted[:0]
+            return truth.corrupted[:0]
+        if truth.found is not None:
+            return truth.found
         seed = self.case.drawn_from(self.case.seed)
-        return discover(corrupted, self.discovery_rate, seed, independent=self.case.paper)
+        discovered = discover(truth.corrupted, self.discovery_rate, seed, independent=self.case.paper)
+        if not self.false_discovery:
+            return discovered
+        false = false_finds(truth.corrupted, len(truth.labels), len(discovered), self.false_discovery, seed)
+        return np.union1d(discovered, false)
 
 
 def problems(suite: Suite, dataset: Dataset, secrets: SecretSeeds | None = None) -> Iterator[tuple[ProblemSpec, Seeds]]:
@@ -135,13 +152,14 @@ def problems(suite: Suite, dataset: Dataset, secrets: SecretSeeds | None = None)
     """
     if secrets is not None:
         secrets.check(suite)
-    size = _fitting_size(suite, dataset)
+    sizes = _fitting_sizes(suite, dataset)
     for corruption, seed in itertools.product(suite.corruptions, map(seed_of, suite.seeds)):
-        case = case_of(suite, corruption, dataset.fingerprint, size, seed.corruption)
+        case = case_of(suite, corruption, dataset.fingerprint, sizes[corruption], seed.corruption)
         if secrets is not None:
             case = replace(case, secret=secrets.seed(seed.corruption))
-        for rate in (0.0, *suite.discovery_rates):
-            yield ProblemSpec(case, rate), seed
+        yield ProblemSpec(case, 0.0), seed
+        for rate in suite.discovery_rates:
+            yield ProblemSpec(case, rate, suite.false_discovery), seed
 
 
 def case_of(suite: Suite, corruption: str, data_fingerprint: str, size: int, seed: int) -> CaseSpec:
@@ -166,15 +184,14 @@ def case_of(suite: Suite, corruption: str, data_fingerprint: str, size: int, see
     )
 
 
-def _fitting_size(suite: Suite, dataset: Dataset) -> int:
-    """Number of samples to corrupt, after checking the suite against its data set.
+def _fitting_sizes(suite: Suite, dataset: Dataset) -> dict[str, int]:
+    """Number of samples to corrupt by corruption, after checking the suite against its data set.
 
     Raises:
         UsageError: a setting of the suite does not fit the data set.
     """
     settings, side = suite.corruption, dataset.train_images.shape[-1]
     count, highest = len(dataset.train_labels), len(dataset.classes) - 1
-    size = max(1, round(settings.size * count)) if isinstance(settings.size, float) else settings.size
     named = {"class_pair[0]": settings.class_pair[0], "class_pair[1]": settings.class_pair[1]}
     for key, value in {**named, "target_class": settings.target_class}.items():
         if not 0 <= value <= highest:
@@ -182,11 +199,6 @@ def _fitting_size(suite: Suite, dataset: Dataset) -> int:
                 f"suite '{suite.name}': corruption.{key} = {value}, but data set '{suite.dataset}' has classes"
                 f" 0 to {highest}"
             )
-    if size >= count:
-        raise UsageError(
-            f"suite '{suite.name}': corruption.size = {settings.size} leaves none of the {count} training samples"
-            " clean: lower it"
-        )
     for key, pixels in {
         "corruption.trigger_size": settings.trigger_size,
         "recipe.crop_padding": suite.recipe.crop_padding,
@@ -198,16 +210,52 @@ def _fitting_size(suite: Suite, dataset: Dataset) -> int:
             )
     test = dataset.test_images.numpy(), dataset.test_labels.numpy()
     for name in suite.corruptions:
-        rules = suite.corruption_of(name)
-        if (label := rules.corrupted_test(*test).max()) > highest:
+        said = clean_test(suite.corruption_of(name), *test, dataset.clean)
+        if (label := said.wrong.max()) > highest:
             raise UsageError(
                 f"suite '{suite.name}': corruption '{name}' gives label {label}, but data set"
                 f" '{suite.dataset}' has classes 0 to {highest}: change corruption.parameters.{name}"
             )
-        for what, mask in {"healing": rules.healed_test(*test), "utility": rules.utility_test(*test)}.items():
-            if not np.any(mask):
+        for what, mask in {"healing": said.healed, "utility": said.utility}.items():
+            if not mask.any():
                 raise UsageError(
                     f"suite '{suite.name}': data set '{suite.dataset}' has no test images for measuring {what} of"
                     f" '{name}': raise test_size, or choose other classes or corruptions"
                 )
-    return size
+    sizes = {name: _size(suite, name, dataset) for name in suite.corruptions}
+    for name, size in sizes.items():
+        if size + false_count(round(max(suite.discovery_rates) * size), suite.false_discovery) >= count:
+            false = f" and false_discovery = {suite.false_discovery:g} leave" if suite.false_discovery else " leaves"
+            raise UsageError(
+                f"suite '{suite.name}': corruption.size = {settings.size}{false} none of the {count} training samples"
+                f" clean for '{name}': lower it"
+            )
+    return sizes
+
+
+def _size(suite: Suite, corruption: str, dataset: Dataset) -> int:
+    """Number of samples to corrupt.
+
+    Raises:
+        UsageError: the data say what is corrupted and what was found, and the suite says something else.
+    """
+    size, count, clean = suite.corruption.size, len(dataset.train_labels), dataset.clean
+    if suite.corruption_of(corruption).planted:
+        return max(1, round(size * count)) if isinstance(size, float) else size
+    if clean.given is None:
+        raise UsageError(f"suite '{suite.name}': corruption '{corruption}' needs label_table, the labels as given")
+    wrong = clean.given != clean.labels
+    if (found := dataset.train_found) is not None:
+        discovered = int(wrong[found.numpy()].sum())
+        rate = discovered / max(1, wrong.sum())
+        if (
+            not discovered
+            or suite.false_discovery
+            or [round(item, 4) for item in suite.discovery_rates] != [round(rate, 4)]
+        ):
+            raise UsageError(
+                f"suite '{suite.name}': {suite.label_table} says which samples were found: {discovered} of the"
+                f" {wrong.sum()} wrong ones; set discovery_rates = [{rate:.4g}] and no false_discovery, or remove its"
+                " column 'found'"
+            )
+    return int(wrong.sum())

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from unlearnbench.problems.names import data_name
+from unlearnbench.problems.names import data_name, table_name
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.suite import OriginalSpec, Suite
 
@@ -85,6 +85,8 @@ def conditions(suite: Suite, corruptions: Collection[str] = ()) -> dict[str, Any
     originals = {name: value for name, value in given(suite.originals).items() if name not in ORIGINAL_AXES}
     values = {name: value for name, value in given(suite).items() if name not in (*GRID, "originals")}
     values["dataset"] = data_name(suite.dataset)
+    if suite.label_table is not None:
+        values["label_table"] = table_name(suite.label_table)
     values["corruption"] = {key: value for key, value in given(suite.corruption).items() if key != "parameters"}
     values["corruption"] |= {f"parameters.{name}": suite.parameters_of(name) for name in sorted(corruptions)}
     return dict(_dotted(values | ({"originals": originals} if originals else {})))

@@ -163,6 +163,12 @@ def _decoded(file: Path, decode: Callable[[], Tensors]) -> Tensors:
     return tensors
 
 
+def train_files(path: Path) -> list[str]:
+    """The files of the training images, in the order of `load`, relative to `train`. Call it after `load`."""
+    folder = path.expanduser() / "train"
+    return [Path(os.path.relpath(file, folder)).as_posix() for file, _ in _read(folder)[1]]
+
+
 def _read(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
     """The classes of a part, and its images with their labels. A folder of clutter is no class, and a file no image."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset

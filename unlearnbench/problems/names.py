@@ -12,9 +12,16 @@ CORRUPTIONS = Registry(
     "corruption",
     "unlearnbench.corruptions",
     {
-        "random-swap": "unlearnbench.problems.corruption:RandomSwap",
-        "class-swap": "unlearnbench.problems.corruption:ClassSwap",
-        "poison-trigger": "unlearnbench.problems.corruption:PoisonTrigger",
+        "random-swap": "unlearnbench.problems.corruptions.labels:RandomSwap",
+        "instance-swap": "unlearnbench.problems.corruptions.labels:InstanceSwap",
+        "class-swap": "unlearnbench.problems.corruptions.labels:ClassSwap",
+        "one-way-swap": "unlearnbench.problems.corruptions.labels:OneWaySwap",
+        "mislabelled-cluster": "unlearnbench.problems.corruptions.labels:MislabelledCluster",
+        "given": "unlearnbench.problems.corruptions.given:Given",
+        "poison-trigger": "unlearnbench.problems.corruptions.triggers:PoisonTrigger",
+        "blended-trigger": "unlearnbench.problems.corruptions.triggers:BlendedTrigger",
+        "sinusoidal-trigger": "unlearnbench.problems.corruptions.triggers:SinusoidalTrigger",
+        "warped-trigger": "unlearnbench.problems.corruptions.triggers:WarpedTrigger",
     },
 )
 DATASETS = Registry(
@@ -30,6 +37,11 @@ DATASETS = Registry(
     },
 )
 FOLDER = "imagefolder:"
+
+
+def table_name(label_table: str) -> str:
+    """What keys and records call the table of labels of a suite: its file's name, wherever it lies."""
+    return os.path.basename(label_table)
 
 
 def data_name(dataset: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, StringConstraints
 from unlearnbench.contract.recipe import STRICT, Budget, Count, Positive, Recipe
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems.corruption import SHARED, Corruption, corruption_of
-from unlearnbench.problems.names import CORRUPTIONS, data_name
+from unlearnbench.problems.names import CORRUPTIONS, data_name, table_name
 from unlearnbench.problems.registry import ARCHITECTURES
 from unlearnbench.problems.streams import Seeds
 
@@ -115,6 +115,8 @@ class Suite:
         variants: each method runs those of these variants that it has, and the first of them is the ranked one. A
             method that has none of them runs its default variant.
         methods: the submissions to run, as NAME or NAME/VARIANT. If empty, all except ablations.
+        false_discovery: the fraction of what counts as found that is clean.
+        label_table: file with the labels that came with the data, for corruption `given` (`problems.label_table`).
         paper: follow the published code, for comparison with published tables: independent discovery draws, label swaps
             that may return the true label, target-class samples among the poisoned ones and in the triggered test set,
             and the first images of a class instead of random ones.
@@ -133,6 +135,7 @@ class Suite:
     budget: Budget
     corruptions: Annotated[tuple[CorruptionName, ...], Len(1)] = ("random-swap", "class-swap", "poison-trigger")
     corruption: CorruptionSettings = field(default_factory=CorruptionSettings)
+    false_discovery: Annotated[float, Ge(0), Lt(1)] = 0.0
     model: Model = field(default_factory=Model)
     originals: Originals = field(default_factory=Originals)
     tuning: Tuning = field(default_factory=Tuning)
@@ -142,6 +145,7 @@ class Suite:
     image_size: Annotated[int, Ge(1), Le(4096)] | None = None
     train_size: Count | None = None
     test_size: Count | None = None
+    label_table: Annotated[str, Len(1, 200)] | None = None
     threads: Annotated[int, Ge(1), Le(1024)] = 1
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     low_utility: Literal["relative", "absolute"] = "relative"
@@ -154,9 +158,11 @@ class Suite:
         return OriginalSpec(self.originals.capacities[0], self.originals.trainings[0])
 
     def stored(self) -> dict[str, Any]:
-        """The settings as they are stored. Those of open suites have no commitment, and no paths (`data_name`)."""
+        """The settings as they are stored: without paths (`data_name`), and without what few suites set."""
         values = asdict(self) | {"dataset": data_name(self.dataset)}
-        return {name: value for name, value in values.items() if name != "commitment" or value}
+        values["label_table"] = None if self.label_table is None else table_name(self.label_table)
+        seldom = ("commitment", "false_discovery", "label_table")
+        return {name: value for name, value in values.items() if name not in seldom or value}
 
     def select(
         self, seeds: Sequence[int] = (), discovery_rates: Sequence[float] = (), corruptions: Sequence[str] = ()

@@ -14,13 +14,18 @@ from unlearnbench.report.escaping import markdown_code, markdown_text
 from unlearnbench.report.figures import (
     best_lines,
     detail,
+    has_plane,
     healing_scatter,
     map_figure,
     maps,
+    plane,
+    ranked,
     ranked_pairs,
     rates,
+    regularity_curve,
     save,
     tied_dropout,
+    who_wins,
 )
 from unlearnbench.report.numbers.board import Board, runs_of
 from unlearnbench.report.numbers.budget import over_budget
@@ -31,10 +36,12 @@ from unlearnbench.report.numbers.frames import (
     thirds,
 )
 from unlearnbench.report.numbers.ranking import ranking_of
+from unlearnbench.report.numbers.regularity import points
 from unlearnbench.report.numbers.table import table_of, write
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site import write_site
 from unlearnbench.report.text.findings import thirds_markdown
+from unlearnbench.report.text.regularity import prediction_markdown, regularity_markdown
 from unlearnbench.report.text.tables import (
     CORRELATION_NOTE,
     correlation_markdown,
@@ -55,8 +62,11 @@ OF_SUITE = {
     "rates": "The best methods and retraining against the discovery rate",
     "tied-dropout": "Methods on standard originals, on tied dropout, and the difference",
     "healing": "Healed on train against healed on test",
+    "regularity": "Measured regularity against the number of corrupted samples left in",
+    "plane": "Every method on the plane of measured regularity and discovery rate",
+    "winners": "The best method in each part of the plane",
 }
-"""Figures drawn once per suite, with their captions. `rates` and `tied-dropout` need a suite with such trials."""
+"""Figures drawn once per suite, with their captions. All but `maps` and `healing` need a suite with such trials."""
 
 
 def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: Isolation = "process") -> list[Path]:
@@ -97,6 +107,11 @@ def _write_figures(board: Board, methods: list[str], folder: Path) -> list[Path]
     if pairs := ranked_pairs(frame):
         written += save(tied_dropout(frame, pairs), folder / "tied-dropout.svg")
     written += save(healing_scatter(frame, board.suite.low_utility), folder / "healing.svg")
+    if points(frame):
+        written += save(regularity_curve(frame), folder / "regularity.svg")
+    if has_plane(frame) and (lines := ranked(board)):
+        written += save(plane(frame, lines), folder / "plane.svg")
+        written += save(who_wins(frame, lines), folder / "winners.svg")
     for method in methods:
         written += save(map_figure(frame, method), folder / f"map-{file_name(method)}.svg")
         written += save(detail(frame, method), folder / f"detail-{file_name(method)}.svg")
@@ -117,6 +132,7 @@ def _page(
 ) -> str:
     frame, suite = board.frame, board.suite
     figures = {name: f"![{what}]({FIGURES}/{name}.svg)" for name, what in OF_SUITE.items() if name in shown}
+    predicted = prediction_markdown(frame, ranked(board))
     held = " of their original model's" if suite.low_utility == "relative" else ""
     head = [
         f"Suite {markdown_code(suite.name)}. {openness(suite.commitment)} {demonstration(board.seeds)}".rstrip(),
@@ -136,6 +152,10 @@ def _page(
         f"Healed / utility / {PRODUCT.lower()} in percent: means over seeds and one third of the discovery rates, and"
         " half of the product's 95% interval over seeds.",
         *(figures[name] for name in ("rates", "tied-dropout") if name in figures),
+        "## Measured regularity",
+        regularity_markdown(frame),
+        *(figures[name] for name in ("regularity", "plane", "winners") if name in figures),
+        *_section("### Does it predict which method works?", predicted.splitlines()),
         "## Healed on train against healed on test",
         correlation_markdown(healing_correlation(frame, low_utility=suite.low_utility)),
         f"{CORRELATION_NOTE} Trials with a utility under {LOW_UTILITY_THRESHOLD:.0%}{held} are left out.",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, FEWEST_SEEDS
-from unlearnbench.problems.corruption import REGULARITIES, kind_of
+from unlearnbench.problems.corruption import REGULARITIES, Regularity, kind_of
 from unlearnbench.problems.names import CORRUPTIONS
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ MAINTAINERS = "unlearnbench"
 OWN = "by the maintainers of the board"
 RATE_LABEL = "Discovery rate (%)"
 
+NOTHING: Mapping[str, float] = {}
+
 Colour = tuple[float, float, float]
 """Red, green and blue in [0, 1]."""
 
@@ -31,25 +33,43 @@ _BETTER, _EQUAL, _WORSE = (0.13, 0.40, 0.67), (0.97, 0.97, 0.97), (0.70, 0.35, 0
 """Blue and brown are distinguishable with red-green colour blindness."""
 
 
-def in_order(corruptions: Iterable[str]) -> list[str]:
-    """Sort corruptions without duplicates, most regular first: the rows of every map from top to bottom."""
+def in_order(corruptions: Iterable[str], measured: Mapping[str, float] = NOTHING) -> list[str]:
+    """Sort corruptions without duplicates, most regular first: the rows of every map from top to bottom.
+
+    Args:
+        measured: their measured regularities. Those without one come last, by the regularity that they are named for.
+    """
     own = list(CORRUPTIONS.own)
 
-    def place(name: str) -> tuple[int, int, str]:
+    def place(name: str) -> tuple[float, int, int, str]:
         kind = name.partition("/")[0]  # a variant comes after its corruption
-        return -REGULARITIES.index(kind_of(name).regularity), own.index(kind) if kind in own else len(own), name
+        named = -REGULARITIES.index(kind_of(name).regularity)
+        return -measured.get(name, -1.0), named, own.index(kind) if kind in own else len(own), name
 
     return sorted(set(corruptions), key=place)
 
 
-def row_labels(corruptions: Iterable[str], words: dict[str, str] = REGULARITY_LABELS) -> dict[str, str]:
-    """Labels of map rows by corruption: the regularity, plus the corruption if several share one."""
-    names = in_order(corruptions)
+def row_labels(
+    corruptions: Iterable[str], words: dict[str, str] = REGULARITY_LABELS, measured: Mapping[str, float] = NOTHING
+) -> dict[str, str]:
+    """Labels of map rows by corruption: the regularity that it is named for, with the corruption if several share it.
+
+    The measured regularity, if known, follows the word, or stands for it beside the corruption.
+    """
+    names = in_order(corruptions, measured)
     kinds = [kind_of(name).regularity for name in names]
-    return {
-        name: words[kind] if kinds.count(kind) == 1 else f"{words[kind]} {name}"
-        for name, kind in zip(names, kinds, strict=True)
-    }
+
+    def label(name: str, kind: Regularity) -> str:
+        shared, known = kinds.count(kind) > 1, name in measured
+        parts = [words[kind]] * (not (shared and known)) + [name] * shared
+        return " ".join([*parts, *([share_text(measured[name])] if known else [])])
+
+    return {name: label(name, kind) for name, kind in zip(names, kinds, strict=True)}
+
+
+def share_text(share: float) -> str:
+    """A share with two decimals, without the zero before the point."""
+    return f"{share:.2f}".removeprefix("0")
 
 
 def demonstration(seeds: int) -> str:

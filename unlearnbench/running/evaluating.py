@@ -33,10 +33,10 @@ def predictions(weights: Weights, case: Case, original: OriginalSpec, setup: Set
     )
 
 
-def evaluated(found: Predictions, case: Case, forget: Indices, setup: Setup) -> Metrics:
-    """Metrics of predictions, for the discovered samples `forget` (positions in D_tr)."""
+def evaluated(predicted: Predictions, case: Case, found: Indices, setup: Setup) -> Metrics:
+    """Metrics of predictions, for a found set (positions in D_tr)."""
     gamma = setup.suite.budget.stop_accuracy
-    return metrics(found, case.truth, forget, case.spec.rules, case.test, gamma)
+    return metrics(predicted, case.truth, found, case.test, gamma)
 
 
 def tied_predictions(expanded: Weights, case: Case, original: OriginalSpec, setup: Setup) -> Labels:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 
+import numpy as np
+
 from unlearnbench.evaluation.predictions import pack
 from unlearnbench.problems.case import Case
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
@@ -30,7 +32,7 @@ def problem_rows(trials: Iterable[PlannedTrial], case: Case) -> list[ProblemRow]
             discovery_rate=trial.problem.discovery_rate,
             corruption_seed=case.spec.seed,
             corrupted=len(corrupted),
-            discovered=len(trial.problem.forget_positions(corrupted)),
+            discovered=len(np.intersect1d(trial.problem.found(case.truth), corrupted)),
             training_fingerprint=case.truth.fingerprint,
         )
         for trial in trials

@@ -73,7 +73,7 @@ def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, bou
     if outcome.weights is not None:
         begin_evaluation = time.perf_counter()
         found = predictions(outcome.weights, case, trial.original.kind, setup)
-        measured = evaluated(found, case, trial.problem.forget_positions(case.truth.corrupted), setup)
+        measured = evaluated(found, case, trial.problem.found(case.truth), setup)
         result = Result(found, measured, weights_hash(outcome.weights), time.perf_counter() - begin_evaluation)
     return Record(
         result,
@@ -90,9 +90,9 @@ def run_trial(trial: PlannedTrial, case: Case, original: Path, setup: Setup, bou
 
 def request_of(trial: PlannedTrial, case: Case, original: Path, setup: Setup) -> Request:
     """What the process of a trial gets. `original` is the file of the weights that it starts from."""
-    submission, corrupted = trial.submission, case.truth.corrupted
+    submission = trial.submission
     seed = stream(trial.problem.case.drawn_from(trial.unlearning_seed), "unlearning")
-    forget = trial.problem.forget_positions(corrupted)
+    forget = trial.problem.found(case.truth)
     return replace(
         setup.request(case, trial.original.kind, entry=submission.entry, seed=seed, forget=forget),
         sources=submission.sources,
@@ -100,7 +100,7 @@ def request_of(trial: PlannedTrial, case: Case, original: Path, setup: Setup) ->
         hyperparameters=submission.hyperparameters,
         original=str(original),
         environment=None if submission.environment is None else str(submission.environment),
-        corrupted=corrupted.tolist() if submission.needs_corrupted_indices else None,
+        corrupted=case.truth.corrupted.tolist() if submission.needs_corrupted_indices else None,
     )
 
 

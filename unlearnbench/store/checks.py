@@ -219,7 +219,8 @@ class Checks:
             case.corruption not in suite.corruptions
             or case != case_of(suite, case.corruption, run["data_fingerprint"], case.size, case.seed)
             or problem.discovery_rate not in (0.0, *suite.discovery_rates)
-            or (isinstance(size, int) and case.size != size)
+            or problem.false_discovery != (suite.false_discovery if problem.discovery_rate else 0.0)
+            or (isinstance(size, int) and case.rules.planted and case.size != size)
         ):
             return {"problem_key": "must be that of a problem of the run's suite"}
         if seeds not in self._seeds[row["run_id"]]:

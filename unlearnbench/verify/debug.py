@@ -90,7 +90,7 @@ def debug(suite: Suite, grid: Suite, submission: Submission, data: Path, *, down
             reason = None if fault is None else f"invalid weights: {fault}"
         if weights is not None and reason is None:
             found = predictions(weights, case, trial.original.kind, setup)
-            metrics = evaluated(found, case, trial.problem.forget_positions(case.truth.corrupted), setup)
+            metrics = evaluated(found, case, trial.problem.found(case.truth), setup)
     return Debugged(metrics, reason, error, seconds, counts["forward"], counts["backward"])
 
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.metrics import Metrics, metrics
 from unlearnbench.evaluation.predictions import Predictions, unpack
@@ -61,14 +63,13 @@ class Judge:
 
     def metrics(self, predictions: Predictions) -> Metrics:
         case = self.case
-        forget = self.problem.forget_positions(case.truth.corrupted)
-        return metrics(predictions, case.truth, forget, case.spec.rules, case.test, self.stop_accuracy)
+        return metrics(predictions, case.truth, self.problem.found(case.truth), case.test, self.stop_accuracy)
 
     def unpacked(self, row: PredictionRow | None) -> Predictions | str:
         """The unpacked predictions, or why they are unusable."""
         if row is None:
             return "missing"
-        train, test = len(self.case.truth.labels), len(self.case.test_labels)
+        train, test = len(self.case.truth.labels), len(self.case.test.labels)
         if (row.triggered_test is not None) != self.problem.case.rules.triggered:
             return "of the triggered test set: " + ("missing" if row.triggered_test is None else "there should be none")
         try:
@@ -102,9 +103,14 @@ def recompute(
     for item in finished(store.engine, suite):
         specification = item.run.suite_specification
         name, sizes = specification["dataset"], {name: specification[name] for name in SIZES}
-        if not ours and name.startswith(FOLDER):
-            raise UsageError(f"data set '{name}' is a folder, and which one to read is not for others to say")
-        judge = _judge(item, load(name, data, **sizes, download=ours), data, judge, secrets)
+        table = specification.get("label_table")  # records of earlier versions have none
+        if not ours and (name.startswith(FOLDER) or table is not None):
+            raise UsageError(
+                f"data set '{name}' is {'a folder' if table is None else 'read with a table of labels'}, and which one"
+                " to read is not for others to say"
+            )
+        dataset = load(name, data, **sizes, label_table=table, download=ours)
+        judge = _judge(item, dataset, data, judge, secrets)
         trials += 1
         without_score += item.trial.selection_score is None and item.problem.discovered > 0
         method = method_label(item.submission.name, item.submission.variant)
@@ -152,14 +158,16 @@ def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, sec
         )
     if last is None or last.case.spec != problem.case:
         # Also checks that the settings of the suite fit the data set, on which `build` relies.
-        spec, _ = next(problems(stored(run.suite_specification), dataset, secrets))
+        suite = stored(run.suite_specification).select(corruptions=[problem.case.corruption])
+        spec, _ = next(problems(suite, dataset, secrets))
         if spec.case.size != problem.case.size:
             raise UsageError(
                 f"problem {row.key[:12]} corrupts {problem.case.size} samples, but suite '{run.suite}' corrupts"
                 f" {spec.case.size} of data set '{problem.case.dataset}'"
             )
     case = last.case if last is not None and last.case.spec == problem.case else build(problem.case, dataset)
-    counts = (len(case.truth.corrupted), len(problem.forget_positions(case.truth.corrupted)))
+    discovered = np.intersect1d(problem.found(case.truth), case.truth.corrupted)
+    counts = (len(case.truth.corrupted), len(discovered))
     if counts != (row.corrupted, row.discovered):
         raise UsageError(
             f"problem {row.key[:12]} says that {row.corrupted} samples are corrupted and {row.discovered} discovered;"

@@ -11,18 +11,22 @@ CHOICES = {
     "rates": ["good", "good on tied dropout"],
     "tied-dropout": ["good"],
     "healing": ["good"],
+    "regularity": [],
+    "plane": ["good"],
+    "winners": ["flaky"],
 }
+WITHOUT_METHODS = ("regions", "regularity")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_draws(kind, small, both, tmp_path):
-    file, board = tmp_path / "figure.svg", read_board(small.engine, "small")
+def test_every_kind_draws(kind, measured, both, tmp_path):
+    file, board = tmp_path / "figure.svg", read_board(measured.engine, "small")
     plot(board, kind, CHOICES[kind], file)
     chosen = file.read_bytes()
     assert chosen.startswith(b"<?xml")
     if kind != "detail":
         plot(board, kind, [], file)
-        if kind != "regions":
+        if kind not in WITHOUT_METHODS:
             assert (file.read_bytes() != chosen) == (kind != "tied-dropout")  # `good` is the only pair
 
 
@@ -49,6 +53,15 @@ def test_a_method_named_twice_is_shown_once(small, tmp_path):
         ("rates", ["great"], "x.svg", "unknown method 'great' in the results"),
         ("tied-dropout", [], "x.svg", "no method was run on both standard originals and tied dropout"),
         ("healing", ["great"], "x.svg", "unknown method 'great' in the results"),
+        ("regularity", ["good"], "x.svg", "shows retraining: remove --method"),
+        (
+            "regularity",
+            [],
+            "x.svg",
+            r"'retrain', and this board has none; `unlearnbench run SUITE --method retrain",
+        ),
+        ("plane", [], "x.svg", "needs 3 corruptions with a measured regularity, and this board has 0"),
+        ("winners", [], "x.svg", "needs 3 corruptions with a measured regularity, and this board has 0"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_sentence_and_writes_nothing(kind, methods, name, message, small, tmp_path):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import event
 
-from tests.small_store import Stored
+from tests.small_store import CELLS, Stored
 from unlearnbench.report.numbers.board import Selection
 from unlearnbench.report.numbers.budget import budget_shares
 from unlearnbench.report.numbers.standings import read_standings
@@ -57,3 +57,14 @@ def test_all_that_is_summed_is_in_the_index(small: Stored) -> None:
     (index,) = (item for item in TrialRow.__table__.indexes if item.name == "ix_trials_sums")  # type: ignore[attr-defined]
     assert "backward_samples" in used
     assert used <= {"key", *index.columns.keys()}
+
+
+def test_a_board_of_references_without_an_oracle_has_totals(stored: Stored) -> None:
+    stored.run("first")
+    stored.problems()
+    stored.submission("retrain", "retrain", role="reference")
+    for cell in CELLS:
+        stored.trial("first", "retrain", cell)
+    totals = read_standings(stored.engine, "small").totals
+    assert totals["recorded"].sum() == len(CELLS)
+    assert not totals["beyond"].any()

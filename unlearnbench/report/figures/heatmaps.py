@@ -21,12 +21,14 @@ from matplotlib.transforms import ScaledTranslation
 
 from unlearnbench.report.figures.style import FONT_SIZE, GREY, wrapped
 from unlearnbench.report.numbers.board import counted
+from unlearnbench.report.numbers.regularity import amount, values_of
 from unlearnbench.report.wording import PRODUCT, RATE_LABEL, demonstration, ink_on, row_labels, scale
 
 CELL = (0.29, 0.29)
 """Width and height of a cell in inches; three digits fit."""
 ROW_HEIGHT = 0.65
 """Minimum height of a row of maps in inches; the label to its left fits."""
+REGULARITY = "Regularity"
 _LEGEND_ENTRY = (2.4, 0.18)
 """Width and height in inches."""
 _EMPTY, _HATCH = "#f2f2f2", "/////"
@@ -65,8 +67,11 @@ _INSET = 4.2
 """Points from the corner of a cell to the centre of a mark there, clear of the white lines between cells."""
 
 
-def heatmap(axis: Axes, cells: pd.DataFrame, states: pd.DataFrame, scale: Scale) -> None:
-    """Draw percentages by corruption and rate, with a mark on every cell that is not `finished`."""
+def heatmap(axis: Axes, cells: pd.DataFrame, states: pd.DataFrame, scale: Scale, labels: dict[str, str]) -> None:
+    """Draw percentages by corruption and rate, with a mark on every cell that is not `finished`.
+
+    labels: of the rows, by corruption.
+    """
     sns.heatmap(
         cells,
         ax=axis,
@@ -79,7 +84,6 @@ def heatmap(axis: Axes, cells: pd.DataFrame, states: pd.DataFrame, scale: Scale)
         xticklabels=False,
         yticklabels=False,
     )
-    labels = row_labels(cells.index)
     # Seaborn would rotate labels that overlap before the figure is laid out.
     axis.set_xticks(np.arange(cells.shape[1]) + 0.5, [f"{100 * rate:g}" for rate in cells.columns])
     axis.set_yticks(np.arange(cells.shape[0]) + 0.5, [labels[corruption] for corruption in cells.index])
@@ -109,10 +113,20 @@ def _drawn(mark: Mark, *, color: str, at: tuple[float, float] | None = None, lab
     return Line2D(x, y, color=color, marker=mark.marker, markersize=mark.size, linestyle="", label=label)
 
 
-def label_axes(axis: Axes, *, left: bool, bottom: bool, rates: str = RATE_LABEL) -> None:
+def label_axes(axis: Axes, *, left: bool, bottom: bool, rates: str = RATE_LABEL, regularity: str = REGULARITY) -> None:
     """Label the outer axes only: all panels have the same ones."""
     axis.tick_params(length=0, labelleft=left, labelbottom=bottom)
-    axis.set(xlabel=rates if bottom else "", ylabel="Regularity" if left else "")
+    axis.set(xlabel=rates if bottom else "", ylabel=regularity if left else "")
+
+
+def regularity_label(frame: pd.DataFrame) -> str:
+    """The label of the axis of regularity, with the amount of corruption that measured ones are for."""
+    return "\n".join(text for text in (REGULARITY, amount(frame)) if text)
+
+
+def labels_of(frame: pd.DataFrame) -> dict[str, str]:
+    """The labels of the rows of maps of a board's frame."""
+    return row_labels(frame["corruption"], measured=values_of(frame))
 
 
 def colour_bar(figure: Figure, axes: Sequence[Axes], scale: Scale, text: str, aspect: float = 25) -> None:

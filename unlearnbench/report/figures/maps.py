@@ -15,7 +15,9 @@ from unlearnbench.report.figures.heatmaps import (
     figure_with_legend,
     heatmap,
     label_axes,
+    labels_of,
     percentages,
+    regularity_label,
     say_demonstration,
 )
 from unlearnbench.report.figures.regions import HEIGHT, KEY_WIDTH, TITLE, draw_key, draw_regions
@@ -82,11 +84,11 @@ def _draw_maps(
     across: int,
 ) -> None:
     """Draw one method per axis, row by row, and their colour bar."""
-    scale = percentages()
+    scale, labels, regularity = percentages(), labels_of(frame), regularity_label(frame)
     for index, (axis, method) in enumerate(zip(axes, states, strict=True)):
-        heatmap(axis, map_of(frame, "aggregate", method), states[method], scale)
+        heatmap(axis, map_of(frame, "aggregate", method), states[method], scale, labels)
         axis.set_title(titles[index])
-        label_axes(axis, left=index % across == 0, bottom=index + across >= len(axes))
+        label_axes(axis, left=index % across == 0, bottom=index + across >= len(axes), regularity=regularity)
     colour_bar(figure, axes, scale, f"{PRODUCT} (%)")
 
 
@@ -124,16 +126,16 @@ def detail(frame: pd.DataFrame, method: str) -> Figure:
     say_demonstration(figure, trials_of(frame, method))
     axes: list[Axes] = list(figure.subplots(3, 2).flat)
     axes.pop().set_visible(False)
-    scale = percentages(decimals=1)
+    scale, labels, regularity = percentages(decimals=1), labels_of(frame), regularity_label(frame)
     for index, (axis, metric) in enumerate(zip(axes, DETAIL_PANELS, strict=True)):
         cells = map_of(frame, metric, method)
         # At the original nothing is discovered, so all corrupted samples count as undiscovered.
         metric_of_original = "healed_train" if metric == "healed_undiscovered" else metric
         cells.insert(0, 0.0, original_column(frame, metric_of_original, method))
         original_states = cells[0.0].isna().map({True: "missing", False: "finished"})
-        heatmap(axis, cells, pd.concat([original_states, states], axis=1), scale)
+        heatmap(axis, cells, pd.concat([original_states, states], axis=1), scale, labels)
         axis.axvline(1, color="black", linewidth=1.5)
         axis.set_title(titles[index])
-        label_axes(axis, left=index % 2 == 0, bottom=index >= 3, rates=rates)
+        label_axes(axis, left=index % 2 == 0, bottom=index >= 3, rates=rates, regularity=regularity)
     colour_bar(figure, axes, scale, "Percent")
     return figure

@@ -25,7 +25,9 @@ from unlearnbench.report.figures.heatmaps import (
     figure_with_legend,
     heatmap,
     label_axes,
+    labels_of,
     percentages,
+    regularity_label,
     say_demonstration,
 )
 from unlearnbench.report.figures.style import styled, text_width
@@ -154,9 +156,9 @@ def tied_dropout(frame: pd.DataFrame, pairs: Sequence[Pair]) -> Figure:
     say_demonstration(figure, frame[frame["method"].isin(names)])
     grid = figure.subplots(len(pairs), 3, squeeze=False)
     for (y, x), axis in [((y, x), grid[y, x]) for y in range(len(pairs)) for x in range(3)]:
-        heatmap(axis, cells[y][x], states[y][x], scales[x])
+        heatmap(axis, cells[y][x], states[y][x], scales[x], labels_of(frame))
         axis.set_title(titles[y][x])
-        label_axes(axis, left=x == 0, bottom=y == len(pairs) - 1)
+        label_axes(axis, left=x == 0, bottom=y == len(pairs) - 1, regularity=regularity_label(frame))
     percent: list[Axes] = list(grid[:, :2].flat)
     colour_bar(figure, percent, scales[0], f"{PRODUCT} (%)")
     colour_bar(figure, list(grid[:, 2]), scales[2], "Difference (points)")

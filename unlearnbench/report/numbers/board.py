@@ -18,6 +18,7 @@ from unlearnbench.problems.corruption import kind_of
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import OriginalSpec, Suite, Training, seed_of
 from unlearnbench.report.numbers.current import Current, Stale, current, preference
+from unlearnbench.report.numbers.regularity import with_measured
 from unlearnbench.report.numbers.totals import RETRAIN, totals_of
 from unlearnbench.store.columns import COLUMNS
 from unlearnbench.store.labels import METHOD, Method, method_label, seed_label
@@ -50,8 +51,8 @@ WHOLE = Selection()
 class Board:
     """The current trials of a suite, and its stale records.
 
-    frame: columns of `store.columns` without `suite` and the details of runs; one row for every method, planned seed
-        and cell of the grid. A seed is planned if at least one of its trials is.
+    frame: columns of `store.columns` without `suite` and the details of runs, and `measured` (`with_measured`); one row
+        for every method, planned seed and cell of the grid. A seed is planned if at least one of its trials is.
     submissions: keys of the current submissions.
     """
 
@@ -116,7 +117,7 @@ def read_board(
     frame = labelled(frame, found.suite.base)
     frame = frame.sort_values(["method", *CELL, *SEEDS], kind="stable", ignore_index=True)
     columns = [column for column in COLUMNS if column in frame]
-    return Board(found.suite, frame[columns], tuple(found.submissions), found.stale)
+    return Board(found.suite, with_measured(frame[columns]), tuple(found.submissions), found.stale)
 
 
 def nothing_planned(suite: str) -> UsageError:

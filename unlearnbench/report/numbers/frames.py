@@ -10,6 +10,7 @@ import pandas as pd
 
 from unlearnbench.evaluation.statistics import Correlation, correlation, correlation_estimate, estimate
 from unlearnbench.report.numbers.board import counted, shown, unknown_method
+from unlearnbench.report.numbers.regularity import values_of
 from unlearnbench.report.numbers.totals import scored
 from unlearnbench.report.wording import in_order
 
@@ -83,7 +84,7 @@ def _state(states: pd.Series[str]) -> State:
 
 def _spread(cells: pd.Series[Any], frame: pd.DataFrame) -> pd.DataFrame:
     columns = sorted(frame["discovery_rate"].unique())
-    return cells.unstack().reindex(index=in_order(frame["corruption"]), columns=columns)
+    return cells.unstack().reindex(index=in_order(frame["corruption"], values_of(frame)), columns=columns)
 
 
 def original_column(frame: pd.DataFrame, metric: str, method: str) -> pd.Series[float]:

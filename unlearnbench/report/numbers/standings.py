@@ -115,8 +115,8 @@ def _beyond(engine: Engine, found: Current, grid: Suite, totals: pd.DataFrame, c
             yield in_every_column(labelled(frame, found.suite.base), grid.discovery_rates).assign(state="finished")
 
     units = {key for key, (submission, _) in found.submissions.items() if submission == ORACLE}
-    oracle = list(read(units, -1.0))
     counts = pd.Series(0, index=totals.index)
+    oracle = [part for part in read(units, -1.0) if len(part)] if units else []
     if not oracle:
         return counts
     place, table = ["corruption", "seed", "capacity"], bars(pd.concat(oracle))

@@ -23,6 +23,7 @@ from unlearnbench.report.numbers.frames import (
     places,
     states_of,
 )
+from unlearnbench.report.numbers.regularity import values_of
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site.content import METRICS, Cell, Content, Failure, Group, Method, Row, Run, Trial
 from unlearnbench.report.text.tables import UNPAIRED_NOTE, over_budget_note, unpaired_words
@@ -53,8 +54,8 @@ def content_of(engine: Engine, board: Board, table: pd.DataFrame) -> Content:
         latest=runs[-1],
         specification=tuple(flat(specification)),
         runs=tuple(_runs(frame, runs, of_runs(engine, [run.id for run in runs]), specification)),
-        corruptions=row_labels(frame["corruption"], LONG_LABELS),
-        short=row_labels(frame["corruption"]),
+        corruptions=row_labels(frame["corruption"], LONG_LABELS, values_of(frame)),
+        short=row_labels(frame["corruption"], measured=values_of(frame)),
         rates=tuple(100 * rate for rate in rates),
         groups=tuple(_groups(methods, suite.base.label)),
         originals=tuple(_originals(frame)),
@@ -112,7 +113,7 @@ def _mean(counts: pd.Series[Any]) -> float:
 
 def _cells(own: pd.DataFrame, name: str, rates: list[float]) -> tuple[tuple[Cell, ...], ...]:
     maps = {metric: map_of(own, metric, name).to_numpy(dtype=np.float64) for metric in METRICS}
-    states, corruptions = states_of(own, name).to_numpy(), in_order(own["corruption"])
+    states, corruptions = states_of(own, name).to_numpy(), in_order(own["corruption"], values_of(own))
     groups: dict[tuple[str, float], list[Trial]] = {}
     # Converting all columns of the wide frame would take seconds.
     rows = shown(own)[["corruption", "discovery_rate", "seed", "state", "reason", *METRICS]]
@@ -151,7 +152,7 @@ def reason(text: str | None) -> str:
 
 def _original_rows(own: pd.DataFrame, name: str) -> tuple[dict[str, float], ...]:
     """Metrics of the originals by row. Nothing is discovered there, so all corrupted samples count as undiscovered."""
-    names = in_order(own["corruption"])
+    names = in_order(own["corruption"], values_of(own))
     of = {metric: "healed_train" if metric == "healed_undiscovered" else metric for metric in METRICS}
     columns = {metric: original_column(own, source, name).reindex(names) for metric, source in of.items()}
     return tuple({metric: float(column[corruption]) for metric, column in columns.items()} for corruption in names)

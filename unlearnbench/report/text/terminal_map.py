@@ -11,6 +11,7 @@ from rich.text import Text
 
 from unlearnbench.report.numbers.board import counted
 from unlearnbench.report.numbers.frames import map_of, original_column, states_of, trials_of
+from unlearnbench.report.numbers.regularity import values_of
 from unlearnbench.report.text.tables import NO_VALUE
 from unlearnbench.report.wording import PRODUCT, RATE_LABEL, cell_colours, row_labels, titled
 
@@ -35,7 +36,7 @@ def heatmap_table(frame: pd.DataFrame, method: str) -> Table:
     table.add_column(RATE_LABEL)
     for rate in (0.0, *cells.columns):
         table.add_column(f"{100 * rate:g}", justify="right")
-    labels = row_labels(cells.index)
+    labels = row_labels(cells.index, measured=values_of(frame))
     for corruption in cells.index:
         start = original.get(corruption, float("nan"))
         row = [_cell(start, "missing" if pd.isna(start) else "finished")]

@@ -6,10 +6,8 @@ Only this process accesses the cache of originals and the database.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +46,7 @@ try:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from unlearnbench.running.executors import node
-    from unlearnbench.running.executors.joining import Link, Lost, join, link
+    from unlearnbench.running.executors.joining import Link, Lost, join, leave_without_farewell, link
 except ModuleNotFoundError as error:
     raise UsageError(f"--executor ray needs Ray ({error}): pip install 'unlearnbench[ray]'") from error
 
@@ -229,17 +227,10 @@ def cluster(
             executor.close()
             joined = joined and not executor.lost
             if executor.lost:
-                atexit.register(_leave)
+                leave_without_farewell()
     finally:
         if joined:
             ray.shutdown()
-
-
-def _leave() -> None:
-    """End this process without Ray's farewell, which crashes it if the node here is gone."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)
 
 
 def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
