@@ -13,12 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from unlearnbench.contract.classifier import Classifier
-from unlearnbench.contract.images import Pipeline
+from unlearnbench.contract.images import Pipeline, normalisation
 from unlearnbench.contract.recipe import Budget, Recipe
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.models import TORCHVISION, ModelSpec, build
 from unlearnbench.models.weights import Weights, find_fault
-from unlearnbench.problems.datasets import normalisation
 from unlearnbench.problems.registry import ARCHITECTURES
 
 SMALLEST = 16
