@@ -87,9 +87,11 @@ release-board: setup
 	cp docs/release.md build/release/README.md
 	cd build/release && find . -type f ! -name SHA256SUMS | sort | xargs sha256sum > SHA256SUMS
 
-# After an official run: update the tables in submissions/README.md. A person checks what is said about them.
+# After an official run: update the tables in submissions/README.md, and what `repair` takes for the best methods. A
+# person checks what is said about them.
 findings: setup
 	$(BIN)/python -m unlearnbench.report.text.findings leaderboard/trials.csv submissions/README.md
+	$(BIN)/python -m unlearnbench.repairing.recommended leaderboard/trials.csv
 
 # The command line reference from the help texts, and the maps that the README shows from the committed board.
 docs: setup build/board.db

@@ -197,9 +197,14 @@ def test_the_protocol_explains_every_corruption_and_every_metric() -> None:
         assert re.search(rf"^\| `{name}`", PROTOCOL, re.MULTILINE), name
 
 
-def test_the_template_is_package_data() -> None:
+def test_every_file_of_the_package_that_is_no_code_is_package_data() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert "submissions/template/*" in project["tool"]["setuptools"]["package-data"]["unlearnbench"]
+    patterns = project["tool"]["setuptools"]["package-data"]["unlearnbench"]
+    named = {path for pattern in patterns for path in (ROOT / "unlearnbench").glob(pattern)}
+    others = {
+        path for path in (ROOT / "unlearnbench").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert others <= named
     for name in FILES:
         assert (ROOT / "unlearnbench/submissions/template" / name).is_file()
 

@@ -8,7 +8,7 @@ import torch
 from unlearnbench import Classifier
 from unlearnbench.models import ModelSpec, build
 
-ARCHITECTURES = ("resnet9", "vit", "vit-small")
+ARCHITECTURES = ("resnet9", "resnet18", "vit", "vit-small")
 
 
 def built(architecture: str, capacity: float, width: float = 0.25) -> Classifier:

@@ -32,7 +32,7 @@ def test_batches_are_contiguous(channels: int) -> None:
 
 
 @CHANNELS
-@pytest.mark.parametrize("architecture", ["resnet9", "vit", "vit-small"])
+@pytest.mark.parametrize("architecture", ["resnet9", "resnet18", "vit", "vit-small"])
 def test_library_calls_that_need_contiguous_weights_work(architecture: str, channels: int) -> None:
     torch.manual_seed(0)
     spec = ModelSpec(architecture, classes=3, channels=channels, image_size=16, width=1 / 16, capacity=0.5)

@@ -71,7 +71,7 @@ def test_size_is_a_number_or_a_share(tmp_path: Path, size: str, count: int) -> N
         (
             "width = 0.25",
             'architecture = "resnet10"',
-            r"key 'model.architecture': unknown value 'resnet10': did you mean 'resnet9'\? \(all: resnet9",
+            r"key 'model.architecture': unknown value 'resnet10': did you mean 'resnet18'\? \(all: resnet9",
         ),
         ("capacities = [0.5]", "capacities = [1.5]", r"originals.capacities.0.*less than or equal to 1"),
         ("steps = 10\nbatch_size = 64\nlearning_rate", "batch_size = 64\nlearning_rate", "'budget.steps' is missing"),
@@ -111,7 +111,7 @@ def test_tied_dropout_is_what_the_originals_say(tmp_path: Path) -> None:
     assert default.recipe_of(OriginalSpec(0.5, "tied-dropout")) == replace(default.recipe, tied_dropout=0.2, shared=0.5)
 
 
-@pytest.mark.parametrize("name", ["resnet9", "vit", "vit-small"])
+@pytest.mark.parametrize("name", ["resnet9", "resnet18", "vit", "vit-small"])
 def test_architectures(tmp_path: Path, name: Literal["resnet9", "vit", "vit-small"]) -> None:
     suite = parse(write(tmp_path, GOOD.replace("width = 0.25", f'architecture = "{name}"')))
     assert suite.model == Model(name)

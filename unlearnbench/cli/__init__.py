@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from traceback import format_exc
 
-from unlearnbench.cli import authoring, checking, originals, reporting, running, storing  # noqa: F401 each adds its commands
+from unlearnbench.cli import authoring, checking, originals, repairing, reporting, running, storing  # noqa: F401 each adds its commands
 from unlearnbench.cli.common import app, complain, err
 from unlearnbench.errors import HarnessError, UsageError, masked
 

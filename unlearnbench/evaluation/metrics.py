@@ -89,6 +89,7 @@ def metrics(
     # In paper mode some samples of D_m keep their true label. They cannot mislead.
     mislabelled = np.flatnonzero(wrong != true)
     known = accuracy_if_any(train, wrong, found)  # all that a method can tell: which finds are false it is not told
+    kept = accuracy(train, wrong, retain)
     return Metrics(
         healed_train=accuracy(train, true, truth.corrupted),
         healed_discovered=accuracy_if_any(train, true, discovered),
@@ -99,8 +100,13 @@ def metrics(
         healed_test=accuracy(healed_on, test.labels, test.healed),
         utility=accuracy(predictions.test, test.labels, test.utility),
         utility_train=accuracy(train, true, clean),
-        selection_score=None if known is None else accuracy(train, wrong, retain) * (1 - max(known, stop_accuracy)),
+        selection_score=None if known is None else selection_score(kept, known, stop_accuracy),
     )
+
+
+def selection_score(retain: float, forget: float, stop_accuracy: float) -> float:
+    """Acc(D_r) (1 - max(Acc(D_f), gamma)), the blind rule of tuning, from accuracies on the labels of D_tr."""
+    return retain * (1 - max(forget, stop_accuracy))
 
 
 def memorised(predictions: Predictions, truth: CorruptedSet) -> float:

@@ -32,6 +32,7 @@ from unlearnbench.library.reading import (
     site,
     standings,
 )
+from unlearnbench.library.repairing import repair
 from unlearnbench.library.running import check, debug, problem, rerun, run, tune
 from unlearnbench.library.shared import DATABASE, Places, StoredGrid, Where
 from unlearnbench.library.storing import import_originals, load, merge, remove_origin
@@ -56,6 +57,7 @@ __all__ = [
     "problem",
     "ranking",
     "remove_origin",
+    "repair",
     "rerun",
     "results",
     "run",

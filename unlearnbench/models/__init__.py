@@ -1,5 +1,6 @@
 """The architectures, and how originals are trained."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,9 @@ from torch import nn
 from unlearnbench.contract.classifier import Classifier
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.registry import ARCHITECTURES
+
+TORCHVISION = "torchvision:"
+"""Before the name of an architecture: torchvision's model of this name. Suites do not have these."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class ModelSpec:
         capacity: fraction of the channels that are active, in (0, 1].
         classes: number of logits.
         channels: colour channels of an image.
-        image_size: side of an image in pixels. Not used by ResNet-9.
+        image_size: side of an image in pixels. Not used by ResNets.
     """
 
     architecture: str
@@ -43,7 +47,7 @@ def build(spec: ModelSpec) -> Classifier:
     Raises:
         UsageError: the architecture is unknown, or does not support this image size.
     """
-    architecture = ARCHITECTURES.find(spec.architecture)
+    architecture = _find(spec.architecture)
 
     def drawn(capacity: float) -> Classifier:
         model = architecture(spec.classes, spec.channels, spec.image_size, spec.width, capacity)
@@ -61,3 +65,12 @@ def build(spec: ModelSpec) -> Classifier:
         model = drawn(spec.capacity)
     model.load_state_dict(model.corner_of(whole))
     return model
+
+
+def _find(name: str) -> Callable[[int, int, int, float, float], object]:
+    if not name.startswith(TORCHVISION):
+        found: Callable[[int, int, int, float, float], object] = ARCHITECTURES.find(name)
+        return found
+    from unlearnbench.models.from_torchvision import find  # slow to import, and few need it
+
+    return find(name.removeprefix(TORCHVISION))

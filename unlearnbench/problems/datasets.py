@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unlearnbench.contract.images import normalisation
 from unlearnbench.errors import UsageError, unknown
 from unlearnbench.problems import image_folder
 from unlearnbench.problems.corruption import CleanSet
@@ -81,16 +82,7 @@ class Dataset:
     @cached_property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation per channel of the training images scaled to [0, 1], to four decimals."""
-        # Computed from integer counts of the 256 levels, so the result is the same on every machine.
-        levels = np.arange(256) / 255
-        means, deviations = [], []
-        for channel in range(self.train_images.shape[1]):
-            counts = np.bincount(self.train_images[:, channel].reshape(-1).numpy(), minlength=256)
-            mean = float((counts * levels).sum() / counts.sum())
-            variance = float((counts * (levels - mean) ** 2).sum() / counts.sum())
-            means.append(round(mean, 4))
-            deviations.append(max(round(variance**0.5, 4), 1e-4))
-        return tuple(means), tuple(deviations)
+        return normalisation(self.train_images)
 
 
 def embedded() -> Path:

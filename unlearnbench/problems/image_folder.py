@@ -1,11 +1,15 @@
-"""Folders of images, `train/CLASS/*` and `test/CLASS/*`, decoded once and cached as a verified file of tensors."""
+"""Folders of images, `train/CLASS/*` and `test/CLASS/*`, decoded once and cached as a verified file of tensors.
+
+`load` reads both parts for a suite, `list_train` and `load_train` the first alone for a repair.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,23 +63,104 @@ def load(path: Path, image_size: int | None, cache: Path, *, test: str = "test")
                 f"image folder {path} has {len(classes)} class ({classes[0]}): give at least two, each a"
                 f" folder in train and in {test}, and at most {LARGEST_CLASS}"
             )
-        listing = hashlib.sha256(f"v4 {image_size} ".encode() + os.fsencode(os.path.realpath(path)))
-        for file, label in samples:
-            status = os.stat(file)
-            listing.update(
-                os.fsencode(os.path.relpath(file, path)) + f" {label} {status.st_size} {status.st_mtime_ns}\n".encode()
-            )
+        listing = _listing(path, f"v4 {image_size} ", samples)
     except (OSError, RuntimeError) as error:  # expanduser raises RuntimeError for an unknown user
         raise UsageError(f"image folder {path} cannot be read: {error}") from error
-    decoded = cache / f"{listing.hexdigest()[:32]}.safetensors"
-    tensors = load_verified(decoded)
+    own = {part: part_samples for part, (_, part_samples) in parts.items()}
+    return tuple(classes), _decoded(cache / f"{listing}.safetensors", lambda: _tensors(path, own, image_size))
+
+
+@dataclass(frozen=True)
+class TrainFolder:
+    """The training part of a folder of images.
+
+    Attributes:
+        samples: path and label of each image, sorted by class.
+    """
+
+    path: Path
+    classes: tuple[str, ...]
+    samples: tuple[tuple[str, int], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The path of each image relative to the folder, such as train/cat/1.png."""
+        return [Path(os.path.relpath(file, self.path)).as_posix() for file, _ in self.samples]
+
+
+def list_train(path: Path) -> TrainFolder:
+    """List `train/CLASS/*`. A folder `test` is neither needed nor read.
+
+    Raises:
+        UsageError: a folder or file that cannot be used.
+    """
+    try:
+        path = path.expanduser()
+        train = path / "train"
+        if not train.is_dir():
+            raise UsageError(f"image folder {path} has no folder 'train': it needs train/CLASS/*")
+        classes, samples = _read(train)
+        _refuse_strangers(path, [train], {file for file, _ in samples})
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"image folder {path} cannot be read: {error}") from error
+    if not 2 <= len(classes) <= LARGEST_CLASS:
+        raise UsageError(f"image folder {path} has {len(classes)} class ({classes[0]}) in train: give at least two")
+    return TrainFolder(path, tuple(classes), tuple(samples))
+
+
+def first_side(folder: TrainFolder) -> int:
+    """Side in pixels of the first image, the shorter one if they differ.
+
+    Raises:
+        UsageError: it cannot be decoded.
+    """
+    return min(_pixels(folder.samples[0][0], None).shape[1:])
+
+
+def load_train(folder: TrainFolder, image_size: int | None, cache: Path) -> Tensor:
+    """The images of a training part, uint8 [N, 3, S, S], in the order of its samples.
+
+    Args:
+        image_size, cache: as in `load`.
+
+    Raises:
+        UsageError: a file cannot be used, or some images are grey and others are not: a model would learn which.
+    """
+    files = [file for file, _ in folder.samples]
+
+    def decode() -> Tensors:
+        images = _decode(files, image_size)
+        _refuse_grey_among_colour(files)
+        return {"train_images": images}
+
+    try:
+        listing = _listing(folder.path, f"v4 train {image_size} ", folder.samples)
+    except OSError as error:
+        raise UsageError(f"image folder {folder.path} cannot be read: {error}") from error
+    return _decoded(cache / f"{listing}.safetensors", decode)["train_images"]
+
+
+def _listing(path: Path, head: str, samples: Iterable[tuple[str, int]]) -> str:
+    """A hash of all that decoded images follow from: 32 characters."""
+    digest = hashlib.sha256(head.encode() + os.fsencode(os.path.realpath(path)))
+    for file, label in samples:
+        status = os.stat(file)
+        digest.update(
+            os.fsencode(os.path.relpath(file, path)) + f" {label} {status.st_size} {status.st_mtime_ns}\n".encode()
+        )
+    return digest.hexdigest()[:32]
+
+
+def _decoded(file: Path, decode: Callable[[], Tensors]) -> Tensors:
+    """The tensors of a verified cached file, which is written if it is missing or damaged."""
+    tensors = load_verified(file)
     if tensors is None:
-        with lock(decoded):
-            tensors = load_verified(decoded)  # another harness may just have written it
+        with lock(file):
+            tensors = load_verified(file)  # another harness may just have written it
             if tensors is None:
-                tensors = _tensors(path, {part: own for part, (_, own) in parts.items()}, image_size)
-                save(tensors, decoded)
-    return tuple(classes), tensors
+                tensors = decode()
+                save(tensors, file)
+    return tensors
 
 
 def train_files(path: Path) -> list[str]:
@@ -136,16 +221,29 @@ def _decode(files: list[str], image_size: int | None) -> Tensor:
                 side = pixels.shape[1]
                 raise UsageError(
                     f"{len(files)} images of {side}x{side} pixels do not fit into memory: set a smaller image_size in"
-                    " the suite"
+                    " the suite, or --image-size of `repair`"
                 ) from error
         if pixels.shape != images.shape[1:] or pixels.shape[1] != pixels.shape[2]:
             raise UsageError(
                 f"image {file} is {pixels.shape[2]}x{pixels.shape[1]}, which is not square or not the size of the"
-                f" first image ({images.shape[3]}x{images.shape[2]}): set image_size in the suite"
+                f" first image ({images.shape[3]}x{images.shape[2]}): set image_size in the suite, or --image-size of"
+                " `repair`"
             )
         images[position] = pixels
     assert images is not None, "torchvision refuses a class without images"
     return images
+
+
+def _refuse_grey_among_colour(files: list[str]) -> None:
+    """Refuse a mixture of grey and other files, all of which can be decoded."""
+    from PIL import Image
+
+    first: dict[bool, str] = {}
+    for file in files:
+        with Image.open(file) as picture:
+            first.setdefault(picture.mode in ("1", "L", "LA"), file)
+    if len(first) > 1:
+        raise UsageError(f"image {first[True]} is grey and {first[False]} has colours: convert all to one of the two")
 
 
 def _pixels(file: str, image_size: int | None) -> Tensor:

@@ -91,6 +91,7 @@ ARCHITECTURES = Registry(
     "unlearnbench.architectures",
     {
         "resnet9": "unlearnbench.models.resnet9:resnet9",
+        "resnet18": "unlearnbench.models.resnet18:ResNet18",
         "vit": "unlearnbench.models.vit:ViT",
         "vit-small": "unlearnbench.models.vit_small:ViTSmall",
     },

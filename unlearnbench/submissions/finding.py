@@ -65,6 +65,8 @@ class Submission:
     distribution: str | None = None
     sources: Sources | None = field(default=None, repr=False)
     environment: Path | None = None
+    needs_expansion: bool = False
+    needs_retraining: bool = False
 
     @property
     def label(self) -> str:
@@ -127,6 +129,8 @@ def _submissions(
             source_hash=source_hash,
             distribution=distribution,
             sources=sources,
+            needs_expansion=manifest.needs.expansion,
+            needs_retraining=manifest.needs.retraining,
         )
         for variant, (manifest, hyperparameters) in variants.items()
     ]

@@ -33,6 +33,11 @@ class Needs:
     """Whether the method starts from originals trained with tied dropout, whatever the suite sets for other methods."""
     forget_set: bool = True
     """False for a method that uses no forget set. It gets an empty one and runs once for each original."""
+    expansion: bool = False
+    """Whether the method adds channels to the model. `repair` offers it for architectures that can be expanded only."""
+    retraining: bool = False
+    """Whether the method trains new models by the recipe of the original. `repair` does not choose it for weights that
+    come without one."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,10 @@ from unlearnbench.report.escaping import csv_frame, latex_text, markdown_text
 
 TextFormat = Literal["terminal", "markdown", "csv", "latex"]
 
-LEFT_ALIGNED = {"Corruption", "Named", "Method", "Title", "Trials of", "Regularity", "On", "Rule", "Finding"}
+LEFT_ALIGNED = {
+    *("Corruption", "Named", "Method", "Title", "Trials of", "Regularity", "On", "Rule", "Finding"),
+    *("File", "Given", "Before", "After"),
+}
 """Columns of text; all others hold numbers."""
 
 
