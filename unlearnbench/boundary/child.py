@@ -31,6 +31,7 @@ from unlearnbench.boundary.returned import watched, weights_of
 from unlearnbench.contract.classifier import Classifier
 from unlearnbench.contract.method import Problem, UnlearningMethod
 from unlearnbench.submissions.sources import VENDOR
+from unlearnbench.system import machine
 
 
 def work(order: Order, report: int) -> None:
@@ -44,6 +45,7 @@ def work(order: Order, report: int) -> None:
         os.write(report, (json.dumps({"event": event, **values}) + "\n").encode())
 
     request = order.request
+    machine.map_constants()
     problem = prepare(request)
     counts = {"forward": 0, "backward": 0}
     count_samples(counts)

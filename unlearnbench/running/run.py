@@ -31,6 +31,7 @@ from unlearnbench.running.originals import obtain, path_of
 from unlearnbench.running.plan import PlannedTrial, plan, stages
 from unlearnbench.running.remarks import not_absorbed, other_grids, refuse_another
 from unlearnbench.running.rows import original_row, planned_row, problem_rows, submission_row, trial_rows
+from unlearnbench.running.setup import pinned
 from unlearnbench.running.sharing import attempt_all
 from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
@@ -163,7 +164,7 @@ def run_suite(
     with (
         _explained(),
         Claims(store, run_id) as claims,
-        executor(suite, submissions, dataset, boundary, workers) as place,
+        executor(pinned(suite, store, machine.device()), submissions, dataset, boundary, workers) as place,
         _pool(place.workers, suite.threads) as pool,
     ):
         setup = place.setup
