@@ -103,6 +103,31 @@ def harness_training(case: Case, precision: str, threads: int, barrier: object =
     return case.steps * case.batch_size / seconds
 
 
+def forked(case: Case, precision: str) -> float:
+    """Speed of `models.training.train` in a fork of this process, as trials are, as a share of the speed in itself.
+
+    By processor time. The child prepares what a trial's process does (`boundary.child`), so a share under 0.97 means
+    that something which a fork costs is not made up for.
+    """
+    model, images, recipe = prepared(case, 1)
+
+    def seconds() -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
+            train(model, images, recipe(2))
+            begin = time.process_time()
+            train(model, images, recipe(case.steps))
+        return time.process_time() - begin
+
+    ours, theirs = get_context("fork").Pipe(duplex=False)
+    if (child := os.fork()) == 0:
+        machine.map_constants()
+        theirs.send(seconds())
+        os._exit(0)
+    slow = ours.recv()
+    os.waitpid(child, 0)
+    return seconds() / slow
+
+
 def harness_evaluation(case: Case, precision: str, threads: int, barrier: object = None) -> float:
     """Images a second of `predict`, as a trial and its evaluation run it."""
     model, images, _ = prepared(case, threads)
