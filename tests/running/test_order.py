@@ -100,6 +100,9 @@ class Fake:
             time.sleep(self.pause())
         return FAILED
 
+    def waiting(self) -> None:
+        return None
+
 
 def fake(log: Log, pause: Callable[[], float]) -> Start:
     @contextmanager
@@ -165,7 +168,7 @@ def test_no_trial_comes_after_or_beside_one_that_knew_more(
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(workers) as pool:
         patch.setattr("unlearnbench.running.sharing.PAUSE", 0.001)
-        found = {key for _, key in attempt_all(pool, lines, attempt, lambda: None, workers=workers)}
+        found = {key for _, key in attempt_all(pool, lines, attempt, lambda claimed: None, workers=workers)}
     assert found == {trial.key for trial in trials}
     log.check()
 

@@ -147,8 +147,8 @@ def run(
     out.print(*ranked_tables(ranking_of(standings.totals, standings.suite)), sep="\n")
     say(openness(standings.suite.commitment))
     stored = summary.planned - summary.ran
-    counts = f"{summary.ran} trials run in {summary.seconds:.0f} s, {summary.failed} failed; {stored} already stored."
-    say(counts)
+    ran = f"{summary.ran} {'trial' if summary.ran == 1 else 'trials'} run in {summary.seconds:.0f} s"
+    say(f"{ran}, {summary.failed} failed; {stored} already stored.")
     for failure in summary.failures:
         complain(f"{failure.method}: {failure.trials} failed: {failure.reason}")
     earlier = sum(failure.earlier for failure in summary.failures)

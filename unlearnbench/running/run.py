@@ -51,6 +51,7 @@ class Progress:
         total: number of trials that the store did not have at the start.
         done: those of them that have ended.
         failed: those that ended with a failure here.
+        stage: what is under way, and what the run waits for if something is missing.
         message: a warning to show immediately.
     """
 
@@ -153,12 +154,25 @@ def run_suite(
     boundary = Boundary(isolation, enforcement, [data, cache, *store.files, *secret, *private])
     warnings: list[str] = []
     busy = 0.0
-    ran = failed = 0
+    ran = failed = done = 0
+    stage: Literal["originals", "trials"] = "originals"
+    waiting: str | None = None
 
-    def report(stage: str, done: int, message: str | None = None) -> None:
+    def report(message: str | None = None) -> None:
         if message is not None:
             warnings.append(message)
-        watch(Progress(len(missing), done, failed, stage, message))
+        shown = stage if waiting is None else f"{stage}, waiting for {waiting}"
+        watch(Progress(len(missing), done, failed, shown, message))
+
+    def meanwhile(claimed: int) -> None:
+        """Keep the claims, and say what the run waits for."""
+        nonlocal waiting
+        claims.beat()
+        lacking = place.waiting()
+        now_waiting = lacking or (f"{claimed} claimed by other runs" if claimed else None)
+        if now_waiting != waiting:
+            waiting = now_waiting
+            report(None if lacking is None else f"the run waits for {lacking}")
 
     # On exit the executor kills running trials first, and only then their claims are released.
     with (
@@ -199,24 +213,26 @@ def run_suite(
             return place.trial(trial, path_of(cache, trial.original.key))
 
         for sentence in of_other_grids:
-            report("originals", 0, sentence)
-        report("originals", 0)
+            report(sentence)
+        report()
         started_from: dict[str, str] = {}
         needed = list({trial.original.key: trial.original for trial in missing}.values())
         started = attempt_all(
-            pool, [[needed]] if needed else [], lambda it: obtain(it, cache, place), claims.beat, workers=place.workers
+            pool, [[needed]] if needed else [], lambda it: obtain(it, cache, place), meanwhile, workers=place.workers
         )
         for original, (learnt, seconds) in started:
             refuse_another(original, learnt, store.original(original.key))
             if not learnt.absorbed:
-                report("originals", 0, not_absorbed(original, learnt))
+                report(not_absorbed(original, learnt))
             started_from[original.key] = learnt.weights_hash
             store.add([original_row(original, learnt, seconds, setup)])
             busy += seconds
-        report("trials", 0)
-        ended = attempt_all(pool, stages(missing), attempt, claims.beat, workers=place.workers)
+        stage = "trials"
+        report()
+        ended = attempt_all(pool, stages(missing), attempt, meanwhile, workers=place.workers)
         failing: set[str] = set()
-        for done, (trial, record) in enumerate(ended, 1):
+        for trial, record in ended:
+            done += 1
             message = None
             if isinstance(record, Record):
                 row, predicted = trial_rows(trial, record, run_id, started_from[trial.original.key], now(), setup)
@@ -232,7 +248,7 @@ def run_suite(
                     failing.add(name)
                     message = f"{name} failed: {record.reason} (first failure; see `unlearnbench debug`)"
                 busy += (record.seconds or 0.0) + (0.0 if record.result is None else record.result.seconds)
-            report("trials", done, message)
+            report(message)
     store.finish_run(run_id, now())
     seconds = time.perf_counter() - begin
     overhead = max(0.0, 1 - busy / (seconds * place.workers))

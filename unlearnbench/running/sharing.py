@@ -32,7 +32,7 @@ def attempt_all(
     pool: Executor,
     lines: Iterable[Stages[Item]],
     attempt: Callable[[Item], Result | None],
-    meanwhile: Callable[[], None],
+    meanwhile: Callable[[int], None],
     *,
     workers: int,
 ) -> Iterator[tuple[Item, Result]]:
@@ -44,7 +44,8 @@ def attempt_all(
     Args:
         attempt: computes the result of an item, or returns None if another harness has claimed it. Such items are
             retried, and their stage goes on until they have a result, whoever computed it.
-        meanwhile: called about once a second in the caller's thread.
+        meanwhile: called about once a second in the caller's thread, with the number of items that the call waits for
+            because others have claimed them.
         workers: number of items that the pool attempts at a time.
     """
     waiting = deque(_Line(deque(stages)) for stages in lines)
@@ -71,7 +72,7 @@ def attempt_all(
             retried, again, claimed = time.monotonic(), claimed, []
             for pair in again:
                 submit(*pair)
-        meanwhile()
+        meanwhile(len(claimed))
         try:
             future = ended.get(timeout=PAUSE)
         except Empty:

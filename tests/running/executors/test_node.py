@@ -72,6 +72,20 @@ def test_a_server_of_something_else_is_told_at_once(monkeypatch: pytest.MonkeyPa
         thread.join()
 
 
+def test_a_cluster_that_is_gone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "SILENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as here, socket.create_server(("127.0.0.1", 0)) as head:
+        link = joining.Link(head.getsockname(), here.getsockname())
+        assert link.check()
+        head.close()
+        assert not link.check()  # it may come back
+        time.sleep(0.3)
+        with pytest.raises(joining.Lost, match=r"is lost: its head \(127.0.0.1:\d+\) does not answer\. Every"):
+            link.check()
+    with pytest.raises(joining.Lost, match="its node on this machine"):
+        link.check()
+
+
 def test_without_ray_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

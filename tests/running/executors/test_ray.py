@@ -276,6 +276,38 @@ def test_a_killed_harness_takes_its_trials_and_their_folders_with_it(
         until(partial(vanished, kept))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["its head", "its node on this machine"])
+def test_a_cluster_that_is_gone_ends_the_run_with_a_sentence(lost: str, make_submission: Make, tmp_path: Path) -> None:
+    """Ray would end the process by itself, without one."""
+    note, suite = tmp_path / "note", tmp_path / "tiny.toml"
+    make_submission("sleeps", f"open({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n{NOTHING}")
+    suite.write_text(tiny_toml(limits={"seconds": 600, "memory_gib": 4}))
+    head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        add_node(nodes, num_cpus=1)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "unlearnbench", "run", str(suite), "--method", "sleeps", "--executor", "ray"],
+            cwd=tmp_path,
+            env=os.environ | {"RAY_ADDRESS": nodes.address},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until(lambda: (note.exists() and note.read_text()) or process.poll() is not None)
+        if lost == "its head":
+            nodes.head_node.kill_gcs_server()
+        else:
+            nodes.head_node.kill_raylet()
+        _, said = process.communicate(timeout=PATIENCE)
+    finally:
+        nodes.shutdown()
+    assert process.returncode == 1
+    assert f"unlearnbench: the Ray cluster is lost: {lost} (" in said
+    assert "the same command continues" in said
+    until(lambda: gone(int(note.read_text())))
+
+
 def test_a_node_with_other_software_is_refused(
     nodes: Cluster, tiny_suite: Suite, make_submission: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,7 +385,7 @@ def test_the_command_line_runs_strict_trials_there(
     with pytest.raises(SystemExit) as ended:
         main(["run", str(tmp_path / "tiny.toml"), "--executor", "ray", "--isolation", "strict", *folders])
     assert ended.value.code == 0
-    assert "1 trials run in" in capsys.readouterr().out
+    assert "1 trial run in" in capsys.readouterr().out
     with Store(str(tmp_path / "database"), create=False) as store, Session(store.engine) as session:
         (trial,) = session.scalars(select(TrialRow))
     assert (trial.state, trial.isolation) == ("finished", "strict")

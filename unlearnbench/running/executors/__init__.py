@@ -45,6 +45,14 @@ class Executor(Protocol):
         """Run a trial, starting from the original in the given file."""
         ...
 
+    def waiting(self) -> str | None:
+        """What all calls wait for, such as a node of a cluster. Called about once a second while calls run.
+
+        Raises:
+            HarnessError: they would wait for ever.
+        """
+        ...
+
 
 Start = Callable[[Suite, Sequence[Submission], Dataset, Boundary, int | None], AbstractContextManager[Executor]]
 """Creates the executor of a run from its suite, submissions, data set, boundary and number of workers. It checks that

@@ -1,4 +1,8 @@
-"""Joining a Ray cluster, which Ray itself does for minutes if nothing or something else answers."""
+"""Joining a Ray cluster, and noticing that it is gone.
+
+Ray itself tries to join for minutes if nothing or something else answers, and ends this process without a sentence if
+the cluster that it has joined is gone: after a minute without the head, within seconds without the node here.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,64 @@ import os
 import signal
 import socket
 import threading
+import time
+from dataclasses import dataclass, field
 
 import ray
 from ray._private.services import canonicalize_bootstrap_address_or_die
 
-from unlearnbench.errors import UsageError
+from unlearnbench.errors import HarnessError, UsageError
 
 PATIENCE = 10.0
 """Timeout in seconds for connecting to the cluster."""
+
+SILENCE = 20.0
+"""Seconds without an answer after which the cluster counts as lost. Ray ends the process after 60."""
+
+Address = tuple[str, int]
+
+
+class Lost(HarnessError):
+    """The cluster is gone. Ray must not be asked anything more."""
+
+
+@dataclass
+class Link:
+    """What this process depends on: the head of the cluster, and the node on this machine through which it talks."""
+
+    head: Address
+    here: Address
+    _since: dict[Address, float] = field(default_factory=dict)
+    """When each of them first failed to answer, in a row."""
+
+    def check(self) -> bool:
+        """Whether both answer now.
+
+        Raises:
+            Lost: one has not answered for `SILENCE` seconds, or the node here refuses connections: its process is gone,
+                and a new one would be another node.
+        """
+        for address, name in ((self.here, "its node on this machine"), (self.head, "its head")):
+            try:
+                socket.create_connection(address, 2.0).close()
+                self._since.pop(address, None)
+            except OSError as error:
+                since = self._since.setdefault(address, time.monotonic())
+                gone = address == self.here and isinstance(error, ConnectionRefusedError)
+                if gone or time.monotonic() - since > SILENCE:
+                    raise Lost(
+                        f"the Ray cluster is lost: {name} ({address[0]}:{address[1]}) does not answer. Every finished"
+                        " trial is stored; when a cluster is up again, the same command continues from there"
+                    ) from error
+        return not self._since
+
+
+def link() -> Link:
+    """The link to the cluster that this process has joined."""
+    context = ray.get_runtime_context()
+    host, _, port = context.gcs_address.rpartition(":")
+    node = next(item for item in ray.nodes() if item["NodeID"] == context.get_node_id())
+    return Link((host, int(port)), (node["NodeManagerAddress"], node["NodeManagerPort"]))
 
 
 def join() -> None:

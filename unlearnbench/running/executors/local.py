@@ -44,6 +44,9 @@ class Local:
     def trial(self, trial: PlannedTrial, original: Path) -> Record:
         return run_trial(trial, self.case(trial.problem.case), original, self.setup, self.boundary)
 
+    def waiting(self) -> None:
+        return None
+
 
 @contextmanager
 def local(

@@ -6,12 +6,16 @@ Only this process accesses the cache of originals and the database.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +33,11 @@ from unlearnbench.running.setup import Setup
 from unlearnbench.running.trial import Record
 from unlearnbench.submissions.finding import Submission
 
+os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # read at import; else a late call would start a cluster
 try:
     import ray
     from ray.exceptions import (
+        GetTimeoutError,
         NodeDiedError,
         RayError,
         RayTaskError,
@@ -42,7 +48,7 @@ try:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from unlearnbench.running.executors import node
-    from unlearnbench.running.executors.joining import join
+    from unlearnbench.running.executors.joining import Link, Lost, join, link
 except ModuleNotFoundError as error:
     raise UsageError(f"--executor ray needs Ray ({error}): pip install 'unlearnbench[ray]'") from error
 
@@ -55,8 +61,11 @@ NODE = "ray.io/node-id"
 PATIENCE = 10.0
 """Timeout in seconds for cancelled tasks to end."""
 
+LOOK = 2.0
+"""Seconds between looks at the cluster, and at whether the run has ended while a task runs."""
 
-class _Lost(HarnessError):
+
+class _Died(HarnessError):
     """The workers of a task died repeatedly."""
 
 
@@ -71,12 +80,19 @@ class Cluster:
     """The functions of `node` as remote functions."""
     common: tuple[Any, Any]
     """References to the run and the data set in Ray's object store, passed to every task."""
+    link: Link
+    room: Callable[[dict[str, float]], int]
+    """Number of trials that a node with these resources can run at once."""
+    lost: bool = False
+    """Whether the cluster is gone."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _shared: dict[Path, Any] = field(default_factory=dict)
     _running: set[Any] = field(default_factory=set)
     _unfit: set[str] = field(default_factory=set)
     """IDs of nodes that cannot run trials of this run."""
     _closed: bool = False
+    _looked: float = -LOOK
+    _waiting: str | None = None
 
     def train(self, original: PlannedOriginal) -> tuple[Weights, float]:
         weights, seconds = self._call(node.train, self.setup.precision, original)
@@ -107,7 +123,7 @@ class Cluster:
                 task = self.tasks[function].options(**avoided).remote(*self.common, *arguments)
                 self._running.add(task)
             try:
-                return _answer(task)
+                return _answer(task, lambda: self._closed)
             except node.UnfitError as error:  # a node that has joined since
                 self._avoid(error)
             finally:
@@ -119,17 +135,36 @@ class Cluster:
         with self._lock:
             new = error.node not in self._unfit
             self._unfit.add(error.node)
-            left = [item for item in ray.nodes() if item["Alive"] and item["NodeID"] not in self._unfit]
-        if not any(item["Resources"].get("CPU", 0.0) for item in left):
+        if not self._fit():
             raise error
         if new:
             logging.getLogger(__name__).warning("%s; the run goes on without this node", error)
+
+    def _fit(self) -> bool:
+        """Whether the cluster has a node that can run trials."""
+        left = [item for item in ray.nodes() if item["Alive"] and item["NodeID"] not in self._unfit]
+        return any(self.room(item["Resources"]) for item in left)
+
+    def waiting(self) -> str | None:
+        """What the calls wait for. Raises Lost if the cluster is gone."""
+        if time.monotonic() - self._looked >= LOOK:
+            try:
+                answers = self.link.check()
+            except Lost:
+                self.lost = True
+                raise
+            if answers:  # else the question would block
+                self._waiting = None if self._fit() else "a node of the cluster with room for a trial"
+            self._looked = time.monotonic()
+        return self._waiting
 
     def close(self) -> None:
         """Cancel all running tasks, and wait briefly for the calling threads to notice."""
         with self._lock:
             self._closed = True
             running = list(self._running)
+        if self.lost:
+            return
         for task in running:
             ray.cancel(task, force=True)
         deadline = time.monotonic() + PATIENCE
@@ -166,7 +201,8 @@ def cluster(
         nodes = [item for item in ray.nodes() if item["Alive"]]
         if gpus_per_trial is None:
             gpus_per_trial = float(any(item["Resources"].get("GPU") for item in nodes))
-        rooms = {item["NodeID"]: _room(item["Resources"], suite.threads, gpus_per_trial) for item in nodes}
+        room_of = partial(_room, cpus=suite.threads, gpus=gpus_per_trial)
+        rooms = {item["NodeID"]: room_of(item["Resources"]) for item in nodes}
         rooms = {key: room for key, room in rooms.items() if room}
         if not rooms:
             gpus = f" and {gpus_per_trial:g} GPUs" if gpus_per_trial else ""
@@ -185,14 +221,25 @@ def cluster(
         room = sum(rooms[key] for key in facts)
         said = list(facts.values())
         setup = Setup(suite, run.device, _precision(said), boundary.level)
-        executor = Cluster(room if workers is None else workers, setup, _hardware(said), tasks, common)
+        workers = room if workers is None else workers
+        executor = Cluster(workers, setup, _hardware(said), tasks, common, link(), room_of)
         try:
             yield executor
         finally:
             executor.close()
+            joined = joined and not executor.lost
+            if executor.lost:
+                atexit.register(_leave)
     finally:
         if joined:
             ray.shutdown()
+
+
+def _leave() -> None:
+    """End this process without Ray's farewell, which crashes it if the node here is gone."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
@@ -212,7 +259,7 @@ def _facts(ask: Any, common: tuple[Any, Any], nodes: list[str]) -> dict[str, nod
     for key, task in tasks.items():
         try:
             facts[key] = _answer(task)
-        except _Lost:
+        except _Died:
             continue
         except node.UnfitError as error:
             raise (UsageError if error.usage else HarnessError)(str(error)) from error
@@ -236,10 +283,13 @@ def _hardware(facts: list[node.Facts]) -> dict[str, Any]:
     return {**alike, "nodes": len(facts)}
 
 
-def _answer(task: Any) -> Any:
-    """Wait for the result of a task. Turns errors of Ray into HarnessError."""
+def _answer(task: Any, given_up: Callable[[], bool] = lambda: False) -> Any:
+    """Wait for the result of a task, or until it is given up. Turns errors of Ray into HarnessError."""
     try:
-        return ray.get(task)
+        while not given_up():
+            with suppress(GetTimeoutError):
+                return ray.get(task, timeout=LOOK)
+        raise HarnessError("the run ended during a trial")
     except TaskCancelledError as error:
         raise HarnessError("the run ended during a trial") from error
     except RayTaskError as error:
@@ -247,7 +297,7 @@ def _answer(task: Any) -> Any:
             raise error.cause from None
         raise HarnessError(f"a Ray worker failed: {type(error.cause).__name__}: {error.cause}") from error
     except (WorkerCrashedError, NodeDiedError, TaskUnschedulableError) as error:
-        raise _Lost(f"a trial's Ray worker died {LOSSES + 1} times; {KEPT}") from error
+        raise _Died(f"a trial's Ray worker died {LOSSES + 1} times; {KEPT}") from error
     except RayError as error:
         raise HarnessError(
             f"the Ray cluster failed: {next(iter(str(error).splitlines()), type(error).__name__)}"
