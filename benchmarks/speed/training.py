@@ -123,7 +123,7 @@ def forked(case: Case, precision: str) -> float:
         machine.map_constants()
         theirs.send(seconds())
         os._exit(0)
-    slow = ours.recv()
+    slow: float = ours.recv()
     os.waitpid(child, 0)
     return seconds() / slow
 
