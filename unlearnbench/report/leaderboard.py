@@ -34,12 +34,12 @@ from unlearnbench.report.numbers.ranking import ranking_of
 from unlearnbench.report.numbers.table import table_of, write
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
 from unlearnbench.report.site import write_site
+from unlearnbench.report.text.findings import thirds_markdown
 from unlearnbench.report.text.tables import (
     CORRELATION_NOTE,
     correlation_markdown,
     over_budget_note,
     ranked_markdown,
-    thirds_markdown,
 )
 from unlearnbench.report.wording import MAINTAINERS, OWN, PRODUCT, demonstration, openness
 from unlearnbench.store.labels import original_names
@@ -133,7 +133,8 @@ def _page(
         figures["maps"],
         "## Where methods work",
         thirds_markdown(thirds(frame), table["method"].tolist()),
-        f"Healed / utility / {PRODUCT.lower()} in percent: means over seeds and one third of the discovery rates.",
+        f"Healed / utility / {PRODUCT.lower()} in percent: means over seeds and one third of the discovery rates, and"
+        " half of the product's 95% interval over seeds.",
         *(figures[name] for name in ("rates", "tied-dropout") if name in figures),
         "## Healed on train against healed on test",
         correlation_markdown(healing_correlation(frame, low_utility=suite.low_utility)),

@@ -87,8 +87,18 @@ def test_thirds_of_discovery_by_hand(frame):
     flaky = table.loc[("flaky", LOW)]
     assert flaky["low", "aggregate"] == pytest.approx(15.0)  # one of two failed and counts 0
     assert flaky["low", "healed_train"] == pytest.approx(50.0)
+    assert table.xs("margin", axis=1, level=1).isna().to_numpy().all()  # two seeds have no interval
     boundary = thirds(frame.assign(discovery_rate=[0.3, 0.4, 0.6, 0.7] * (len(frame) // 4)))
-    assert not boundary.loc[("good", HIGH)].isna().any()
+    assert not boundary.loc[("good", HIGH)].drop("margin", level=1).isna().any()
+
+
+def test_the_margin_of_a_third_is_that_of_its_means_over_seeds(frame):
+    good = frame[frame["method"] == "good"]
+    third_seed = good[good["seed"] == "0/10/20"].assign(seed="2/12/22", aggregate=0.2)
+    cell = thirds(pd.concat([good, third_seed], ignore_index=True)).loc[("good", HIGH)]["low"]
+    seeds = [56.0, 72.0, 20.0]
+    assert cell["aggregate"] == pytest.approx(np.mean(seeds))
+    assert cell["margin"] == pytest.approx(4.3027 * np.std(seeds, ddof=1) / 3**0.5, rel=1e-4)
 
 
 # The corrupted sets have 10 samples; the oracle heals 20%, so three standard errors are 3 sqrt(0.2 * 0.8 / 10) = 37.9%.

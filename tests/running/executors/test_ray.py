@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import ray
@@ -296,9 +296,9 @@ def test_a_cluster_that_is_gone_ends_the_run_with_a_sentence(lost: str, make_sub
         )
         until(lambda: (note.exists() and note.read_text()) or process.poll() is not None)
         if lost == "its head":
-            nodes.head_node.kill_gcs_server()
+            cast(Any, nodes.head_node).kill_gcs_server()
         else:
-            nodes.head_node.kill_raylet()
+            cast(Any, nodes.head_node).kill_raylet()
         _, said = process.communicate(timeout=PATIENCE)
     finally:
         nodes.shutdown()

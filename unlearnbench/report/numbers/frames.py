@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from unlearnbench.evaluation.statistics import Correlation, correlation, correlation_estimate
+from unlearnbench.evaluation.statistics import Correlation, correlation, correlation_estimate, estimate
 from unlearnbench.report.numbers.board import counted, shown, unknown_method
 from unlearnbench.report.numbers.totals import scored
 from unlearnbench.report.wording import in_order
@@ -25,15 +25,19 @@ def thirds(frame: pd.DataFrame) -> pd.DataFrame:
     """Means in percent by method, corruption and third of the discovery rates.
 
     Columns are pairs of a third (`low`: rates up to 1/3, `middle`: up to 2/3, `high`) and a metric (`healed_train`,
-    `utility`, `aggregate`). Failed trials count as in the ranking.
+    `utility`, `aggregate`) or `margin`, half of the 95% t interval of the aggregate over seeds. Failed trials count as
+    in the ranking.
     """
     frame = shown(frame)
     third = np.select([frame["discovery_rate"] <= 1 / 3, frame["discovery_rate"] <= 2 / 3], ["low", "middle"], "high")
     metrics = ["healed_train", "utility", "aggregate"]
     values = frame.assign(third=third, **{metric: scored(frame, metric) for metric in metrics})
-    means = 100 * values.groupby(["method", "corruption", "third"])[metrics].mean()
-    table = means.reset_index().pivot(index=["method", "corruption"], columns="third", values=metrics)
-    columns = pd.MultiIndex.from_product([("low", "middle", "high"), metrics])
+    cell = ["method", "corruption", "third"]
+    means = values.groupby(cell)[metrics].mean()
+    of_seeds = values.groupby([*cell, "seed"])["aggregate"].mean().groupby(cell)
+    means["margin"] = of_seeds.agg(lambda seeds: (found := estimate(seeds.to_numpy())).high - found.value)
+    table = (100 * means).reset_index().pivot(index=["method", "corruption"], columns="third", values=[*means.columns])
+    columns = pd.MultiIndex.from_product([("low", "middle", "high"), means.columns])
     return table.swaplevel(axis=1).reindex(columns=columns)
 
 

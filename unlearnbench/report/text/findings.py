@@ -1,4 +1,4 @@
-"""Update the tables in submissions/README.md from the committed leaderboard; the prose is written by hand.
+"""Tables of methods by thirds of the discovery rates: in leaderboards, and in submissions/README.md between its prose.
 
     python -m unlearnbench.report.text.findings leaderboard/trials.csv submissions/README.md
 
@@ -9,16 +9,39 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from unlearnbench.errors import UsageError, unknown
+from unlearnbench.evaluation.statistics import Values
 from unlearnbench.report.escaping import markdown_text
 from unlearnbench.report.numbers.frames import thirds
-from unlearnbench.report.text.tables import thirds_markdown
+from unlearnbench.report.text.formats import markdown_table
+from unlearnbench.report.text.tables import number
+from unlearnbench.report.wording import row_labels
 
 TABLE = re.compile(r"^\| `(?P<method>[^`]+)` \|.*\n(?:\|.*\n)+", re.MULTILINE)
+HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
+
+
+def thirds_markdown(table: pd.DataFrame, methods: Sequence[str]) -> str:
+    """`frames.thirds` as Markdown: healed / utility / product ± margin, with methods in this order."""
+    labels = row_labels(table.index.get_level_values("corruption"))
+    rows = []
+    for method in methods:
+        for corruption in [name for name in labels if (method, name) in table.index]:
+            cells = table.loc[[(method, corruption)]].to_numpy().reshape(3, 4)
+            rows.append([method, labels[corruption], *map(_third, cells)])
+    return markdown_table(HEADER, rows)
+
+
+def _third(cell: Values) -> str:
+    *means, margin = cell
+    certainty = "" if np.isnan(margin) else f" \N{PLUS-MINUS SIGN} {number(margin, 0)}"
+    return " / ".join(number(value, 0) for value in means) + certainty
 
 
 def updated(text: str, frame: pd.DataFrame) -> str:

@@ -58,7 +58,6 @@ BUDGET_NOTE = (
 TERMINAL_BUDGET_NOTE = f"{BUDGET}: samples in backward passes as a multiple of it; ! marks more than {MARKED:g}."
 CLIPPED_NOTE = "Intervals are cut off at 0 and 100."
 BESIDE_TITLE = "Other variants, not ranked"
-THIRDS_HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
 CORRELATION_HEADER = ("Trials of", "Pearson r", "Spearman rho", "Seeds", "Trials", "Left out")
 CORRELATION_NOTE = (
     "Correlations between healed on train and healed on test over finished trials: means over seeds with 95% intervals"
@@ -254,18 +253,6 @@ def ranked_markdown(ranking: pd.DataFrame, *notes: str) -> str:
             parts.append(f"**{sheet.title}**")
         parts.append(markdown_table(sheet.header, [row for section in sheet.sections for row in section]))
     return "\n\n".join([*parts, *(markdown_text(note) for note in (sheets[0].note, *notes) if note)])
-
-
-def thirds_markdown(table: pd.DataFrame, methods: Sequence[str]) -> str:
-    """`frames.thirds` as a Markdown table of healed / utility / product, with methods in this order."""
-    labels = row_labels(table.index.get_level_values("corruption"))
-    rows = []
-    for method in methods:
-        for corruption in [name for name in labels if (method, name) in table.index]:
-            cells = table.loc[[(method, corruption)]].to_numpy().reshape(3, 3)
-            numbers = [" / ".join(number(value, 0) for value in cell) for cell in cells]
-            rows.append([method, labels[corruption], *numbers])
-    return markdown_table(THIRDS_HEADER, rows)
 
 
 def correlation_markdown(correlations: pd.DataFrame) -> str:
