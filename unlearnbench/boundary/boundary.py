@@ -113,9 +113,7 @@ class Boundary:
             self._connections.add(connection)
         return connection, process
 
-    def run(
-        self, request: Request, reference: Weights, trained: Callable[[int], None] = lambda samples: None
-    ) -> Outcome:
+    def run(self, request: Request, reference: Weights, trained: Callable[[int], None] | None = None) -> Outcome:
         """Run a request in a new process. Weights must be finite, with the names, shapes and dtypes of `reference`.
 
         Args:
@@ -184,7 +182,7 @@ class Boundary:
         return Order(inside, "/tmp", sandbox=isolation.sandbox_command(request.device, environment), given=given)
 
     def _exchange(
-        self, order: bytes, request: Request, trained: Callable[[int], None]
+        self, order: bytes, request: Request, trained: Callable[[int], None] | None
     ) -> tuple[dict[str, dict[str, Any]], int | None]:
         """Send an order. Return the events of the trial by name, and a descriptor of its weights file, if any.
 
@@ -209,7 +207,7 @@ class Boundary:
                     deadline = time.monotonic() + ANSWER_SECONDS + LOADING_SECONDS
                 if not loaded and LOADED in content:
                     loaded, deadline = True, time.monotonic() + ANSWER_SECONDS + request.seconds
-                if request.original is None and (last := _last_event(content)).get("event") == "trained":
+                if trained is not None and (last := _last_event(content)).get("event") == "trained":
                     trained(last["samples"])
         except ConnectionError:
             pass  # keep the events received so far. Without any, the caller tries again.
