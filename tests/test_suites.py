@@ -22,7 +22,7 @@ from unlearnbench.problems import datasets
 from unlearnbench.problems.datasets import Dataset, digits
 from unlearnbench.problems.discovery import discover as discovered
 from unlearnbench.problems.grid import problems
-from unlearnbench.problems.names import DATASETS
+from unlearnbench.problems.names import DATASETS, FOLDER
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import parse
@@ -56,9 +56,10 @@ def stand_in(name: str) -> Dataset:
     """120 random images of the data set's shape for training, 60 for testing; each class has as many."""
     if name == "digits":
         return datasets.load(name, Path(), train_size=120, test_size=60)
-    assert name in DATASETS.own
+    assert name in DATASETS.own or name.startswith(FOLDER)
     draw, labels = torch.Generator().manual_seed(0), torch.arange(120) % 10
-    images = torch.randint(0, 256, (120, 3, 32, 32), dtype=torch.uint8, generator=draw)
+    shape = (120, 1, 28, 28) if name == "fashion-mnist" else (120, 3, 32, 32)
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=draw)
     return Dataset(name, tuple("abcdefghij"), images, labels, images[:60], labels[:60])
 
 

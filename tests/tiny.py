@@ -23,6 +23,7 @@ TABLE: dict[str, Any] = {
     "model": {"width": 0.05},
     "recipe": {"steps": 6, "batch_size": 50, "peak_learning_rate": 0.05, "crop_padding": 1, "flip": False},
     "budget": {"steps": 4, "batch_size": 50, "learning_rate": 0.01},
+    "precision": "float32",
     "limits": {"seconds": 60, "memory_gib": 4},
 }
 

@@ -45,11 +45,19 @@ def print_training() -> None:
             rates = f"{before:.0f} | {after:.0f} | {max(after, shared) / before:.1f} | {shared:.0f}"
             print(f"| {case.name} | {what} | {rates} | {' | '.join(shares)} |", flush=True)
     print()
+    if machine.device() != "cpu":
+        return
+    print("| training in a forked process, as trials do | forked / direct |\n| :-- | --: |")
+    for case in training.CASES:
+        for precision in peaks:
+            share = training.alone(training.forked, case, precision)
+            print(f"| {case.name}, {precision} | {share:.2f} |", flush=True)
+    print()
 
 
 def print_trial() -> None:
-    print("| part of a trial | least | median | share of the median |\n| :-- | --: | --: | --: |")
     parts = trial.parts()
+    print("| part of a trial | least | median | share of the median |\n| :-- | --: | --: | --: |")
     total = sum(median for _, median in parts.values())
     for name, (least, median) in parts.items():
         print(f"| {name} | {1000 * least:.1f} ms | {1000 * median:.1f} ms | {median / total:.1%} |")

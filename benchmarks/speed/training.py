@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,19 +65,19 @@ def flops(case: Case) -> float:
     return float(counter.get_total_flops()) / 2
 
 
-def alone(function: Callable[..., float], *arguments: object) -> float:
-    """What the function gives in a fresh process; the best of `REPEATS`."""
+def alone(function: Callable[..., Any], *arguments: object, repeats: int = REPEATS) -> Any:
+    """What the function gives in a fresh process; the best of some repeats."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        return max(pool.submit(function, *arguments).result() for _ in range(REPEATS))
+        return max(pool.submit(function, *arguments).result() for _ in range(repeats))
 
 
-def at_once(function: Callable[..., float], workers: int, *arguments: object) -> float:
-    """The sum of what the function gives in so many fresh processes that run at the same time; the best of `REPEATS`.
+def at_once(function: Callable[..., float], workers: int, *arguments: object, repeats: int = REPEATS) -> float:
+    """The sum of what the function gives in so many fresh processes at the same time; the best of some repeats.
 
     They begin a few milliseconds apart, against seconds of work.
     """
     sums = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         with get_context("spawn").Manager() as manager:
             barrier = manager.Barrier(workers)
             with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -89,26 +90,51 @@ def peak(precision: str, threads: int) -> float:
     torch.set_num_threads(threads)
     device, size = machine.device(), 4096 if machine.device() == "cpu" else 8192
     a, b = (torch.randn(size, size, device=device).to(getattr(torch, precision)) for _ in range(2))
-    return 2.0 * size**3 / min(_timed(lambda: a @ b) for _ in range(5))
+    return 2.0 * size**3 / min(timed(lambda: a @ b) for _ in range(5))
 
 
 def harness_training(case: Case, precision: str, threads: int, barrier: object = None) -> float:
     """Images a second of `models.training.train`, as a trial runs it."""
-    model, images, recipe = _prepared(case, threads)
+    model, images, recipe = prepared(case, threads)
     with torch.autocast(machine.device(), torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
         train(model, images, recipe(2))
         _wait(barrier)
-        seconds = _timed(lambda: train(model, images, recipe(case.steps)))
+        seconds = timed(lambda: train(model, images, recipe(case.steps)))
     return case.steps * case.batch_size / seconds
+
+
+def forked(case: Case, precision: str) -> float:
+    """Speed of `models.training.train` in a fork of this process, as trials are, as a share of the speed in itself.
+
+    By processor time. The child prepares what a trial's process does (`boundary.child`), so a share under 0.97 means
+    that something which a fork costs is not made up for.
+    """
+    model, images, recipe = prepared(case, 1)
+
+    def seconds() -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
+            train(model, images, recipe(2))
+            begin = time.process_time()
+            train(model, images, recipe(case.steps))
+        return time.process_time() - begin
+
+    ours, theirs = get_context("fork").Pipe(duplex=False)
+    if (child := os.fork()) == 0:
+        machine.map_constants()
+        theirs.send(seconds())
+        os._exit(0)
+    slow: float = ours.recv()
+    os.waitpid(child, 0)
+    return seconds() / slow
 
 
 def harness_evaluation(case: Case, precision: str, threads: int, barrier: object = None) -> float:
     """Images a second of `predict`, as a trial and its evaluation run it."""
-    model, images, _ = _prepared(case, threads)
+    model, images, _ = prepared(case, threads)
     with torch.autocast(machine.device(), torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
         predict(model, images.images[: case.batch_size], images.pipeline)
         _wait(barrier)
-        seconds = _timed(lambda: predict(model, images.images, images.pipeline).sum().item())
+        seconds = timed(lambda: predict(model, images.images, images.pipeline).sum().item())
     return len(images) / seconds
 
 
@@ -129,7 +155,7 @@ def plain_training(case: Case, threads: int) -> float:
 
     for _ in range(2):
         step()
-    return case.steps * case.batch_size / _timed(partial(_repeat, step, case.steps))
+    return case.steps * case.batch_size / timed(partial(_repeat, step, case.steps))
 
 
 def plain_evaluation(case: Case, threads: int) -> float:
@@ -144,14 +170,14 @@ def plain_evaluation(case: Case, threads: int) -> float:
         (model(images.to(device)).argmax(1) == labels.to(device)).sum().item()
 
     step()
-    return case.steps * case.batch_size / _timed(partial(_repeat, step, case.steps))
+    return case.steps * case.batch_size / timed(partial(_repeat, step, case.steps))
 
 
-class _Plain(Dataset[tuple[Tensor, int]]):
+class Plain(Dataset[tuple[Tensor, int]]):
     """Images as PIL images with transforms, one by one."""
 
-    def __init__(self, case: Case, augment: bool):
-        images, self.labels = case.images(max(1024, 2 * case.batch_size))
+    def __init__(self, case: Case, augment: bool, count: int):
+        images, self.labels = case.images(count)
         self.images = [transforms.functional.to_pil_image(image) for image in images]
         crops = [transforms.RandomCrop(case.size, case.crop_padding), transforms.RandomHorizontalFlip()]
         first: list[nn.Module] = crops if augment and case.crop_padding else []
@@ -168,13 +194,17 @@ class _Plain(Dataset[tuple[Tensor, int]]):
 def _plain_batches(case: Case, augment: bool) -> Iterator[tuple[Tensor, Tensor]]:
     workers = min(2, os.cpu_count() or 1)
     loader = DataLoader(
-        _Plain(case, augment), case.batch_size, shuffle=augment, num_workers=workers, persistent_workers=True
+        Plain(case, augment, max(1024, 2 * case.batch_size)),
+        case.batch_size,
+        shuffle=augment,
+        num_workers=workers,
+        persistent_workers=True,
     )
     while True:
         yield from loader
 
 
-def _prepared(case: Case, threads: int) -> tuple[Classifier, ImageSet, Callable[[int], Recipe]]:
+def prepared(case: Case, threads: int) -> tuple[Classifier, ImageSet, Callable[[int], Recipe]]:
     machine.keep_memory()
     torch.set_num_threads(threads)
     device = machine.device()
@@ -196,7 +226,7 @@ def _wait(barrier: object) -> None:
         barrier.wait()  # type: ignore[attr-defined]
 
 
-def _timed(function: Callable[[], object]) -> float:
+def timed(function: Callable[[], object]) -> float:
     synchronise: Callable[[], None] = torch.cuda.synchronize if machine.device() == "cuda" else lambda: None
     synchronise()
     begin = time.perf_counter()

@@ -79,7 +79,11 @@ def test_private_files_must_not_lie_in_sight(place: str) -> None:
 def test_a_gpu_that_does_not_start_inside_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     need_strict()
     monkeypatch.setattr("unlearnbench.boundary.servers.device", lambda: "cuda")
-    with pytest.raises(UsageError, match=r"isolation 'strict' does not work here: .*(CUDA|NVIDIA)"), Boundary("strict"):
+    words = (
+        r"isolation 'strict' does not work here: no GPU is visible within the sandbox \(.*(CUDA|NVIDIA).*\): set"
+        r" CUDA_VISIBLE_DEVICES= \(empty\) to run on the CPU, or use --isolation process"
+    )
+    with pytest.raises(UsageError, match=words), Boundary("strict"):
         pass
 
 

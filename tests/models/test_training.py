@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import torch
 
-from unlearnbench import ImageSet, Pipeline, Recipe, predict, warmup_then_decay
+from unlearnbench import Batch, ImageSet, Pipeline, Recipe, predict, warmup_then_decay
 from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.training import train
 
@@ -51,6 +52,31 @@ def test_originals_are_trained_at_these_rates(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("unlearnbench.models.training.set_rate", lambda optimizer, rate: rates.append(rate))
     train(ResNet9(4, 1, width=0.05), images(), Recipe(5, 20, 0.1, warmup=0.4, final=0.5))
     assert rates == pytest.approx([0.1 / 3, 0.2 / 3, 0.1, 0.09, 0.08])
+
+
+@pytest.mark.parametrize(("until", "augmented"), [(1.0, 10), (0.65, 6), (0.0, 0)])
+def test_batches_are_augmented_until_a_share_of_the_steps(
+    monkeypatch: pytest.MonkeyPatch, until: float, augmented: int
+) -> None:
+    drawn: list[bool] = []
+    batches = ImageSet.batches
+
+    def watched(self: ImageSet, steps: int, size: int, *, augment: bool = True) -> Iterator[Batch]:
+        for batch in batches(self, steps, size, augment=augment):
+            drawn.append(augment)
+            yield batch
+
+    monkeypatch.setattr(ImageSet, "batches", watched)
+    train(ResNet9(4, 1, width=0.05), images(), Recipe(10, 20, 0.1, augment_until=until))
+    assert drawn == [True] * augmented + [False] * (10 - augmented)
+
+
+def test_a_recipe_that_always_augments_draws_what_it_drew_before_there_was_a_choice() -> None:
+    """Methods that train from scratch go on with the same random stream afterwards."""
+    source, plain = images(), images()
+    train(ResNet9(4, 1, width=0.05), source, Recipe(3, 20, 0.1))
+    assert len(list(plain.batches(3, 20))) == 3
+    assert torch.equal(source.generator.get_state(), plain.generator.get_state())
 
 
 def test_the_same_seed_trains_the_same_weights_and_learns() -> None:

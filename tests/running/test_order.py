@@ -100,6 +100,9 @@ class Fake:
             time.sleep(self.pause())
         return FAILED
 
+    def trained(self) -> int:
+        return 0
+
     def waiting(self) -> None:
         return None
 

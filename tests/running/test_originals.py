@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from tests.submission import NOTHING
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import Model, Originals, Suite
+from unlearnbench.running.remarks import under_way
 from unlearnbench.running.run import run_suite
 from unlearnbench.store.schema import OriginalRow, PlannedTrialRow, SubmissionRow, TrialRow
 from unlearnbench.store.store import Store
@@ -44,6 +46,25 @@ def test_a_seed_does_not_go_on_from_another_original(
 def _original(store: Store) -> OriginalRow:
     with Session(store.engine) as session:
         return session.scalars(select(OriginalRow)).one()
+
+
+def test_a_run_says_how_far_its_originals_are(
+    tiny_suite: Suite, make_submission: Make, store: Store, tmp_path: Path
+) -> None:
+    suite, seen = replace(tiny_suite, recipe=replace(tiny_suite.recipe, steps=500)), list[str]()
+    submission = make_submission("good", NOTHING)
+    run_suite(suite, [submission], store, tmp_path, workers=1, watch=lambda progress: seen.append(progress.stage))
+    told = [re.fullmatch(r"originals: step ([\d,]+) of 500, [\d,]+ images/s, \d:\d\d:\d\d left", it) for it in seen]
+    steps = [int(match[1]) for match in told if match]
+    assert steps, seen
+    assert steps == sorted(steps)
+    assert 0 < steps[0] <= 500
+    assert seen[-1] == "trials"
+
+
+def test_steps_and_time_left_are_those_of_all_originals_together() -> None:
+    assert under_way(6400, 640_000, 64, 10.0) == "step 100 of 10,000, 640 images/s, 0:16:30 left"
+    assert under_way(640_000, 640_000, 64, 1000.0) == "step 10,000 of 10,000, 640 images/s, 0:00:00 left"
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])

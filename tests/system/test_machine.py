@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -40,22 +42,61 @@ def test_freed_memory_is_kept_by_call_and_by_environment() -> None:
     assert given_back > 4 * faults("not", machine.KEEP_MEMORY)
 
 
-@pytest.mark.parametrize(
-    ("capability", "flags", "native"),
-    [
-        ("AVX512", "avx512f avx512_bf16 amx_tile amx_bf16", True),
-        ("AVX512", "avx512f avx512_bf16", False),
-        ("AVX2", "avx2 amx_bf16", False),
-    ],
-)
-def test_only_matrix_units_make_bfloat16_native_on_a_processor(
-    monkeypatch: pytest.MonkeyPatch, capability: str, flags: str, native: bool
+@pytest.mark.parametrize(("seconds", "chosen"), [(0.5, "bfloat16"), (0.9, "float32"), (2.0, "float32")])
+def test_auto_is_the_faster_precision_by_the_best_of_some_tries(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, chosen: str
 ) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(machine, "_processor_field", lambda name: flags)
-    assert machine.native_bfloat16("cpu") is native
-    assert machine.precision("auto", "cpu") == ("bfloat16" if native else "float32")
+    delays = itertools.cycle([1.0, 1.5, 3.0])  # other work on the machine
+    monkeypatch.setattr(machine, "_seconds", lambda *, enabled: next(delays) * (seconds if enabled else 1.0))
+    machine.bfloat16_speed.cache_clear()
+    assert machine.precision("auto", "cpu") == chosen
     assert machine.precision("bfloat16", "cpu") == "bfloat16"
+    machine.bfloat16_speed.cache_clear()
+
+
+def test_the_measurement_computes_in_both_precisions_and_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.dtype] = []
+    convolution = torch.nn.functional.conv2d
+
+    def watched(*arguments: Any, **named: Any) -> torch.Tensor:
+        result = convolution(*arguments, **named)
+        seen.append(result.dtype)
+        return result
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", watched)
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    machine.bfloat16_speed.cache_clear()
+    assert 0.01 < machine.bfloat16_speed() < 100
+    assert set(seen) == {torch.float32, torch.bfloat16}
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.get_num_threads() == threads
+
+
+CONSTANTS = """
+import os, sys, torch
+from unlearnbench.system import machine
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+def mapped():
+    sizes, constants = 0, False
+    for line in open("/proc/self/smaps"):
+        words = line.split()
+        if not words[0].endswith(":"):
+            constants = words[1] == "r--p" and "libtorch_cpu" in line
+        elif words[0] == "Rss:" and constants:
+            sizes += int(words[1])
+    return sizes
+before = mapped()
+machine.map_constants()
+assert before < mapped() / 4, (before, mapped())
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="no Linux")
+def test_the_constants_of_kernels_are_mapped_in_a_forked_process() -> None:
+    subprocess.run([sys.executable, "-c", CONSTANTS], check=True)
 
 
 def test_cores_are_those_that_a_container_allows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,7 +183,6 @@ def test_other_data_are_refused(store: Store, stored: str, folder: Path, monkeyp
     ("values", "words"),
     [
         ({"device": "cuda"}, "was run on a GPU"),
-        ({"precision": "bfloat16"}, "was run in bfloat16"),
         ({"protocol_version": 0}, "was run with protocol 0"),
     ],
 )
@@ -196,7 +195,6 @@ def test_another_kind_of_machine_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("unlearnbench.system.machine.device", lambda: "cpu")
-    monkeypatch.setattr("unlearnbench.system.machine.native_bfloat16", lambda device: False)
     with store.engine.begin() as connection:
         connection.execute(update(TrialRow).values(**values))
     with pytest.raises(UsageError, match=words):

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -113,8 +113,11 @@ class Boundary:
             self._connections.add(connection)
         return connection, process
 
-    def run(self, request: Request, reference: Weights) -> Outcome:
+    def run(self, request: Request, reference: Weights, trained: Callable[[int], None] | None = None) -> Outcome:
         """Run a request in a new process. Weights must be finite, with the names, shapes and dtypes of `reference`.
+
+        Args:
+            trained: for an original, called about once a second with the number of samples it has been trained on.
 
         Raises:
             HarnessError: the trial failed before any code of the submission ran, the server cannot be reached, the run
@@ -126,7 +129,7 @@ class Boundary:
             with reserve(request.threads) as cores:
                 order = replace(self._order(request, folder), cores=cores, group=None if group is None else str(group))
                 for _ in range(ATTEMPTS):
-                    events, descriptor = self._exchange(order.to_line(), request)
+                    events, descriptor = self._exchange(order.to_line(), request, trained)
                     if events or self._closed:  # otherwise the server or the guardian was killed
                         break
                     self._server(request.environment).let_end()  # retrying at once wastes attempts
@@ -178,13 +181,15 @@ class Boundary:
         environment = None if request.environment is None else Path(request.environment)
         return Order(inside, "/tmp", sandbox=isolation.sandbox_command(request.device, environment), given=given)
 
-    def _exchange(self, order: bytes, request: Request) -> tuple[dict[str, dict[str, Any]], int | None]:
+    def _exchange(
+        self, order: bytes, request: Request, trained: Callable[[int], None] | None
+    ) -> tuple[dict[str, dict[str, Any]], int | None]:
         """Send an order. Return the events of the trial by name, and a descriptor of its weights file, if any.
 
         The guardian enforces the time limit of the trial. A trial at level `process` can stop the guardian, and even
         the server, so they too have to answer in time.
         """
-        connection, guardian = None, 0
+        connection, guardian, loaded = None, 0, False
         content, descriptors = b"", list[int]()
         try:
             connection, server = self._connect(request.environment)
@@ -200,8 +205,10 @@ class Boundary:
                 first, complete, _ = content.partition(b"\n")
                 if complete and not guardian and (guardian := json.loads(first).get("process", 0)):
                     deadline = time.monotonic() + ANSWER_SECONDS + LOADING_SECONDS
-                if data.endswith(LOADED):
-                    deadline = time.monotonic() + ANSWER_SECONDS + request.seconds
+                if not loaded and LOADED in content:
+                    loaded, deadline = True, time.monotonic() + ANSWER_SECONDS + request.seconds
+                if trained is not None and (last := _last_event(content)).get("event") == "trained":
+                    trained(last["samples"])
         except ConnectionError:
             pass  # keep the events received so far. Without any, the caller tries again.
         except TimeoutError:
@@ -220,8 +227,16 @@ class Boundary:
                 connection.close()
         lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
         events = {event.pop("event"): event for event in lines}
-        events.pop("guarded", None)
+        for name in ("guarded", "trained"):
+            events.pop(name, None)
         return events, descriptors[0] if descriptors else None
+
+
+def _last_event(content: bytes) -> dict[str, Any]:
+    """The last event that has arrived as a whole; empty if there is none."""
+    lines = content[: content.rfind(b"\n") + 1].splitlines()
+    event: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+    return event
 
 
 def _check_room(folder: Path, size: int) -> None:

@@ -1,7 +1,8 @@
 """Inside the boundary: the process of one trial. It gets a request and files, and nothing else.
 
 The process reports its phases as JSON lines on a pipe: `loaded` (the problem is ready, and the clock starts), then
-`finished` or `failed`, after which it is killed. If it ends before `loaded`, the harness is at fault, later the method.
+`finished` or `failed`, after which it is killed. An original in training also reports, once a second, how many samples
+it has been trained on (`trained`). If it ends before `loaded`, the harness is at fault, later the method.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import os
 import random
 import resource
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ from unlearnbench.boundary.returned import watched, weights_of
 from unlearnbench.contract.classifier import Classifier
 from unlearnbench.contract.method import Problem, UnlearningMethod
 from unlearnbench.submissions.sources import VENDOR
+from unlearnbench.system import machine
 
 
 def work(order: Order, report: int) -> None:
@@ -44,9 +48,17 @@ def work(order: Order, report: int) -> None:
         os.write(report, (json.dumps({"event": event, **values}) + "\n").encode())
 
     request = order.request
+    machine.map_constants()
     problem = prepare(request)
-    counts = {"forward": 0, "backward": 0}
-    count_samples(counts)
+    counts, told = {"forward": 0, "backward": 0}, time.monotonic()
+
+    def tell_progress() -> None:
+        nonlocal told
+        if request.original is None and time.monotonic() - told >= 1:
+            told = time.monotonic()
+            tell("trained", samples=counts["backward"])
+
+    count_samples(counts, tell_progress)
     if request.memory_bytes:
         resource.setrlimit(resource.RLIMIT_DATA, (request.memory_bytes, request.memory_bytes))
     tell("loaded")  # before the submission is imported: what it does then counts too
@@ -109,14 +121,19 @@ def reason_of(error: BaseException, order: Order) -> str:
     return f"raised: {type(error).__name__}: {text}".rstrip(": ")
 
 
-def count_samples(counts: dict[str, int]) -> RemovableHandle:
-    """Count the samples of forward and backward passes through any classifier, until the handle is removed."""
+def count_samples(counts: dict[str, int], counted: Callable[[], None] = lambda: None) -> RemovableHandle:
+    """Count the samples of forward and backward passes through any classifier, until the handle is removed.
+
+    Args:
+        counted: called after each forward pass.
+    """
 
     def seen(module: nn.Module, inputs: Any, output: Any) -> None:
         if isinstance(module, Classifier):
             counts["forward"] += _samples(output)
             if output.requires_grad:
                 output.register_hook(lambda gradient: counts.update(backward=counts["backward"] + _samples(gradient)))
+            counted()
 
     return nn.modules.module.register_module_forward_hook(seen)
 

@@ -34,7 +34,9 @@ PHASES = ("loaded", "finished", "failed")
 
 
 def guard(connection: socket.socket) -> None:
-    """Serve one request. Answers with JSON lines: `guarded`, `loaded` once the problem is ready, then `ended`."""
+    """Serve one request. Answers with JSON lines: `guarded`, `loaded` once the problem is ready, then `ended`. Between
+    these, `trained` for originals.
+    """
     order = read_order(connection.makefile("rb").readline())
     connection.sendall(json.dumps({"event": "guarded", "process": os.getpid()}).encode() + b"\n")
     group = Group.open(order.group) if order.group else None
@@ -120,6 +122,7 @@ class Trial:
             if unknown.
         times: the latest measurement behind `processor`, without a control group.
         before: processor seconds of the control group at `loaded`.
+        trained: the number of samples in the latest `trained` report, until it is passed on.
     """
 
     pid: int
@@ -135,6 +138,7 @@ class Trial:
     processor: float | None = None
     times: limits.Times = field(default_factory=dict)
     before: float = 0.0
+    trained: int | None = None
     output: bytes = b""
     ended: bool = False
     _unread: bytes = b""
@@ -163,6 +167,7 @@ class Trial:
             elif now > look:
                 look, reason = now + LOOK_SECONDS, self._too_much()
                 self._count_processor()
+                self._pass_on(connection)
             if reason is not None:
                 break
             ended, status = os.waitpid(self.pid, os.WNOHANG)
@@ -173,6 +178,12 @@ class Trial:
         end = time.monotonic()
         self._count_processor()  # before killing anything, because the kernel loses the times of some killed processes
         return self._end(reason, os.waitstatus_to_exitcode(status), end)
+
+    def _pass_on(self, connection: socket.socket) -> None:
+        if self.trained is not None:
+            with contextlib.suppress(OSError):  # if the harness has ended, the next look finds out
+                connection.sendall(json.dumps({"event": "trained", "samples": self.trained}).encode() + b"\n")
+            self.trained = None
 
     def _too_much(self) -> str | None:
         if self.own is not None:
@@ -232,6 +243,8 @@ class Trial:
             except (ValueError, RecursionError):
                 continue  # something else wrote to the pipe
             phase = report.get("event") if isinstance(report, dict) else None
+            if phase == "trained":
+                self.trained = _count(report, "samples")
             if phase in PHASES and phase not in self.at and self.report is None:
                 self.at[phase] = time.monotonic()
                 if phase == "loaded":

@@ -88,7 +88,7 @@ def obstacle(command: list[str], device: str) -> str | None:
                     if device == "cuda":
                         torch.cuda.init()
                 except (OSError, RuntimeError) as error:
-                    os.write(writer, " ".join(str(error).split())[:1000].encode())
+                    os.write(writer, _why(error, device).encode())
                     os._exit(1)
                 os._exit(0)
             os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
@@ -100,6 +100,17 @@ def obstacle(command: list[str], device: str) -> str | None:
         message = file.read()
     failed = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0
     return message or "its processes cannot give up their privileges" if failed else None
+
+
+def _why(error: Exception, device: str) -> str:
+    """In one line why a trial cannot begin, and what to do where the sandbox is at fault, not the machine."""
+    text = " ".join(str(error).split())[:1000]
+    if device == "cpu" or isinstance(error, OSError):
+        return text
+    return (
+        f"no GPU is visible within the sandbox ({text}): set CUDA_VISIBLE_DEVICES= (empty) to run on the CPU, or use"
+        " --isolation process"
+    )
 
 
 if __name__ == "__main__":

@@ -37,23 +37,23 @@ class Pipeline:
         result = images
         if self.crop_padding:
             pad = self.crop_padding
-            offsets = torch.randint(0, 2 * pad + 1, (2, count, 1), generator=generator).to(images.device)
+            offsets = _sent(torch.randint(0, 2 * pad + 1, (2, count, 1), generator=generator), images.device)
             rows, columns = offsets + torch.arange(size, device=images.device)  # each [B, S]
             samples = torch.arange(count, device=images.device)[:, None, None]
             padded = functional.pad(images, (pad, pad, pad, pad))  # [B, C, S + 2 pad, S + 2 pad]
             # Indexing with tensors on both sides of a slice moves the sliced axis last, to [B, S, S, C].
             result = padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
         if self.flip:
-            mirrored = torch.rand(count, generator=generator) < 0.5
-            result = torch.where(mirrored.to(images.device)[:, None, None, None], result.flip(3), result)
+            mirrored = _sent(torch.rand(count, generator=generator) < 0.5, images.device)
+            result = torch.where(mirrored[:, None, None, None], result.flip(3), result)
         if self.pinned and result is not images:
             result[:, :, -self.pinned :, -self.pinned :] = images[:, :, -self.pinned :, -self.pinned :]
         return result
 
     def normalised(self, images: Tensor) -> Tensor:
         """Normalise each channel by `mean` and `std`: uint8 [B, C, S, S] to float32 [B, C, S, S], contiguous."""
-        mean = torch.tensor(self.mean, device=images.device)[:, None, None] * 255
-        std = torch.tensor(self.std, device=images.device)[:, None, None] * 255
+        mean = _sent(torch.tensor(self.mean), images.device)[:, None, None] * 255
+        std = _sent(torch.tensor(self.std), images.device)[:, None, None] * 255
         return ((images.float() - mean) / std).contiguous()
 
 
@@ -69,6 +69,11 @@ def normalisation(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]
         means.append(round(mean, 4))
         deviations.append(max(round(variance**0.5, 4), 1e-4))
     return tuple(means), tuple(deviations)
+
+
+def _sent(values: Tensor, device: torch.device) -> Tensor:
+    """Values of the CPU on this device. A copy to a GPU is from pinned memory, so that the processor need not wait."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ class Recipe:
         warmup: fraction of the steps over which the learning rate rises to its peak (see `warmup_then_decay`).
         final: fraction of the peak at which the learning rate ends. With `warmup` 0 and `final` 1 it is constant.
         momentum: momentum of SGD, or beta1 of Adam.
+        augment_until: fraction of the steps after which batches are no longer augmented. A model that is small for its
+            data learns to generalise in the first part, and wrong labels by heart in the second.
         tied_dropout: None for standard training. With example-tied dropout (Maini et al., ICML 2023), the probability
             p_mem that a sample uses a given memorisation channel. The choice is fixed for each sample. The
             memorisation channels are dropped after training.
@@ -74,6 +76,7 @@ class Recipe:
     optimizer: Literal["sgd", "adam"] = "sgd"
     tied_dropout: Annotated[float, Gt(0), Le(1)] | None = None
     shared: Annotated[float, Gt(0), Lt(1)] = 0.5
+    augment_until: Share = 1.0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,8 +72,13 @@ def path_of(cache: Path, key: str) -> Path:
     return cache / f"{key[:32]}.safetensors"
 
 
-def train(original: PlannedOriginal, case: Case, setup: Setup, boundary: Boundary) -> tuple[Weights, float]:
+def train(
+    original: PlannedOriginal, case: Case, setup: Setup, boundary: Boundary, trained: Callable[[int], None]
+) -> tuple[Weights, float]:
     """Train an original. Returns its weights and the training time in seconds.
+
+    Args:
+        trained: called about once a second with the number of samples it has been trained on.
 
     Raises:
         HarnessError: training failed.
@@ -85,7 +91,7 @@ def train(original: PlannedOriginal, case: Case, setup: Setup, boundary: Boundar
         reference = nn.ModuleDict({"dropped": model, "expanded": expanded}).state_dict()
     else:
         reference = model.state_dict()
-    outcome = boundary.run(replace(request, seconds=TRAINING_SECONDS, memory_bytes=0), reference)
+    outcome = boundary.run(replace(request, seconds=TRAINING_SECONDS, memory_bytes=0), reference, trained)
     if outcome.weights is None or outcome.seconds is None:
         raise HarnessError(f"training of {original.label} failed: {outcome.reason}")
     return outcome.weights, outcome.seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 from unlearnbench.errors import UsageError
 from unlearnbench.problems import suite_file
@@ -40,6 +41,16 @@ def refuse_another(original: PlannedOriginal, learnt: OriginalRecord, stored: Or
             f" ({stored.weights_hash[:12]}), since processors and versions round differently: run other seeds here"
             " (--seed), import the stored originals (`unlearnbench originals import`), or use another database"
         )
+
+
+def under_way(samples: int, total: int, batch_size: int, seconds: float) -> str:
+    """How far originals are in training, all together: what they were trained on in these seconds, and will be in all.
+
+    The total is in whole batches, so at the end some samples may be missing.
+    """
+    time_left = timedelta(seconds=round(max(0, total - samples) * seconds / samples))
+    steps = f"step {samples // batch_size:,} of {total // batch_size:,}"
+    return f"{steps}, {samples / seconds:,.0f} images/s, {time_left} left"
 
 
 def not_absorbed(original: PlannedOriginal, learnt: OriginalRecord) -> str:

@@ -29,8 +29,9 @@ from unlearnbench.running.executors import Start
 from unlearnbench.running.executors.local import local
 from unlearnbench.running.originals import obtain, path_of
 from unlearnbench.running.plan import PlannedTrial, plan, stages
-from unlearnbench.running.remarks import not_absorbed, other_grids, refuse_another
+from unlearnbench.running.remarks import not_absorbed, other_grids, refuse_another, under_way
 from unlearnbench.running.rows import original_row, planned_row, problem_rows, submission_row, trial_rows
+from unlearnbench.running.setup import pinned
 from unlearnbench.running.sharing import attempt_all
 from unlearnbench.running.trial import Record
 from unlearnbench.store.claims import Claims
@@ -161,6 +162,8 @@ def run_suite(
         if message is not None:
             warnings.append(message)
         shown = stage if waiting is None else f"{stage}, waiting for {waiting}"
+        if stage == "originals" and (samples := place.trained()):
+            shown += f": {under_way(samples, to_train, suite.recipe.batch_size, time.monotonic() - training_since)}"
         watch(Progress(len(missing), done, failed, shown, message))
 
     def meanwhile(claimed: int) -> None:
@@ -172,12 +175,14 @@ def run_suite(
         if now_waiting != waiting:
             waiting = now_waiting
             report(None if lacking is None else f"the run waits for {lacking}")
+        elif stage == "originals":
+            report()
 
     # On exit the executor kills running trials first, and only then their claims are released.
     with (
         _explained(),
         Claims(store, run_id) as claims,
-        executor(suite, submissions, dataset, boundary, workers) as place,
+        executor(pinned(suite, store, machine.device()), submissions, dataset, boundary, workers) as place,
         _pool(place.workers, suite.threads) as pool,
     ):
         setup = place.setup
@@ -216,6 +221,8 @@ def run_suite(
         report()
         started_from: dict[str, str] = {}
         needed = list({trial.original.key: trial.original for trial in missing}.values())
+        of_one = suite.recipe.steps * suite.recipe.batch_size
+        to_train, training_since = len(needed) * of_one, time.monotonic()
         started = attempt_all(
             pool, [[needed]] if needed else [], lambda it: obtain(it, cache, place), meanwhile, workers=place.workers
         )
@@ -223,6 +230,7 @@ def run_suite(
             refuse_another(original, learnt, store.original(original.key))
             if not learnt.absorbed:
                 report(not_absorbed(original, learnt))
+            to_train -= of_one * (seconds == 0)  # it was in the cache
             started_from[original.key] = learnt.weights_hash
             store.add([original_row(original, learnt, seconds, setup)])
             busy += seconds

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -13,6 +14,23 @@ from unlearnbench.models import ModelSpec
 from unlearnbench.problems.case import Case
 from unlearnbench.problems.corruption import Indices
 from unlearnbench.problems.suite import OriginalSpec, Suite
+from unlearnbench.store.results import runs_of_suite, suites
+from unlearnbench.store.store import Store
+
+
+def pinned(suite: Suite, store: Store, device: str) -> Suite:
+    """The suite in the precision that `auto` meant in its newest run in the store on this kind of device.
+
+    Precision is in the keys of trials, so a machine that is measured anew must not split a seed.
+    """
+    if suite.precision != "auto" or suite.name not in suites(store.engine):
+        return suite
+    for run in runs_of_suite(store.engine, suite.name):
+        same_device = (run.hardware.get("device") == "cpu") == (device == "cpu")
+        if same_device and run.suite_specification.get("precision") == "auto":
+            chosen: Any = run.precision
+            return replace(suite, precision=chosen)
+    return suite
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ import ctypes
 import os
 import platform
 import subprocess
+import time
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from unlearnbench.system.shipped import PACKAGE
 
@@ -28,16 +31,6 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def native_bfloat16(device: str) -> bool:
-    """Whether the processor (AMX) or GPU (Ampere or later) has bfloat16 matrix multiplication in hardware.
-
-    AVX-512 BF16 alone is not enough: it made trials 1.6 to 1.9 times slower (docs/performance.md).
-    """
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return torch.backends.cpu.get_cpu_capability().startswith("AVX512") and "amx_bf16" in _processor_field("flags")
-
-
 def keep_memory() -> None:
     """Keep freed memory in this process for the next batch. Has an effect with glibc only.
 
@@ -50,11 +43,73 @@ def keep_memory() -> None:
             libc.mallopt(parameter, value)
 
 
+_POPULATE_READ = 22
+"""MADV_POPULATE_READ of madvise(2), which Python does not name."""
+
+
+def map_constants() -> None:
+    """Map the constants of torch's kernels into this process, for one that was forked. Takes milliseconds.
+
+    A fork does not copy the page tables of files. Some AVX-512 kernels (CELU's expm1, log1p) load constants with a mask
+    of which no lane is active: that maps no page, and takes a slow path of the processor each time. It never changes a
+    result, and older systems than Linux 5.14 refuse it.
+    """
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        return
+    libc = ctypes.CDLL(None)
+    for line in maps.read_text().splitlines():
+        addresses, permissions, *_, name = line.split(maxsplit=5)
+        if permissions == "r--p" and "libtorch_cpu" in name:  # not CUDA's libraries, which are gigabytes
+            begin, end = (int(address, 16) for address in addresses.split("-"))
+            libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _POPULATE_READ)
+
+
+FASTER = 1.2
+"""How many times as fast bfloat16 must be for `auto` to choose it. Less is noise on a busy machine."""
+
+
 def precision(wanted: str, device: str) -> str:
-    """The precision to use on this machine. `auto` means bfloat16 if it is native, else float32."""
+    """The precision to use on this machine. `auto` means bfloat16 if it is faster, else float32.
+
+    A processor is measured. No list of instruction sets answers for it: with AVX-512 BF16 alone, one makes trials 1.6
+    to 1.9 times slower, another twice as fast (docs/performance.md). A GPU is asked whether it has units for bfloat16.
+    """
     if wanted != "auto":
         return wanted
-    return "bfloat16" if native_bfloat16(device) else "float32"
+    if device == "cuda":
+        faster = bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    else:
+        faster = bfloat16_speed() >= FASTER
+    return "bfloat16" if faster else "float32"
+
+
+@cache
+def bfloat16_speed() -> float:
+    """How many times as fast as float32 this processor computes in bfloat16. Takes some tens of milliseconds.
+
+    By the least time of a matrix product and of a small convolution, forward and backward, on one thread.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        tries = [(_seconds(enabled=False), _seconds(enabled=True)) for _ in range(3)]
+    finally:
+        torch.set_num_threads(threads)
+    slow, fast = zip(*tries, strict=True)
+    return float(min(slow) / min(fast))
+
+
+def _seconds(*, enabled: bool) -> float:
+    """Processor time of both, with or without bfloat16. Unlike wall time, it leaves out what else the machine does."""
+    matrix = torch.ones(384, 384, requires_grad=True)
+    images = torch.ones(32, 32, 16, 16).to(memory_format=torch.channels_last).requires_grad_()
+    kernels = torch.ones(32, 32, 3, 3, requires_grad=True)
+    begin = time.thread_time()
+    with torch.enable_grad(), torch.autocast("cpu", torch.bfloat16, enabled=enabled, cache_enabled=False):
+        result = (matrix @ matrix).sum() + functional.conv2d(images, kernels, padding=1).sum()
+    result.backward()
+    return time.thread_time() - begin
 
 
 def _processor_field(name: str) -> str:

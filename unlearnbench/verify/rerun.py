@@ -124,9 +124,6 @@ def _refuse_another_machine(record: Recorded) -> None:
         )
     if trial.device == "cuda" and machine.device() != "cuda":
         raise UsageError(f"{name} was run on a GPU, but this machine has none: use a machine with one")
-    chosen = record.run.suite_specification["precision"]
-    if trial.precision != machine.precision(chosen, trial.device) and trial.precision == "bfloat16":
-        raise UsageError(f"{name} was run in bfloat16, which this machine does not support natively: use one that does")
 
 
 def _submissions(record: Recorded, folders: Sequence[Path]) -> list[Submission]:

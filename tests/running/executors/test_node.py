@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -24,6 +23,7 @@ from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.problems.datasets import digits
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.executors import joining, node
+from unlearnbench.running.executors.local import Local
 from unlearnbench.running.executors.ray import _hardware, _precision, _room, cluster
 from unlearnbench.running.setup import Setup
 from unlearnbench.submissions.finding import Submission
@@ -121,17 +121,13 @@ def test_what_nodes_say_is_put_together() -> None:
         _precision([facts[0], replace(facts[1], precision="float32")])
 
 
-def test_a_node_of_another_precision_is_refused(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:
-    """It may have joined after the nodes were asked."""
-    monkeypatch.setattr(node, "node_id", lambda: "late")
+def test_a_worker_uses_the_precision_of_the_run(monkeypatch: pytest.MonkeyPatch, tiny_suite: Suite) -> None:
+    """Each worker measures its processor, which other work may slow down."""
     run = node.Run(tiny_suite, (), "process", None, (), "cpu", {})
-    place = cast(Any, SimpleNamespace(setup=Setup(tiny_suite, "cpu", "bfloat16", "process")))
+    setup = Setup(tiny_suite, "cpu", "bfloat16", "process")
+    place = Local(1, setup, {}, cast(Any, None), cast(Any, None))
     monkeypatch.setattr(node, "_kept", node._Kept(run, place))
-    assert node._here(run, {}, "bfloat16") is place
-    with pytest.raises(node.UnfitError, match="its precision is bfloat16, the run's is float32") as raised:
-        node._here(run, {}, "float32")
-    again = pickle.loads(pickle.dumps(raised.value))
-    assert (str(again), again.node, again.usage) == (str(raised.value), "late", False)
+    assert node._here(run, {}, "float32").setup == replace(setup, precision="float32")
     assert node._here(run, {}) is place, "before the run has a precision"
 
 
@@ -148,8 +144,10 @@ def test_a_node_with_another_version_of_what_a_submission_requires_is_refused(
     with pytest.raises(
         node.UnfitError,
         match=r"^different software: torchforget 0\.1\.2 instead of 0\.1\.1; install the same",
-    ):
+    ) as raised:
         node._here(run, {})
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert (str(again), again.node, again.usage) == (str(raised.value), "other", False)
 
 
 def test_originals_that_a_node_forgets_are_the_oldest_and_nothing_else(tmp_path: Path) -> None:

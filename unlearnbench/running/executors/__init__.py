@@ -45,6 +45,10 @@ class Executor(Protocol):
         """Run a trial, starting from the original in the given file."""
         ...
 
+    def trained(self) -> int:
+        """The number of samples that originals have been trained on in this run so far; 0 where nobody knows."""
+        ...
+
     def waiting(self) -> str | None:
         """What all calls wait for, such as a node of a cluster. Called about once a second while calls run.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +34,23 @@ class Local:
     hardware: dict[str, Any]
     boundary: Boundary
     case: Callable[[CaseSpec], Case]
+    samples: dict[str, int] = field(default_factory=dict)
+    """What each original has been trained on so far, by key."""
 
     def train(self, original: PlannedOriginal) -> tuple[Weights, float]:
-        return originals.train(original, self.case(original.case), self.setup, self.boundary)
+        def trained(samples: int) -> None:
+            self.samples[original.key] = samples
+
+        return originals.train(original, self.case(original.case), self.setup, self.boundary, trained)
 
     def evaluate(self, original: PlannedOriginal, weights: Weights) -> OriginalRecord:
         return originals.evaluate(original, weights, self.case(original.case), self.setup)
 
     def trial(self, trial: PlannedTrial, original: Path) -> Record:
         return run_trial(trial, self.case(trial.problem.case), original, self.setup, self.boundary)
+
+    def trained(self) -> int:
+        return sum(list(self.samples.values()))  # a copy: other threads add to it
 
     def waiting(self) -> None:
         return None

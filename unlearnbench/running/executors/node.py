@@ -11,7 +11,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -188,21 +188,19 @@ def _here(run: Run, dataset: dict[str, Any], precision: str | None = None) -> Lo
     """The executor of this process for the run. Creates it if the previous task belonged to another run.
 
     Args:
-        precision: that of the run, once it is known. A node that joins later may have another processor.
+        precision: that of the run, once it is known, which this process then uses, whatever it would choose itself.
 
     Raises:
-        UnfitError: this node has other software, another precision or device, or no isolation at the level of the run.
+        UnfitError: this node has other software, another device, or no isolation at the level of the run.
     """
     try:
         if _kept is None or _kept.run != run:
             _enter(run, dataset)
         assert _kept is not None
-        found = _kept.place.setup.precision
-        if precision not in (None, found):
-            raise HarnessError(f"its precision is {found}, the run's is {precision}: set `precision` in the suite")
     except (UsageError, HarnessError) as error:
         raise UnfitError(str(error), node_id(), isinstance(error, UsageError)) from error
-    return _kept.place
+    place = _kept.place
+    return place if precision is None else replace(place, setup=replace(place.setup, precision=precision))
 
 
 def _enter(run: Run, dataset: dict[str, Any]) -> None:

@@ -143,6 +143,9 @@ class Cluster:
         left = [item for item in ray.nodes() if item["Alive"] and item["NodeID"] not in self._unfit]
         return any(self.room(item["Resources"]) for item in left)
 
+    def trained(self) -> int:
+        return 0
+
     def waiting(self) -> str | None:
         """What the calls wait for. Raises Lost if the cluster is gone."""
         if time.monotonic() - self._looked >= LOOK:

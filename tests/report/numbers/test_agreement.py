@@ -1,0 +1,111 @@
+"""Two boards in one store: what is compared, how far they agree, and which methods change places."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from sqlalchemy import create_engine
+
+from tests.small_store import CORRUPTIONS, Stored
+from unlearnbench.errors import UsageError
+from unlearnbench.report.agreement import agreement_markdown, places_markdown, write_agreement
+from unlearnbench.report.numbers.agreement import agreement, places, resampled, scores_by_corruption
+from unlearnbench.report.numbers.standings import Standings, read_standings
+from unlearnbench.store.schema import Base
+from unlearnbench.store.store import Store
+
+SMALL = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4, "e": 0.5, "f": 0.6}
+LARGE = SMALL | {"a": 0.55, "b": 0.15}
+"""In the low row, on which the large board differs: a goes from the last place to the second."""
+CELLS = list(product(CORRUPTIONS, (0.1, 1.0), (0, 1)))
+
+
+def fill(stored: Stored) -> None:
+    stored.problems()
+    for suite, of_low in (("small", SMALL), ("large", LARGE)):
+        stored.run(suite, suite)
+        extra = {"oracle": 1.0, "f/tuned": 0.9, "half": 0.9}  # a reference, a variant, a method with a missing trial
+        for name, healed in (of_low | extra).items():
+            method, _, variant = name.partition("/")
+            key = f"{suite} {name}"
+            stored.submission(key, method, variant or "default", "reference" if method == "oracle" else "ranked")
+            for cell in CELLS:
+                missing = name == "half" and suite == "large" and cell[0] == "high"
+                value = healed if cell[0] == "low" else SMALL.get(method, healed)
+                stored.trial(suite, key, cell, "missing" if missing else "finished", healed=value, utility=0.5)
+
+
+@pytest.fixture(scope="module")
+def boards() -> dict[str, Standings]:
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    fill(Stored(engine))
+    return {name: read_standings(engine, name) for name in ("small", "large")}
+
+
+def test_compared_are_whole_defaults_without_references(boards: dict[str, Standings]) -> None:
+    scores = scores_by_corruption(boards)
+    assert scores.index.unique("corruption").tolist() == ["all", "poison-trigger", "class-swap", "random-swap"]
+    assert scores.loc["random-swap"].index.tolist() == list(SMALL)
+    assert scores.loc["random-swap", "large"].tolist() == pytest.approx([50 * value for value in LARGE.values()])
+    assert scores.loc[("all", "a")].tolist() == pytest.approx([5.0, 50 * (0.1 + 0.1 + 0.55) / 3])
+
+
+def test_the_correlation_is_that_of_the_ranks_by_corruption(boards: dict[str, Standings]) -> None:
+    table = agreement(scores_by_corruption(boards)).set_index("corruption")
+    assert (table[["first", "second", "methods"]] == ["small", "large", 6]).all(axis=None)
+    assert table.loc["class-swap", "spearman"] == pytest.approx(1)
+    expected = stats.spearmanr(list(SMALL.values()), list(LARGE.values())).statistic
+    assert table.loc["random-swap", "spearman"] == pytest.approx(expected)
+    low, high = table.loc["random-swap", ["spearman_low", "spearman_high"]]
+    assert low < expected < high
+    assert "| small, large | 0.94 " in agreement_markdown(table.reset_index())
+
+
+def test_the_interval_resamples_methods() -> None:
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=15)
+    y = x + draw.normal(size=15)
+    library = stats.bootstrap(
+        (x, y),
+        lambda x, y: stats.spearmanr(x, y).statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=500,
+        method="percentile",
+        rng=2,
+    ).confidence_interval
+    assert resampled(x, y) == pytest.approx((library.low, library.high), abs=0.12)
+    assert resampled(x, y) == resampled(x, y)
+    assert np.isnan(resampled(x[:4], y[:4])).all(), "too few methods"
+    assert np.isnan(resampled(x, np.ones(15))).all()
+
+
+def test_who_changes_places(boards: dict[str, Standings]) -> None:
+    scores = scores_by_corruption(boards)
+    moved = places(scores)
+    assert moved["small"].to_dict() == {"f": 1, "e": 2, "d": 3, "c": 4, "b": 5, "a": 6}
+    assert moved["large"].to_dict() == {"f": 1, "e": 2, "d": 3, "c": 4, "a": 5, "b": 6}
+    assert moved["moved"].to_dict() == {"f": 0, "e": 0, "d": 0, "c": 0, "b": 1, "a": 1}
+    assert "| a | 6 (5.0) | 5 (12.5) | 1 |" in places_markdown(moved, scores)
+
+
+def test_one_board_agrees_with_nothing(boards: dict[str, Standings]) -> None:
+    with pytest.raises(UsageError, match="name two suites or more"):
+        scores_by_corruption({"small": boards["small"]})
+
+
+def test_files_come_from_a_store(tmp_path: Path) -> None:
+    database = tmp_path / "results.db"
+    with Store(str(database)) as store:
+        fill(Stored(store.engine))
+    files = write_agreement(str(database), tmp_path / "out" / "agreement", ["small", "large"])
+    assert [file.suffix for file in files] == [".md", ".svg", ".png"]
+    text = files[0].read_text()
+    assert "Whole seeds: small 2, large 2." in text
+    assert "resamples of the methods" in text
+    assert files[1].read_text().count("<svg") == 1

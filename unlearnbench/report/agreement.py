@@ -1,0 +1,96 @@
+"""Does the small predict the large? How far the boards of several suites in one store agree on methods.
+
+    python -m unlearnbench.report.agreement build/agreement.db docs/agreement digits fashion-small cifar10-jpeg-small
+
+writes docs/agreement.md, .svg and .png. A board without a whole seed is refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from unlearnbench.errors import UsageError
+from unlearnbench.evaluation.statistics import FEWEST_POINTS
+from unlearnbench.report.escaping import markdown_text
+from unlearnbench.report.figures.agreement import agreement_figure
+from unlearnbench.report.figures.style import save
+from unlearnbench.report.numbers.agreement import RESAMPLES, agreement, places, scores_by_corruption
+from unlearnbench.report.numbers.comparison import ALL
+from unlearnbench.report.numbers.standings import read_standings
+from unlearnbench.report.text.formats import markdown_table
+from unlearnbench.report.text.tables import NO_VALUE, correlation_text
+from unlearnbench.report.wording import PRODUCT, row_labels
+from unlearnbench.store.store import Store
+
+NOTE = (
+    f"Spearman's rank correlation of the methods' scores ({PRODUCT.lower()}, mean over whole seeds) on two boards. The"
+    f" unit is the method: intervals are 95% percentile intervals over {RESAMPLES:,} resamples of the methods. They say"
+    " how much rests on which methods there are; they do not contain the noise of seeds, nor cover other data sets."
+    " Methods run with their defaults, without references, and are those with whole seeds on every board. Under"
+    f" {FEWEST_POINTS} methods there is no correlation."
+)
+
+
+def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:
+    """Write the table and the figure to OUT.md, OUT.svg and OUT.png.
+
+    Raises:
+        UsageError: there is no store, a suite has no board with a whole seed in it, or there are fewer than two suites.
+    """
+    with Store(database, create=False) as store:
+        boards = {name: read_standings(store.engine, name, suites=[Path("suites")]) for name in suites}
+    for name, board in boards.items():
+        if not board.seeds:
+            raise UsageError(f"suite '{name}' has no whole seed in {database}: run it first")
+    scores = scores_by_corruption(boards)
+    correlations, moved = agreement(scores), places(scores)
+    text = out.with_suffix(".md")
+    text.parent.mkdir(parents=True, exist_ok=True)
+    seeds = ", ".join(f"{name} {board.seeds}" for name, board in boards.items())
+    figure = f"![Rank correlations and places]({out.name}.svg)"
+    parts = [
+        "# How far the boards agree",
+        agreement_markdown(correlations),
+        markdown_text(NOTE),
+        f"Whole seeds: {seeds}.",
+    ]
+    text.write_text("\n\n".join([*parts, figure, "## Places", places_markdown(moved, scores)]) + "\n")
+    return [text, *save(agreement_figure(correlations, moved), out.with_suffix(".svg"), out.with_suffix(".png"))]
+
+
+def agreement_markdown(correlations: pd.DataFrame) -> str:
+    """A row per pair of boards, a column per corruption."""
+    names = correlations["corruption"].unique().tolist()
+    labels = {ALL: "All"} | row_labels(name for name in names if name != ALL)
+    rows = []
+    for (first, second), part in correlations.groupby(["first", "second"], sort=False):
+        cells = [correlation_text(row, "spearman") for row in part.to_dict("records")]
+        rows.append([f"{first}, {second}", *cells, str(part["methods"].max())])
+    return markdown_table(["Boards", *(labels[name] for name in names), "Methods"], rows)
+
+
+def places_markdown(moved: pd.DataFrame, scores: pd.DataFrame) -> str:
+    """A row per method: its place and its score on each board, and by how many places it moves."""
+    boards = [name for name in moved.columns if name != "moved"]
+    rows = []
+    values = pd.DataFrame(scores.loc[ALL]).reindex(moved.index)
+    for row, of_row in zip(moved.reset_index().to_dict("records"), values.to_dict("records"), strict=True):
+        cells = [f"{row[board]} ({of_row[board]:.1f})" for board in boards]
+        rows.append([row["method"], *cells, str(row["moved"] or NO_VALUE)])
+    return markdown_table(["Method", *boards, "Moves by"], rows)
+
+
+def main(database: str, out: str, *suites: str) -> None:
+    for path in write_agreement(database, Path(out), list(suites)):
+        print(path)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except UsageError as error:
+        print(f"agreement: {error}", file=sys.stderr)
+        sys.exit(2)
