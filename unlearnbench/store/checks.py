@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ from unlearnbench.problems.identity import original_key, problem_key, trial_key
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.specification import validated
 from unlearnbench.problems.streams import Seeds
-from unlearnbench.problems.suite import OriginalSpec, Suite, seed_of
+from unlearnbench.problems.suite import Model, OriginalSpec, Suite, seed_of
 from unlearnbench.problems.suite_file import stored
 from unlearnbench.store.row_types import METRICS, row_type
 from unlearnbench.store.schema import TABLES
@@ -233,11 +233,10 @@ class Checks:
         parts, kind = original["specification"], OriginalSpec(original["capacity"], original["training"])
         if row["protocol_version"] != PROTOCOL_VERSION:  # made of other defaults
             return _same(case, parts["case"])
-        model = {name: parts["model"].get(name) for name in asdict(suite.model)}
         return (
             _same(case, parts["case"])
-            and model == asdict(suite.model)
-            and _same(suite.recipe_of(kind), parts["recipe"])
+            and _as_stored(suite.model, {k: v for k, v in parts["model"].items() if k in asdict(suite.model)})
+            and _as_stored(suite.recipe_of(kind), parts["recipe"])
             and row["original_key"]
             == original_key(suite, case, kind, row["training_seed"], row["precision"], row["device"])
         )
@@ -266,7 +265,12 @@ def _untrue(**holds: bool) -> dict[str, str]:
     return {field: says for field in holds if not holds[field]}
 
 
-def _same(specification: Any, content: Any) -> bool:
-    """Whether a dataclass, as it is stored, is this content."""
-    values = asdict(specification) if isinstance(specification, Recipe) else specification.stored()
-    return bool(json.loads(json.dumps(values)) == content)
+def _same(specification: CaseSpec | ProblemSpec, content: Any) -> bool:
+    """Whether a specification, as it is stored, is this content."""
+    return bool(json.loads(json.dumps(specification.stored())) == content)
+
+
+def _as_stored(settings: Model | Recipe, content: Any) -> bool:
+    """Whether stored settings are these. What an earlier version did not store was at its default."""
+    defaults = {item.name: item.default for item in fields(settings)}
+    return isinstance(content, dict) and asdict(settings) == defaults | content
