@@ -1,11 +1,14 @@
 "use strict";
 
-// Sorting, filtering and the numbers of a cell. Without this script the pages still show every number.
+// Maps: their cells in any metric, and the numbers of a cell by pointer, touch or arrow keys. Without scripts the pages
+// still show the map of every method in utility × healed.
 
-const unlearnbench = (() => {
-  const METRICS = ["Healed (train)", "Healed (undiscovered)", "Healed (test)", "Utility"];
-  const loaded = new Map(); // page of a method -> promise of the numbers of its cells
-  const receivers = new Map();
+Object.assign(unlearnbench, (() => {
+  const { load, cell: valuesOf, estimate, mean, known, number, interval } = unlearnbench;
+  const MARKS = {
+    ".": ["", ""], p: ["pf", "some failed"], x: ["x", "all failed"], q: ["pm", "some not run"], m: ["m", "not run"],
+  };
+  const SHORT = ["product", "healed", "undisc.", "test", "attack", "utility"]; // in the order of the metrics
 
   function element(name, text, className) {
     const made = document.createElement(name);
@@ -14,24 +17,48 @@ const unlearnbench = (() => {
     return made;
   }
 
-  // The numbers of a method's cells, fetched when they are first asked for. A script, because pages that were
-  // opened from the file system may not fetch.
-  function numbers(page) {
-    if (!loaded.has(page)) {
-      loaded.set(page, new Promise((resolve, reject) => {
-        receivers.set(page, resolve);
-        const script = element("script");
-        script.src = `${page}.js`;
-        script.onerror = () => reject(new Error(`${script.src} cannot be read`));
-        document.head.append(script);
-      }));
-    }
-    return loaded.get(page);
+  // ---- Maps
+
+  // The colour is of how good a value is: of attack success, less is better.
+  function shade(metric, value) {
+    const good = metric === "attack_success" ? 100 - value : value;
+    return `s${number(Math.min(Math.max(good, 0), 100), 0)}`;
   }
 
-  function receive(page, data) {
-    receivers.get(page)(data);
+  function paint(td, metric, value, state = ".") {
+    const [mark, said] = MARKS[state];
+    const extra = td.classList.contains("origin") ? " origin" : "";
+    const none = Number.isNaN(value);
+    td.className = `${none ? (state === "m" ? "" : "none") : shade(metric, value)} ${mark}`.trim() + extra;
+    const bare = none || state === "x" || state === "m"; // the mark stands in the place of a number
+    td.replaceChildren(...(bare ? [] : [number(value, 0)]));
+    if (said || none) td.append(element("i", said || "no value"));
   }
+
+  // Show a metric of a method in a table that has the cells of its map.
+  function fill(table, data, method, metric) {
+    const index = data.metrics.findIndex(([name]) => name === metric);
+    [...table.tBodies[0].rows].forEach((line, row) => {
+      for (const td of line.querySelectorAll("td")) {
+        const column = td.cellIndex - first(table);
+        if (column < 0) {
+          const original = method.originals[row][index];
+          paint(td, metric, original ?? NaN, original === null && metric === "aggregate" ? "m" : ".");
+        } else paint(td, metric, mean(known(valuesOf(method, metric, row, column))), method.states[row][column]);
+      }
+    });
+    table.caption.textContent = `${data.metrics[index][1]} of ${method.name}, percent, by regularity and discovery rate`;
+  }
+
+  // What the colours of the legend stand for.
+  function legend(metric) {
+    const [low, , high] = document.querySelector(".ramp-box").children;
+    const turned = metric === "attack_success";
+    low.textContent = turned ? "100" : "0";
+    high.textContent = turned ? "0%, darker is better" : "100%, darker is better";
+  }
+
+  const first = (table) => (table.classList.contains("detail") ? 2 : 1); // the place of the first rate in a row
 
   // ---- The numbers of a cell
 
@@ -41,48 +68,100 @@ const unlearnbench = (() => {
   let current = null; // the cell whose numbers are shown
   let pinned = false; // by a click or a tap: stays until another, or until Escape
 
-  function fill(name, cell) {
+  // How many trials failed or were not run, and how they count in the mean.
+  function note(count, trials, empty) {
+    const failed = trials.filter((trial) => typeof trial === "string").length;
+    const missing = trials.filter((trial) => trial === null).length;
+    const parts = [];
+    if (failed) parts.push(count > 1 ? `${failed} of ${count} failed, each counts as 0` : "failed, counts as 0");
+    if (empty) parts.push("not run");
+    else if (missing) parts.push(`${missing} of ${count} not run, the mean is over the others`);
+    return parts.join("; ");
+  }
+
+  function spread(product) {
+    const { low, high, seeds } = estimate(product);
+    if (!Number.isNaN(low)) return `95% interval ${interval(low, high)} over ${seeds} seeds`;
+    return seeds > 2 ? `the same in all ${seeds} seeds` : `no interval of ${seeds} ${seeds === 1 ? "seed" : "seeds"}`;
+  }
+
+  function describe(data, method, row, column) {
+    const where = `${data.rows[row][1]} regularity`;
+    if (column < 0) {
+      const values = method.originals[row].map((value) => value ?? NaN);
+      const said = Number.isNaN(values[0]) ? "no original is stored" : "";
+      return { where: `${where}, original model, before any repair`, values, note: said, interval: "", seeds: [] };
+    }
+    const cells = data.metrics.map(([metric]) => valuesOf(method, metric, row, column));
+    const count = method.seeds.length;
+    const trials = method.seeds.map((_, seed) => method.trials[`${row},${column},${seed}`]); // undefined: it finished
+    const empty = method.states[row][column] === "m";
+    const seeds = method.seeds.map((seed, index) => {
+      const why = trials[index] === null ? "not run" : trials[index] && `failed: ${trials[index]}`;
+      return [`seed ${data.seeds[seed]}`, ...(why ? [why] : cells.map((values) => number(values[index])))];
+    });
+    return {
+      where: `${where}, ${data.rates[column]}% discovered`,
+      part: `${data.rows[row][0]},${data.rates[column]}`,
+      values: cells.map((values) => mean(known(values))),
+      note: note(count, trials, empty),
+      interval: empty ? "" : spread(cells[0]),
+      // A single trial repeats the cell's own value: list it only with a reason of failure.
+      seeds: seeds.filter((_, index) => count > 1 || typeof trials[index] === "string"),
+    };
+  }
+
+  function write(data, method, said) {
     const head = element("p", undefined, "tip-head");
-    head.append(element("strong", name), element("span", cell.where));
+    head.append(element("strong", method.name), element("span", said.where));
     tip.replaceChildren(head);
-    if (cell.values.length) {
+    const measured = !Number.isNaN(said.values[0]);
+    if (measured) {
       const score = element("p", undefined, "tip-score");
-      const words = element("span", "utility × healed, percent");
-      words.append(element("br"), cell.interval);
-      score.append(element("b", cell.values[METRICS.length]), words);
+      const unit = element("span", "utility × healed, percent");
+      unit.append(element("br"), said.interval);
+      score.append(element("b", number(said.values[0])), unit);
       tip.append(score);
     }
-    if (cell.note) tip.append(element("p", cell.note, "tip-note"));
-    if (cell.values.length) {
+    if (said.note) tip.append(element("p", said.note, "tip-note"));
+    if (measured) {
       const list = element("dl");
-      METRICS.forEach((metric, index) => {
+      data.metrics.slice(1).forEach(([, label], index) => {
+        if (Number.isNaN(said.values[index + 1])) return;
         const pair = element("div");
-        pair.append(element("dt", metric), element("dd", cell.values[index]));
+        pair.append(element("dt", label), element("dd", number(said.values[index + 1])));
         list.append(pair);
       });
       tip.append(list);
     }
-    if (cell.trials.length) tip.append(seeds(cell.trials));
+    if (said.seeds.length) tip.append(table(said.seeds));
+    if (said.part) {
+      const link = element("a", "Rank the methods in this cell");
+      link.href = `index.html?part=${encodeURIComponent(said.part)}#ranking-title`;
+      const last = element("p", undefined, "tip-link");
+      last.append(link);
+      tip.append(last);
+    }
   }
 
-  function seeds(trials) {
-    const table = element("table");
-    const header = table.createTHead().insertRow();
-    for (const text of ["", "healed", "undisc.", "test", "utility", "product"]) {
+  function table(seeds) {
+    const made = element("table");
+    const header = made.createTHead().insertRow();
+    for (const text of ["", ...SHORT]) {
       const cell = element("th", text);
       cell.scope = "col";
       header.append(cell);
     }
-    const body = table.createTBody();
-    for (const [label, ...values] of trials) {
+    const body = made.createTBody();
+    for (const [label, ...values] of seeds) {
       const row = body.insertRow();
       const head = element("th", label);
       head.scope = "row";
       row.append(head);
       row.append(...values.map((text) => element("td", text)));
-      if (values.length === 1) row.lastChild.colSpan = 5; // why there are no values
+      if (values.length === 1) row.lastChild.colSpan = SHORT.length; // why there are no values
     }
-    return table;
+    return made;
   }
 
   // Over or under the map, so that it hides none of it; on a narrow screen the style sheet puts it at the bottom.
@@ -109,12 +188,11 @@ const unlearnbench = (() => {
     current = cell;
     pinned = pin;
     cell.classList.add("current");
-    const { page, first } = cell.closest("table").dataset;
-    const data = await numbers(page);
+    const shown = cell.closest("table");
+    const data = await load();
     if (current !== cell) return;
-    const row = data.rows[cell.parentElement.sectionRowIndex];
-    const column = cell.cellIndex - Number(first);
-    fill(data.name, column < 0 ? row.original : row.cells[column]);
+    const method = data.methods[shown.dataset.of];
+    write(data, method, describe(data, method, cell.parentElement.sectionRowIndex, cell.cellIndex - first(shown)));
     tip.hidden = false;
     place(cell);
   }
@@ -146,17 +224,17 @@ const unlearnbench = (() => {
     return next && next.matches("td") ? next : null;
   }
 
+  function walkable(shown) {
+    shown.setAttribute("role", "grid");
+    shown.tBodies[0].querySelector("td").tabIndex = 0;
+  }
+
   function maps() {
-    const bodies = document.querySelectorAll(".heat[data-page] tbody");
-    if (!bodies.length) return;
     document.body.append(tip);
-    for (const body of bodies) {
-      body.closest("table").setAttribute("role", "grid");
-      body.querySelector("td").tabIndex = 0;
-    }
+    document.querySelectorAll(".heat[data-of]").forEach(walkable);
     const live = (target) => {
       const cell = cellOf(target);
-      return cell && cell.closest("[data-page]") ? cell : null;
+      return cell && cell.closest("[data-of]") ? cell : null;
     };
     document.addEventListener("pointerover", (event) => {
       if (event.pointerType !== "mouse" || pinned || tip.contains(event.target)) return;
@@ -165,6 +243,7 @@ const unlearnbench = (() => {
       else if (!(current && current === document.activeElement)) hide();
     });
     document.addEventListener("focusin", (event) => {
+      if (tip.contains(event.target)) return;
       const cell = live(event.target);
       if (cell) show(cell, false);
       else hide();
@@ -193,79 +272,6 @@ const unlearnbench = (() => {
     window.addEventListener("resize", hide);
   }
 
-  // ---- Sorting and filtering, of the table and the maps alike
-
-  function value(row, column) {
-    const cell = row.cells[column];
-    return cell.dataset.v === undefined ? cell.textContent.trim().toLowerCase() : cell.dataset.v;
-  }
-
-  function compare(a, b, numeric, direction) {
-    if (a === "" || b === "") return (a === "") - (b === ""); // what has no value stands last, both ways
-    return direction * (numeric ? Number(a) - Number(b) : a < b ? -1 : Number(a > b));
-  }
-
-  function sort(table, header) {
-    const initial = header.dataset.sort === "falling" ? "descending" : "ascending";
-    const opposite = { ascending: "descending", descending: "ascending" };
-    const order = opposite[header.getAttribute("aria-sort")] || initial;
-    for (const other of table.tHead.rows[0].cells) if (other.dataset.sort) other.setAttribute("aria-sort", "none");
-    header.setAttribute("aria-sort", order);
-    const direction = order === "ascending" ? 1 : -1;
-    for (const body of table.tBodies) {
-      const rows = [...body.querySelectorAll("tr[data-method]")];
-      const keys = new Map(rows.map((row) => [row, value(row, header.cellIndex)]));
-      rows.sort((a, b) => compare(keys.get(a), keys.get(b), header.dataset.kind === "number", direction));
-      body.append(...rows);
-      const figures = document.getElementById(body.dataset.maps);
-      figures.append(...rows.map((row) => document.getElementById(row.dataset.method)));
-    }
-  }
-
-  function ranking() {
-    const table = document.getElementById("ranking");
-    if (!table) return;
-    for (const header of table.tHead.rows[0].cells) {
-      if (!header.dataset.sort) continue;
-      const button = element("button");
-      button.type = "button";
-      button.append(...header.childNodes);
-      header.append(button);
-      button.addEventListener("click", () => sort(table, header));
-    }
-    const form = document.getElementById("filter");
-    form.hidden = false;
-    for (const kind of ["input", "change"]) form.addEventListener(kind, () => filter(table, form));
-    form.addEventListener("submit", (event) => event.preventDefault());
-    filter(table, form); // a browser may have kept what was typed before
-  }
-
-  function filter(table, form) {
-    const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const group = form.elements.group.value;
-    let shown = 0;
-    let total = 0;
-    for (const body of table.tBodies) {
-      const figures = document.getElementById(body.dataset.maps);
-      const rows = [...body.querySelectorAll("tr[data-method]")];
-      let left = 0;
-      for (const row of rows) {
-        const text = row.querySelector("th").textContent.toLowerCase();
-        const fits = (!group || group === body.dataset.maps) && words.every((word) => text.includes(word));
-        row.hidden = !fits;
-        document.getElementById(row.dataset.method).hidden = !fits;
-        left += fits;
-      }
-      body.hidden = figures.parentElement.hidden = left === 0;
-      shown += left;
-      total += rows.length;
-    }
-    const state = shown === total ? `All ${total} shown` : `${shown} of ${total} shown`;
-    document.getElementById("shown").textContent = shown ? state : "No method fits the filter";
-    hide();
-  }
-
   maps();
-  ranking();
-  return { receive };
-})();
+  return { element, describe, fill, legend, walkable, hide };
+})());
