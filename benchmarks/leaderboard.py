@@ -26,7 +26,6 @@ from sqlalchemy import Connection, insert
 
 from unlearnbench import Budget, Recipe
 from unlearnbench.problems.corruption import kind_of
-from unlearnbench.problems.names import CORRUPTIONS
 from unlearnbench.problems.suite import Originals, Suite
 from unlearnbench.store.schema import (
     Base,
@@ -39,6 +38,8 @@ from unlearnbench.store.schema import (
 )
 from unlearnbench.store.store import Store
 
+PAPER = ("random-swap", "class-swap", "poison-trigger")
+"""The corruptions of the paper."""
 SUITE = "synthetic"
 RATES = tuple(rate / 10 for rate in range(1, 11))
 START = datetime(2026, 1, 1)
@@ -74,8 +75,8 @@ def fill(store: Store, trials: int, methods: int = 100, seed: int = 0) -> int:
     random = np.random.default_rng(seed)
     names = ["retrain", "oracle", *(f"method_{index:03}" for index in range(methods - 2))]
     standing = [(name, "standard") for name in names] + [(name, "tied-dropout") for name in names[: methods // 4]]
-    seeds = range(max(1, round(trials / (len(standing) * len(CORRUPTIONS.own) * len(RATES)))))
-    problems = list(itertools.product(CORRUPTIONS.own, seeds, RATES))
+    seeds = range(max(1, round(trials / (len(standing) * len(PAPER) * len(RATES)))))
+    problems = list(itertools.product(PAPER, seeds, RATES))
     again, changed = names[: max(3, methods // 10)], {names[2]: key_of(names[2], "changed")}
     keys = [*map(key_of, names), *changed.values()]
     strength = dict(zip(keys, random.uniform(0.2, 0.8, len(keys)), strict=True))
@@ -86,7 +87,7 @@ def fill(store: Store, trials: int, methods: int = 100, seed: int = 0) -> int:
         _add(connection, SubmissionRow, [_submission(key_of(name), name) for name in names])
         _add(connection, SubmissionRow, [_submission(key, name) for name, key in changed.items()])
         _add(connection, ProblemRow, (_problem(*problem) for problem in problems))
-        pairs = itertools.product(CORRUPTIONS.own, seeds, ("standard", "tied-dropout"))
+        pairs = itertools.product(PAPER, seeds, ("standard", "tied-dropout"))
         _add(connection, OriginalRow, (_original(*pair) for pair in pairs))
         rows = 0
         for batch in _batched(itertools.product(problems, standing)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -82,8 +83,8 @@ def test_an_installed_method_that_changes_is_an_error_of_the_harness(
     )
     run = Boundary.run
 
-    def run_and_upgrade(boundary: Boundary, request: Request, reference: Weights) -> Outcome:
-        outcome = run(boundary, request, reference)
+    def run_and_upgrade(boundary: Boundary, request: Request, reference: Weights, *others: Any) -> Outcome:
+        outcome = run(boundary, request, reference, *others)
         if request.original is not None:
             file.write_text("upgraded = True\n")
         return outcome

@@ -14,7 +14,7 @@ import pandas as pd
 
 from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import FEWEST_POINTS
-from unlearnbench.report.escaping import markdown_text
+from unlearnbench.report.escaping import markdown_text, printable
 from unlearnbench.report.figures.agreement import agreement_figure
 from unlearnbench.report.figures.style import save
 from unlearnbench.report.numbers.agreement import RESAMPLES, agreement, places, scores_by_corruption
@@ -83,14 +83,8 @@ def places_markdown(moved: pd.DataFrame, scores: pd.DataFrame) -> str:
     return markdown_table(["Method", *boards, "Moves by"], rows)
 
 
-def main(database: str, out: str, *suites: str) -> None:
-    for path in write_agreement(database, Path(out), list(suites)):
-        print(path)
-
-
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:])
+        write_agreement(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
     except UsageError as error:
-        print(f"agreement: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(f"agreement: {printable(str(error))}")
