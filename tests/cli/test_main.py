@@ -80,7 +80,7 @@ def test_the_program_says_its_version_and_completes_and_is_a_module(call: Call) 
 def test_every_verb_is_given_its_store_in_one_way() -> None:
     for verb, command in COMMANDS.items():
         for parameter in command.params:
-            if parameter.metavar == "URL" and parameter.opts != ["--repository"]:
+            if parameter.metavar == "URL":
                 assert parameter.opts == ["--database"], verb
 
 

@@ -82,7 +82,7 @@ def site(
     names: Annotated[list[str], typer.Argument(metavar="SUITE...", help="Names of suites in the store, in order.")],
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder to write.")],
     repository: Annotated[
-        str, typer.Option(metavar="URL", help="Address of the code on GitHub, to link to.", show_default=False)
+        str, typer.Option(metavar="ADDRESS", help="Address of the code on GitHub, to link to.", show_default=False)
     ] = "",
     isolation: Annotated[Level, typer.Option(help="Count trials with weaker isolation as missing.")] = Level.process,
     database: Database = DATABASE,

@@ -9,9 +9,9 @@ import pytest
 from unlearnbench import Budget, Recipe
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Originals, Tuning
-from unlearnbench.report.numbers.board import Selection, counted, runs_of, shown
+from unlearnbench.report.numbers.board import Selection, counted, runs_of
 from unlearnbench.report.numbers.current import Stale
-from unlearnbench.report.numbers.totals import incomplete
+from unlearnbench.report.numbers.totals import incomplete, shown
 
 CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
 RECIPE = Recipe(steps=10, batch_size=10, peak_learning_rate=0.1)

@@ -21,9 +21,9 @@ from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import estimate
 from unlearnbench.problems.suite import OriginalSpec
 from unlearnbench.report.figures.style import GREY, styled, text_width, wrapped
-from unlearnbench.report.numbers.board import counted, shown, unknown_method
+from unlearnbench.report.numbers.board import counted, unknown_method
 from unlearnbench.report.numbers.ranking import ranking
-from unlearnbench.report.numbers.totals import REFERENCE, RETRAIN, scored
+from unlearnbench.report.numbers.totals import REFERENCE, RETRAIN, scored, shown
 from unlearnbench.report.wording import PRODUCT, RATE_LABEL, demonstration, in_order, row_labels
 from unlearnbench.store.labels import METHOD, method_label, variant_names
 

@@ -247,11 +247,6 @@ def counted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["whole"]]
 
 
-def shown(frame: pd.DataFrame) -> pd.DataFrame:
-    """The trials that maps show: those of whole seeds, or all trials of a method without any."""
-    return frame[frame["whole"] | ~frame.groupby("method")["whole"].transform("any")]
-
-
 def runs_of(engine: Engine, frame: pd.DataFrame) -> list[RunRow]:
     """The runs that recorded the trials of a frame, or planned the missing ones; oldest first."""
     return runs_by_key(engine, frame["run"].dropna().unique().tolist())

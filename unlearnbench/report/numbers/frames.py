@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.evaluation.statistics import Correlation, correlation, correlation_estimate, estimate
-from unlearnbench.report.numbers.board import counted, shown, unknown_method
+from unlearnbench.report.numbers.board import counted, unknown_method
 from unlearnbench.report.numbers.regularity import values_of
-from unlearnbench.report.numbers.totals import scored
+from unlearnbench.report.numbers.totals import scored, shown
 from unlearnbench.report.wording import in_order
 
 LowUtility = Literal["relative", "absolute"]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.evaluation.statistics import Estimate, correlation, estimate, resampled_correlation, share_estimate
-from unlearnbench.report.numbers.totals import RETRAIN, scored
+from unlearnbench.report.numbers.totals import RETRAIN, scored, shown
 
 RATE = 0.1
 HOW = f"`unlearnbench run SUITE --method {RETRAIN} --rate {RATE:g}` measures it"
@@ -40,8 +40,7 @@ class Point:
 def points(frame: pd.DataFrame) -> list[Point]:
     """The points of a board by corruption and rising discovery rate; empty without trials of retraining."""
     rows = frame[(frame["method"] == RETRAIN) & (frame["state"] == "finished")]
-    rows = rows[rows["whole"]] if rows["whole"].any() else rows
-    rows = rows[rows["misled_discovered"].notna()]
+    rows = shown(rows).dropna(subset=["misled_discovered"])
     discovered = np.maximum(1, (rows["discovery_rate"] * rows["corrupted"]).astype("float64").round())
     found = []
     for (corruption, rate), cell in rows.assign(discovered=discovered).groupby(["corruption", "discovery_rate"]):
@@ -136,5 +135,4 @@ def steady(frame: pd.DataFrame, methods: Sequence[str], rate: float) -> pd.DataF
 
 def _scores(frame: pd.DataFrame) -> pd.DataFrame:
     """The trials with a score, `value`: those of whole seeds, or all of a method without any."""
-    rows = frame.assign(value=scored(frame, "aggregate"))
-    return rows[rows["whole"] | ~rows.groupby("method")["whole"].transform("any")].dropna(subset=["value"])
+    return shown(frame.assign(value=scored(frame, "aggregate"))).dropna(subset=["value"])

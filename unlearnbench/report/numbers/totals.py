@@ -92,3 +92,8 @@ def beyond(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     trials = frame[(frame["state"] == "finished") & ~frame["again"] & (frame["role"] != REFERENCE)]
     rows = trials.merge(table, on=["corruption", "seed", "discovery_rate", "capacity"])
     return rows[rows["healed_train"] > rows["bar"]].drop(columns="bar")
+
+
+def shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """The trials that maps show: those of whole seeds, or all trials of a method without any."""
+    return frame[frame["whole"] | ~frame.groupby("method")["whole"].transform("any")]

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.evaluation.statistics import difference
-from unlearnbench.report.numbers.board import shown
-from unlearnbench.report.numbers.totals import scored
+from unlearnbench.report.numbers.totals import scored, shown
 
 
 def winners(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:

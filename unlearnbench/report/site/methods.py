@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.evaluation.statistics import estimate
-from unlearnbench.report.numbers.board import shown
 from unlearnbench.report.numbers.frames import map_of, original_column, places, states_of
 from unlearnbench.report.numbers.regularity import values_of
+from unlearnbench.report.numbers.totals import shown
 from unlearnbench.report.site.content import METRICS, Cell, Failure, Method, Row, Trial
 from unlearnbench.report.wording import in_order
 from unlearnbench.store.labels import method_label
