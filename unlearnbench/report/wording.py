@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -49,22 +50,38 @@ def in_order(corruptions: Iterable[str], measured: Mapping[str, float] = NOTHING
     return sorted(set(corruptions), key=place)
 
 
-def row_labels(
-    corruptions: Iterable[str], words: dict[str, str] = REGULARITY_LABELS, measured: Mapping[str, float] = NOTHING
-) -> dict[str, str]:
+def row_labels(corruptions: Iterable[str], measured: Mapping[str, float] = NOTHING) -> dict[str, str]:
     """Labels of map rows by corruption: the regularity that it is named for, with the corruption if several share it.
 
     The measured regularity, if known, follows the word, or stands for it beside the corruption.
     """
-    names = in_order(corruptions, measured)
-    kinds = [kind_of(name).regularity for name in names]
 
-    def label(name: str, kind: Regularity) -> str:
-        shared, known = kinds.count(kind) > 1, name in measured
-        parts = [words[kind]] * (not (shared and known)) + [name] * shared
+    def label(name: str, kind: Regularity, shared: bool) -> str:
+        known = name in measured
+        parts = [REGULARITY_LABELS[kind]] * (not (shared and known)) + [name] * shared
         return " ".join([*parts, *([share_text(measured[name])] if known else [])])
 
-    return {name: label(name, kind) for name, kind in zip(names, kinds, strict=True)}
+    return {name: label(name, *kind) for name, kind in _named_for(corruptions, measured).items()}
+
+
+def row_phrases(corruptions: Iterable[str], measured: Mapping[str, float] = NOTHING) -> dict[str, str]:
+    """What `row_labels` say, in words that stand in a sentence: `Medium regularity (.29)`."""
+
+    def phrase(name: str, kind: Regularity, shared: bool) -> str:
+        share = share_text(measured[name]) if name in measured else ""
+        if shared and share:
+            return f"{name} (regularity {share})"
+        detail = name if shared else share
+        return f"{LONG_LABELS[kind]} regularity" + (f" ({detail})" if detail else "")
+
+    return {name: phrase(name, *kind) for name, kind in _named_for(corruptions, measured).items()}
+
+
+def _named_for(corruptions: Iterable[str], measured: Mapping[str, float]) -> dict[str, tuple[Regularity, bool]]:
+    """The regularity that each is named for, and whether it shares it with another one; in order."""
+    kinds = {name: kind_of(name).regularity for name in in_order(corruptions, measured)}
+    counts = Counter(kinds.values())
+    return {name: (kind, counts[kind] > 1) for name, kind in kinds.items()}
 
 
 def share_text(share: float) -> str:

@@ -52,7 +52,7 @@ def test_each_cell_has_the_colour_of_its_best_method(measured):
     assert len(hatched) == (~best["alone"]).sum() == 6, "two seeds decide nothing"
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     counts = best["method"].value_counts()
-    assert texts == [*(f"{name} ({counts[name]} of 6)" for name in counts.index), "not alone"]
+    assert texts == [*(f"{name} ({counts[name]} of 6)" for name in counts.index), "not certain"]
     colours = {
         name: patch.get_facecolor() for name, patch in zip(counts.index, figure.legends[0].get_patches(), strict=False)
     }

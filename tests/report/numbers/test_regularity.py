@@ -6,7 +6,6 @@ import pytest
 from unlearnbench.report.numbers.frames import map_of
 from unlearnbench.report.numbers.regularity import amount, points, prediction, steady, table, values_of
 from unlearnbench.report.numbers.regularity import measured as regularities
-from unlearnbench.report.numbers.winners import winners
 from unlearnbench.report.text.regularity import prediction_markdown, regularity_markdown
 from unlearnbench.report.wording import in_order, row_labels
 
@@ -115,15 +114,3 @@ def test_the_page_says_who_is_best_without_knowing():
     assert "| up | 1.00 [1.00, 1.00] |" in page
     assert "| flat | - |" in page
     assert "`up` has the best mean over the corruptions, 50.0, and `flat` the best worst case, 50.0 on" in page
-
-
-def test_a_cell_is_won_alone_if_the_next_is_surely_worse():
-    regularity = {"a": 0.0, "b": 1.0}
-    rows = {("one", "a"): [0.9, 0.91, 0.92], ("two", "a"): [0.5, 0.51, 0.49]}
-    rows |= {("one", "b"): [0.2, 0.6, 0.4], ("two", "b"): [0.6, 0.3, 0.5]}
-    found = winners(scores(rows, regularity), ["one", "two"])
-    assert found.loc[("a", 0.1)].tolist() == ["one", "two", True]
-    assert found.loc[("b", 0.1)].tolist() == ["two", "one", False]
-    fewer = {key: values[:2] for key, values in rows.items()}
-    assert not winners(scores(fewer, regularity), ["one", "two"])["alone"].any(), "two seeds have no interval"
-    assert winners(scores(rows, regularity), ["one"])["next"].isna().all()

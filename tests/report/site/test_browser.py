@@ -206,6 +206,7 @@ def test_the_page_of_a_method_shows_the_original_beside_its_cells(browser: Any, 
 
     WebDriverWait(browser, WAIT, 0.02).until(lambda driver: find(driver, "#cells").is_displayed())
     find(browser, "#cells summary").click()
+    WebDriverWait(browser, WAIT, 0.02).until(lambda driver: texts(driver, "#cells tbody tr"))
     cells = texts(browser, "#cells tbody tr")
     assert texts(browser, ".panels figcaption") == [
         *(PRODUCT, "Healed (train)", "Healed (undiscovered)", "Healed (test)"),
@@ -221,7 +222,7 @@ def test_the_page_of_a_method_shows_the_original_beside_its_cells(browser: Any, 
         "50 some failed",
         "all failed",
     ]
-    assert cells[4].startswith("Low 10% 15.0 50.0 25.0 40.0")
+    assert cells[4].startswith("Low regularity 10% 15.0 50.0 25.0 40.0")
     assert cells[4].endswith("no interval of 2 seeds seed 0/10/20: failed: timeout; seed 1/11/21: 30.0")
     utility = ".panels figure:nth-child(6)"
     ActionChains(browser, duration=0).move_to_element(cell(browser, utility, 3, 1)).perform()

@@ -103,9 +103,9 @@ def test_two_corruptions_of_one_regularity_are_two_rows(small):
     frame = board.frame.replace({"corruption": {"random-swap": "class-swap/noise"}})
     shown = content_of(small.engine, replace(board, frame=frame))
     assert shown.corruptions == {
-        "poison-trigger": "High",
-        "class-swap": "Medium class-swap",
-        "class-swap/noise": "Medium class-swap/noise",
+        "poison-trigger": "High regularity",
+        "class-swap": "Medium regularity (class-swap)",
+        "class-swap/noise": "Medium regularity (class-swap/noise)",
     }
     assert list(shown.short.values()) == ["High", "Med. class-swap", "Med. class-swap/noise"]
     assert shown.longest_word == len("class-swap/noise")

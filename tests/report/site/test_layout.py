@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -147,10 +148,14 @@ def test_every_control_has_a_name(browser: Any, folder: Path) -> None:
     assert {"button", "link", "searchbox", "combobox", "grid", "region"} <= seen
 
 
-def test_tables_have_scoped_headers(browser: Any, folder: Path) -> None:
+def test_headers_of_tables_are_headers_to_a_screen_reader(browser: Any, folder: Path) -> None:
     for page in pages(folder):
         visit(browser, folder, page)
-        assert browser.find_elements("css selector", "th:not([scope])") == []
+        tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        roles = Counter(node["role"]["value"] for node in tree if not node["ignored"])
+        shown = "return [...document.querySelectorAll(arguments[0])].filter((th) => th.checkVisibility()).length"
+        assert roles["columnheader"] == browser.execute_script(shown, "thead th"), page
+        assert roles["rowheader"] == browser.execute_script(shown, "tbody th"), page
 
 
 def test_the_seeds_are_dots_below_the_bar_of_their_interval(browser: Any, ranked: Any) -> None:

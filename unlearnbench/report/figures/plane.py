@@ -19,6 +19,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from unlearnbench.errors import UsageError
+from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS
 from unlearnbench.report.figures.heatmaps import colour_bar, percentages
 from unlearnbench.report.figures.style import GREY, styled, text_width, wrapped
 from unlearnbench.report.numbers.board import counted
@@ -111,12 +112,13 @@ def plane(frame: pd.DataFrame, methods: Sequence[str]) -> Figure:
 
 @styled
 def who_wins(frame: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """Each cell in the colour of the method with the best mean, hatched if the next one may be as good."""
-    grid, best = grid_of(frame), winners(frame, methods)
+    """Each cell in the colour of the method with the best mean, hatched if another may have rank 1 there."""
+    grid = grid_of(frame)
+    best = winners(frame[frame["corruption"].isin(grid.corruptions)], methods)
     order = best["method"].value_counts().index.tolist()
     colours = dict(zip(order, sns.color_palette("colorblind" if len(order) <= 10 else "husl", len(order)), strict=True))
     note = wrapped(
-        "Hatched: the 95% interval of the difference from the next best contains 0, or there is none."
+        f"Hatched: at 95% confidence another may be the best, or one has under {FEWEST_FOR_RANKS} seeds."
         f" {_note(frame, methods)}",
         5.4,
     )
@@ -134,7 +136,7 @@ def who_wins(frame: pd.DataFrame, methods: Sequence[str]) -> Figure:
     handles: list[Patch] = [
         Patch(facecolor=colours[name], label=f"{name} ({counts[name]} of {len(best)})") for name in order
     ]
-    handles.append(Patch(facecolor=GREY, edgecolor="white", hatch=_HATCH, label="not alone"))
+    handles.append(Patch(facecolor=GREY, edgecolor="white", hatch=_HATCH, label="not certain"))
     figure.legend(handles=handles, loc="outside right upper", title="Best method", alignment="left")
     figure.supxlabel(note, x=0.01, ha="left", fontsize="medium")
     return figure

@@ -1,37 +1,38 @@
-"""The best method of each cell of a board, and whether the next best may be as good."""
+"""The best method of each cell of a board, and whether that is certain."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from unlearnbench.evaluation.statistics import difference
-from unlearnbench.report.numbers.totals import scored, shown
+from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS, rank_intervals
+from unlearnbench.report.numbers.scores import scores_of
+from unlearnbench.report.numbers.totals import scored, shown, totals_of
 
 
 def winners(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
-    """A row per cell, indexed by corruption and discovery rate.
+    """A row per cell in which one of these methods has a value, indexed by corruption and discovery rate.
 
-    Columns: `method`, that with the best mean of utility x healed over seeds; `next`, the second best (None if there is
-    none); `alone`, whether the 95% interval of their difference, paired where both started from the same original,
-    leaves out 0. Without an interval it is not alone.
+    Columns:
+        method: that with the best mean of utility x healed over seeds.
+        alone: whether 1 is the only rank that it can have in that cell among these methods (`rank_intervals`). It is
+            not if one of them has fewer than `FEWEST_FOR_RANKS` seeds.
     """
-    rows = shown(frame[frame["method"].isin(methods)])
-    rows = rows.assign(value=scored(rows, "aggregate")).dropna(subset=["value"])
-    found = []
-    for (corruption, rate), cell in rows.groupby(["corruption", "discovery_rate"], sort=False):
-        values = cell.pivot(index="method", columns="seed", values="value")
-        originals = cell.pivot(index="method", columns="seed", values="original_weights_hash")
-        order = values.mean(axis=1).sort_values(ascending=False, kind="stable").index
-        second, alone = None, False
-        if len(order) > 1:
-            second = order[1]
-            mine, theirs = (values.loc[name].to_numpy(dtype=np.float64) for name in order[:2])
-            same = (originals.loc[order[0]] == originals.loc[second]).to_numpy()
-            apart = difference(mine, theirs, same)
-            alone = bool(apart.low > 0 or apart.high < 0)
-        found.append((corruption, rate, order[0], second, alone))
-    columns = ["corruption", "discovery_rate", "method", "next", "alone"]
-    return pd.DataFrame(found, columns=columns).set_index(["corruption", "discovery_rate"])
+    rows = frame[frame["method"].isin(methods)]
+    cell = ["corruption", "discovery_rate"]
+    known = shown(rows)
+    known = known.assign(value=scored(known, "aggregate")).dropna(subset=["value"])
+    means = known.groupby([*cell, "method"])["value"].mean().unstack().reindex(columns=list(methods))
+    best = means.idxmax(axis=1).rename("method").to_frame()  # the first of equals
+    certain = pd.Series({place: _surely_first(part) for place, part in rows.groupby(cell)}, dtype=object)
+    return best.assign(alone=best["method"] == certain.reindex(best.index))
+
+
+def _surely_first(rows: pd.DataFrame) -> str | None:
+    """The method that certainly has rank 1 among those in these rows, or None."""
+    scores = scores_of(totals_of(rows))
+    if ((scores.originals >= 0).sum(axis=1) < FEWEST_FOR_RANKS).any():
+        return None
+    ranks = rank_intervals(scores.values["aggregate"], scores.originals)
+    return next((name for name, rank in zip(scores.methods, ranks, strict=True) if rank == (1, 1)), None)

@@ -158,7 +158,7 @@ class Content:
     """The suite as dotted keys and JSON values."""
     runs: tuple[Run, ...]
     corruptions: dict[str, str]
-    """Long row labels by corruption, most regular first."""
+    """Each row in words, by corruption, most regular first."""
     short: dict[str, str]
     """Short row labels by corruption."""
     rates: tuple[float, ...]

@@ -1,7 +1,7 @@
 """What scripts know of a board: the values of every seed, and what cannot be computed from them by a plain mean.
 
-There are many values, but few different ones: they stand in a list, and what is said of a trial is a place in it, of
-two or three characters in base 64.
+There are many values, but few different ones: those of a metric stand in a list, and what is said of a trial is a place
+in it, of one to three characters. The product is not among them: scripts multiply.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from unlearnbench.report.escaping import printable
 from unlearnbench.report.site.content import METRICS, Content, Method
 from unlearnbench.report.wording import PRODUCT
 
-DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
+DIGITS = "".join(chr(code) for code in range(ord("!"), ord("~") + 1) if chr(code) not in '"\\<')
+"""91 characters that a text in a script may have as they are, even if the script stands in a page."""
 NAMES = {
     "aggregate": PRODUCT,
     "healed_train": "Healed (train)",
@@ -30,6 +31,7 @@ NAMES = {
     "utility": "Utility (test)",
 }
 STATES = {"finished": ".", "partly failed": "p", "failed": "x", "partly missing": "q", "missing": "m"}
+FACTORS = tuple(metric for metric in METRICS if metric != "aggregate")
 DECIMALS = 5
 """Of percentages."""
 STEP = 0.05
@@ -39,7 +41,7 @@ STEP = 0.05
 def script_of(shown: Content) -> str:
     """A script that hands the numbers of a board to the page that loads it."""
     trials = [trial for method in shown.methods for row in method.cells for cell in row for trial in cell.trials]
-    codes = codes_of(trial.values[metric] for trial in trials for metric in METRICS)
+    codes = {metric: codes_of(trial.values[metric] for trial in trials) for metric in FACTORS}
     seeds = list(dict.fromkeys(trial.seed for method in shown.methods for trial in method.cells[0][0].trials))
     table = {
         "rates": [float(f"{rate:g}") for rate in shown.rates],
@@ -49,8 +51,8 @@ def script_of(shown: Content) -> str:
         "fewest": FEWEST_SEEDS,
         "quantiles": [round(quantile(float(freedom)), 5) for freedom in _freedoms(len(seeds))],
         "step": STEP,
-        "width": codes.width,
-        "values": codes.values,
+        "widths": [own.width for own in codes.values()],
+        "values": [own.values for own in codes.values()],
         "methods": {method.name_of_page: _method(method, seeds, codes) for method in shown.methods},
         "ranked": [method.name_of_page for method in _ranked(shown)],
         "ranks": _ranks(shown),
@@ -62,14 +64,14 @@ def script_of(shown: Content) -> str:
 
 @dataclass(frozen=True)
 class Codes:
-    """Texts for percentages: their places in the list `values`, each of `width` characters."""
+    """Texts for percentages of one metric: their places in the list `values`, each of `width` characters."""
 
     values: list[float | None]
     """None, where nothing was measured, is first."""
 
     @property
     def width(self) -> int:
-        return 2 if len(self.values) <= 64**2 else 3
+        return next(width for width in (1, 2, 3) if len(self.values) <= len(DIGITS) ** width)
 
     @cached_property
     def _places(self) -> dict[float | None, int]:
@@ -77,7 +79,8 @@ class Codes:
 
     def text(self, percent: float) -> str:
         place = self._places[_rounded(percent)]
-        return "".join(DIGITS[place // 64**power % 64] for power in reversed(range(self.width)))
+        base = len(DIGITS)
+        return "".join(DIGITS[place // base**power % base] for power in reversed(range(self.width)))
 
 
 def codes_of(percentages: Iterable[float]) -> Codes:
@@ -95,7 +98,7 @@ def _freedoms(seeds: int) -> Any:
     return np.round(np.arange(FEWEST_SEEDS - 1, last + STEP / 2, STEP), 2)
 
 
-def _method(method: Method, seeds: list[str], codes: Codes) -> dict[str, Any]:
+def _method(method: Method, seeds: list[str], codes: dict[str, Codes]) -> dict[str, Any]:
     trials = {
         f"{y},{x},{index}": printable(trial.reason) if trial.state == "failed" else None
         for y, row in enumerate(method.cells)
@@ -116,7 +119,7 @@ def _method(method: Method, seeds: list[str], codes: Codes) -> dict[str, Any]:
         "originals": [
             [None if pd.isna(row[name]) else round(row[name], DECIMALS) for name in METRICS] for row in method.originals
         ],
-        "values": [[_values(method, metric, y, codes) for y in range(len(method.cells))] for metric in METRICS],
+        "values": [[_values(method, metric, y, codes[metric]) for y in range(len(method.cells))] for metric in FACTORS],
     }
 
 

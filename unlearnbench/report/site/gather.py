@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -13,19 +12,21 @@ from sqlalchemy import Engine
 from unlearnbench.boundary.isolation import LEVELS
 from unlearnbench.problems.names import data_name
 from unlearnbench.problems.suite import Suite
+from unlearnbench.problems.suite_file import stored
 from unlearnbench.report.figures.regions import PRIOR_WORK
 from unlearnbench.report.numbers.board import Board, runs_of
 from unlearnbench.report.numbers.budget import budget_words, over_budget
 from unlearnbench.report.numbers.frames import healing_correlation
-from unlearnbench.report.numbers.parts import Part, ranks_by_part
+from unlearnbench.report.numbers.parts import ranks_by_part
 from unlearnbench.report.numbers.ranking import ranking_of
 from unlearnbench.report.numbers.regularity import values_of
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
+from unlearnbench.report.numbers.winners import winners
 from unlearnbench.report.site.content import Content, Group, Method, Row, Run, Winner
 from unlearnbench.report.site.methods import methods_of
 from unlearnbench.report.text.rendering import ranking_as
 from unlearnbench.report.text.tables import UNPAIRED_NOTE, over_budget_note, unpaired_words
-from unlearnbench.report.wording import LONG_LABELS, openness, row_labels
+from unlearnbench.report.wording import openness, row_labels, row_phrases
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.origins import of_runs
 from unlearnbench.store.results import submissions_by_key
@@ -41,7 +42,7 @@ def content_of(engine: Engine, board: Board) -> Content:
     methods = methods_of(frame, table, submissions)
     trials = frame[~frame["again"]]
     states = trials["state"].value_counts()
-    specification = json.loads(json.dumps(asdict(suite) | {"dataset": data_name(suite.dataset)}))
+    specification = _settings(suite)
     rows = runs_of(engine, frame)
     runs = tuple(_runs(frame, rows, of_runs(engine, [run.id for run in rows]), specification))
     ranks = ranks_by_part(frame, table)
@@ -53,16 +54,16 @@ def content_of(engine: Engine, board: Board) -> Content:
         title=suite.title,
         dataset=data_name(suite.dataset),
         latest=rows[-1],
-        specification=tuple(flat(specification)),
+        specification=tuple(specification.items()),
         runs=runs,
-        corruptions=row_labels(frame["corruption"], LONG_LABELS, values_of(frame)),
-        short=row_labels(frame["corruption"], measured=values_of(frame)),
+        corruptions=row_phrases(frame["corruption"], values_of(frame)),
+        short=row_labels(frame["corruption"], values_of(frame)),
         rates=tuple(100 * rate for rate in rates),
         groups=tuple(_groups(methods, suite.base.label)),
         leaders=_leaders(rivals),
         rivals=len(rivals),
         unranked=sum(bool(pd.isna(method.row["best"])) for method in rivals),
-        winners=_winners(rivals, rates, ranks),
+        winners=_winners(frame, rivals, rates),
         ranks=ranks,
         csv=str(ranking_as("csv", board)),
         provenance=tuple(_provenance(runs, len(trials) - int(states.get("missing", 0)))),
@@ -85,6 +86,11 @@ def content_of(engine: Engine, board: Board) -> Content:
     )
 
 
+def _settings(suite: Suite) -> dict[str, str]:
+    """A suite as it is stored, as dotted keys and JSON values."""
+    return dict(flat(json.loads(json.dumps(suite.stored()))))
+
+
 def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Nested tables as dotted keys with their values in JSON."""
     for key, value in values.items():
@@ -101,22 +107,21 @@ def _leaders(rivals: Sequence[Method]) -> tuple[Method, ...]:
 
 
 def _winners(
-    rivals: Sequence[Method], rates: Sequence[float], ranks: Mapping[Part, Mapping[str, tuple[int, int]]]
+    frame: pd.DataFrame, rivals: Sequence[Method], rates: Sequence[float]
 ) -> tuple[tuple[Winner | None, ...], ...]:
-    def winner(y: int, x: int) -> Winner | None:
-        values = [(method.cells[y][x].values["aggregate"], method) for method in rivals]
-        known = [(value, method) for value, method in values if not pd.isna(value)]
-        if not known:
-            return None
-        _, best = max(known, key=lambda pair: pair[0])
-        cell = best.cells[y][x]
-        there = ranks.get((cell.corruption, rates[x]), {})
-        all_ranked = all(method.name in there for method in rivals)
-        return Winner(best, cell, all_ranked and there[best.name] == (1, 1))
-
     if not rivals:
         return ()
-    return tuple(tuple(winner(y, x) for x in range(len(row))) for y, row in enumerate(rivals[0].cells))
+    by_name = {method.name: method for method in rivals}
+    best = winners(frame, list(by_name)).to_dict("index")
+
+    def winner(y: int, x: int) -> Winner | None:
+        found = best.get((rivals[0].cells[y][x].corruption, rates[x]))
+        if found is None:
+            return None
+        method = by_name[found["method"]]
+        return Winner(method, method.cells[y][x], found["alone"])
+
+    return tuple(tuple(winner(y, x) for x in range(len(rates))) for y in range(len(rivals[0].cells)))
 
 
 def _groups(methods: list[Method], base: str) -> Iterator[Group]:
@@ -160,14 +165,12 @@ def _originals(frame: pd.DataFrame) -> Iterator[Row]:
 
 
 def _runs(
-    frame: pd.DataFrame, runs: list[RunRow], origins: Mapping[str, tuple[str, ...]], specification: dict[str, Any]
+    frame: pd.DataFrame, runs: list[RunRow], origins: Mapping[str, tuple[str, ...]], specification: dict[str, str]
 ) -> Iterator[Run]:
     recorded = frame.loc[(frame["state"] != "missing") & ~frame["again"], "run"].value_counts()
-    now = dict(flat(specification))
     for row in runs:
-        then = dict(flat(row.suite_specification))
-        added = [key for key in now if key not in then and now[key] not in ("null", "{}")]  # a later setting, unused
-        keys = [*(key for key in then if then[key] != now.get(key)), *added]
+        then = _settings(stored(row.suite_specification))  # with the defaults of what an earlier version did not store
+        keys = [key for key in then | specification if then.get(key) != specification.get(key)]
         changed = tuple((key, then.get(key, "not set")) for key in keys)
         yield Run(row, int(recorded.get(row.id, 0)), origins.get(row.id, ()), changed)
 
