@@ -140,6 +140,15 @@ def test_what_disagrees_is_a_conflict_and_the_rest_is_merged(store: Store, other
     assert after == before, "what the target says is kept"
 
 
+def test_the_settings_of_an_original_are_in_its_key(store: Store, other: Any) -> None:
+    store.add(rows.whole())
+    stored = rows.original().specification
+    later = {"case": stored["case"], "recipe": {"a_later_setting": "at its default"}}
+    assert later != stored
+    assert added(other(rows.original(specification=later)), store).conflicts == ()
+    assert everything(store)["originals"][0]["specification"] == stored
+
+
 def test_failed_here_and_finished_there(store: Store, other: Any) -> None:
     """A failed record does not get the predictions of another one."""
     store.add([row for row in rows.whole() if not isinstance(row, TrialRow | PredictionRow)] + [rows.failed()])

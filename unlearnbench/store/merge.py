@@ -23,7 +23,7 @@ CHUNK = 500
 
 CIRCUMSTANCES = {
     "runs": {"finished_at"},
-    "originals": {"seconds"},
+    "originals": {"seconds", "specification"},
     "trials": {
         "run_id",
         "created_at",
@@ -37,7 +37,10 @@ CIRCUMSTANCES = {
         "total_seconds",
     },
 }
-"""Columns that may differ between two rows with the same key: when, in which run, how fast, how an error reads."""
+"""Columns that may differ between two rows with the same key: when, in which run, how fast, how an error reads.
+
+And the settings of an original, which its key is made of: versions before a setting existed did not store its default.
+"""
 
 RUNS, PROBLEMS, SUBMISSIONS, PLANNED, TRIALS, PREDICTIONS = (
     Base.metadata.tables[name]
