@@ -8,6 +8,7 @@ ISOLATION ?= process
 ALWAYS_RUN := retrain
 
 OFFICIAL := data/official.db
+BOARD ?= digits
 BOARDS := $(sort $(patsubst leaderboard/%/,%,$(dir $(wildcard leaderboard/*/*.jsonl))))
 REPOSITORY ?=
 SEEDS := 0 1 2 3 4 5 6 7 8 9
@@ -17,8 +18,8 @@ SHOWN := detect_retrain rem/digits scrub/digits npo/digits ssd/digits retrain
 PHOTOGRAPHS := fashion-small cifar10-jpeg-small
 PHOTOGRAPH_SEEDS := 0 1 2 3 4
 
-.PHONY: setup constraints leaderboard tuning official photographs photographs-check board agreement release-board
-.PHONY: release findings docs test slow lint check check-submissions clean
+.PHONY: setup constraints leaderboard tuning official photographs photographs-check plane agreement board
+.PHONY: release-board release findings docs test slow lint check check-submissions clean
 
 setup: .venv/installed
 
@@ -52,12 +53,12 @@ tuning: setup
 		sed 's/ *$$//' build/tuning > leaderboard/tuning/$$name.txt; \
 	done
 
-# The official board, one immutable file per seed, in a work tree and an environment of its own (CONTRIBUTING.md).
-# Started again, it goes on with what is missing. SEEDS="2 3" runs a part.
+# An official board, one immutable file per seed, in a work tree and an environment of its own (CONTRIBUTING.md). Started
+# again, it goes on with what is missing. SEEDS="2 3" runs a part, BOARD=digits-plane another suite.
 official: setup
 	for seed in $(SEEDS); do \
-		$(BIN)/unlearnbench run digits --seed $$seed --isolation strict --database $(OFFICIAL) || exit 1; \
-		$(BIN)/unlearnbench store dump digits --database $(OFFICIAL) --seed $$seed --out leaderboard/digits || exit 1; \
+		$(BIN)/unlearnbench run $(BOARD) --seed $$seed --isolation strict --database $(OFFICIAL) || exit 1; \
+		$(BIN)/unlearnbench store dump $(BOARD) --database $(OFFICIAL) --seed $$seed --out leaderboard/$(BOARD) || exit 1; \
 	done
 
 # Originals of both suites of photographs on seeds that they do not use, and whether augmentation alone heals: what
@@ -82,6 +83,10 @@ photographs: setup
 			$(BIN)/unlearnbench store dump $$suite --database $(OFFICIAL) --seed $$seed --out leaderboard/$$suite || exit 1; \
 		done; \
 	done
+
+# After an official run of digits-plane: the tables and figures of docs/plane.md. A person checks what is said about them.
+plane: build/board.db
+	$(BIN)/python -m unlearnbench.report.plane build/board.db digits-plane docs/plane.md
 
 # How far the boards agree on methods, from what is committed of them: a table and a figure in docs/.
 agreement: setup
