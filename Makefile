@@ -116,12 +116,13 @@ release: setup
 	DIST=build/dist $(BIN)/python -m pytest -m "slow or not slow" tests/test_wheel.py
 	cd build/dist && sha256sum * | tee SHA256SUMS
 
-# The official board as a folder to upload: store, originals, checksums, and how to import them.
+# The official board as a folder to upload: the committed files as a store, the originals of OFFICIAL, checksums, and how
+# to import them.
 release-board: setup
 	rm -rf build/release
 	mkdir -p build/release
 	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --database build/release/board.db
-	$(BIN)/unlearnbench originals export digits --database $(OFFICIAL) --out build/release/originals
+	$(BIN)/unlearnbench originals export digits --database $(OFFICIAL) --data $(dir $(OFFICIAL)) --out build/release/originals
 	cp docs/release.md build/release/README.md
 	cd build/release && find . -type f ! -name SHA256SUMS | sort | xargs sha256sum > SHA256SUMS
 
