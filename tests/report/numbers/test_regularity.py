@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from unlearnbench.report.numbers.frames import map_of
-from unlearnbench.report.numbers.regularity import amount, points, prediction, steady, table, values_of
+from unlearnbench.report.numbers.regularity import amount, choices, points, prediction, steady, table, values_of
 from unlearnbench.report.numbers.regularity import measured as regularities
 from unlearnbench.report.text.regularity import prediction_markdown, regularity_markdown
 from unlearnbench.report.wording import in_order, row_labels
@@ -104,6 +104,22 @@ def test_what_to_use_without_knowing():
     found = steady(scores(rows, regularity), ["peak", "flat"], 0.1)
     assert found.loc["peak", ["mean", "worst", "where"]].tolist() == pytest.approx([63.333333, 10.0, "c"])
     assert found.loc["flat", ["mean", "worst"]].tolist() == pytest.approx([50.0, 50.0])
+
+
+def test_what_choosing_by_measured_regularity_is_worth():
+    regularity = {"a": 0.0, "b": 0.1, "c": 0.9, "d": 1.0}
+    of_low, of_high = [0.8, 0.9, 1.0], [0.3, 0.2, 0.1]
+    rows = {("low", name): of_low if value < 0.5 else of_high for name, value in regularity.items()}
+    rows |= {("high", name): of_high if value < 0.5 else of_low for name, value in regularity.items()}
+    rows |= {("always", name): [0.7, 0.7, 0.7] for name in regularity}
+    found = choices(scores(rows, regularity), ["low", "high", "always"], 0.1)
+    assert found["value"].to_dict() == pytest.approx({"regularity": 90, "nothing": 70, "corruption": 90, "gain": 20})
+    assert found.loc["gain", ["low", "high"]].tolist() == pytest.approx([20 - 24.841377, 20 + 24.841377])
+    assert found.loc["nothing", ["low", "high"]].isna().all(), "the same in every seed"
+    del rows["always", "c"]
+    found = choices(scores(rows, regularity), ["low", "high", "always"], 0.1)
+    assert found.loc["nothing", "value"] < 60, "a method without a cell cannot be chosen"
+    assert choices(scores(rows, {name: float("nan") for name in regularity}), ["low"], 0.1).empty
 
 
 def test_the_page_says_who_is_best_without_knowing():

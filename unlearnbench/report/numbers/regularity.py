@@ -133,6 +133,36 @@ def steady(frame: pd.DataFrame, methods: Sequence[str], rate: float) -> pd.DataF
     return pd.DataFrame.from_dict(found, orient="index")
 
 
+def choices(frame: pd.DataFrame, methods: Sequence[str], rate: float) -> pd.DataFrame:
+    """What choosing a method by measured regularity is worth at a discovery rate, in percent, by what is known.
+
+    `regularity`: on each corruption, the method that is best on the other one whose measured regularity is nearest.
+    `nothing`: the method with the best mean over the other corruptions. `corruption`: the best method on it, which
+    nobody can know. `gain`: the first minus the second. Columns `value`, `low`, `high`: the mean over corruptions with
+    its interval over seeds. Methods with all cells count. Empty for fewer than two corruptions, or no method.
+    """
+    rows = _scores(frame[(frame["discovery_rate"] == rate) & frame["method"].isin(methods)])
+    known = values_of(frame)
+    cells = rows[rows["corruption"].isin(known)].pivot_table(
+        index=["corruption", "method"], columns="seed", values="value"
+    )
+    means = cells.dropna().mean(axis=1).unstack().reindex(index=list(known), columns=list(methods)).dropna(axis=1)
+    if len(known) < 2 or means.empty:
+        return pd.DataFrame(columns=["value", "low", "high"])
+    chosen: dict[str, list[tuple[str, str]]] = {"regularity": [], "nothing": [], "corruption": []}
+    for name, value in known.items():
+        others = {other: abs(known[other] - value) for other in known if other != name}
+        nearest = min(others, key=others.__getitem__)
+        chosen["regularity"].append((name, str(means.loc[nearest].idxmax())))
+        chosen["nothing"].append((name, str(means.loc[list(others)].mean().idxmax())))
+        chosen["corruption"].append((name, str(means.loc[name].idxmax())))
+    by_seed = {knowing: 100 * cells.loc[places].mean().to_numpy(dtype=np.float64) for knowing, places in chosen.items()}
+    by_seed["gain"] = by_seed["regularity"] - by_seed["nothing"]
+    over = {knowing: estimate(values) for knowing, values in by_seed.items()}
+    rows_of = [(item.value, item.low, item.high) for item in over.values()]
+    return pd.DataFrame(rows_of, index=list(over), columns=["value", "low", "high"])
+
+
 def _scores(frame: pd.DataFrame) -> pd.DataFrame:
     """The trials with a score, `value`: those of whole seeds, or all of a method without any."""
     return shown(frame.assign(value=scored(frame, "aggregate"))).dropna(subset=["value"])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from unlearnbench.problems.corruption import kind_of
 from unlearnbench.report.escaping import markdown_code
-from unlearnbench.report.numbers.regularity import HOW, RATE, prediction, steady, table
+from unlearnbench.report.numbers.regularity import HOW, RATE, choices, prediction, steady, table
 from unlearnbench.report.numbers.totals import RETRAIN
 from unlearnbench.report.text.formats import markdown_table
 from unlearnbench.report.text.tables import NO_VALUE, interval, number
@@ -26,6 +26,20 @@ PREDICTION_NOTE = (
     f"Spearman's rank correlation of measured regularity and {PRODUCT.lower()} (mean over seeds) over the corruptions,"
     " with its 95% interval from resampled corruptions: above 0, a method does better where corruption is regular. The"
     " unit is the corruption, so the interval says what another choice of corruptions may give."
+)
+
+
+CHOOSING = {
+    "regularity": "measured regularity",
+    "nothing": "nothing",
+    "gain": "the gain",
+    "corruption": "the corruption itself",
+}
+CHOICES_NOTE = (
+    f"What the choice of one method gets: {PRODUCT.lower()} in percent, mean over the corruptions, with its 95%"
+    " interval over seeds. By measured regularity: the method that is best on the *other* corruption whose measured"
+    " regularity is nearest. By nothing: the one with the best mean over the other corruptions. By the corruption"
+    " itself: the best there, which nobody can know."
 )
 
 
@@ -58,12 +72,22 @@ def prediction_markdown(frame: pd.DataFrame, methods: Sequence[str]) -> str:
         for method in methods
     ]
     header = ("Method", *(f"{100 * rate:g}%" for rate in rates))
-    return f"{markdown_table(header, rows)}\n\n{PREDICTION_NOTE}\n\n{_choice(frame, methods)}"
+    correlations = f"{markdown_table(header, rows)}\n\n{PREDICTION_NOTE}"
+    return f"{correlations}\n\n{_choices(frame, methods, rates)}\n\n{CHOICES_NOTE}\n\n{_choice(frame, methods)}"
 
 
-def _estimate(row: dict[Any, Any], name: str) -> str:
+def _choices(frame: pd.DataFrame, methods: Sequence[str], rates: Sequence[float]) -> str:
+    found = [choices(frame, methods, rate).to_dict("index") for rate in rates]
+    rows = [
+        [label, *(_estimate(table[name], "value", 1) if table else NO_VALUE for table in found)]
+        for name, label in CHOOSING.items()
+    ]
+    return markdown_table(["Choosing a method by", *(f"{100 * rate:g}%" for rate in rates)], rows)
+
+
+def _estimate(row: dict[Any, Any], name: str, decimals: int = 2) -> str:
     """A number with its interval, if it has one."""
-    return f"{number(row[name], 2)} {interval(row['low'], row['high'], 2)}".rstrip()
+    return f"{number(row[name], decimals)} {interval(row['low'], row['high'], decimals)}".rstrip()
 
 
 def _choice(frame: pd.DataFrame, methods: Sequence[str]) -> str:
