@@ -14,7 +14,7 @@ TextFormat = Literal["terminal", "markdown", "csv", "latex"]
 
 LEFT_ALIGNED = {
     *("Corruption", "Named", "Method", "Title", "Trials of", "Regularity", "On", "Rule", "Finding"),
-    *("File", "Given", "Before", "After"),
+    *("File", "Given", "Before", "After", "Choosing by"),
 }
 """Columns of text; all others hold numbers."""
 

@@ -82,7 +82,7 @@ def _choices(frame: pd.DataFrame, methods: Sequence[str], rates: Sequence[float]
         [label, *(_estimate(table[name], "value", 1) if table else NO_VALUE for table in found)]
         for name, label in CHOOSING.items()
     ]
-    return markdown_table(["Choosing a method by", *(f"{100 * rate:g}%" for rate in rates)], rows)
+    return markdown_table(["Choosing by", *(f"{100 * rate:g}%" for rate in rates)], rows)
 
 
 def _estimate(row: dict[Any, Any], name: str, decimals: int = 2) -> str:
@@ -96,8 +96,8 @@ def _choice(frame: pd.DataFrame, methods: Sequence[str]) -> str:
     found = steady(frame, methods, rate)
     mean, worst = (found.sort_values(column, ascending=False, kind="stable").iloc[0] for column in ("mean", "worst"))
     best = f"{number(mean['mean'])} {interval(mean['low'], mean['high'])}".rstrip()
+    whose = "" if mean.name == worst.name else f"{markdown_code(str(worst.name))} "
     return (
         f"With {100 * rate:g}% discovered and the regularity unknown: {markdown_code(str(mean.name))} has the best mean"
-        f" over the corruptions, {best}, and {markdown_code(str(worst.name))} the best worst case,"
-        f" {number(worst['worst'])} on {worst['where']}."
+        f" over the corruptions, {best}, and {whose}the best worst case, {number(worst['worst'])} on {worst['where']}."
     )
