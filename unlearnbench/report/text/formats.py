@@ -14,7 +14,7 @@ TextFormat = Literal["terminal", "markdown", "csv", "latex"]
 
 LEFT_ALIGNED = {
     *("Corruption", "Named", "Method", "Title", "Trials of", "Regularity", "On", "Rule", "Finding"),
-    *("File", "Given", "Before", "After", "Choosing by"),
+    *("File", "Given", "Before", "After", "Choosing by", "Boards"),
 }
 """Columns of text; all others hold numbers."""
 
