@@ -118,7 +118,7 @@ def test_what_choosing_by_measured_regularity_is_worth():
     assert found.loc["nothing", ["low", "high"]].isna().all(), "the same in every seed"
     del rows["always", "c"]
     found = choices(scores(rows, regularity), ["low", "high", "always"], 0.1)
-    assert found.loc["nothing", "value"] < 60, "a method without a cell cannot be chosen"
+    assert found["value"].to_dict()["nothing"] < 60, "a method without a cell cannot be chosen"
     assert choices(scores(rows, {name: float("nan") for name in regularity}), ["low"], 0.1).empty
 
 

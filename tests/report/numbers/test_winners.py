@@ -49,3 +49,9 @@ def test_the_first_of_equals_is_named(frame):
     both = pd.concat([frame, twin], ignore_index=True)
     assert set(winners(both, ["twin", "good"])["method"]) == {"twin"}
     assert set(winners(both, ["good", "twin"])["method"]) == {"good"}
+
+
+def test_a_board_without_a_value_has_no_winners(frame):
+    found = winners(frame.assign(state="missing"), ["good", "far"])
+    assert found.empty
+    assert list(found.columns) == ["method", "alone"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -25,8 +26,8 @@ def winners(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     known = known.assign(value=scored(known, "aggregate")).dropna(subset=["value"])
     means = known.groupby([*cell, "method"])["value"].mean().unstack().reindex(columns=list(methods))
     best = means.idxmax(axis=1).rename("method").to_frame()  # the first of equals
-    certain = pd.Series({place: _surely_first(part) for place, part in rows.groupby(cell)}, dtype=object)
-    return best.assign(alone=best["method"] == certain.reindex(best.index))
+    certain: dict[Any, str | None] = {place: _surely_first(part) for place, part in rows.groupby(cell)}
+    return best.assign(alone=[certain[place] == method for place, method in best["method"].items()])
 
 
 def _surely_first(rows: pd.DataFrame) -> str | None:
