@@ -4,7 +4,7 @@
 // in the address: a, b, show.
 
 (async () => {
-  const { load, part, words, difference, score, number, signed, element, fill, legend, walkable } = unlearnbench;
+  const { load, part, words, difference, score, number, signed, element, dots, fill, legend, walkable } = unlearnbench;
   const form = document.getElementById("pair");
   const data = await load();
   const names = Object.keys(data.methods);
@@ -101,7 +101,7 @@
         element("td", ends(found) || "–", "n"),
         element("td", `${found.seeds} ${found.kind}`),
         element("td", found.won.join("/"), "n"),
-        dots(found.values),
+        bySeed(found.values),
       );
       return line;
     });
@@ -109,16 +109,12 @@
   }
 
   // The differences by seed on an axis from -100 to 100.
-  function dots(values) {
+  function bySeed(values) {
     const cell = element("td");
     const bar = element("span", undefined, "bar differences");
     bar.setAttribute("aria-hidden", "true");
     bar.style.setProperty("--mean", 50); // the mark stands at zero
-    bar.append(...values.map((value) => {
-      const dot = element("i");
-      dot.style.setProperty("--at", ((value + 100) / 2).toFixed(1));
-      return dot;
-    }));
+    dots(bar, values.map((value) => (value + 100) / 2));
     if (values.length) cell.append(bar);
     return cell;
   }

@@ -31,11 +31,11 @@
   function everyCell(data, method) {
     const box = element("div", undefined, "scroll wide");
     box.tabIndex = 0;
-    box.setAttribute("role", "region");
+    box.setAttribute("role", "group");
     box.setAttribute("aria-label", "Every cell");
     const made = element("table", undefined, "plain");
     const head = made.createTHead().insertRow();
-    for (const text of ["Regularity", "Found", ...data.metrics.map(([, label]) => label), "95% interval", "Trials"]) {
+    for (const text of ["Row", "Found", ...data.metrics.map(([, label]) => label), "95% interval", "Trials"]) {
       const cell = element("th", text);
       cell.scope = "col";
       head.append(cell);

@@ -5,7 +5,9 @@
 // evaluation/statistics.py, and a test compares the results with it.
 
 const unlearnbench = (() => {
-  const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+  const DIGITS = Array.from({ length: 94 }, (_, at) => String.fromCharCode(33 + at)).filter((digit) => !'"\\<'.includes(digit));
+  const PRODUCT = "aggregate";
+  const FACTORS = ["healed_train", "utility"];
   const CLOSE = 1e-4; // percentage points: what differs by less may be one number, rounded twice
   let data = null; // once it is loaded
   let receiver = null;
@@ -26,17 +28,18 @@ const unlearnbench = (() => {
 
   function receive(given) {
     data = given;
-    data.index = Object.fromEntries(data.metrics.map(([name], index) => [name, index]));
+    data.index = Object.fromEntries(data.metrics.slice(1).map(([name], index) => [name, index])); // not of the product
     receiver(data);
   }
 
   // ---- Values
 
-  // The value at a place of a text, which repeats if it is shorter.
-  function decoded(text, place) {
-    const at = (place * data.width) % text.length;
-    const code = [...text.slice(at, at + data.width)].reduce((sum, digit) => 64 * sum + DIGITS.indexOf(digit), 0);
-    return data.values[code] ?? NaN;
+  // The value at a place of a metric's text, which repeats if it is shorter.
+  function decoded(index, text, place) {
+    const width = data.widths[index];
+    const at = (place * width) % text.length;
+    const code = [...text.slice(at, at + width)].reduce((sum, digit) => DIGITS.length * sum + DIGITS.indexOf(digit), 0);
+    return data.values[index][code] ?? NaN;
   }
 
   // A part of the plane as rows and columns, from its name in addresses: CORRUPTION, `,RATE` or CORRUPTION,RATE.
@@ -51,15 +54,26 @@ const unlearnbench = (() => {
 
   function words(name) {
     const { rows, columns } = part(name);
-    const row = rows.length === 1 && data.rows.length > 1 ? `${data.rows[rows[0]][1]} regularity` : "";
+    const row = rows.length === 1 && data.rows.length > 1 ? data.rows[rows[0]][1] : "";
     const column = columns.length === 1 && data.rates.length > 1 ? `${data.rates[columns[0]]}% discovered` : "";
     return [row, column].filter(Boolean).join(", ") || "the whole plane";
   }
 
   // The values of a cell, one for each seed of the method; NaN where nothing was measured.
   function cell(method, metric, row, column) {
-    const text = method.values[data.index[metric]][row];
-    return method.seeds.map((_, seed) => (text ? decoded(text, column * method.seeds.length + seed) : NaN));
+    if (metric === PRODUCT) return product(method, row, column);
+    const index = data.index[metric];
+    const text = method.values[index][row];
+    return method.seeds.map((_, seed) => (text ? decoded(index, text, column * method.seeds.length + seed) : NaN));
+  }
+
+  // Utility x healed; 0 for a trial that failed, of which the reason is known.
+  function product(method, row, column) {
+    const [healed, utility] = FACTORS.map((metric) => cell(method, metric, row, column));
+    return method.seeds.map((_, seed) => {
+      const failed = typeof method.trials[`${row},${column},${seed}`] === "string";
+      return failed ? 0 : (healed[seed] * utility[seed]) / 100;
+    });
   }
 
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length; // NaN of nothing

@@ -4,7 +4,7 @@
 // address, so that it can be sent: part, show (a metric), sort, order, group, find.
 
 (() => {
-  const { load, part, words, score, number, interval, element, fill, legend, hide } = unlearnbench;
+  const { load, part, words, score, number, interval, element, dots, fill, legend, hide } = unlearnbench;
   const table = document.getElementById("ranking");
   const form = document.getElementById("filter");
   const plane = document.getElementById("plane");
@@ -67,11 +67,7 @@
     made.setAttribute("aria-hidden", "true");
     const within = { "--low": Math.max(low, 0), "--high": Math.min(high, 100), "--mean": value };
     for (const [name, at] of Object.entries(within)) made.style.setProperty(name, at.toFixed(1));
-    for (const at of values) {
-      const dot = element("i");
-      dot.style.setProperty("--at", at.toFixed(1));
-      made.append(dot);
-    }
+    dots(made, values);
     return made;
   }
 

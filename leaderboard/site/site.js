@@ -47,7 +47,7 @@ Object.assign(unlearnbench, (() => {
         } else paint(td, metric, mean(known(valuesOf(method, metric, row, column))), method.states[row][column]);
       }
     });
-    table.caption.textContent = `${data.metrics[index][1]} of ${method.name}, percent, by regularity and discovery rate`;
+    table.caption.textContent = `${method.name}: ${data.metrics[index][1].toLowerCase()} in percent`;
   }
 
   // What the colours of the legend stand for.
@@ -86,7 +86,7 @@ Object.assign(unlearnbench, (() => {
   }
 
   function describe(data, method, row, column) {
-    const where = `${data.rows[row][1]} regularity`;
+    const where = data.rows[row][1];
     if (column < 0) {
       const values = method.originals[row].map((value) => value ?? NaN);
       const said = Number.isNaN(values[0]) ? "no original is stored" : "";
@@ -272,6 +272,16 @@ Object.assign(unlearnbench, (() => {
     window.addEventListener("resize", hide);
   }
 
+  // The seeds of a bar, in percent.
+  function dots(bar, values) {
+    bar.append(...values.map((at) => {
+      const dot = element("i");
+      dot.style.setProperty("--at", at.toFixed(1));
+      return dot;
+    }));
+  }
+
+  for (const bar of document.querySelectorAll(".bar")) dots(bar, bar.dataset.seeds.split(" ").map(Number));
   maps();
-  return { element, describe, fill, legend, walkable, hide };
+  return { element, describe, dots, fill, legend, walkable, hide };
 })());
