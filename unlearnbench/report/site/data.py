@@ -31,7 +31,8 @@ NAMES = {
     "utility": "Utility (test)",
 }
 STATES = {"finished": ".", "partly failed": "p", "failed": "x", "partly missing": "q", "missing": "m"}
-FACTORS = tuple(metric for metric in METRICS if metric != "aggregate")
+WRITTEN = tuple(metric for metric in METRICS if metric != "aggregate")
+"""The metrics whose values are in the script."""
 DECIMALS = 5
 """Of percentages."""
 STEP = 0.05
@@ -41,7 +42,7 @@ STEP = 0.05
 def script_of(shown: Content) -> str:
     """A script that hands the numbers of a board to the page that loads it."""
     trials = [trial for method in shown.methods for row in method.cells for cell in row for trial in cell.trials]
-    codes = {metric: codes_of(trial.values[metric] for trial in trials) for metric in FACTORS}
+    codes = {metric: codes_of(trial.values[metric] for trial in trials) for metric in WRITTEN}
     seeds = list(dict.fromkeys(trial.seed for method in shown.methods for trial in method.cells[0][0].trials))
     table = {
         "rates": [float(f"{rate:g}") for rate in shown.rates],
@@ -119,7 +120,7 @@ def _method(method: Method, seeds: list[str], codes: dict[str, Codes]) -> dict[s
         "originals": [
             [None if pd.isna(row[name]) else round(row[name], DECIMALS) for name in METRICS] for row in method.originals
         ],
-        "values": [[_values(method, metric, y, codes[metric]) for y in range(len(method.cells))] for metric in FACTORS],
+        "values": [[_values(method, metric, y, codes[metric]) for y in range(len(method.cells))] for metric in WRITTEN],
     }
 
 

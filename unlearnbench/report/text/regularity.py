@@ -32,7 +32,7 @@ PREDICTION_NOTE = (
 CHOOSING = {
     "regularity": "measured regularity",
     "nothing": "nothing",
-    "gain": "the gain",
+    "gain": "gain from measuring",
     "corruption": "the corruption itself",
 }
 CHOICES_NOTE = (

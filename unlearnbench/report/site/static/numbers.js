@@ -5,6 +5,7 @@
 // evaluation/statistics.py, and a test compares the results with it.
 
 const unlearnbench = (() => {
+  // The digits of data.py: what ASCII has from "!" to "~", without three characters.
   const DIGITS = Array.from({ length: 94 }, (_, at) => String.fromCharCode(33 + at)).filter((digit) => !'"\\<'.includes(digit));
   const PRODUCT = "aggregate";
   const FACTORS = ["healed_train", "utility"];
