@@ -5,22 +5,9 @@ from pathlib import Path
 import pytest
 
 from unlearnbench import library
-from unlearnbench.errors import UsageError
-from unlearnbench.report.plane import scores_markdown, updated, write_page
-from unlearnbench.report.text.regularity import regularity_markdown
+from unlearnbench.report.plane import scores_markdown, write_page
 
 ROOT = Path(__file__).parents[2]
-PAGE = "# A page\n\nBefore.\n\n<!-- scores -->\n<!-- end -->\n\nBetween.\n\n<!-- regularity -->\nold\n<!-- end -->\n"
-
-
-def test_only_the_tables_are_rewritten(measured):
-    board = measured.board()
-    text = updated(PAGE, board)
-    assert text.startswith("# A page\n\nBefore.\n\n<!-- scores -->\n\n| Method | Utility")
-    assert "\n\n<!-- end -->\n\nBetween.\n\n<!-- regularity -->\n\n| Corruption |" in text
-    assert regularity_markdown(board.frame) in text
-    assert "old" not in text
-    assert updated(text, board) == text
 
 
 def test_a_row_says_what_to_expect_without_knowing_the_corruption(measured):
@@ -30,11 +17,6 @@ def test_a_row_says_what_to_expect_without_knowing_the_corruption(measured):
     (row,) = [line for line in scores_markdown(measured.board()).splitlines() if line.startswith("| good |")]
     assert row.split("|")[4].strip().startswith(f"{own.mean():.1f}")
     assert row.split("|")[5].strip() == f"{own.min():.1f} on {own.idxmin()}"
-
-
-def test_a_table_that_there_is_not(measured):
-    with pytest.raises(UsageError, match="unknown table 'score'"):
-        updated("<!-- score -->\n<!-- end -->\n", measured.board())
 
 
 @pytest.mark.slow

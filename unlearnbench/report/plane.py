@@ -8,11 +8,10 @@ docs/plane-cells.png, -winners.png and -regularity.png.
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
-from unlearnbench.errors import UsageError, unknown
+from unlearnbench.errors import UsageError
 from unlearnbench.report.escaping import printable
 from unlearnbench.report.figures.kinds import ranked
 from unlearnbench.report.figures.plane import plane, who_wins
@@ -21,13 +20,12 @@ from unlearnbench.report.figures.style import save
 from unlearnbench.report.numbers.board import Board, read_board
 from unlearnbench.report.numbers.ranking import ranking_of
 from unlearnbench.report.numbers.regularity import steady
+from unlearnbench.report.text.blocks import updated
 from unlearnbench.report.text.formats import markdown_table
 from unlearnbench.report.text.regularity import prediction_markdown, regularity_markdown
 from unlearnbench.report.text.tables import clipped, interval, number, rank_text
 from unlearnbench.report.wording import PRODUCT
 from unlearnbench.store.store import Store
-
-BLOCK = re.compile(r"(<!-- (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def tables_of(board: Board) -> dict[str, str]:
@@ -59,22 +57,6 @@ def scores_markdown(board: Board) -> str:
     return markdown_table(["Method", PRODUCT, "Rank", f"At {rate:.0%}", f"Worst at {rate:.0%}"], rows)
 
 
-def updated(text: str, board: Board) -> str:
-    """The text of the page with the tables of this board.
-
-    Raises:
-        UsageError: the text names a table that there is not.
-    """
-    tables = tables_of(board)
-
-    def block(match: re.Match[str]) -> str:
-        if match["name"] not in tables:
-            raise UsageError(unknown("table", match["name"], list(tables)))
-        return f"{match[1]}\n{tables[match['name']]}\n\n{match[3]}"
-
-    return BLOCK.sub(block, text)
-
-
 def write_page(database: str, suite: str, page: Path) -> list[Path]:
     """Rewrite the page, and draw its figures beside it.
 
@@ -91,7 +73,7 @@ def write_page(database: str, suite: str, page: Path) -> list[Path]:
     written = [
         path for name, figure in figures.items() for path in save(figure, page.with_name(f"{page.stem}-{name}.png"))
     ]
-    page.write_text(updated(page.read_text(encoding="utf-8"), board), encoding="utf-8")
+    page.write_text(updated(page.read_text(encoding="utf-8"), tables_of(board)), encoding="utf-8")
     return [page, *written]
 
 

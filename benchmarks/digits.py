@@ -1,0 +1,196 @@
+"""What the board of `digits` says, as the tables of its page: python benchmarks/digits.py STORE docs/digits.md
+
+Rewrites what stands between `<!-- NAME -->` and `<!-- end -->`, for every name in `tables_of`. All numbers are
+utility x healed in percent, with 95% t intervals over seeds. The store needs the boards of `digits` and of the suites
+in `BUDGETS`; `--processor STORE` names one with trials of the same cells from another processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from unlearnbench.evaluation.statistics import estimate
+from unlearnbench.report.numbers.board import Board, read_board
+from unlearnbench.report.numbers.budget import MARKED, budget_shares
+from unlearnbench.report.numbers.comparison import ALL, comparison
+from unlearnbench.report.numbers.ranking import ranking
+from unlearnbench.report.text.blocks import updated
+from unlearnbench.report.text.differences import signed
+from unlearnbench.report.text.formats import markdown_table
+from unlearnbench.report.text.tables import NO_VALUE, clipped, interval, number, rank_text
+from unlearnbench.report.wording import in_order, row_labels
+from unlearnbench.store.store import Store
+
+SUITE = "digits"
+SCORES: dict[str, Callable[[pd.DataFrame], pd.Series[float]]] = {
+    "utility x healed": lambda trials: trials["aggregate"],
+    "utility x healed, undiscovered": lambda trials: trials["utility"] * trials["healed_undiscovered"],
+    "min(healed, utility)": lambda trials: trials[["healed_train", "utility"]].min(axis=1),
+}
+"""Scores of a trial. At full discovery nothing is undiscovered, and the second score leaves these trials out."""
+BUDGETS = {"half": "digits-half-budget", "as published": SUITE, "double": "digits-double-budget"}
+THIRDS = {"up to 33%": (0, 1 / 3), "up to 66%": (1 / 3, 2 / 3), "over 66%": (2 / 3, 1)}
+PAPER = [("rem/digits", "npo/digits"), ("npo/digits", "retrain"), ("retrain", "potion/digits")]
+"""The published order: REM over NPO over retraining over Potion (docs/protocol.md, section 6)."""
+BATCHNORM = [("npo", "npo/frozen_batchnorm")]
+"""As the authors run it, minus ours, in which BatchNorm keeps the original's running statistics on passes over D_f."""
+
+
+def tables_of(boards: Mapping[str, Board], other: Board | None = None) -> dict[str, str]:
+    """The tables of the page by name, as Markdown; that of processors needs the board of another one."""
+    board = boards[SUITE]
+    tables = {
+        "regions": regions_markdown(board.frame, rivals(board)),
+        "within_budget": regions_markdown(board.frame, within_budget(board)),
+        "paper": differences_markdown(board.frame, PAPER),
+        "batchnorm": differences_markdown(board.frame, BATCHNORM),
+        "scores": _by_method(by_score(board)),
+        "budgets": _by_method(by_budget({name: boards[suite] for name, suite in BUDGETS.items()})),
+    }
+    return tables if other is None else tables | {"processors": processors_markdown(board.frame, other.frame)}
+
+
+def rivals(board: Board) -> list[str]:
+    """The ranked methods on standard originals, best first."""
+    table = ranking(board.frame, board.suite.variants)
+    return table.loc[table["ranked"] & (table["training"] == "standard"), "method"].tolist()
+
+
+def within_budget(board: Board) -> list[str]:
+    """Those among them that do not train on more samples than the budget allows."""
+    shares = budget_shares(board.totals, board.suite)
+    return [name for name in rivals(board) if not shares[name] > MARKED]
+
+
+def regions_markdown(frame: pd.DataFrame, methods: Sequence[str]) -> str:
+    """The best of these methods in each third of the rates of each corruption, and all others that may be first there.
+
+    With too few seeds for ranks, only the best is named.
+    """
+    labels = row_labels(frame["corruption"])
+    frame = frame[frame["method"].isin(methods)]
+    rows = []
+    for corruption in in_order(frame["corruption"]):
+        parts = [
+            frame[(frame["corruption"] == corruption) & frame["discovery_rate"].between(low, high, inclusive="right")]
+            for low, high in THIRDS.values()
+        ]
+        rows.append([labels[corruption], *(_best(part, methods) for part in parts)])
+    return markdown_table(["Regularity", *THIRDS], rows)
+
+
+def _best(part: pd.DataFrame, methods: Sequence[str]) -> str:
+    if part.empty:
+        return NO_VALUE
+    variants = [name.partition("/")[2] or "default" for name in methods]
+    rows = ranking(part, list(dict.fromkeys(variants))).sort_values("aggregate", ascending=False).to_dict("records")
+    first, *others = rows
+    equal = [row["method"] for row in others if row["best"] is not pd.NA and row["best"] == 1]
+    return f"{first['method']} {_cell(first, rank=False)}" + (f"; or {', '.join(equal)}" if equal else "")
+
+
+def differences_markdown(frame: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> str:
+    """The first of each pair minus the second, over the whole board and by corruption, paired within seeds."""
+    rows, header = [], ["Method"]
+    for first, second in pairs:
+        table = comparison(frame, first, second)
+        parts = table[table["discovery_rate"].isna()].to_dict("records")
+        labels = {ALL: "All"} | row_labels(row["corruption"] for row in parts if row["corruption"] != ALL)
+        header = ["Method", *(labels[row["corruption"]] for row in parts), "Seeds won"]
+        cells = [f"{signed(row['aggregate'])} {interval(row['aggregate_low'], row['aggregate_high'])}" for row in parts]
+        rows.append([f"{first} minus {second}", *cells, f"{parts[0]['wins']} of {parts[0]['seeds']}"])
+    return markdown_table(header, rows)
+
+
+def scored_by(frame: pd.DataFrame, score: Callable[[pd.DataFrame], pd.Series[float]]) -> pd.DataFrame:
+    """A board's frame whose aggregate is this score."""
+    return frame.assign(aggregate=score(frame).where(frame["state"] == "finished"))
+
+
+def cells(frame: pd.DataFrame, variants: Sequence[str]) -> pd.Series[str]:
+    """The mean, its interval and the ranks of each ranked method, as text, best first."""
+    rows = [row for row in ranking(frame, variants).to_dict("records") if row["ranked"]]
+    return pd.Series({row["method"]: _cell(row) for row in rows}, dtype="string")
+
+
+def _cell(row: dict[Any, Any], rank: bool = True) -> str:
+    ends = interval(*clipped(row["aggregate_low"], row["aggregate_high"]))
+    place = "" if pd.isna(row["best"]) or not rank else f", rank {rank_text(row)}"
+    return f"{number(row['aggregate'])} {ends}".rstrip() + place
+
+
+def by_score(board: Board) -> pd.DataFrame:
+    """The ranked methods under each of `SCORES`."""
+    variants = board.suite.variants
+    columns = {name: cells(scored_by(board.frame, score), variants) for name, score in SCORES.items()}
+    return pd.DataFrame(columns).reindex(columns["utility x healed"].index)
+
+
+def by_budget(boards: dict[str, Board]) -> pd.DataFrame:
+    """The methods that all boards have, on the seeds that are whole on all of them."""
+    whole = [set(board.frame.loc[board.frame["whole"], "seed"]) for board in boards.values()]
+    seeds = set.intersection(*whole)
+    columns = {
+        name: cells(board.frame[board.frame["seed"].isin(seeds)], board.suite.variants)
+        for name, board in boards.items()
+    }
+    first = next(iter(columns.values()))
+    return pd.DataFrame(columns).reindex(first.index).dropna()
+
+
+def _by_method(table: pd.DataFrame) -> str:
+    rows = [[str(name), *row] for name, row in zip(table.index, table.to_numpy().tolist(), strict=True)]
+    return markdown_table(["Method", *table.columns], rows)
+
+
+def processors_markdown(here: pd.DataFrame, there: pd.DataFrame) -> str:
+    """Each method that ran on both processors: its mean on the board and on the other one over the seeds of both.
+
+    Also by how much a seed moves and a cell moves at most, and how many trials end in the same weights.
+    """
+    cell = ["method", "seed", "corruption", "discovery_rate"]
+    both = here.merge(there, on=cell, suffixes=("", "_there"))
+    rows = []
+    for method, own in both.groupby("method"):
+        of_seeds = 100 * own.groupby("seed")[["aggregate", "aggregate_there"]].mean()
+        board = estimate(here[here["method"] == method].groupby("seed")["aggregate"].mean().to_numpy())
+        moved = 100 * (own["aggregate_there"] - own["aggregate"]).abs()
+        rows.append(
+            [
+                str(method),
+                f"{number(100 * board.value)} {interval(*clipped(100 * board.low, 100 * board.high))}".rstrip(),
+                number(of_seeds["aggregate"].mean()),
+                number(of_seeds["aggregate_there"].mean()),
+                number((of_seeds["aggregate_there"] - of_seeds["aggregate"]).abs().max()),
+                number(moved.max()),
+                f"{np.mean(own['weights_hash'] == own['weights_hash_there']):.0%}",
+            ]
+        )
+    header = ["Method", "Board", "These seeds", "There", "A seed moves by", "A cell moves by", "Same weights"]
+    return markdown_table(header, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", help="SQLAlchemy URL or SQLite file")
+    parser.add_argument("page", type=Path, help="the Markdown file with the blocks")
+    parser.add_argument("--processor", help="store with trials of the suite on another processor")
+    options = parser.parse_args()
+    with Store(options.store, create=False) as store:
+        boards = {suite: read_board(store.engine, suite) for suite in BUDGETS.values()}
+    other = None
+    if options.processor:
+        with Store(options.processor, create=False) as store:
+            other = read_board(store.engine, SUITE)
+    text = options.page.read_text(encoding="utf-8")
+    options.page.write_text(updated(text, tables_of(boards, other)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

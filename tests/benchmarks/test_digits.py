@@ -1,0 +1,80 @@
+"""The tables of the page of `digits`, by hand: two methods, two corruptions' cells at 10% and 100%, one failure."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks.digits import by_budget, by_score, differences_markdown, processors_markdown, regions_markdown
+from tests.small_store import CELLS, Stored
+
+
+def fill(stored: Stored) -> None:
+    """`careful` heals half and keeps everything; `eager` heals all and keeps 40%, and fails once."""
+    stored.run("first")
+    stored.problems()
+    for name, healed, utility in (("careful", 0.5, 1.0), ("eager", 1.0, 0.4)):
+        stored.submission(name, name)
+        for cell in CELLS:
+            state = "failed" if (name, cell) == ("eager", CELLS[0]) else "finished"
+            stored.trial("first", name, cell, state, healed=healed, utility=utility)
+
+
+def test_every_trial_is_scored_anew_and_a_failure_is_nothing(stored: Stored) -> None:
+    fill(stored)
+    table = by_score(stored.board())
+    one_of_twelve, one_of_six = 11 / 12, 5 / 6  # the failed trial is at 10%, where something is undiscovered
+    expected = pd.DataFrame(
+        {
+            "utility x healed": {"careful": 50.0, "eager": 40.0 * one_of_twelve},
+            # half of what they heal elsewhere; the failed trial has no share of anything
+            "utility x healed, undiscovered": {"careful": 25.0, "eager": 20.0 * one_of_six},
+            "min(healed, utility)": {"careful": 50.0, "eager": 40.0 * one_of_twelve},
+        }
+    )
+    assert table.to_dict() == expected.map(lambda value: f"{value:.1f}").to_dict()
+
+
+def test_budgets_are_compared_on_their_common_methods_and_seeds(stored: Stored) -> None:
+    fill(stored)
+    stored.run("second", "double")
+    stored.submission("careful twice", "careful")
+    for cell in CELLS:
+        stored.trial("second", "careful twice", cell, healed=0.75, utility=1.0)
+    table = by_budget({"one": stored.board(), "two": stored.board("double")})
+    assert table.to_dict() == {"one": {"careful": "50.0"}, "two": {"careful": "75.0"}}
+
+
+def test_a_region_names_the_best_and_all_that_may_be_first(stored: Stored) -> None:
+    stored.column()
+    stored.scored("best", [0.9, 0.8, 0.9, 0.8, 0.9, 0.8, 0.9, 0.7])
+    stored.scored("equal", [0.8, 0.9, 0.8, 0.9, 0.8, 0.9, 0.7, 0.7])
+    stored.scored("behind", [0.1, 0.2, 0.1, 0.2, 0.1, 0.2, 0.1, 0.2])
+    frame = stored.board().frame
+    _, _, row = regions_markdown(frame, ["best", "equal", "behind"]).splitlines()
+    regularity, *_, over = row.strip("| ").split(" | ")
+    assert regularity == "High"
+    assert over.startswith("best 83.8 [")
+    assert over.endswith("]; or equal")
+    assert regions_markdown(frame, ["best", "behind"]).splitlines()[-1].endswith("] |")
+
+
+def test_differences_have_their_intervals_over_seeds(stored: Stored) -> None:
+    stored.column(seeds=4)
+    stored.scored("first", [0.5, 0.6, 0.7, 0.2])
+    stored.scored("second", [0.4, 0.4, 0.4, 0.3])
+    stored.scored("retrain", [0.1] * 4)
+    header, _, row = differences_markdown(stored.board().frame, [("first", "second")]).splitlines()
+    assert header == "| Method | All | High | Seeds won |"
+    difference = "+12.5 [-14.7, 39.7]"  # of 10, 20, 30 and -10: standard error 8.54, t 3.18
+    assert row == f"| first minus second | {difference} | {difference} | 3 of 4 |"
+
+
+def test_another_processor_is_compared_on_its_own_seeds(stored: Stored) -> None:
+    stored.column(seeds=4)
+    stored.scored("method", [0.5, 0.6, 0.7, 0.6])
+    stored.scored("retrain", [0.1] * 4)
+    here = stored.board().frame.assign(weights_hash=["a", "b", "c", "d"] * 2)
+    there = here[(here["method"] == "method") & here["seed"].isin(sorted(here["seed"].unique())[:2])]
+    there = there.assign(aggregate=there["aggregate"] + [0.0, -0.2], weights_hash=["a", "e"])
+    _, _, row = processors_markdown(here, there).splitlines()
+    assert row == "| method | 60.0 [47.0, 73.0] | 55.0 | 45.0 | 20.0 | 20.0 | 50% |"
