@@ -101,9 +101,6 @@ BOARD_FILES := $(sort $(wildcard leaderboard/digits/*.jsonl))
 BOARD_FILES += $(filter-out $(BOARD_FILES),$(sort $(wildcard leaderboard/*/*.jsonl)))
 
 build/board.db: .venv/installed $(BOARD_FILES)
-	mkdir -p build
-	rm -f $@
-	$(BIN)/unlearnbench store load $(BOARD_FILES) --database $@
 
 board: build/board.db
 	rm -rf build/board
@@ -129,11 +126,19 @@ release-board: setup
 	cp docs/release.md build/release/README.md
 	cd build/release && find . -type f ! -name SHA256SUMS | sort | xargs sha256sum > SHA256SUMS
 
-# After an official run: update the tables in submissions/README.md, and what `repair` takes for the best methods. A
-# person checks what is said about them.
-findings: setup
+# After an official run: update the tables in submissions/README.md and docs/digits.md, and what `repair` takes for the
+# best methods. A person checks what is said about them.
+findings: setup build/findings.db build/processor.db
 	$(BIN)/python -m unlearnbench.report.text.findings leaderboard/trials.csv submissions/README.md
 	$(BIN)/python -m unlearnbench.repairing.recommended leaderboard/trials.csv
+	$(BIN)/python benchmarks/digits.py build/findings.db docs/digits.md --processor build/processor.db
+
+build/findings.db: .venv/installed $(wildcard leaderboard/digits/*.jsonl benchmarks/budgets/*/*.jsonl)
+build/processor.db: .venv/installed $(wildcard benchmarks/another-processor/*.jsonl)
+build/board.db build/findings.db build/processor.db:
+	mkdir -p build
+	rm -f $@
+	$(BIN)/unlearnbench store load $(filter %.jsonl,$^) --database $@
 
 # The command line reference from the help texts, and the maps that the README shows from the committed board.
 docs: setup build/board.db
