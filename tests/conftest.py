@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from tests import shared_server
 from tests.next_revision import next_version  # noqa: F401  a fixture
 from tests.postgresql import program, server
+from tests.shared_server import SharedServer
 from tests.small_store import measured, small, small_of_module, stored  # noqa: F401  fixtures
 from tests.submission import written
 from tests.tiny import tiny
+from unlearnbench.boundary import boundary
 from unlearnbench.problems.suite import Suite
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
@@ -23,6 +26,8 @@ from unlearnbench.submissions.finding import Submission
 TESTS = Path(__file__).parent
 SLOW = ("faults", "running", "tuning", "boundary", "verify", "cli", "benchmarks")
 """The folders whose tests run trials, the slowest first."""
+OWN_SERVERS = ("faults", "boundary")
+"""The folders whose tests are about the process that trials are forked from: each run starts its own there."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,6 +44,21 @@ def _environment() -> Iterator[None]:
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _servers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """One server for run after run, except in `OWN_SERVERS`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.relative_to(TESTS).parts[0] not in OWN_SERVERS:
+            patch.setattr(boundary, "Server", SharedServer)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _end_servers() -> Iterator[None]:
+    yield
+    shared_server.end_all()
 
 
 @pytest.fixture

@@ -1,0 +1,74 @@
+"""Servers that outlive the run that started them, because loading torch takes longer than most tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from unlearnbench.boundary import isolation
+from unlearnbench.boundary.servers import PASSED_ON, Server
+
+FOLDER = Path(tempfile.gettempdir())  # as it is before a test changes it
+IDLE: dict[tuple[object, ...], list[Server]] = {}
+"""The running servers that nobody uses, by what a server takes from the environment."""
+
+
+@dataclass
+class SharedServer(Server):
+    """A server of the harness's Python at level `process`, taken from those that are idle and given back when closed.
+
+    Any other, or one that was killed, is started and ended as always.
+    """
+
+    taken: Server | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        if self.level != "process" or self.environment is not None:
+            return super().start()
+        self.taken = idle() or _started()
+        self.address.unlink(missing_ok=True)
+        self.address.symlink_to(self.taken.address)
+        assert self.taken.process is not None
+        self.process = self.taken.process
+        return self.process
+
+    def close(self, seconds: float) -> None:
+        if self.taken is None or self.process is None or self.process.poll() is not None:
+            super().close(seconds)
+        else:
+            IDLE.setdefault(_surroundings(), []).append(self.taken)
+
+
+def idle() -> Server | None:
+    servers = IDLE.get(_surroundings(), [])
+    while servers:
+        server = servers.pop()
+        if server.process is not None and server.process.poll() is None:
+            return server
+        shutil.rmtree(server.folder)
+    return None
+
+
+def _started() -> Server:
+    server = Server("process", Path(tempfile.mkdtemp(prefix="server-", dir=FOLDER)))
+    server.start()
+    return server
+
+
+def _surroundings() -> tuple[object, ...]:
+    """What `Server.start` passes on."""
+    variables = [os.environ.get(name) for name in PASSED_ON]
+    return (*variables, *isolation.python_path("process"), site.ENABLE_USER_SITE and site.getuserbase())
+
+
+def end_all() -> None:
+    """End all idle servers."""
+    for server in [server for servers in IDLE.values() for server in servers]:
+        server.close(10)
+        shutil.rmtree(server.folder)
+    IDLE.clear()
