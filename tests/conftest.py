@@ -20,6 +20,7 @@ from tests.submission import written
 from tests.tiny import tiny
 from unlearnbench.boundary import boundary
 from unlearnbench.problems.suite import Suite
+from unlearnbench.report.numbers.board import Board
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
 
@@ -70,6 +71,16 @@ def tiny_suite() -> Suite:
 def make_submission(tmp_path: Path) -> Callable[..., Submission]:
     """Write a submission whose `unlearn` has this body."""
     return partial(written, tmp_path / "submissions")
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaderboards whose figures are only named, for tests of what else is in them: drawing takes seconds."""
+
+    def named(board: Board, methods: list[str], folder: Path) -> list[Path]:
+        return [folder / "maps.svg", folder / "healing.svg"]
+
+    monkeypatch.setattr("unlearnbench.report.leaderboard._write_figures", named)
 
 
 @pytest.fixture

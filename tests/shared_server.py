@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unlearnbench.boundary import isolation
+from unlearnbench.boundary.isolation import Isolation
 from unlearnbench.boundary.servers import PASSED_ON, Server
 
 FOLDER = Path(tempfile.gettempdir())  # as it is before a test changes it
@@ -20,17 +21,19 @@ IDLE: dict[tuple[object, ...], list[Server]] = {}
 
 @dataclass
 class SharedServer(Server):
-    """A server of the harness's Python at level `process`, taken from those that are idle and given back when closed.
+    """A server of the harness's Python, taken from those that are idle and given back when closed.
 
-    Any other, or one that was killed, is started and ended as always.
+    That of another environment, or one that was killed, is started and ended as always.
     """
 
     taken: Server | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
-        if self.level != "process" or self.environment is not None:
+        if self.environment is not None:
             return super().start()
-        self.taken = idle() or _started()
+        if self.level != "process":
+            isolation.refuse_visible(self.private)
+        self.taken = _idle(self.level) or _started(self.level)
         self.address.unlink(missing_ok=True)
         self.address.symlink_to(self.taken.address)
         assert self.taken.process is not None
@@ -41,11 +44,11 @@ class SharedServer(Server):
         if self.taken is None or self.process is None or self.process.poll() is not None:
             super().close(seconds)
         else:
-            IDLE.setdefault(_surroundings(), []).append(self.taken)
+            IDLE.setdefault(_surroundings(self.level), []).append(self.taken)
 
 
-def idle() -> Server | None:
-    servers = IDLE.get(_surroundings(), [])
+def _idle(level: Isolation) -> Server | None:
+    servers = IDLE.get(_surroundings(level), [])
     while servers:
         server = servers.pop()
         if server.process is not None and server.process.poll() is None:
@@ -54,16 +57,21 @@ def idle() -> Server | None:
     return None
 
 
-def _started() -> Server:
-    server = Server("process", Path(tempfile.mkdtemp(prefix="server-", dir=FOLDER)))
-    server.start()
+def _started(level: Isolation) -> Server:
+    server = Server(level, Path(tempfile.mkdtemp(prefix="server-", dir=FOLDER)))
+    try:
+        server.start()
+    except BaseException:
+        shutil.rmtree(server.folder)
+        raise
     return server
 
 
-def _surroundings() -> tuple[object, ...]:
-    """What `Server.start` passes on."""
+def _surroundings(level: Isolation) -> tuple[object, ...]:
+    """What `Server.start` takes from this process, and the level."""
     variables = [os.environ.get(name) for name in PASSED_ON]
-    return (*variables, *isolation.python_path("process"), site.ENABLE_USER_SITE and site.getuserbase())
+    python = (isolation.executable(None), *isolation.python_path(level))
+    return (level, *variables, *python, site.ENABLE_USER_SITE and site.getuserbase())
 
 
 def end_all() -> None:

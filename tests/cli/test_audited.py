@@ -110,6 +110,7 @@ def test_what_a_trial_sees_was_looked_at(place: Path) -> None:
         assert re.search(r"Budget\(steps=4", trial.detail or "")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_pages_say_that_a_board_is_audited_or_open(place: Path, call: Call, secrets: SecretSeeds, name: str) -> None:
     assert call("leaderboard", name, "--out", "board").code == 0
     words = f"Audited board: its seeds are secret, with commitment {secrets.commitment}."

@@ -66,6 +66,7 @@ def test_a_part_that_is_not_in_the_grid_is_one_sentence(
     assert not list(Path().glob("x*"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_not_on_the_board_is_said_beside_it_with_the_command_that_renews_it(measured: Call) -> None:
     file = Path("suites/tiny.toml")
     file.write_text(file.read_text().replace('"learning_rate" = 0.01', '"learning_rate" = 0.02'))
@@ -102,6 +103,7 @@ def test_unknown_form(call: Call) -> None:
     assert "latex" in result.err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_board_of_strict_trials_counts_no_others(measured: Call) -> None:
     for level, state in {"process": "finished", "strict": "missing"}.items():
         assert measured("leaderboard", "tiny", "--out", level, "--isolation", level, *PART).code == 0

@@ -47,6 +47,7 @@ def test_page_says_where_the_numbers_come_from_and_what_failed(written):
     assert "## Beyond the oracle" not in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_methods_of_the_maintainers_are_marked(small, tmp_path):
     with Session(small.engine) as session:
         for row in session.scalars(select(SubmissionRow).where(SubmissionRow.name.in_(["good", "oracle"]))):
@@ -66,6 +67,7 @@ def test_fewer_than_three_seeds_are_a_demonstration(written):
         assert "Two seeds: a demonstration, not a ranking." in page.read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_eight_seeds_are_a_ranking_of_ranked_variants(stored, tmp_path):
     stored.column(seeds=8)
     for name, healed, slope in (("good", 0.8, 0.01), ("far", 0.3, 0.02), ("far/tuned", 0.5, 0.0)):
@@ -77,6 +79,7 @@ def test_eight_seeds_are_a_ranking_of_ranked_variants(stored, tmp_path):
     assert page.index("| 2 | far |") < page.index("**Other variants, not ranked**") < page.index("| - | far/tuned |")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_page_lists_what_is_stale_and_what_is_beyond_the_oracle(small, tmp_path):
     small.run("second", day=1)
     small.submission("good, changed", "good")
@@ -92,6 +95,7 @@ def test_page_lists_what_is_stale_and_what_is_beyond_the_oracle(small, tmp_path)
     assert page.count("2026-01-0") == 2, "both runs have records on the board"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_originals_that_learnt_nothing_are_noted(stored, tmp_path):
     stored.run("first")
     stored.problems(absorbed=False)
@@ -179,6 +183,7 @@ def test_suite_without_a_single_record_can_be_drawn(stored, tmp_path):
     assert "| - | good |" in (tmp_path / "ranking.md").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_says_which_level_of_isolation_was_demanded(stored, tmp_path):
     stored.run("first")
     stored.problems()

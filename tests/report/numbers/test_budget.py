@@ -83,6 +83,7 @@ def test_a_corruption_has_a_budget_of_its_own(counted):
     assert good.to_dict() == {"poison-trigger": 2.0, "class-swap": 1.0, "random-swap": 1.0}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_ranking_and_the_pages_say_it(counted, tmp_path):
     write_leaderboard(counted.engine, counted.board(), tmp_path)
     said = "than the budget, by the trials' own count, mean over finished trials: retrain 5.0 times."
@@ -98,6 +99,7 @@ def test_the_ranking_and_the_pages_say_it(counted, tmp_path):
         assert "of the suite, which is" not in (tmp_path / f"site/small/method-{method}.html").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_nothing_is_said_where_nobody_exceeds_it(small, tmp_path):
     with small.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE trials SET backward_samples = 20")
