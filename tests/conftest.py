@@ -25,10 +25,10 @@ from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
 
 TESTS = Path(__file__).parent
-SLOW = ("faults", "running", "tuning", "boundary", "verify", "cli", "benchmarks")
+SLOW = ("running", "boundary", "cli", "verify", "tuning", "benchmarks")
 """The folders whose tests run trials, the slowest first."""
-OWN_SERVERS = ("faults", "boundary")
-"""The folders whose tests are about the process that trials are forked from: each run starts its own there."""
+OWN_SERVERS = "boundary"
+"""The folder whose tests are about the process that trials are forked from: each run starts its own there."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,7 +51,7 @@ def _environment() -> Iterator[None]:
 def _servers(request: pytest.FixtureRequest) -> Iterator[None]:
     """One server for run after run, except in `OWN_SERVERS`."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.path.relative_to(TESTS).parts[0] not in OWN_SERVERS:
+        if request.path.relative_to(TESTS).parts[0] != OWN_SERVERS:
             patch.setattr(boundary, "Server", SharedServer)
         yield
 

@@ -49,7 +49,7 @@ def ran(suite: Suite, submissions: list[Submission], store: Store, data: Path, l
     return {trial.submission.name: trial.record for trial in trials if trial.record is not None}
 
 
-@pytest.mark.parametrize("level", ["process", "strict"])
+@pytest.mark.parametrize("level", [pytest.param("process", marks=pytest.mark.slow), "strict"])
 def test_the_weights_are_those_of_the_harness(
     level: Isolation,
     make_submission: Make,

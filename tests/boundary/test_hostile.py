@@ -75,7 +75,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrialRow]:
     return {result.label: result.trial for result in results}
 
 
-@pytest.fixture(scope="module", params=["process", "strict"])
+@pytest.fixture(scope="module", params=[pytest.param("process", marks=pytest.mark.slow), "strict"])
 def campaign(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     level = request.param
     if level == "strict":

@@ -117,6 +117,7 @@ return model
 """
 
 
+@pytest.mark.slow
 def test_methods_train_load_with_workers_and_compile(
     make_submission: Callable[..., Submission], tiny_suite: Suite, tmp_path: Path
 ) -> None:

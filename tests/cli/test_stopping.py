@@ -125,8 +125,8 @@ def test_a_run_ends_and_keeps_what_finished(folder: Path, number: signal.Signals
 @pytest.mark.parametrize(
     "command",
     [
-        ("tune", "waits", "--suite", "tiny.toml"),
-        ("check", "--against", "baseline.csv", "tiny.toml"),
+        pytest.param(("tune", "waits", "--suite", "tiny.toml"), marks=pytest.mark.slow),
+        pytest.param(("check", "--against", "baseline.csv", "tiny.toml"), marks=pytest.mark.slow),
         ("validate", "submissions/waits"),
         ("rerun",),
     ],
