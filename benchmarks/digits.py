@@ -1,21 +1,26 @@
 """What the board of `digits` says, as the tables of its page: python benchmarks/digits.py STORE docs/digits.md
 
 Rewrites what stands between `<!-- NAME -->` and `<!-- end -->`, for every name in `tables_of`. All numbers are
-utility x healed in percent, with 95% t intervals over seeds. The store needs the boards of `digits` and of the suites
-in `BUDGETS`; `--processor STORE` names one with trials of the same cells from another processor.
+utility x healed in percent, with 95% t intervals over seeds. The store needs the board of `digits`, and those of the
+suites in `BUDGETS` for their table; `--processor STORE` names one with trials of the same cells from another processor.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import estimate
+from unlearnbench.report.escaping import printable
 from unlearnbench.report.numbers.board import Board, read_board
 from unlearnbench.report.numbers.budget import MARKED, budget_shares
 from unlearnbench.report.numbers.comparison import ALL, comparison
@@ -25,6 +30,7 @@ from unlearnbench.report.text.differences import signed
 from unlearnbench.report.text.formats import markdown_table
 from unlearnbench.report.text.tables import NO_VALUE, clipped, interval, number, rank_text
 from unlearnbench.report.wording import in_order, row_labels
+from unlearnbench.store.schema import RunRow
 from unlearnbench.store.store import Store
 
 SUITE = "digits"
@@ -43,17 +49,21 @@ BATCHNORM = [("npo", "npo/frozen_batchnorm")]
 
 
 def tables_of(boards: Mapping[str, Board], other: Board | None = None) -> dict[str, str]:
-    """The tables of the page by name, as Markdown; that of processors needs the board of another one."""
+    """The tables of the page by name, as Markdown, as far as these boards have their trials."""
     board = boards[SUITE]
     tables = {
         "regions": regions_markdown(board.frame, rivals(board)),
         "within_budget": regions_markdown(board.frame, within_budget(board)),
         "paper": differences_markdown(board.frame, PAPER),
-        "batchnorm": differences_markdown(board.frame, BATCHNORM),
         "scores": _by_method(by_score(board)),
-        "budgets": _by_method(by_budget({name: boards[suite] for name, suite in BUDGETS.items()})),
     }
-    return tables if other is None else tables | {"processors": processors_markdown(board.frame, other.frame)}
+    if set(board.frame["method"]).issuperset(name for pair in BATCHNORM for name in pair):
+        tables["batchnorm"] = differences_markdown(board.frame, BATCHNORM)
+    if boards.keys() >= set(BUDGETS.values()):
+        tables["budgets"] = _by_method(by_budget({name: boards[suite] for name, suite in BUDGETS.items()}))
+    if other is not None:
+        tables["processors"] = processors_markdown(board.frame, other.frame)
+    return tables
 
 
 def rivals(board: Board) -> list[str]:
@@ -176,20 +186,33 @@ def processors_markdown(here: pd.DataFrame, there: pd.DataFrame) -> str:
     return markdown_table(header, rows)
 
 
+def write_page(database: str, page: Path, processor: str | None = None) -> None:
+    """Rewrite the tables of the page.
+
+    Raises:
+        UsageError: there is no store, it has no board of the suite, or the page names a table that it has not.
+    """
+    with Store(database, create=False) as store:
+        with Session(store.engine) as session:
+            stored = set(session.scalars(select(RunRow.suite)))
+        boards = {suite: read_board(store.engine, suite) for suite in {SUITE, *(stored & set(BUDGETS.values()))}}
+    other = None
+    if processor is not None:
+        with Store(processor, create=False) as store:
+            other = read_board(store.engine, SUITE)
+    page.write_text(updated(page.read_text(encoding="utf-8"), tables_of(boards, other)), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", help="SQLAlchemy URL or SQLite file")
     parser.add_argument("page", type=Path, help="the Markdown file with the blocks")
     parser.add_argument("--processor", help="store with trials of the suite on another processor")
     options = parser.parse_args()
-    with Store(options.store, create=False) as store:
-        boards = {suite: read_board(store.engine, suite) for suite in BUDGETS.values()}
-    other = None
-    if options.processor:
-        with Store(options.processor, create=False) as store:
-            other = read_board(store.engine, SUITE)
-    text = options.page.read_text(encoding="utf-8")
-    options.page.write_text(updated(text, tables_of(boards, other)), encoding="utf-8")
+    try:
+        write_page(options.store, options.page, options.processor)
+    except UsageError as error:
+        sys.exit(f"digits: {printable(str(error))}")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
 
-from benchmarks.digits import by_budget, by_score, differences_markdown, processors_markdown, regions_markdown
+import pandas as pd
+import pytest
+
+from benchmarks.digits import (
+    by_budget,
+    by_score,
+    differences_markdown,
+    processors_markdown,
+    regions_markdown,
+    write_page,
+)
 from tests.small_store import CELLS, Stored
+from unlearnbench import library
+
+ROOT = Path(__file__).parents[2]
 
 
 def fill(stored: Stored) -> None:
@@ -78,3 +91,13 @@ def test_another_processor_is_compared_on_its_own_seeds(stored: Stored) -> None:
     there = there.assign(aggregate=there["aggregate"] + [0.0, -0.2], weights_hash=["a", "e"])
     _, _, row = processors_markdown(here, there).splitlines()
     assert row == "| method | 60.0 [47.0, 73.0] | 55.0 | 45.0 | 20.0 | 20.0 | 50% |"
+
+
+@pytest.mark.slow
+def test_the_page_is_that_of_the_committed_files(tmp_path: Path) -> None:
+    board, other, page = tmp_path / "board.db", tmp_path / "other.db", tmp_path / "digits.md"
+    library.load(sorted((ROOT / "leaderboard/digits").glob("*.jsonl")), str(board))
+    library.load(sorted((ROOT / "benchmarks/another-processor").glob("*.jsonl")), str(other))
+    page.write_text((ROOT / "docs/digits.md").read_text())
+    write_page(str(board), page, str(other))
+    assert page.read_text() == (ROOT / "docs/digits.md").read_text(), "run `make findings`"
