@@ -24,11 +24,14 @@ from unlearnbench.report.escaping import printable
 from unlearnbench.report.numbers.board import Board, read_board
 from unlearnbench.report.numbers.budget import MARKED, budget_shares
 from unlearnbench.report.numbers.comparison import ALL, comparison
+from unlearnbench.report.numbers.frames import THIRDS, third_of
 from unlearnbench.report.numbers.ranking import ranking
+from unlearnbench.report.numbers.totals import scored, shown
 from unlearnbench.report.text.blocks import updated
 from unlearnbench.report.text.differences import signed
+from unlearnbench.report.text.findings import OF_THIRDS
 from unlearnbench.report.text.formats import markdown_table
-from unlearnbench.report.text.tables import NO_VALUE, clipped, interval, number, rank_text
+from unlearnbench.report.text.tables import NO_VALUE, interval, number, rank_text, with_interval
 from unlearnbench.report.wording import in_order, row_labels
 from unlearnbench.store.schema import RunRow
 from unlearnbench.store.store import Store
@@ -41,7 +44,6 @@ SCORES: dict[str, Callable[[pd.DataFrame], pd.Series[float]]] = {
 }
 """Scores of a trial. At full discovery nothing is undiscovered, and the second score leaves these trials out."""
 BUDGETS = {"half": "digits-half-budget", "as published": SUITE, "double": "digits-double-budget"}
-THIRDS = {"up to 33%": (0, 1 / 3), "up to 66%": (1 / 3, 2 / 3), "over 66%": (2 / 3, 1)}
 PAPER = [("rem/digits", "npo/digits"), ("npo/digits", "retrain"), ("retrain", "potion/digits")]
 """The published order: REM over NPO over retraining over Potion (docs/protocol.md, section 6)."""
 BATCHNORM = [("npo", "npo/frozen_batchnorm")]
@@ -87,21 +89,16 @@ def regions_markdown(frame: pd.DataFrame, methods: Sequence[str]) -> str:
     frame = frame[frame["method"].isin(methods)]
     rows = []
     for corruption in in_order(frame["corruption"]):
-        parts = [
-            frame[(frame["corruption"] == corruption) & frame["discovery_rate"].between(low, high, inclusive="right")]
-            for low, high in THIRDS.values()
-        ]
-        rows.append([labels[corruption], *(_best(part, methods) for part in parts)])
-    return markdown_table(["Regularity", *THIRDS], rows)
+        of_it = frame[frame["corruption"] == corruption]
+        rows.append([labels[corruption], *(_best(of_it[third_of(of_it) == third]) for third in THIRDS)])
+    return markdown_table(["Regularity", *OF_THIRDS], rows)
 
 
-def _best(part: pd.DataFrame, methods: Sequence[str]) -> str:
+def _best(part: pd.DataFrame) -> str:
     if part.empty:
         return NO_VALUE
-    variants = [name.partition("/")[2] or "default" for name in methods]
-    rows = ranking(part, list(dict.fromkeys(variants))).sort_values("aggregate", ascending=False).to_dict("records")
-    first, *others = rows
-    equal = [row["method"] for row in others if row["best"] is not pd.NA and row["best"] == 1]
+    first, *others = ranking(part).to_dict("records")
+    equal = [row["method"] for row in others if not pd.isna(row["best"]) and row["best"] == 1]
     return f"{first['method']} {_cell(first, rank=False)}" + (f"; or {', '.join(equal)}" if equal else "")
 
 
@@ -130,9 +127,8 @@ def cells(frame: pd.DataFrame, variants: Sequence[str]) -> pd.Series[str]:
 
 
 def _cell(row: dict[Any, Any], rank: bool = True) -> str:
-    ends = interval(*clipped(row["aggregate_low"], row["aggregate_high"]))
     place = "" if pd.isna(row["best"]) or not rank else f", rank {rank_text(row)}"
-    return f"{number(row['aggregate'])} {ends}".rstrip() + place
+    return with_interval(row["aggregate"], row["aggregate_low"], row["aggregate_high"]) + place
 
 
 def by_score(board: Board) -> pd.DataFrame:
@@ -164,6 +160,7 @@ def processors_markdown(here: pd.DataFrame, there: pd.DataFrame) -> str:
 
     Also by how much a seed moves and a cell moves at most, and how many trials end in the same weights.
     """
+    here, there = (shown(frame).assign(aggregate=scored(shown(frame), "aggregate")) for frame in (here, there))
     cell = ["method", "seed", "corruption", "discovery_rate"]
     both = here.merge(there, on=cell, suffixes=("", "_there"))
     rows = []
@@ -174,7 +171,7 @@ def processors_markdown(here: pd.DataFrame, there: pd.DataFrame) -> str:
         rows.append(
             [
                 str(method),
-                f"{number(100 * board.value)} {interval(*clipped(100 * board.low, 100 * board.high))}".rstrip(),
+                with_interval(100 * board.value, 100 * board.low, 100 * board.high),
                 number(of_seeds["aggregate"].mean()),
                 number(of_seeds["aggregate_there"].mean()),
                 number((of_seeds["aggregate_there"] - of_seeds["aggregate"]).abs().max()),

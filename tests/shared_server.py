@@ -33,6 +33,7 @@ class SharedServer(Server):
             return super().start()
         if self.level != "process":
             isolation.refuse_visible(self.private)
+        self._leave()
         self.taken = _idle(self.level) or _started(self.level)
         self.address.unlink(missing_ok=True)
         self.address.symlink_to(self.taken.address)
@@ -43,8 +44,15 @@ class SharedServer(Server):
     def close(self, seconds: float) -> None:
         if self.taken is None or self.process is None or self.process.poll() is not None:
             super().close(seconds)
+            self._leave()
         else:
             IDLE.setdefault(_surroundings(self.level), []).append(self.taken)
+
+    def _leave(self) -> None:
+        """Remove what a server that was killed has left."""
+        if self.taken is not None:
+            shutil.rmtree(self.taken.folder)
+            self.taken = None
 
 
 def _idle(level: Isolation) -> Server | None:

@@ -96,7 +96,8 @@ def test_another_processor_is_compared_on_its_own_seeds(stored: Stored) -> None:
 @pytest.mark.slow
 def test_the_page_is_that_of_the_committed_files(tmp_path: Path) -> None:
     board, other, page = tmp_path / "board.db", tmp_path / "other.db", tmp_path / "digits.md"
-    library.load(sorted((ROOT / "leaderboard/digits").glob("*.jsonl")), str(board))
+    files = [*ROOT.glob("leaderboard/digits/*.jsonl"), *ROOT.glob("benchmarks/budgets/*/*.jsonl")]
+    library.load(sorted(files), str(board))
     library.load(sorted((ROOT / "benchmarks/another-processor").glob("*.jsonl")), str(other))
     page.write_text((ROOT / "docs/digits.md").read_text())
     write_page(str(board), page, str(other))

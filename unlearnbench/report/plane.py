@@ -23,7 +23,7 @@ from unlearnbench.report.numbers.regularity import steady
 from unlearnbench.report.text.blocks import updated
 from unlearnbench.report.text.formats import markdown_table
 from unlearnbench.report.text.regularity import prediction_markdown, regularity_markdown
-from unlearnbench.report.text.tables import clipped, interval, number, rank_text
+from unlearnbench.report.text.tables import number, rank_text, with_interval
 from unlearnbench.report.wording import PRODUCT
 from unlearnbench.store.store import Store
 
@@ -48,9 +48,9 @@ def scores_markdown(board: Board) -> str:
         rows.append(
             [
                 method,
-                f"{number(over['aggregate'])} {interval(*clipped(over['aggregate_low'], over['aggregate_high']))}",
+                with_interval(over["aggregate"], over["aggregate_low"], over["aggregate_high"]),
                 rank_text(over),
-                f"{number(low['mean'])} {interval(*clipped(low['low'], low['high']))}",
+                with_interval(low["mean"], low["low"], low["high"]),
                 f"{number(low['worst'])} on {low['where']}",
             ]
         )

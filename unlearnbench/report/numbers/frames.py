@@ -22,15 +22,19 @@ State = Literal["finished", "partly failed", "failed", "partly missing", "missin
 LOW_UTILITY_THRESHOLD = 0.8
 
 
+THIRDS = ("low", "middle", "high")
+"""Of the discovery rates: up to 1/3, up to 2/3, above."""
+
+
 def thirds(frame: pd.DataFrame) -> pd.DataFrame:
     """Means in percent by method, corruption and third of the discovery rates.
 
-    Columns are pairs of a third (`low`: rates up to 1/3, `middle`: up to 2/3, `high`) and a metric (`healed_train`,
+    Columns are pairs of one of `THIRDS` and a metric (`healed_train`,
     `utility`, `aggregate`) or `margin`, half of the 95% t interval of the aggregate over seeds. Failed trials count as
     in the ranking.
     """
     frame = shown(frame)
-    third = np.select([frame["discovery_rate"] <= 1 / 3, frame["discovery_rate"] <= 2 / 3], ["low", "middle"], "high")
+    third = third_of(frame)
     metrics = ["healed_train", "utility", "aggregate"]
     values = frame.assign(third=third, **{metric: scored(frame, metric) for metric in metrics})
     cell = ["method", "corruption", "third"]
@@ -38,8 +42,14 @@ def thirds(frame: pd.DataFrame) -> pd.DataFrame:
     of_seeds = values.groupby([*cell, "seed"])["aggregate"].mean().groupby(cell)
     means["margin"] = of_seeds.agg(lambda seeds: (found := estimate(seeds.to_numpy())).high - found.value)
     table = (100 * means).reset_index().pivot(index=["method", "corruption"], columns="third", values=[*means.columns])
-    columns = pd.MultiIndex.from_product([("low", "middle", "high"), means.columns])
+    columns = pd.MultiIndex.from_product([THIRDS, means.columns])
     return table.swaplevel(axis=1).reindex(columns=columns)
+
+
+def third_of(frame: pd.DataFrame) -> pd.Series[str]:
+    """The third of the discovery rates that each row is in, one of `THIRDS`."""
+    rates = frame["discovery_rate"]
+    return pd.Series(np.select([rates <= 1 / 3, rates <= 2 / 3], THIRDS[:2], THIRDS[2]), frame.index)
 
 
 def trials_of(frame: pd.DataFrame, method: str) -> pd.DataFrame:

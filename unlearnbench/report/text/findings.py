@@ -24,7 +24,8 @@ from unlearnbench.report.text.tables import number
 from unlearnbench.report.wording import row_labels
 
 TABLE = re.compile(r"^\| `(?P<method>[^`]+)` \|.*\n(?:\|.*\n)+", re.MULTILINE)
-HEADER = ("Method", "Regularity", "up to 33%", "up to 66%", "over 66%")
+OF_THIRDS = ("up to 33%", "up to 66%", "over 66%")
+HEADER = ("Method", "Regularity", *OF_THIRDS)
 
 
 def thirds_markdown(table: pd.DataFrame, methods: Sequence[str]) -> str:

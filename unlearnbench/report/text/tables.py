@@ -85,6 +85,11 @@ def clipped(low: float, high: float) -> tuple[float, float]:
     return (low, high) if pd.isna(low) else (max(low, 0.0), min(high, 100.0))
 
 
+def with_interval(value: float, low: float, high: float) -> str:
+    """A percentage, followed by its clipped interval if there is one."""
+    return f"{number(value)} {interval(*clipped(low, high))}".rstrip()
+
+
 def rank_text(row: dict[Any, Any]) -> str:
     """The ranks that a method can have: `2 to 4`, `1`, or a dash."""
     if pd.isna(row["best"]):
