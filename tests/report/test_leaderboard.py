@@ -48,6 +48,19 @@ def test_page_says_where_the_numbers_come_from_and_what_failed(written):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_runs_that_differ_only_in_time_share_a_line(small, tmp_path):
+    small.run("second", day=1)
+    small.run("third", day=2, isolation="strict")
+    for run, seed in (("second", 0), ("third", 1)):
+        small.submission(f"{run} method", run)
+        small.trial(run, f"{run} method", ("low", 0.1, seed), isolation="strict" if run == "third" else "process")
+    write_leaderboard(small.engine, small.board(), tmp_path)
+    page = (tmp_path / "ranking.md").read_text()
+    assert "\n- 2026-01-01 12:00, 2026-01-02 12:00 UTC; revision abc123; precision float32; isolation process;" in page
+    assert "\n- 2026-01-03 12:00 UTC; revision abc123; precision float32; isolation strict;" in page
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_methods_of_the_maintainers_are_marked(small, tmp_path):
     with Session(small.engine) as session:
         for row in session.scalars(select(SubmissionRow).where(SubmissionRow.name.in_(["good", "oracle"]))):

@@ -201,16 +201,18 @@ def _stale(board: Board) -> list[str]:
 
 
 def _sources(engine: Engine, board: Board) -> list[str]:
-    """A line per run that contributed."""
+    """A line per kind of run that contributed, with the times at which such runs began."""
     runs = runs_of(engine, board.frame)
     origins = of_runs(engine, [run.id for run in runs])
-    return [_provenance(run, origins.get(run.id, ())) for run in runs]
+    started: dict[str, list[str]] = {}
+    for run in runs:
+        started.setdefault(_provenance(run, origins.get(run.id, ())), []).append(f"{run.started_at:%Y-%m-%d %H:%M}")
+    return [f"{', '.join(times)} UTC; {provenance}" for provenance, times in started.items()]
 
 
 def _provenance(run: RunRow, origins: tuple[str, ...]) -> str:
-    """Time, revision, settings, versions and machine of a run, and where it comes from, in one line."""
+    """Revision, settings, versions and machine of a run, and where it comes from."""
     parts = [
-        f"{run.started_at:%Y-%m-%d %H:%M} UTC",
         f"revision {run.revision or 'unknown'}",
         f"precision {run.precision}",
         f"isolation {run.isolation}",
