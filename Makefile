@@ -98,6 +98,7 @@ agreement: setup
 # The committed boards as one store, and as the site that is published (.github/workflows/pages.yml). REPOSITORY is the
 # address of the code, to which its pages link. Where boards share trials, the times of those loaded first count.
 BOARD_FILES := $(sort $(wildcard leaderboard/digits/*.jsonl))
+OPENED := $(wildcard leaderboard/*/seeds.toml)
 BOARD_FILES += $(filter-out $(BOARD_FILES),$(sort $(wildcard leaderboard/*/*.jsonl)))
 
 build/board.db: .venv/installed $(BOARD_FILES)
@@ -133,12 +134,12 @@ findings: setup build/findings.db build/processor.db
 	$(BIN)/python -m unlearnbench.repairing.recommended leaderboard/trials.csv
 	$(BIN)/python benchmarks/digits.py build/findings.db docs/digits.md --processor build/processor.db
 
-build/findings.db: .venv/installed $(wildcard leaderboard/digits/*.jsonl benchmarks/budgets/*/*.jsonl)
+build/findings.db: .venv/installed $(wildcard leaderboard/digits/*.jsonl leaderboard/digits-audited-*/*.jsonl benchmarks/budgets/*/*.jsonl)
 build/processor.db: .venv/installed $(wildcard benchmarks/another-processor/*.jsonl)
 build/board.db build/findings.db build/processor.db:
 	mkdir -p build
 	rm -f $@
-	$(BIN)/unlearnbench store load $(filter %.jsonl,$^) --database $@
+	$(BIN)/unlearnbench store load $(filter %.jsonl,$^) $(OPENED:%=--seeds-from %) --database $@
 
 # The command line reference from the help texts, and the maps that the README shows from the committed board.
 docs: setup build/board.db

@@ -1,8 +1,9 @@
 """What the board of `digits` says, as the tables of its page: python benchmarks/digits.py STORE docs/digits.md
 
 Rewrites what stands between `<!-- NAME -->` and `<!-- end -->`, for every name in `tables_of`. All numbers are
-utility x healed in percent, with 95% t intervals over seeds. The store needs the board of `digits`, and those of the
-suites in `BUDGETS` for their table; `--processor STORE` names one with trials of the same cells from another processor.
+utility x healed in percent, with 95% t intervals over seeds. The store needs the board of `digits`, and for
+their tables those of the suites in `BUDGETS` and an audited one; `--processor STORE` names one with trials of the same
+cells from another processor.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from unlearnbench.errors import UsageError
-from unlearnbench.evaluation.statistics import estimate
+from unlearnbench.evaluation.statistics import Values, difference, estimate
 from unlearnbench.report.escaping import printable
 from unlearnbench.report.numbers.board import Board, read_board
 from unlearnbench.report.numbers.budget import MARKED, budget_shares
@@ -44,6 +45,8 @@ SCORES: dict[str, Callable[[pd.DataFrame], pd.Series[float]]] = {
 }
 """Scores of a trial. At full discovery nothing is undiscovered, and the second score leaves these trials out."""
 BUDGETS = {"half": "digits-half-budget", "as published": SUITE, "double": "digits-double-budget"}
+AUDITED = f"{SUITE}-audited-"
+"""What the name of an audited board of the suite begins with."""
 PAPER = [("rem/digits", "npo/digits"), ("npo/digits", "retrain"), ("retrain", "potion/digits")]
 """The published order: REM over NPO over retraining over Potion (docs/protocol.md, section 6)."""
 BATCHNORM = [("npo", "npo/frozen_batchnorm")]
@@ -63,6 +66,9 @@ def tables_of(boards: Mapping[str, Board], other: Board | None = None) -> dict[s
         tables["batchnorm"] = differences_markdown(board.frame, BATCHNORM)
     if boards.keys() >= set(BUDGETS.values()):
         tables["budgets"] = _by_method(by_budget({name: boards[suite] for name, suite in BUDGETS.items()}))
+    for suite, audited in boards.items():
+        if suite.startswith(AUDITED):
+            tables["audited"] = audited_markdown(board.frame, audited.frame)
     if other is not None:
         tables["processors"] = processors_markdown(board.frame, other.frame)
     return tables
@@ -166,12 +172,11 @@ def processors_markdown(here: pd.DataFrame, there: pd.DataFrame) -> str:
     rows = []
     for method, own in both.groupby("method"):
         of_seeds = 100 * own.groupby("seed")[["aggregate", "aggregate_there"]].mean()
-        board = estimate(here[here["method"] == method].groupby("seed")["aggregate"].mean().to_numpy())
         moved = 100 * (own["aggregate_there"] - own["aggregate"]).abs()
         rows.append(
             [
                 str(method),
-                with_interval(100 * board.value, 100 * board.low, 100 * board.high),
+                _mean(_of_seeds(here, str(method))),
                 number(of_seeds["aggregate"].mean()),
                 number(of_seeds["aggregate_there"].mean()),
                 number((of_seeds["aggregate_there"] - of_seeds["aggregate"]).abs().max()),
@@ -183,6 +188,29 @@ def processors_markdown(here: pd.DataFrame, there: pd.DataFrame) -> str:
     return markdown_table(header, rows)
 
 
+def audited_markdown(public: pd.DataFrame, audited: pd.DataFrame) -> str:
+    """The methods on the audited board, there and on the open one, and the difference with its Welch interval."""
+    rows = []
+    for method in ranking(audited)["method"]:
+        own, open_ = (_of_seeds(frame, method) for frame in (audited, public))
+        first, second = np.append(own, np.full(len(open_), np.nan)), np.append(np.full(len(own), np.nan), open_)
+        apart = difference(first, second, np.zeros(len(first), dtype=bool))
+        means = [_mean(values) for values in (own, open_)]
+        rows.append([method, *means, f"{signed(apart.value)} {interval(apart.low, apart.high)}"])
+    return markdown_table(["Method", "Audited", "Open", "Audited minus open"], rows)
+
+
+def _of_seeds(frame: pd.DataFrame, method: str) -> Values:
+    """The mean of a method in each seed, in percent."""
+    own = shown(frame[frame["method"] == method])
+    return 100 * scored(own, "aggregate").groupby(own["seed"]).mean().to_numpy(dtype=float)
+
+
+def _mean(values: Values) -> str:
+    found = estimate(values)
+    return with_interval(found.value, found.low, found.high)
+
+
 def write_page(database: str, page: Path, processor: str | None = None) -> None:
     """Rewrite the tables of the page.
 
@@ -192,7 +220,8 @@ def write_page(database: str, page: Path, processor: str | None = None) -> None:
     with Store(database, create=False) as store:
         with Session(store.engine) as session:
             stored = set(session.scalars(select(RunRow.suite)))
-        boards = {suite: read_board(store.engine, suite) for suite in {SUITE, *(stored & set(BUDGETS.values()))}}
+        known = {suite for suite in stored if suite in BUDGETS.values() or suite.startswith(AUDITED)}
+        boards = {suite: read_board(store.engine, suite) for suite in {SUITE, *known}}
     other = None
     if processor is not None:
         with Store(processor, create=False) as store:

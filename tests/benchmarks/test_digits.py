@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.digits import (
+    audited_markdown,
     by_budget,
     by_score,
     differences_markdown,
@@ -93,11 +94,24 @@ def test_another_processor_is_compared_on_its_own_seeds(stored: Stored) -> None:
     assert row == "| method | 60.0 [47.0, 73.0] | 55.0 | 45.0 | 20.0 | 20.0 | 50% |"
 
 
+def test_an_audited_board_is_compared_with_the_open_one_on_seeds_of_its_own(stored: Stored) -> None:
+    stored.column(seeds=4)
+    stored.scored("method", [0.5, 0.6, 0.7, 0.6])
+    stored.scored("retrain", [0.1] * 4)
+    public = stored.board().frame
+    audited = public[(public["method"] == "method") & (public["seed"] != public["seed"].max())]
+    _, _, row = audited_markdown(public, audited.assign(aggregate=audited["aggregate"] - 0.1)).splitlines()
+    # Standard errors 5.77 of three seeds and 4.08 of four: 7.07, times the t of 3.86 degrees of freedom, 2.82.
+    assert row == "| method | 50.0 [25.2, 74.8] | 60.0 [47.0, 73.0] | -10.0 [-29.9, 9.9] |"
+
+
 @pytest.mark.slow
 def test_the_page_is_that_of_the_committed_files(tmp_path: Path) -> None:
     board, other, page = tmp_path / "board.db", tmp_path / "other.db", tmp_path / "digits.md"
-    files = [*ROOT.glob("leaderboard/digits/*.jsonl"), *ROOT.glob("benchmarks/budgets/*/*.jsonl")]
-    library.load(sorted(files), str(board))
+    boards = ("leaderboard/digits", "leaderboard/digits-audited-*", "benchmarks/budgets/*")
+    files = [file for folder in boards for file in ROOT.glob(f"{folder}/*.jsonl")]
+    opened = list(ROOT.glob("leaderboard/digits-audited-*/seeds.toml"))
+    library.load(sorted(files), str(board), seeds_from=opened)
     library.load(sorted((ROOT / "benchmarks/another-processor").glob("*.jsonl")), str(other))
     page.write_text((ROOT / "docs/digits.md").read_text())
     write_page(str(board), page, str(other))

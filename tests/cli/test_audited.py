@@ -145,12 +145,24 @@ def test_an_open_board_is_verified_and_repeated(place: Path, call: Call, secrets
     assert again.code == 0, again.out + again.err
     one_sentence(call("rerun", finished[0].key), 2, "are secret: give their file")
 
+    assert call("store", "dump", name, "--out", "dumped", "--seeds-from", "secret.toml").code == 0
+    files = sorted(map(str, Path("dumped").glob("*.jsonl")))
+    one_sentence(call("store", "load", *files, "--database", "loaded.db"), 2, "are secret: give their file")
+    assert not Path("loaded.db").exists()
+    loaded = call("store", "load", *files, "--database", "loaded.db", "--seeds-from", "secret.toml")
+    assert loaded.code == 0, loaded.err
+    merged = call("store", "merge", "loaded.db", "--database", "merged.db", "--seeds-from", "secret.toml")
+    assert "12 trials added" in merged.out, merged.err
+
     # The same numbers on an open board, at any level.
     Path("suites/tiny.toml").write_text(tiny_toml(**SUITE | {"seeds": list(secrets.seeds)}))
     assert call("run", "tiny", "--database", "open.db", "--data", "other").code == 0
     with Store("open.db", create=False) as store, Session(store.engine) as session:
         opened = session.scalars(select(TrialRow).where(TrialRow.state == "finished")).all()
     assert {trial.weights_hash for trial in opened} == weights
+    mixed = call("store", "merge", "open.db", "loaded.db", "--database", "merged.db", "--seeds-from", "secret.toml")
+    assert mixed.code == 0, "seeds are for the suite that was drawn from them"
+    assert call("store", "recompute", "--database", "merged.db", "--seeds-from", "secret.toml").code == 0
 
 
 def test_a_board_with_other_seeds_under_its_commitment_is_refused(place: Path, call: Call, name: str) -> None:

@@ -41,6 +41,12 @@ OriginName = Annotated[
 Unverified = Annotated[
     bool, typer.Option("--unverified", help="Add records without recomputing their metrics; they are marked.")
 ]
+OpenedSeeds = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--seeds-from", metavar="FILE", dir_okay=False, help="Seeds of an audited board among them (repeatable)."
+    ),
+]
 OneSuite = Annotated[str | None, typer.Option(metavar="NAME", help="Only this suite; default: all.")]
 
 
@@ -88,6 +94,7 @@ def merge(
     origin: OriginName = None,
     unverified: Unverified = False,
     data: Data = Path("data"),
+    seeds_from: OpenedSeeds = None,
 ) -> None:
     """Add other stores to one store.
 
@@ -96,7 +103,10 @@ def merge(
     """
     from unlearnbench import library
 
-    _conclude(library.merge(others, database, origin=origin, verify=not unverified, data=data), database)
+    merged = library.merge(
+        others, database, origin=origin, verify=not unverified, data=data, seeds_from=seeds_from or ()
+    )
+    _conclude(merged, database)
 
 
 @store_app.command(epilog="Example: `unlearnbench store remove-origin cluster.db`")
@@ -144,6 +154,7 @@ def load(
     origin: OriginName = None,
     unverified: Unverified = False,
     data: Data = Path("data"),
+    seeds_from: OpenedSeeds = None,
 ) -> None:
     """Add dumped files to a store.
 
@@ -152,7 +163,8 @@ def load(
     """
     from unlearnbench import library
 
-    _conclude(library.load(files, database, origin=origin, verify=not unverified, data=data), database)
+    loaded = library.load(files, database, origin=origin, verify=not unverified, data=data, seeds_from=seeds_from or ())
+    _conclude(loaded, database)
 
 
 @store_app.command(epilog="Example: `unlearnbench store export --format parquet --out trials.parquet`")
@@ -188,7 +200,7 @@ def recompute(
     from unlearnbench.verify.recompute import recompute as check
 
     with Store(database, create=False) as store:
-        result = check(store, data, suite=suite, secrets=None if seeds_from is None else read(seeds_from))
+        result = check(store, data, suite=suite, secrets=() if seeds_from is None else (read(seeds_from),))
     note = f"; {result.without_score} were recorded without a selection score" if result.without_score else ""
     say(f"{result.trials} finished trials recomputed{note}")
     if result.differences:

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def merge(
-    sources: Sequence[Where], into: Where, *, origin: str | None = None, verify: bool = True, data: Where = "data"
+    sources: Sequence[Where],
+    into: Where,
+    *,
+    origin: str | None = None,
+    verify: bool = True,
+    data: Where = "data",
+    seeds_from: Sequence[Where] = (),
 ) -> dict[str, Merged]:
     """Add other stores to a store; returns what became of the rows of each source, by its name.
 
@@ -27,12 +33,13 @@ def merge(
         into: the store to add to; created if missing.
         origin: name under which `store info` lists what came from the sources; default: what was typed for each.
         verify: recompute all metrics from the predictions, which takes the data set.
+        seeds_from: files of secret seeds, for the audited boards among them.
     """
     from unlearnbench.store.staging import staged_store
 
     with ExitStack() as stack:
         found = [stack.enter_context(staged_store(str(source))) for source in sources]
-        return _add(found, into, origin, verify, data)
+        return _add(found, into, origin, verify, data, seeds_from)
 
 
 def load(
@@ -42,13 +49,14 @@ def load(
     origin: str | None = None,
     verify: bool = True,
     data: Where = "data",
+    seeds_from: Sequence[Where] = (),
 ) -> dict[str, Merged]:
     """Add files written by `dump` to a store, as `merge` adds stores."""
     from unlearnbench.store.staging import staged_file
 
     with ExitStack() as stack:
         found = [stack.enter_context(staged_file(Path(file))) for file in files]
-        return _add(found, into, origin, verify, data)
+        return _add(found, into, origin, verify, data, seeds_from)
 
 
 def remove_origin(name: str, database: Where = DATABASE) -> Counter[str]:
@@ -60,16 +68,25 @@ def remove_origin(name: str, database: Where = DATABASE) -> Counter[str]:
         return remove(store.engine, name)
 
 
-def _add(found: Sequence[Staged], into: Where, origin: str | None, verify: bool, data: Where) -> dict[str, Merged]:
+def _add(
+    found: Sequence[Staged],
+    into: Where,
+    origin: str | None,
+    verify: bool,
+    data: Where,
+    seeds_from: Sequence[Where],
+) -> dict[str, Merged]:
     from unlearnbench.store.merge import merge as merge_stores
     from unlearnbench.store.origins import Origin
     from unlearnbench.store.store import Store
 
     if verify:
+        from unlearnbench.problems.secret_seeds import read
         from unlearnbench.verify.recompute import verify as verify_metrics
 
+        secrets = [read(Path(file)) for file in seeds_from]
         for item in found:
-            verify_metrics(item, Path(data))
+            verify_metrics(item, Path(data), secrets)
     sources = [(item.store, Origin(origin or item.name, item.sha256, verify, origin is not None)) for item in found]
     with Store(str(into)) as target:
         merged = merge_stores(sources, target)

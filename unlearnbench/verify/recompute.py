@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -84,13 +84,13 @@ class Judge:
 
 
 def recompute(
-    store: Store, data: Path, *, suite: str | None = None, secrets: SecretSeeds | None = None, ours: bool = True
+    store: Store, data: Path, *, suite: str | None = None, secrets: Collection[SecretSeeds] = (), ours: bool = True
 ) -> Recomputed:
     """Recompute all metrics of the finished trials of one suite, or of all.
 
     Args:
         data: folder of data sets.
-        secrets: the seeds of an audited suite. It is refused if its problems were not drawn from them.
+        secrets: the seeds of audited suites. A suite that is named must be drawn from them.
         ours: whether the runs were ours. What somebody else's name is not downloaded, nor looked for elsewhere.
 
     Raises:
@@ -102,6 +102,9 @@ def recompute(
     judge: Judge | None = None
     for item in finished(store.engine, suite):
         specification = item.run.suite_specification
+        if suite is not None:
+            for seeds in secrets:
+                seeds.check(stored(specification))
         name, sizes = specification["dataset"], {name: specification[name] for name in SIZES}
         table = specification.get("label_table")  # records of earlier versions have none
         if not ours and (name.startswith(FOLDER) or table is not None):
@@ -122,17 +125,18 @@ def recompute(
     return Recomputed(trials, without_score, tuple(differences))
 
 
-def verify(source: Staged, data: Path) -> None:
+def verify(source: Staged, data: Path, secrets: Collection[SecretSeeds] = ()) -> None:
     """Refuse a source whose metrics are not those of its predictions.
 
     Args:
         data: folder of data sets; nothing is downloaded.
+        secrets: the seeds of audited suites in it.
 
     Raises:
         UsageError: a metric differs, or the data set is not there.
     """
     try:
-        found = recompute(source.store, data, ours=False)
+        found = recompute(source.store, data, secrets=secrets, ours=False)
     except UsageError as error:
         raise UsageError(
             f"{source.name}: its metrics cannot be recomputed: {error}; --unverified adds its records all the same"
@@ -144,13 +148,14 @@ def verify(source: Staged, data: Path) -> None:
         )
 
 
-def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, secrets: SecretSeeds | None) -> Judge:
+def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, secrets: Collection[SecretSeeds]) -> Judge:
     """The judge of a trial; reuses the case of the `last` judge if it is the same."""
     run, row = item.run, item.problem
     problem = validated(ProblemSpec, row.specification, f"the stored problem {row.key[:12]}")
-    if secrets is not None:
-        secrets.check(stored(run.suite_specification))
-        problem = replace(problem, case=replace(problem.case, secret=secrets.seed(problem.case.seed)))
+    commitment = run.suite_specification.get("commitment")  # records of earlier versions have none
+    seeds = next((seeds for seeds in secrets if seeds.commitment == commitment), None)
+    if seeds is not None:
+        problem = replace(problem, case=replace(problem.case, secret=seeds.seed(problem.case.seed)))
     if problem.case.data_fingerprint != dataset.fingerprint:
         raise UsageError(
             f"data set '{problem.case.dataset}' in {data} is not the one of suite '{run.suite}' (fingerprint"
@@ -159,7 +164,7 @@ def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, sec
     if last is None or last.case.spec != problem.case:
         # Also checks that the settings of the suite fit the data set, on which `build` relies.
         suite = stored(run.suite_specification).select(corruptions=[problem.case.corruption])
-        spec, _ = next(problems(suite, dataset, secrets))
+        spec, _ = next(problems(suite, dataset, seeds))
         if spec.case.size != problem.case.size:
             raise UsageError(
                 f"problem {row.key[:12]} corrupts {problem.case.size} samples, but suite '{run.suite}' corrupts"
