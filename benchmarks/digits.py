@@ -44,7 +44,7 @@ SCORES: dict[str, Callable[[pd.DataFrame], pd.Series[float]]] = {
     "min(healed, utility)": lambda trials: trials[["healed_train", "utility"]].min(axis=1),
 }
 """Scores of a trial. At full discovery nothing is undiscovered, and the second score leaves these trials out."""
-BUDGETS = {"half": "digits-half-budget", "as published": SUITE, "double": "digits-double-budget"}
+BUDGETS = {"published": SUITE, "half": "digits-half-budget", "double": "digits-double-budget"}
 AUDITED = f"{SUITE}-audited-"
 """What the name of an audited board of the suite begins with."""
 PAPER = [("rem/digits", "npo/digits"), ("npo/digits", "retrain"), ("retrain", "potion/digits"), ("npo", "npo/digits")]
@@ -66,7 +66,7 @@ def tables_of(boards: Mapping[str, Board], other: Board | None = None) -> dict[s
     if set(board.frame["method"]).issuperset(name for pair in BATCHNORM for name in pair):
         tables["batchnorm"] = differences_markdown(board.frame, BATCHNORM)
     if boards.keys() >= set(BUDGETS.values()):
-        tables["budgets"] = _by_method(by_budget({name: boards[suite] for name, suite in BUDGETS.items()}))
+        tables["budgets"] = budgets_markdown({name: boards[suite] for name, suite in BUDGETS.items()})
     for suite, audited in boards.items():
         if suite.startswith(AUDITED):
             tables["audited"] = audited_markdown(board.frame, audited.frame)
@@ -145,16 +145,20 @@ def by_score(board: Board) -> pd.DataFrame:
     return pd.DataFrame(columns).reindex(columns["utility x healed"].index)
 
 
-def by_budget(boards: dict[str, Board]) -> pd.DataFrame:
-    """The methods that all boards have, on the seeds that are whole on all of them."""
+def budgets_markdown(boards: Mapping[str, Board]) -> str:
+    """The methods that all boards have, best first, on the seeds that are whole on all of them.
+
+    Their means on the first board, and what the others add, paired within seeds.
+    """
     whole = [set(board.frame.loc[board.frame["whole"], "seed"]) for board in boards.values()]
     seeds = set.intersection(*whole)
-    columns = {
-        name: cells(board.frame[board.frame["seed"].isin(seeds)], board.suite.variants)
-        for name, board in boards.items()
-    }
-    first = next(iter(columns.values()))
-    return pd.DataFrame(columns).reindex(first.index).dropna()
+    (name, first), *others = ((name, board.frame[board.frame["seed"].isin(seeds)]) for name, board in boards.items())
+    rows = []
+    for method in ranking(first, next(iter(boards.values())).suite.variants)["method"]:
+        if all((frame["method"] == method).any() for _, frame in others):
+            own = _of_seeds(first, method)
+            rows.append([method, _mean(own), *(_apart(_of_seeds(frame, method), own, True) for _, frame in others)])
+    return markdown_table(["Method", name, *(f"{other} minus {name}" for other, _ in others)], rows)
 
 
 def _by_method(table: pd.DataFrame) -> str:
@@ -195,9 +199,7 @@ def audited_markdown(public: pd.DataFrame, audited: pd.DataFrame) -> str:
     for method in ranking(audited)["method"]:
         own, open_ = (_of_seeds(frame, method) for frame in (audited, public))
         first, second = np.append(own, np.full(len(open_), np.nan)), np.append(np.full(len(own), np.nan), open_)
-        apart = difference(first, second, np.zeros(len(first), dtype=bool))
-        means = [_mean(values) for values in (own, open_)]
-        rows.append([method, *means, f"{signed(apart.value)} {interval(apart.low, apart.high)}"])
+        rows.append([method, _mean(own), _mean(open_), _apart(first, second, False)])
     return markdown_table(["Method", "Audited", "Open", "Audited minus open"], rows)
 
 
@@ -210,6 +212,11 @@ def _of_seeds(frame: pd.DataFrame, method: str) -> Values:
 def _mean(values: Values) -> str:
     found = estimate(values)
     return with_interval(found.value, found.low, found.high)
+
+
+def _apart(first: Values, second: Values, paired: bool) -> str:
+    found = difference(first, second, np.full(len(first), paired))
+    return f"{signed(found.value)} {interval(found.low, found.high)}".rstrip()
 
 
 def write_page(database: str, page: Path, processor: str | None = None) -> None:

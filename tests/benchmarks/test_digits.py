@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.digits import (
     audited_markdown,
-    by_budget,
+    budgets_markdown,
     by_score,
     differences_markdown,
     processors_markdown,
@@ -54,8 +54,9 @@ def test_budgets_are_compared_on_their_common_methods_and_seeds(stored: Stored) 
     stored.submission("careful twice", "careful")
     for cell in CELLS:
         stored.trial("second", "careful twice", cell, healed=0.75, utility=1.0)
-    table = by_budget({"one": stored.board(), "two": stored.board("double")})
-    assert table.to_dict() == {"one": {"careful": "50.0"}, "two": {"careful": "75.0"}}
+    header, _, *rows = budgets_markdown({"one": stored.board(), "two": stored.board("double")}).splitlines()
+    assert header == "| Method | one | two minus one |"
+    assert rows == ["| careful | 50.0 | +25.0 |"]
 
 
 def test_a_region_names_the_best_and_all_that_may_be_first(stored: Stored) -> None:
