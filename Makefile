@@ -134,7 +134,7 @@ findings: setup build/findings.db build/processor.db
 	$(BIN)/python -m unlearnbench.repairing.recommended leaderboard/trials.csv
 	$(BIN)/python benchmarks/digits.py build/findings.db docs/digits.md --processor build/processor.db
 
-build/findings.db: .venv/installed $(wildcard leaderboard/digits/*.jsonl leaderboard/digits-audited-*/*.jsonl benchmarks/budgets/*/*.jsonl)
+build/findings.db: .venv/installed $(wildcard leaderboard/digits/*.jsonl leaderboard/digits-audited-*/*.jsonl benchmarks/variations/*/*.jsonl)
 build/processor.db: .venv/installed $(wildcard benchmarks/another-processor/*.jsonl)
 build/board.db build/findings.db build/processor.db:
 	mkdir -p build

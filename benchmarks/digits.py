@@ -2,8 +2,8 @@
 
 Rewrites what stands between `<!-- NAME -->` and `<!-- end -->`, for every name in `tables_of`. All numbers are
 utility x healed in percent, with 95% t intervals over seeds. The store needs the board of `digits`, and for
-their tables those of the suites in `BUDGETS` and an audited one; `--processor STORE` names one with trials of the same
-cells from another processor.
+their tables those of the suites in `BUDGETS`, of `BFLOAT16` and an audited one; `--processor STORE` names one with
+trials of the same cells from another processor.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ SCORES: dict[str, Callable[[pd.DataFrame], pd.Series[float]]] = {
 }
 """Scores of a trial. At full discovery nothing is undiscovered, and the second score leaves these trials out."""
 BUDGETS = {"published": SUITE, "half": "digits-half-budget", "double": "digits-double-budget"}
+BFLOAT16 = f"{SUITE}-bfloat16"
 AUDITED = f"{SUITE}-audited-"
 """What the name of an audited board of the suite begins with."""
 PAPER = [("rem/digits", "npo/digits"), ("npo/digits", "retrain"), ("retrain", "potion/digits"), ("npo", "npo/digits")]
@@ -70,8 +71,10 @@ def tables_of(boards: Mapping[str, Board], other: Board | None = None) -> dict[s
     for suite, audited in boards.items():
         if suite.startswith(AUDITED):
             tables["audited"] = audited_markdown(board.frame, audited.frame)
+    if BFLOAT16 in boards:
+        tables["precision"] = rounding_markdown(board.frame, boards[BFLOAT16].frame)
     if other is not None:
-        tables["processors"] = processors_markdown(board.frame, other.frame)
+        tables["processors"] = rounding_markdown(board.frame, other.frame)
     return tables
 
 
@@ -166,8 +169,8 @@ def _by_method(table: pd.DataFrame) -> str:
     return markdown_table(["Method", *table.columns], rows)
 
 
-def processors_markdown(here: pd.DataFrame, there: pd.DataFrame) -> str:
-    """Each method that ran on both processors: its mean on the board and on the other one over the seeds of both.
+def rounding_markdown(here: pd.DataFrame, there: pd.DataFrame) -> str:
+    """Each method that ran where numbers round differently: its mean on the board, and both over the seeds of both.
 
     Also by how much a seed moves and a cell moves at most, and how many trials end in the same weights.
     """
@@ -228,7 +231,7 @@ def write_page(database: str, page: Path, processor: str | None = None) -> None:
     with Store(database, create=False) as store:
         with Session(store.engine) as session:
             stored = set(session.scalars(select(RunRow.suite)))
-        known = {suite for suite in stored if suite in BUDGETS.values() or suite.startswith(AUDITED)}
+        known = {suite for suite in stored if suite in {*BUDGETS.values(), BFLOAT16} or suite.startswith(AUDITED)}
         boards = {suite: read_board(store.engine, suite) for suite in {SUITE, *known}}
     other = None
     if processor is not None:

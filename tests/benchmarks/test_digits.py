@@ -12,8 +12,8 @@ from benchmarks.digits import (
     budgets_markdown,
     by_score,
     differences_markdown,
-    processors_markdown,
     regions_markdown,
+    rounding_markdown,
     write_page,
 )
 from tests.small_store import CELLS, Stored
@@ -91,7 +91,7 @@ def test_another_processor_is_compared_on_its_own_seeds(stored: Stored) -> None:
     here = stored.board().frame.assign(weights_hash=["a", "b", "c", "d"] * 2)
     there = here[(here["method"] == "method") & here["seed"].isin(sorted(here["seed"].unique())[:2])]
     there = there.assign(aggregate=there["aggregate"] + [0.0, -0.2], weights_hash=["a", "e"])
-    _, _, row = processors_markdown(here, there).splitlines()
+    _, _, row = rounding_markdown(here, there).splitlines()
     assert row == "| method | 60.0 [47.0, 73.0] | 55.0 | 45.0 | 20.0 | 20.0 | 50% |"
 
 
@@ -109,7 +109,7 @@ def test_an_audited_board_is_compared_with_the_open_one_on_seeds_of_its_own(stor
 @pytest.mark.slow
 def test_the_page_is_that_of_the_committed_files(tmp_path: Path) -> None:
     board, other, page = tmp_path / "board.db", tmp_path / "other.db", tmp_path / "digits.md"
-    boards = ("leaderboard/digits", "leaderboard/digits-audited-*", "benchmarks/budgets/*")
+    boards = ("leaderboard/digits", "leaderboard/digits-audited-*", "benchmarks/variations/*")
     files = [file for folder in boards for file in ROOT.glob(f"{folder}/*.jsonl")]
     opened = list(ROOT.glob("leaderboard/digits-audited-*/seeds.toml"))
     library.load(sorted(files), str(board), seeds_from=opened)
