@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,17 @@ def test_steps_are_exact_over_passes() -> None:
     assert sorted(first) == sorted(second)
     assert first != second
     assert not list(image_set().take(torch.zeros(10, dtype=torch.bool)).batches(5))
+
+
+def test_a_budget_without_augmentation_gives_plain_batches_unless_a_method_asks_for_others() -> None:
+    plain = replace(image_set(), augment=False)
+    (own,), (asked,) = ([next(source.batches(shuffle=False)).images] for source in (plain, image_set()))
+    assert torch.equal(own, plain.pipeline.normalised(plain.images[:4]))
+    assert torch.equal(own, next(iter(plain.loader(shuffle=False)))[0])
+    assert torch.equal(own, next(plain.take(torch.arange(4)).batches(shuffle=False)).images), "and so do its subsets"
+    again = replace(image_set(), augment=False)
+    assert torch.equal(asked, next(again.batches(shuffle=False, augment=True)).images)
+    assert not torch.equal(own, asked)
 
 
 def test_plain_batches_are_in_order_and_not_augmented() -> None:

@@ -21,7 +21,13 @@ def make_problem(request: Request) -> Problem:
     tensors = {name: tensor.to(device) for name, tensor in load_file(request.training_set).items()}
     ids = torch.arange(len(tensors["labels"]), device=device)
     train_set = ImageSet(
-        tensors["images"], tensors["labels"], ids, request.pipeline, generator, request.budget.batch_size
+        tensors["images"],
+        tensors["labels"],
+        ids,
+        request.pipeline,
+        generator,
+        request.budget.batch_size,
+        request.budget.augment,
     )
 
     def new_model() -> Classifier:

@@ -103,7 +103,7 @@ class ImageSet:
         labels: int64 [N].
         ids: int64 [N], positions in D_tr.
         generator: the random stream of the trial.
-        batch_size: default of `batches` and `loader`.
+        batch_size: default of `batches` and `loader`, as is `augment`.
         forget: int64, D_f as positions in D_tr.
     """
 
@@ -113,6 +113,7 @@ class ImageSet:
     pipeline: Pipeline
     generator: torch.Generator = field(repr=False)
     batch_size: int = 512
+    augment: bool = True
     forget: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), repr=False)
 
     def __len__(self) -> int:
@@ -165,7 +166,7 @@ class ImageSet:
         batch_size: int | None = None,
         *,
         shuffle: bool = True,
-        augment: bool = True,
+        augment: bool | None = None,
         fields: Sequence[Field] = ("image", "label"),
         num_workers: int = 0,
     ) -> DataLoader[Sample]:
@@ -177,6 +178,7 @@ class ImageSet:
         may have one core only: workers work, but rarely make it faster.
 
         Args:
+            augment: whether to augment; the budget's setting by default.
             fields: what a batch holds, as a tuple in this order: `image` (float32 [B, C, S, S], augmented and
                 normalised), `label` (int64 [B]), `position` (int64 [B], in D_tr), `found` (int64 [B], 1 in D_f).
 
@@ -185,15 +187,21 @@ class ImageSet:
         """
         size = whole(self.batch_size if batch_size is None else batch_size, "the size of batches", 1)
         whole(num_workers, "the number of workers")
+        augment = self.augment if augment is None else augment
         return loader(self, size, shuffle=shuffle, augment=augment, fields=fields, num_workers=num_workers)
 
     def batches(
-        self, steps: int | None = None, batch_size: int | None = None, *, shuffle: bool = True, augment: bool = True
+        self,
+        steps: int | None = None,
+        batch_size: int | None = None,
+        *,
+        shuffle: bool = True,
+        augment: bool | None = None,
     ) -> Iterator[Batch]:
         """Yield the batches of one pass, or exactly `steps` batches, repeating passes as needed.
 
-        Each pass contains every sample once. The last batch of a pass may be smaller than `batch_size`, which defaults
-        to that of the budget. Shuffling and augmentation use the random stream of the trial.
+        Each pass contains every sample once. The last batch of a pass may be smaller than `batch_size`. This and
+        `augment` are by default as in the budget. Shuffling and augmentation use the random stream of the trial.
 
         Raises:
             UsageError: `steps` is no whole number of at least 0, or `batch_size` none of at least 1.
@@ -201,7 +209,7 @@ class ImageSet:
         size = whole(self.batch_size if batch_size is None else batch_size, "the size of batches", 1)
         if steps is not None:
             steps = whole(steps, "the number of batches")
-        return self._batches(steps, size, shuffle, augment)
+        return self._batches(steps, size, shuffle, self.augment if augment is None else augment)
 
     def _batches(self, steps: int | None, size: int, shuffle: bool, augment: bool) -> Iterator[Batch]:
         if len(self) == 0:

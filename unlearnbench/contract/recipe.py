@@ -86,6 +86,8 @@ class Budget:
     Attributes:
         steps: number of updates, each on `batch_size` samples.
         stop_accuracy: threshold gamma. A forget set counts as forgotten once the accuracy on it is at most gamma.
+        augment: whether batches are augmented unless a method says otherwise. Where the originals end without, to learn
+            wrong labels by heart, augmented batches alone would undo that.
     """
 
     __pydantic_config__ = STRICT
@@ -94,6 +96,7 @@ class Budget:
     batch_size: Count
     learning_rate: Positive
     stop_accuracy: Share = 0.2
+    augment: bool = True
 
     def epochs(self, images: int) -> int:
         """Number of whole passes over so many images, in batches of `batch_size`, that the steps allow. May be 0.

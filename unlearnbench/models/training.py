@@ -43,7 +43,7 @@ def train(model: Classifier, images: ImageSet, recipe: Recipe) -> Classifier | N
 def _batches(images: ImageSet, recipe: Recipe) -> Iterator[Batch]:
     """Augmented batches for the first share `augment_until` of the steps, then, from a new pass on, plain ones."""
     augmented = round(recipe.augment_until * recipe.steps)
-    yield from images.batches(augmented, recipe.batch_size)
+    yield from images.batches(augmented, recipe.batch_size, augment=True)
     if augmented < recipe.steps:
         yield from images.batches(recipe.steps - augmented, recipe.batch_size, augment=False)
 
