@@ -2,7 +2,7 @@
 
 Rewrites what stands between `<!-- NAME -->` and `<!-- end -->`, for every name in `tables_of`. All numbers are
 utility x healed in percent, with 95% t intervals over seeds. The store needs the board of `digits`, and for
-their tables those of the suites in `BUDGETS`, of `BFLOAT16` and an audited one; `--processor STORE` names one with
+their tables those of the suites in `BUDGETS`, of `BFLOAT16`, and an audited one. `--processor STORE` names a store with
 trials of the same cells from another processor.
 """
 

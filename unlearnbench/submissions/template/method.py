@@ -35,7 +35,7 @@ The interface of `Problem` (N samples, C colour channels, S x S pixels):
     problem.selection_score(model, samples=)  score for selecting a snapshot without clean data
     problem.until_forgotten(model, max_passes, min_passes=)   iterates over passes until D_f is forgotten
     problem.classes, .device, .generator (seeded, on the CPU)
-    problem.budget      .steps, .batch_size, .learning_rate, .stop_accuracy
+    problem.budget      .steps, .batch_size, .learning_rate, .stop_accuracy, .augment (default of batches and loader)
         .epochs(n)      number of passes over n images that the steps allow
     problem.recipe      how the original was trained
 
