@@ -89,19 +89,25 @@ plane: build/board.db
 	$(BIN)/python -m unlearnbench.report.plane build/board.db digits-plane docs/plane.md
 
 # How far the boards agree on methods, from what is committed of them: a table and a figure in docs/.
-agreement: setup
-	mkdir -p build
-	rm -f build/agreement.db
-	$(BIN)/unlearnbench store load $(wildcard $(foreach suite,digits $(PHOTOGRAPHS),leaderboard/$(suite)/*.jsonl)) --database build/agreement.db
-	$(BIN)/python -m unlearnbench.report.agreement build/agreement.db docs/agreement digits $(PHOTOGRAPHS)
+agreement: build/board.db
+	$(BIN)/python -m unlearnbench.report.agreement build/board.db docs/agreement digits $(PHOTOGRAPHS)
 
 # The committed boards as one store, and as the site that is published (.github/workflows/pages.yml). REPOSITORY is the
 # address of the code, to which its pages link. Where boards share trials, the times of those loaded first count.
+#
+# Metrics are recomputed from predictions and data sets. Photographs are not in the checkout: PHOTOGRAPH_DATA=data names
+# the folder that has them. Without it the boards of photographs are loaded as they are, and the pages say so.
 BOARD_FILES := $(sort $(wildcard leaderboard/digits/*.jsonl))
 OPENED := $(wildcard leaderboard/*/seeds.toml)
 BOARD_FILES += $(filter-out $(BOARD_FILES),$(sort $(wildcard leaderboard/*/*.jsonl)))
+PHOTOGRAPH_FILES := $(filter $(PHOTOGRAPHS:%=leaderboard/%/%),$(BOARD_FILES))
+PHOTOGRAPH_DATA ?=
 
 build/board.db: .venv/installed $(BOARD_FILES)
+	mkdir -p build
+	rm -f $@
+	$(BIN)/unlearnbench store load $(filter-out $(PHOTOGRAPH_FILES),$(BOARD_FILES)) $(OPENED:%=--seeds-from %) --database $@
+	$(if $(PHOTOGRAPH_FILES),$(BIN)/unlearnbench store load $(PHOTOGRAPH_FILES) $(if $(PHOTOGRAPH_DATA),--data $(PHOTOGRAPH_DATA),--unverified) --database $@)
 
 board: build/board.db
 	rm -rf build/board
@@ -136,7 +142,7 @@ findings: setup build/findings.db build/processor.db
 
 build/findings.db: .venv/installed $(wildcard leaderboard/digits/*.jsonl leaderboard/digits-audited-*/*.jsonl benchmarks/variations/*/*.jsonl)
 build/processor.db: .venv/installed $(wildcard benchmarks/another-processor/*.jsonl)
-build/board.db build/findings.db build/processor.db:
+build/findings.db build/processor.db:
 	mkdir -p build
 	rm -f $@
 	$(BIN)/unlearnbench store load $(filter %.jsonl,$^) $(OPENED:%=--seeds-from %) --database $@

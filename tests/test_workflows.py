@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -142,6 +143,16 @@ def test_the_board_that_is_made_is_published_from_main_alone() -> None:
     assert parsed(file)[True]["push"] == {"branches": ["main"], "paths": ["leaderboard/**"]}
     upload = next(step for step in steps(file) if "upload-pages-artifact" in step.get("uses", ""))
     assert MAKEFILE.split("\nboard:")[1].split("\n\n")[0].endswith(f" --out {upload['with']['path']}")
+
+
+def test_the_job_that_publishes_recomputes_no_board_whose_data_it_lacks() -> None:
+    photographs = re.findall(r"^PHOTOGRAPHS := (.*)$", MAKEFILE, re.MULTILINE)[0].split()
+    files = list((ROOT / "leaderboard").glob("*/*.jsonl"))
+    assert files
+    for file in files:
+        runs = (json.loads(line) for line in file.open() if '"suite_specification"' in line)
+        bundled = {run["suite_specification"]["dataset"] for run in runs} == {"digits"}
+        assert bundled != (file.parent.name in photographs), file
 
 
 def test_a_release_is_built_from_what_is_committed_and_tried_before_its_checksums() -> None:

@@ -276,13 +276,10 @@ def test_runs_go_on_in_a_store_with_the_year_9999(
 
 
 def test_the_data_set_that_is_not_there_is_one_sentence(other: Any, tmp_path: Path) -> None:
-    """It is not downloaded because a file asks for it, and no folder is read that a file names."""
+    """It is not downloaded because a file asks for it, and no folder is read but one in the folder of data sets."""
     for name, says in (
         ("cifar10", r"its metrics cannot be recomputed: data set 'cifar10' could not be loaded from .*--unverified"),
-        (
-            "imagefolder:/etc",
-            r"cannot be recomputed: data set 'imagefolder:.*etc' is a folder, and which .*--unverified",
-        ),
+        ("imagefolder:pets", r"data set 'imagefolder:pets' is a folder that .* does not have: put .*--unverified"),
         ("nothing", r"cannot be recomputed: unknown data set 'nothing'.*--unverified"),
     ):
         path = other(suite=replace(SUITE, dataset=name))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -56,6 +59,37 @@ def test_what_was_run_is_what_is_recomputed(stored: Store, tmp_path: Path) -> No
     result = recompute(stored, tmp_path)
     assert (result.trials, result.without_score, result.differences) == (4, 0, ())
     assert recompute(stored, tmp_path, suite="tiny") == result
+
+
+def test_others_records_of_a_folder_are_recomputed_from_the_one_in_data(
+    tiny_suite: Suite, make_submission: Any, tmp_path: Path
+) -> None:
+    """Only a folder in `data` is read for them, and only with the images that they were made with."""
+    data, random = tmp_path / "data", np.random.default_rng(0)
+    for part, name, place in product(("train", "test"), ("cat", "dog"), range(10)):
+        file = data / "pets" / part / name / f"{place}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(file)
+    suite = replace(tiny_suite, dataset="imagefolder:pets", train_size=None, test_size=None)
+    suite = replace(suite, corruption=replace(suite.corruption, size=4, class_pair=(0, 1)))
+    with Store(str(tmp_path / "theirs.db")) as store:
+        run_suite(suite, [make_submission("good", "return problem.original()")], store, data, workers=1)
+        assert recompute(store, data, ours=False).differences == ()
+        with pytest.raises(UsageError, match=r"is a folder that .*elsewhere does not have: put it there as"):
+            recompute(store, tmp_path / "elsewhere", ours=False)
+        file.unlink()
+        with pytest.raises(UsageError, match=r"data set 'imagefolder:pets' in .* is not the one of suite 'tiny'"):
+            recompute(store, data, ours=False)
+
+
+@pytest.mark.parametrize("folder", ["/etc", "../pets", "a/b", "..", "."])
+def test_others_records_cannot_name_a_folder_elsewhere(stored: Store, tmp_path: Path, folder: str) -> None:
+    with Session(stored.engine) as session:
+        specification = session.scalars(select(RunRow.suite_specification)).one()
+    change(stored, RunRow, True, suite_specification=specification | {"dataset": f"imagefolder:{folder}"})
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    with pytest.raises(UsageError, match="is a folder, and which one to read is not for others to say"):
+        recompute(stored, tmp_path, ours=False)
 
 
 METRICS = (

@@ -91,7 +91,8 @@ def recompute(
     Args:
         data: folder of data sets.
         secrets: the seeds of audited suites. A suite that is named must be drawn from them.
-        ours: whether the runs were ours. What somebody else's name is not downloaded, nor looked for elsewhere.
+        ours: whether the runs were ours. For those of others nothing is downloaded, and of folders of images only one
+            in `data` is read.
 
     Raises:
         UsageError: the suite was never run, or its data set is missing or differs from the one the trials used.
@@ -107,11 +108,12 @@ def recompute(
                 seeds.check(stored(specification))
         name, sizes = specification["dataset"], {name: specification[name] for name in SIZES}
         table = specification.get("label_table")  # records of earlier versions have none
-        if not ours and (name.startswith(FOLDER) or table is not None):
+        if not ours and table is not None:
             raise UsageError(
-                f"data set '{name}' is {'a folder' if table is None else 'read with a table of labels'}, and which one"
-                " to read is not for others to say"
+                f"data set '{name}' is read with a table of labels, and which one to read is not for others to say"
             )
+        if not ours and name.startswith(FOLDER):
+            name = _folder_in(data, name)
         dataset = load(name, data, **sizes, label_table=table, download=ours)
         judge = _judge(item, dataset, data, judge, secrets)
         trials += 1
@@ -146,6 +148,16 @@ def verify(source: Staged, data: Path, secrets: Collection[SecretSeeds] = ()) ->
             f"{source.name}: table 'trials', row '{item.trial[:12]}', field '{item.metric}': {item.stored} is stored,"
             f" but its predictions give {item.recomputed} ({item.method} on {item.problem})"
         )
+
+
+def _folder_in(data: Path, name: str) -> str:
+    """The folder of images that a record of others names, if it lies in `data`: no other is read for them."""
+    folder = Path(name.removeprefix(FOLDER))
+    if folder.name != str(folder) or folder.name in ("", ".."):
+        raise UsageError(f"data set '{name}' is a folder, and which one to read is not for others to say")
+    if not (data / folder).is_dir():
+        raise UsageError(f"data set '{name}' is a folder that {data} does not have: put it there as {data / folder}")
+    return f"{FOLDER}{(data / folder).absolute()}"
 
 
 def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, secrets: Collection[SecretSeeds]) -> Judge:
