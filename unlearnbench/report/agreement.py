@@ -8,7 +8,9 @@ writes docs/agreement.md, .svg and .png. A board without a whole seed is refused
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +19,7 @@ from unlearnbench.evaluation.statistics import FEWEST_POINTS
 from unlearnbench.report.escaping import markdown_text, printable
 from unlearnbench.report.figures.agreement import agreement_figure
 from unlearnbench.report.figures.style import save
-from unlearnbench.report.numbers.agreement import RESAMPLES, agreement, places, scores_by_corruption
+from unlearnbench.report.numbers.agreement import RESAMPLES, agreement, means, places, scores_by_corruption
 from unlearnbench.report.numbers.comparison import ALL
 from unlearnbench.report.numbers.standings import read_standings
 from unlearnbench.report.text.formats import markdown_table
@@ -33,6 +35,12 @@ NOTE = (
     f" {FEWEST_POINTS} methods there is no correlation."
 )
 
+PAIRS_NOTE = (
+    "The pairs of methods that the first board tells apart (the 95% interval of their difference, each pair by itself,"
+    " excludes zero), and how many of them the mean scores on the second board put in the same order; after the comma,"
+    " how many the second board tells apart the other way round."
+)
+
 
 def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:
     """Write the table and the figure to OUT.md, OUT.svg and OUT.png.
@@ -46,41 +54,58 @@ def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:
         if not board.seeds:
             raise UsageError(f"suite '{name}' has no whole seed in {database}: run it first")
     scores = scores_by_corruption(boards)
-    correlations, moved = agreement(scores), places(scores)
+    overall = means(scores[ALL])
+    agreed, moved = agreement(scores), places(overall)
     text = out.with_suffix(".md")
     text.parent.mkdir(parents=True, exist_ok=True)
     seeds = ", ".join(f"{name} {board.seeds}" for name, board in boards.items())
     figure = f"![Rank correlations and places]({out.name}.svg)"
     parts = [
         "# How far the boards agree",
-        agreement_markdown(correlations),
+        agreement_markdown(agreed),
         markdown_text(NOTE),
+        pairs_markdown(agreed),
+        markdown_text(PAIRS_NOTE),
         f"Whole seeds: {seeds}.",
     ]
-    text.write_text("\n\n".join([*parts, figure, "## Places", places_markdown(moved, scores)]) + "\n")
-    return [text, *save(agreement_figure(correlations, moved), out.with_suffix(".svg"), out.with_suffix(".png"))]
+    text.write_text("\n\n".join([*parts, figure, "## Places", places_markdown(moved, overall)]) + "\n")
+    return [text, *save(agreement_figure(agreed, moved), out.with_suffix(".svg"), out.with_suffix(".png"))]
 
 
-def agreement_markdown(correlations: pd.DataFrame) -> str:
-    """A row per pair of boards, a column per corruption."""
-    names = correlations["corruption"].unique().tolist()
+def agreement_markdown(agreed: pd.DataFrame) -> str:
+    """The rank correlations: a row per pair of boards, a column per corruption."""
+    return _by_corruption(agreed, lambda row: correlation_text(row, "spearman"))
+
+
+def pairs_markdown(agreed: pd.DataFrame) -> str:
+    """The pairs of methods that the first board tells apart and that keep their order on the second."""
+
+    def cell(row: dict[Hashable, Any]) -> str:
+        if not row["settled"]:
+            return NO_VALUE
+        return f"{row['same']} of {row['settled']} ({100 * row['same'] / row['settled']:.0f}%), {row['opposite']}"
+
+    return _by_corruption(agreed, cell)
+
+
+def _by_corruption(agreed: pd.DataFrame, cell: Callable[[dict[Hashable, Any]], str]) -> str:
+    names = agreed["corruption"].unique().tolist()
     labels = {ALL: "All"} | row_labels(name for name in names if name != ALL)
-    rows = []
-    for (first, second), part in correlations.groupby(["first", "second"], sort=False):
-        cells = [correlation_text(row, "spearman") for row in part.to_dict("records")]
-        rows.append([f"{first}, {second}", *cells, str(part["methods"].max())])
+    rows = [
+        [f"{first}, {second}", *map(cell, part.to_dict("records")), str(part["methods"].max())]
+        for (first, second), part in agreed.groupby(["first", "second"], sort=False)
+    ]
     return markdown_table(["Boards", *(labels[name] for name in names), "Methods"], rows)
 
 
-def places_markdown(moved: pd.DataFrame, scores: pd.DataFrame) -> str:
+def places_markdown(moved: pd.DataFrame, overall: pd.DataFrame) -> str:
     """A row per method: its place and its score on each board, and by how many places it moves."""
-    boards = [name for name in moved.columns if name != "moved"]
     rows = []
-    values = pd.DataFrame(scores.loc[ALL]).reindex(moved.index)
-    for row, of_row in zip(moved.reset_index().to_dict("records"), values.to_dict("records"), strict=True):
-        cells = [f"{row[board]} ({of_row[board]:.1f})" for board in boards]
+    scores = overall.reindex(moved.index)
+    for row, of_row in zip(moved.reset_index().to_dict("records"), scores.to_dict("records"), strict=True):
+        cells = [f"{row[board]} ({of_row[board]:.1f})" for board in overall.columns]
         rows.append([row["method"], *cells, str(row["moved"] or NO_VALUE)])
-    return markdown_table(["Method", *boards, "Moves by"], rows)
+    return markdown_table(["Method", *overall.columns, "Moves by"], rows)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from sqlalchemy import create_engine
 
 from tests.small_store import CORRUPTIONS, Stored
 from unlearnbench.errors import UsageError
-from unlearnbench.report.agreement import agreement_markdown, places_markdown, write_agreement
-from unlearnbench.report.numbers.agreement import agreement, places, resampled, scores_by_corruption
+from unlearnbench.report.agreement import agreement_markdown, pairs_markdown, places_markdown, write_agreement
+from unlearnbench.report.numbers.agreement import agreement, means, places, resampled, scores_by_corruption
+from unlearnbench.report.numbers.scores import Scores
 from unlearnbench.report.numbers.standings import Standings, read_standings
 from unlearnbench.store.schema import Base
 from unlearnbench.store.store import Store
@@ -39,6 +40,13 @@ def fill(stored: Stored) -> None:
                 stored.trial(suite, key, cell, "missing" if missing else "finished", healed=value, utility=0.5)
 
 
+def scored(values: list[list[float]]) -> Scores:
+    """Scores of a row per method and a column per seed, all from the same originals."""
+    array = np.array(values)
+    methods, seeds = tuple("abc"[: len(array)]), tuple(map(str, range(array.shape[1])))
+    return Scores(methods, seeds, {"aggregate": array}, np.broadcast_to(np.arange(len(seeds)), array.shape))
+
+
 @pytest.fixture(scope="module")
 def boards() -> dict[str, Standings]:
     engine = create_engine("sqlite://")
@@ -49,10 +57,11 @@ def boards() -> dict[str, Standings]:
 
 def test_compared_are_whole_defaults_without_references(boards: dict[str, Standings]) -> None:
     scores = scores_by_corruption(boards)
-    assert scores.index.unique("corruption").tolist() == ["all", "poison-trigger", "class-swap", "random-swap"]
-    assert scores.loc["random-swap"].index.tolist() == list(SMALL)
-    assert scores.loc["random-swap", "large"].tolist() == pytest.approx([50 * value for value in LARGE.values()])
-    assert scores.loc[("all", "a")].tolist() == pytest.approx([5.0, 50 * (0.1 + 0.1 + 0.55) / 3])
+    assert list(scores) == ["all", "poison-trigger", "class-swap", "random-swap"]
+    low = means(scores["random-swap"])
+    assert low.index.tolist() == list(SMALL)
+    assert low["large"].tolist() == pytest.approx([50 * value for value in LARGE.values()])
+    assert means(scores["all"]).loc["a"].tolist() == pytest.approx([5.0, 50 * (0.1 + 0.1 + 0.55) / 3])
 
 
 def test_the_correlation_is_that_of_the_ranks_by_corruption(boards: dict[str, Standings]) -> None:
@@ -64,6 +73,18 @@ def test_the_correlation_is_that_of_the_ranks_by_corruption(boards: dict[str, St
     low, high = table.loc["random-swap", ["spearman_low", "spearman_high"]]
     assert low < expected < high
     assert "| small, large | 0.94 " in agreement_markdown(table.reset_index())
+
+
+def test_pairs_that_the_first_board_tells_apart() -> None:
+    """On the first board a is ahead of the others, and b and c are the same but for noise."""
+    first = [[0.9, 0.8, 0.9, 0.7], [0.3, 0.2, 0.3, 0.2], [0.2, 0.3, 0.2, 0.3]]
+    second = [[0.5, 0.6, 0.5, 0.6], [0.8, 0.9, 0.9, 0.9], [0.4, 0.7, 0.4, 0.1]]  # b is ahead of a; c is open
+    table = agreement({"all": {"one": scored(first), "two": scored(second)}})
+    assert table.loc[0, ["settled", "same", "opposite"]].tolist() == [2, 1, 1]
+    assert "| one, two | 1 of 2 (50%), 1 | 3 |" in pairs_markdown(table)
+    table = agreement({"all": {"one": scored(first[1:]), "two": scored(second[1:])}})
+    assert table.loc[0, ["settled", "same", "opposite"]].tolist() == [0, 0, 0]
+    assert "| one, two | - | 2 |" in pairs_markdown(table)
 
 
 def test_the_interval_resamples_methods() -> None:
@@ -86,12 +107,12 @@ def test_the_interval_resamples_methods() -> None:
 
 
 def test_who_changes_places(boards: dict[str, Standings]) -> None:
-    scores = scores_by_corruption(boards)
-    moved = places(scores)
+    overall = means(scores_by_corruption(boards)["all"])
+    moved = places(overall)
     assert moved["small"].to_dict() == {"f": 1, "e": 2, "d": 3, "c": 4, "b": 5, "a": 6}
     assert moved["large"].to_dict() == {"f": 1, "e": 2, "d": 3, "c": 4, "a": 5, "b": 6}
     assert moved["moved"].to_dict() == {"f": 0, "e": 0, "d": 0, "c": 0, "b": 1, "a": 1}
-    assert "| a | 6 (5.0) | 5 (12.5) | 1 |" in places_markdown(moved, scores)
+    assert "| a | 6 (5.0) | 5 (12.5) | 1 |" in places_markdown(moved, overall)
 
 
 def test_one_board_agrees_with_nothing(boards: dict[str, Standings]) -> None:

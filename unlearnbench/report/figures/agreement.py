@@ -61,7 +61,8 @@ def _draw_places(axis: Axes, places: pd.DataFrame) -> None:
         line = [row[board] for board in boards]
         axis.plot(range(len(boards)), line, color=colour, marker="o", markersize=3.5, linewidth=1.2)
         axis.annotate(row["method"], (end, line[-1]), (6, 0), textcoords="offset points", va="center", color=colour)
-    axis.set(xticks=range(len(boards)), ylabel="Place", xlim=(-0.1, len(boards) - 0.5))
+    axis.set(xticks=range(len(boards)), ylabel="Place", yticks=[1, *range(5, len(places) + 1, 5)])
+    axis.set_xlim(-0.1, len(boards) - 0.5)
     axis.set_xticklabels(boards)
     axis.invert_yaxis()
     sns.despine(ax=axis)

@@ -1,4 +1,4 @@
-"""How far two boards agree on methods: rank correlations of their scores, and which methods change places.
+"""How far two boards agree on methods: rank correlations, pairs in the same order, and which methods change places.
 
 Compared is what a submission does with its defaults on the first kind of original of each board, so that each
 submission is one point; references are left out. A score is the mean over whole seeds of utility x healed.
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from unlearnbench.errors import UsageError
-from unlearnbench.evaluation.statistics import CONFIDENCE, NAN, Values, correlation
+from unlearnbench.evaluation.statistics import CONFIDENCE, NAN, Mask, Values, correlation
 from unlearnbench.report.numbers.comparison import ALL
-from unlearnbench.report.numbers.scores import scores_of
+from unlearnbench.report.numbers.scores import Scores, scores_of
 from unlearnbench.report.numbers.standings import Standings
 from unlearnbench.report.numbers.totals import REFERENCE
 from unlearnbench.report.wording import in_order
@@ -25,10 +25,10 @@ from unlearnbench.report.wording import in_order
 RESAMPLES = 10_000
 
 
-def scores_by_corruption(boards: Mapping[str, Standings]) -> pd.DataFrame:
-    """Scores in percent of the submissions that have whole seeds on every board.
+def scores_by_corruption(boards: Mapping[str, Standings]) -> dict[str, dict[str, Scores]]:
+    """Part -> board -> the scores of the submissions that have whole seeds on every board, in the same order.
 
-    Index: `corruption` (`all`, then those that every board has, most regular first) and `method`. A column per board.
+    The parts are `all`, then the corruptions that every board has, most regular first.
 
     Raises:
         UsageError: there are fewer than two boards, or they have no corruption in common.
@@ -39,33 +39,60 @@ def scores_by_corruption(boards: Mapping[str, Standings]) -> pd.DataFrame:
     shared = in_order(set.intersection(*(set(own["corruption"]) for own in totals.values())))
     if not shared:
         raise UsageError(f"the boards {', '.join(boards)} have no corruption in common")
+    methods = sorted(set.intersection(*(set(own["method"]) for own in totals.values())))
     parts = {ALL: shared} | {name: [name] for name in shared}
-    found = {}
-    for board, own in totals.items():
-        for part, corruptions in parts.items():
-            scores = scores_of(own[own["corruption"].isin(corruptions)])
-            for method in scores.methods:
-                found[part, _submission(own, method), board] = 100 * scores.estimate("aggregate", method).value
-    table = pd.Series(found, dtype="float64").rename_axis(["corruption", "method", "board"]).unstack("board")
-    return table.reindex(columns=list(boards)).dropna().reindex(index=list(parts), level="corruption")
+    return {
+        part: {board: scores_of(own[own["corruption"].isin(of)], methods) for board, own in totals.items()}
+        for part, of in parts.items()
+    }
 
 
-def agreement(scores: pd.DataFrame) -> pd.DataFrame:
-    """Spearman's rank correlation of each pair of boards, by corruption, from `scores_by_corruption`.
+def means(scores: Mapping[str, Scores]) -> pd.DataFrame:
+    """Scores in percent, mean over whole seeds: a row per method, a column per board."""
+    return pd.DataFrame(
+        {board: [100 * of.estimate("aggregate", name).value for name in of.methods] for board, of in scores.items()},
+        index=pd.Index(next(iter(scores.values())).methods, name="method"),
+    )
 
-    Columns: `corruption`, `first`, `second` (boards), `methods` (their number), `spearman`, and the ends of its 95%
-    percentile interval, `spearman_low` and `spearman_high`, which resamples methods. It says how much rests on which
-    methods there are. It does not contain the noise of seeds, nor cover other data sets.
+
+def agreement(scores: Mapping[str, Mapping[str, Scores]]) -> pd.DataFrame:
+    """How far each pair of boards agrees, by corruption, from `scores_by_corruption`.
+
+    Columns:
+        corruption, first, second: the part, and the boards.
+        methods: their number.
+        spearman, spearman_low, spearman_high: the rank correlation, and the ends of its 95% percentile interval, which
+            resamples methods. It says how much rests on which methods there are. It does not contain the noise of
+            seeds, nor cover other data sets.
+        settled, same, opposite: the pairs of methods that the first board tells apart (`_ahead`), those of them whose
+            means have the same order on the second, and those that the second tells apart the other way round.
     """
     rows = []
-    for corruption in scores.index.unique("corruption"):
-        part = scores.loc[corruption]
-        for first, second in itertools.combinations(scores.columns, 2):
+    for corruption, of in scores.items():
+        part, ahead = means(of), {board: _ahead(own) for board, own in of.items()}
+        for first, second in itertools.combinations(of, 2):
             x, y = part[first].to_numpy(), part[second].to_numpy()
-            low, high = resampled(x, y)
-            rows.append((corruption, first, second, len(part), correlation(x, y, "spearman"), low, high))
-    return pd.DataFrame(
-        rows, columns=["corruption", "first", "second", "methods", "spearman", "spearman_low", "spearman_high"]
+            pairs = ahead[first]
+            rows.append(
+                {
+                    "corruption": corruption,
+                    "first": first,
+                    "second": second,
+                    "methods": len(part),
+                    "spearman": correlation(x, y, "spearman"),
+                    **dict(zip(("spearman_low", "spearman_high"), resampled(x, y), strict=True)),
+                    "settled": int(pairs.sum()),
+                    "same": int((pairs & (y[:, None] > y)).sum()),
+                    "opposite": int((pairs & ahead[second].T).sum()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _ahead(scores: Scores) -> Mask:
+    """bool [methods, methods]: whether the 95% interval of row minus column is above zero; each pair by itself."""
+    return np.array(
+        [[scores.difference("aggregate", one, other).low > 0 for other in scores.methods] for one in scores.methods]
     )
 
 
@@ -86,12 +113,11 @@ def resampled(x: Values, y: Values, seed: int = 0) -> tuple[float, float]:
     return float(np.percentile(found, outside)), float(np.percentile(found, 100 - outside))
 
 
-def places(scores: pd.DataFrame) -> pd.DataFrame:
-    """The place of each method on each board, 1 for the best score over all corruptions; ties share the best place.
+def places(overall: pd.DataFrame) -> pd.DataFrame:
+    """The place of each method on each board, 1 for the best of these `means`; ties share the best place.
 
     A column per board, and `moved`: the difference between its best and its worst place. Sorted by the first board.
     """
-    overall = pd.DataFrame(scores.loc[ALL])
     ranks = overall.rank(ascending=False, method="min").astype("int64")
     ranks = ranks.assign(moved=ranks.max(axis="columns") - ranks.min(axis="columns"))
     return ranks.sort_values(str(overall.columns[0]), kind="stable")
@@ -102,7 +128,3 @@ def _compared(board: Standings) -> pd.DataFrame:
     totals, base = board.totals, board.suite.base
     own = (totals["capacity"] == base.capacity) & (totals["training"] == base.training)
     return totals[own & totals["whole"] & (totals["variant"] == "default") & (totals["role"] != REFERENCE)]
-
-
-def _submission(totals: pd.DataFrame, method: str) -> str:
-    return str(totals.loc[totals["method"] == method, "submission"].iloc[0])
