@@ -17,8 +17,10 @@ SHOWN := detect_retrain rem/digits scrub/digits npo/digits ssd/digits retrain
 
 PHOTOGRAPHS := fashion-small cifar10-jpeg-small
 PHOTOGRAPH_SEEDS := 0 1 2 3 4
+PHOTOGRAPH_DATA := data
 
-.PHONY: setup constraints leaderboard tuning official photographs photographs-check plane agreement board
+.DELETE_ON_ERROR:
+.PHONY: setup constraints leaderboard tuning official photographs photographs-check photographs-verify plane agreement board
 .PHONY: release-board release findings docs test slow lint check check-submissions clean
 
 setup: .venv/installed
@@ -95,19 +97,24 @@ agreement: build/board.db
 # The committed boards as one store, and as the site that is published (.github/workflows/pages.yml). REPOSITORY is the
 # address of the code, to which its pages link. Where boards share trials, the times of those loaded first count.
 #
-# Metrics are recomputed from predictions and data sets. Photographs are not in the checkout: PHOTOGRAPH_DATA=data names
-# the folder that has them. Without it the boards of photographs are loaded as they are, and the pages say so.
+# Metrics are recomputed from predictions and data sets. Photographs are not in the checkout, so their boards are loaded
+# as they are, and the pages say so; `photographs-verify` recomputes them where the images are.
 BOARD_FILES := $(sort $(wildcard leaderboard/digits/*.jsonl))
 OPENED := $(wildcard leaderboard/*/seeds.toml)
 BOARD_FILES += $(filter-out $(BOARD_FILES),$(sort $(wildcard leaderboard/*/*.jsonl)))
 PHOTOGRAPH_FILES := $(filter $(PHOTOGRAPHS:%=leaderboard/%/%),$(BOARD_FILES))
-PHOTOGRAPH_DATA ?=
 
 build/board.db: .venv/installed $(BOARD_FILES)
 	mkdir -p build
 	rm -f $@
 	$(BIN)/unlearnbench store load $(filter-out $(PHOTOGRAPH_FILES),$(BOARD_FILES)) $(OPENED:%=--seeds-from %) --database $@
-	$(if $(PHOTOGRAPH_FILES),$(BIN)/unlearnbench store load $(PHOTOGRAPH_FILES) $(if $(PHOTOGRAPH_DATA),--data $(PHOTOGRAPH_DATA),--unverified) --database $@)
+	$(BIN)/unlearnbench store load $(PHOTOGRAPH_FILES) --unverified --database $@
+
+# Before the results of a seed of photographs are committed. PHOTOGRAPH_DATA is the folder that has the images.
+photographs-verify: setup
+	mkdir -p build
+	rm -f build/photographs.db
+	$(BIN)/unlearnbench store load $(PHOTOGRAPH_FILES) --data $(PHOTOGRAPH_DATA) --database build/photographs.db
 
 board: build/board.db
 	rm -rf build/board
@@ -121,7 +128,7 @@ release: setup
 	cd build/source && ../../$(BIN)/python -c "from setuptools import build_meta; build_meta.build_sdist('../dist')"
 	$(BIN)/python -m pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir build/dist build/dist/*.tar.gz
 	DIST=build/dist $(BIN)/python -m pytest -m "slow or not slow" tests/test_wheel.py
-	cd build/dist && sha256sum * | tee SHA256SUMS
+	cd build/dist && sha256sum *.whl *.tar.gz | tee SHA256SUMS
 
 # The official board as a folder to upload: the committed files as a store, the originals of OFFICIAL, checksums, and how
 # to import them.

@@ -160,7 +160,8 @@ def budgets_markdown(boards: Mapping[str, Board]) -> str:
     for method in ranking(first, next(iter(boards.values())).suite.variants)["method"]:
         if all((frame["method"] == method).any() for _, frame in others):
             own = _of_seeds(first, method)
-            rows.append([method, _mean(own), *(_apart(_of_seeds(frame, method), own, True) for _, frame in others)])
+            there = (_of_seeds(frame, method).reindex(own.index) for _, frame in others)
+            rows.append([method, _mean(own), *(_apart(values.to_numpy(), own.to_numpy(), True) for values in there)])
     return markdown_table(["Method", name, *(f"{other} minus {name}" for other, _ in others)], rows)
 
 
@@ -206,14 +207,15 @@ def audited_markdown(public: pd.DataFrame, audited: pd.DataFrame) -> str:
     return markdown_table(["Method", "Audited", "Open", "Audited minus open"], rows)
 
 
-def _of_seeds(frame: pd.DataFrame, method: str) -> Values:
-    """The mean of a method in each seed, in percent."""
+def _of_seeds(frame: pd.DataFrame, method: str) -> pd.Series[float]:
+    """The mean of a method in percent, by seed."""
     own = shown(frame[frame["method"] == method])
-    return 100 * scored(own, "aggregate").groupby(own["seed"]).mean().to_numpy(dtype=float)
+    means: pd.Series[float] = 100 * scored(own, "aggregate").groupby(own["seed"]).mean().astype("float64")
+    return means
 
 
-def _mean(values: Values) -> str:
-    found = estimate(values)
+def _mean(of_seeds: pd.Series[float]) -> str:
+    found = estimate(of_seeds.to_numpy())
     return with_interval(found.value, found.low, found.high)
 
 

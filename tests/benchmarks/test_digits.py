@@ -59,6 +59,19 @@ def test_budgets_are_compared_on_their_common_methods_and_seeds(stored: Stored) 
     assert rows == ["| careful | 50.0 | +25.0 |"]
 
 
+def test_budgets_pair_the_seeds_that_a_method_has_on_both_boards(stored: Stored) -> None:
+    fill(stored)
+    stored.run("second", "double")
+    stored.submission("careful twice", "careful")
+    stored.submission("eager twice", "eager")
+    for cell in CELLS:
+        stored.trial("second", "careful twice", cell, healed=0.75, utility=1.0)
+        if cell[2]:
+            stored.trial("second", "eager twice", cell, healed=1.0, utility=1.0)
+    *_, row = budgets_markdown({"one": stored.board(), "two": stored.board("double")}).splitlines()
+    assert row == "| eager | 36.7 | +60.0 |"
+
+
 def test_a_region_names_the_best_and_all_that_may_be_first(stored: Stored) -> None:
     stored.column()
     stored.scored("best", [0.9, 0.8, 0.9, 0.8, 0.9, 0.8, 0.9, 0.7])

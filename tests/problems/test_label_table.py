@@ -70,6 +70,33 @@ def test_what_the_table_says_was_found_is_the_found_set(tiny_suite: Suite, tmp_p
             list(problems(wrong, load_for(wrong, tmp_path)))
 
 
+def test_the_rate_that_a_message_names_is_the_one_that_works(tiny_suite: Suite, tmp_path: Path) -> None:
+    suite = whole(tiny_suite)
+    problem = list(problems(replace(suite, corruption=replace(suite.corruption, size=22)), digits()))[-1][0]
+    truth = problem.case.corrupted_set(digits())
+    said = ["yes", *(21 * ["no"])]
+    rows = zip(truth.corrupted, truth.labels[truth.corrupted], truth.true_labels[truth.corrupted], said, strict=True)
+    table = write(tmp_path / "labels.csv", "index,given,true,found", *rows)
+    given = replace(suite, corruptions=("given",), label_table=str(table))
+    with pytest.raises(UsageError, match=r"1 of the 22 wrong ones; set discovery_rates = \[0\.0455\], there and in"):
+        list(problems(given, load_for(given, tmp_path)))
+    given = replace(given, discovery_rates=(0.0455,))
+    theirs = list(problems(given, load_for(given, tmp_path)))[-1][0]
+    assert len(theirs.found(theirs.case.corrupted_set(load_for(given, tmp_path)))) == 1
+
+
+def test_a_subset_without_a_wrong_label_is_one_sentence(tiny_suite: Suite, tmp_path: Path) -> None:
+    data = digits()
+    subset = load_for(replace(tiny_suite, train_size=200), tmp_path)
+    kept = {image.numpy().tobytes() for image in subset.train_images}
+    place = next(place for place, image in enumerate(data.train_images) if image.numpy().tobytes() not in kept)
+    true = int(data.train_labels[place])
+    table = write(tmp_path / "labels.csv", "index,given,true", (place, (true + 1) % 10, true))
+    suite = replace(tiny_suite, corruptions=("given",), label_table=str(table), train_size=200)
+    with pytest.raises(UsageError, match=r"none of the 200 training images has a wrong label in .*labels.csv"):
+        list(problems(suite, load_for(suite, tmp_path)))
+
+
 def test_another_table_is_other_data_wherever_it_lies(tiny_suite: Suite, tmp_path: Path) -> None:
     suite = whole(tiny_suite)
     table = planted_table(suite, tmp_path / "labels.csv")

@@ -47,6 +47,12 @@ def test_a_wrong_list_is_one_sentence(folder: Path, wrong: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_list_with_a_byte_order_mark(folder: Path) -> None:
+    file = listed(folder, "ant/00.png")
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert read_found(file, list_train(folder)).tolist() == [0]
+
+
 def test_a_list_that_is_no_text(folder: Path) -> None:
     (folder.parent / "bad.txt").write_bytes(b"\xff\xfe")
     for name in ("bad.txt", "missing.txt"):

@@ -122,6 +122,14 @@ def test_a_file_that_is_no_weights(tmp_path: Path, name: str) -> None:
             read_weights(tmp_path / name)
 
 
+def test_a_file_of_something_else(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="are no dictionary of tensors"):
+        read_weights(saved(tmp_path / "mine.pt", {0: torch.zeros(1)}))
+    (tmp_path / "mine.pth").write_text("epoch 1\n")
+    with pytest.raises(UsageError, match=r"mine.pth (cannot be read \(\w+: |hold more)"):
+        read_weights(tmp_path / "mine.pth")
+
+
 def test_what_cannot_be_had_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown model 'resnet10': did you mean 'resnet1"):
         model_of("resnet10", None, CLASSES, 16)

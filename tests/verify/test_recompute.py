@@ -61,6 +61,15 @@ def test_what_was_run_is_what_is_recomputed(stored: Store, tmp_path: Path) -> No
     assert recompute(stored, tmp_path, suite="tiny") == result
 
 
+def test_a_run_whose_specification_lacks_what_has_a_default(stored: Store, tmp_path: Path) -> None:
+    with Session(stored.engine) as session:
+        specification = dict(session.scalars(select(RunRow.suite_specification)).one())
+    del specification["image_size"]
+    budget = {name: value for name, value in specification["budget"].items() if name != "stop_accuracy"}
+    change(stored, RunRow, True, suite_specification=specification | {"budget": budget})
+    assert recompute(stored, tmp_path, ours=False).differences == ()
+
+
 def test_others_records_of_a_folder_are_recomputed_from_the_one_in_data(
     tiny_suite: Suite, make_submission: Any, tmp_path: Path
 ) -> None:

@@ -138,6 +138,23 @@ def test_a_record_of_a_variant_with_another_class_is_repeated(store: Store, fold
     assert False not in equal.values(), equal
 
 
+def test_a_try_of_a_method_that_needs_no_forget_set_is_repeated(tmp_path: Path) -> None:
+    """A tuning runs it at every rate, with the forget set."""
+    place = tmp_path / "submissions" / "blind"
+    place.mkdir(parents=True)
+    (place / "submission.toml").write_text(
+        'name = "blind"\ntitle = "Blind"\nauthors = ["A"]\npaper = ""\nlicense = "MIT"\nentry = "method:Method"\n'
+        "[needs]\nforget_set = false\n"
+    )
+    (place / "method.py").write_text(METHOD)
+    attempt = replace(read(place)[0], variant="try_1", hyperparameters={"scale": 0.02}, needs_forget_set=True)
+    with Store(str(tmp_path / "results.db")) as store:
+        run_suite(SUITE, [attempt], store, tmp_path / "data", workers=1)
+        with Session(store.engine) as session:
+            key = session.scalars(select(TrialRow.key)).one()
+        assert all(equal is not False for equal in again(store, key, tmp_path).values())
+
+
 def test_a_record_that_says_something_else_is_found(store: Store, stored: str, folder: Path) -> None:
     with store.engine.begin() as connection:
         connection.execute(update(TrialRow).values(utility=0.123))

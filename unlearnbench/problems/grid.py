@@ -245,17 +245,18 @@ def _size(suite: Suite, corruption: str, dataset: Dataset) -> int:
     if clean.given is None:
         raise UsageError(f"suite '{suite.name}': corruption '{corruption}' needs label_table, the labels as given")
     wrong = clean.given != clean.labels
+    if not wrong.any():
+        raise UsageError(
+            f"suite '{suite.name}': none of the {count} training images has a wrong label in {suite.label_table}: set a"
+            " larger train_size, or none"
+        )
     if (found := dataset.train_found) is not None:
         discovered = int(wrong[found.numpy()].sum())
-        rate = discovered / max(1, wrong.sum())
-        if (
-            not discovered
-            or suite.false_discovery
-            or [round(item, 4) for item in suite.discovery_rates] != [round(rate, 4)]
-        ):
+        rate = round(discovered / wrong.sum(), 4)
+        if not discovered or suite.false_discovery or [round(item, 4) for item in suite.discovery_rates] != [rate]:
             raise UsageError(
                 f"suite '{suite.name}': {suite.label_table} says which samples were found: {discovered} of the"
-                f" {wrong.sum()} wrong ones; set discovery_rates = [{rate:.4g}] and no false_discovery, or remove its"
-                " column 'found'"
+                f" {wrong.sum()} wrong ones; set discovery_rates = [{rate:g}], there and in [tuning], and no"
+                " false_discovery, or remove its column 'found'"
             )
     return int(wrong.sum())

@@ -69,7 +69,7 @@ def read_found(file: Path | None, folder: TrainFolder) -> Indices:
     if file is None:
         return np.empty(0, dtype=np.int64)
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"list {file} cannot be read: {error}") from error
     places = {name: place for place, name in enumerate(folder.names)}

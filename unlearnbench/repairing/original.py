@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -102,13 +101,15 @@ def read_weights(file: Path) -> Weights:
             f"weights {file} hold more than tensors, and reading that would run code of the file: save"
             " `model.state_dict()` with torch.save or safetensors"
         ) from error
-    except (OSError, RuntimeError, SafetensorError, ValueError, EOFError, KeyError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(f"weights {file} cannot be read: {reason}") from error
+    except Exception as error:  # for damaged files torch raises many types
+        reason = next(iter(str(error).splitlines()), "")
+        raise UsageError(f"weights {file} cannot be read ({type(error).__name__}: {reason})") from error
     for name in ("state_dict", "model_state_dict", "model"):  # what training loops save around it
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
         raise UsageError(f"weights {file} are no dictionary of tensors: save `model.state_dict()`")
     return {name.removeprefix("module."): tensor for name, tensor in content.items()}  # as DataParallel names them
 
@@ -143,6 +144,8 @@ def model_of(
         raise UsageError(unknown("model", name, [*own, *others]))
     if bool(mean) != bool(std):
         raise UsageError("the mean of inputs needs their deviation, and the other way round: give --mean and --std")
+    if not all(value > 0 for value in std):
+        raise UsageError(f"--std takes numbers above 0, not {','.join(f'{value:g}' for value in std)}")
     spec = ModelSpec(name, width, 1.0, len(classes), 3, image_size or side)
     if spec.image_size < SMALLEST:
         raise UsageError(f"images of {side}x{side} pixels are too small: give --image-size, {SMALLEST} or more")

@@ -19,6 +19,7 @@ from unlearnbench.problems.grid import ProblemSpec, problems
 from unlearnbench.problems.names import FOLDER
 from unlearnbench.problems.secret_seeds import SecretSeeds
 from unlearnbench.problems.specification import validated
+from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import stored
 from unlearnbench.store.labels import method_label, problem_label
 from unlearnbench.store.results import Finished, finished
@@ -101,13 +102,16 @@ def recompute(
     differences: list[Difference] = []
     load = lru_cache(maxsize=1)(datasets.load)  # consecutive trials mostly use the same data
     judge: Judge | None = None
+    of_runs: dict[str, Suite] = {}
     for item in finished(store.engine, suite):
-        specification = item.run.suite_specification
+        if item.run.id not in of_runs:
+            of_runs[item.run.id] = stored(item.run.suite_specification)
+        settings = of_runs[item.run.id]
         if suite is not None:
             for seeds in secrets:
-                seeds.check(stored(specification))
-        name, sizes = specification["dataset"], {name: specification[name] for name in SIZES}
-        table = specification.get("label_table")  # records of earlier versions have none
+                seeds.check(settings)
+        name, table = settings.dataset, settings.label_table
+        sizes = {size: getattr(settings, size) for size in SIZES}
         if not ours and table is not None:
             raise UsageError(
                 f"data set '{name}' is read with a table of labels, and which one to read is not for others to say"
@@ -115,7 +119,7 @@ def recompute(
         if not ours and name.startswith(FOLDER):
             name = _folder_in(data, name)
         dataset = load(name, data, **sizes, label_table=table, download=ours)
-        judge = _judge(item, dataset, data, judge, secrets)
+        judge = _judge(item, settings, dataset, data, judge, secrets)
         trials += 1
         without_score += item.trial.selection_score is None and item.problem.discovered > 0
         method = method_label(item.submission.name, item.submission.variant)
@@ -160,12 +164,18 @@ def _folder_in(data: Path, name: str) -> str:
     return f"{FOLDER}{(data / folder).absolute()}"
 
 
-def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, secrets: Collection[SecretSeeds]) -> Judge:
+def _judge(
+    item: Finished,
+    settings: Suite,
+    dataset: Dataset,
+    data: Path,
+    last: Judge | None,
+    secrets: Collection[SecretSeeds],
+) -> Judge:
     """The judge of a trial; reuses the case of the `last` judge if it is the same."""
     run, row = item.run, item.problem
     problem = validated(ProblemSpec, row.specification, f"the stored problem {row.key[:12]}")
-    commitment = run.suite_specification.get("commitment")  # records of earlier versions have none
-    seeds = next((seeds for seeds in secrets if seeds.commitment == commitment), None)
+    seeds = next((seeds for seeds in secrets if seeds.commitment == settings.commitment), None)
     if seeds is not None:
         problem = replace(problem, case=replace(problem.case, secret=seeds.seed(problem.case.seed)))
     if problem.case.data_fingerprint != dataset.fingerprint:
@@ -175,8 +185,7 @@ def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, sec
         )
     if last is None or last.case.spec != problem.case:
         # Also checks that the settings of the suite fit the data set, on which `build` relies.
-        suite = stored(run.suite_specification).select(corruptions=[problem.case.corruption])
-        spec, _ = next(problems(suite, dataset, seeds))
+        spec, _ = next(problems(settings.select(corruptions=[problem.case.corruption]), dataset, seeds))
         if spec.case.size != problem.case.size:
             raise UsageError(
                 f"problem {row.key[:12]} corrupts {problem.case.size} samples, but suite '{run.suite}' corrupts"
@@ -195,7 +204,7 @@ def _judge(item: Finished, dataset: Dataset, data: Path, last: Judge | None, sec
             f"{problem.case.corruption}, seed {problem.case.seed}, now corrupts '{problem.case.dataset}' differently"
             f" than when suite '{run.suite}' was run: use that revision of unlearnbench ({run.revision or 'unknown'})"
         )
-    return Judge(problem, case, run.suite_specification["budget"]["stop_accuracy"])
+    return Judge(problem, case, settings.budget.stop_accuracy)
 
 
 def _differences(

@@ -127,7 +127,10 @@ def _refuse_another_machine(record: Recorded) -> None:
 
 
 def _submissions(record: Recorded, folders: Sequence[Path]) -> list[Submission]:
-    """Each variant of the submission with the record's name and hyperparameters: a try of a tuning is in no file."""
+    """Each variant of the submission with the record's name and hyperparameters: a try of a tuning is in no file.
+
+    A tuning gives a forget set to methods that need none, too.
+    """
     row, there = record.submission, discover(*folders)
     found = [item for item in there if item.name == row.name]
     refuse_broken([row.name], there.broken)
@@ -141,7 +144,16 @@ def _submissions(record: Recorded, folders: Sequence[Path]) -> list[Submission]:
             f"the source of submission '{row.name}' has changed since trial {record.trial.key[:12]} was run (hash"
             f" {row.source_hash[:12]}, now {found[0].source_hash[:12]}): restore that source"
         )
-    return [replace(item, variant=row.variant, hyperparameters=row.hyperparameters) for item in found]
+    given = record.problem.discovery_rate > 0
+    return [
+        replace(
+            item,
+            variant=row.variant,
+            hyperparameters=row.hyperparameters,
+            needs_forget_set=item.needs_forget_set or given,
+        )
+        for item in found
+    ]
 
 
 def _refuse_other_packages(record: Recorded, submission: Submission) -> None:

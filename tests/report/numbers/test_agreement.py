@@ -120,6 +120,22 @@ def test_one_board_agrees_with_nothing(boards: dict[str, Standings]) -> None:
         scores_by_corruption({"small": boards["small"]})
 
 
+def test_boards_without_a_common_method_are_refused() -> None:
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    stored = Stored(engine)
+    stored.problems()
+    for suite, names in (("small", "abc"), ("large", "xyz")):
+        stored.run(suite, suite)
+        for name in names:
+            stored.submission(f"{suite} {name}", name, "default", "ranked")
+            for cell in CELLS:
+                stored.trial(suite, f"{suite} {name}", cell, "finished", healed=0.5, utility=0.5)
+    boards = {name: read_standings(engine, name) for name in ("small", "large")}
+    with pytest.raises(UsageError, match="the boards small, large have no method in common"):
+        scores_by_corruption(boards)
+
+
 def test_files_come_from_a_store(tmp_path: Path) -> None:
     database = tmp_path / "results.db"
     with Store(str(database)) as store:

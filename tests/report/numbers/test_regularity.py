@@ -116,6 +116,9 @@ def test_what_choosing_by_measured_regularity_is_worth():
     assert found["value"].to_dict() == pytest.approx({"regularity": 90, "nothing": 70, "corruption": 90, "gain": 20})
     assert found.loc["gain", ["low", "high"]].tolist() == pytest.approx([20 - 24.841377, 20 + 24.841377])
     assert found.loc["nothing", ["low", "high"]].isna().all(), "the same in every seed"
+    late = rows | {("late", name): [0.1, 0.1, 0.1, 0.1] for name in regularity}
+    again = choices(scores(late, regularity), ["low", "high", "always", "late"], 0.1)
+    assert again["value"].to_dict() == pytest.approx(found["value"].to_dict()), "one method has a seed more"
     del rows["always", "c"]
     found = choices(scores(rows, regularity), ["low", "high", "always"], 0.1)
     assert found["value"].to_dict()["nothing"] < 60, "a method without a cell cannot be chosen"

@@ -31,7 +31,7 @@ def scores_by_corruption(boards: Mapping[str, Standings]) -> dict[str, dict[str,
     The parts are `all`, then the corruptions that every board has, most regular first.
 
     Raises:
-        UsageError: there are fewer than two boards, or they have no corruption in common.
+        UsageError: there are fewer than two boards, or they have no corruption or no method in common.
     """
     if len(boards) < 2:
         raise UsageError("agreement is between at least two boards: name two suites or more")
@@ -40,6 +40,8 @@ def scores_by_corruption(boards: Mapping[str, Standings]) -> dict[str, dict[str,
     if not shared:
         raise UsageError(f"the boards {', '.join(boards)} have no corruption in common")
     methods = sorted(set.intersection(*(set(own["method"]) for own in totals.values())))
+    if not methods:
+        raise UsageError(f"the boards {', '.join(boards)} have no method in common: run one on all of them")
     parts = {ALL: shared} | {name: [name] for name in shared}
     return {
         part: {board: scores_of(own[own["corruption"].isin(of)], methods) for board, own in totals.items()}

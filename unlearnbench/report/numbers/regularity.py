@@ -139,13 +139,17 @@ def choices(frame: pd.DataFrame, methods: Sequence[str], rate: float) -> pd.Data
     `regularity`: on each corruption, the method that is best on the other one whose measured regularity is nearest.
     `nothing`: the method with the best mean over the other corruptions. `corruption`: the best method on it, which
     nobody can know. `gain`: the first minus the second. Columns `value`, `low`, `high`: the mean over corruptions with
-    its interval over seeds. Methods with all cells count. Empty for fewer than two corruptions, or no method.
+    its interval over seeds. The seeds are those that most methods have, and methods with all cells of them count. Empty
+    for fewer than two corruptions, or no method.
     """
     rows = _scores(frame[(frame["discovery_rate"] == rate) & frame["method"].isin(methods)])
     known = values_of(frame)
     cells = rows[rows["corruption"].isin(known)].pivot_table(
         index=["corruption", "method"], columns="seed", values="value"
     )
+    if not cells.empty:
+        of_method = cells.notna().groupby(level="method").all().apply(tuple, axis="columns")
+        cells = cells.loc[:, list(of_method.mode()[0])]
     means = cells.dropna().mean(axis=1).unstack().reindex(index=list(known), columns=list(methods)).dropna(axis=1)
     if len(known) < 2 or means.empty:
         return pd.DataFrame(columns=["value", "low", "high"])
