@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -23,6 +26,86 @@ def test_files_and_bytes_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert str(limits.disk(str(tmp_path))).startswith("disk: over ")
     monkeypatch.setattr(limits, "MOST_FILES", 1)
     assert limits.disk(str(tmp_path)) == "disk: over 1 files"
+
+
+def as_nobody(look: Callable[[], str | None]) -> str | None:
+    """What `look` finds in a process of a user who is not root; root may read everything."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            os.write(writing, json.dumps(look()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading) as file:
+        found: str | None = json.loads(file.read())
+    os.waitpid(pid, 0)
+    return found
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="/proc")
+def test_a_process_that_has_ended_hides_nothing() -> None:
+    """Nobody has waited for it yet, so its files in /proc are root's."""
+
+    def look() -> str | None:
+        ended = os.fork()
+        if ended == 0:
+            os._exit(0)
+        os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)
+        return limits.exceeded([os.getpid(), ended], 2**40)
+
+    assert as_nobody(look) is None
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="/proc")
+def test_a_process_that_lives_may_not_hide() -> None:
+    def look() -> str | None:
+        reading, writing = os.pipe()
+        hidden = os.fork()
+        if hidden == 0:
+            ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+            os.write(writing, b"1")
+            time.sleep(60)
+        os.read(reading, 1)
+        found = limits.exceeded([hidden], 2**40)
+        os.kill(hidden, signal.SIGKILL)
+        os.waitpid(hidden, 0)
+        return found
+
+    assert as_nobody(look) == "memory: a process hides how much it uses"
+
+
+def test_a_folder_may_not_hide_what_it_holds(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(0o755)
+
+    def look() -> str | None:
+        (tmp_path / "dark").mkdir(0o300)
+        return limits.disk(str(tmp_path))
+
+    assert as_nobody(look) == "disk: a folder hides what it holds (Permission denied)"
+
+
+def test_open_files_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert limits.exceeded([os.getpid()], 0) is None
+    monkeypatch.setattr(limits, "MOST_OPEN", 2)
+    assert limits.exceeded([os.getpid()], 0) == "files: over 2 open"
+
+
+def test_a_name_that_the_kernel_cut_within_a_letter_is_read() -> None:
+    name = "vérification-été".encode()  # of which the kernel keeps 15 bytes
+    code = f"import ctypes, time; ctypes.CDLL(None).prctl(15, {name!r}); print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert limits.exceeded([process.pid], 0) is None
+        process.kill()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount without a name space of its own")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,11 @@ from unlearnbench.store.store import Store
 SUITE = {"corruptions": ["random-swap", "class-swap"], "discovery_rates": [0.5], "seeds": [0]}
 TELLS = """said = [problem, problem.generator.initial_seed(), torch.initial_seed(), os.listdir('/given')]
 said += [os.listdir('/tmp'), os.environ, os.getcwd(), sys.argv, sys.path, open('/proc/self/cmdline').read()]
+frame = sys._getframe()
+while 'order' not in frame.f_locals:
+    frame = frame.f_back
+said.insert(0, sorted(frame.f_locals['order'].given.values()))
+said.insert(0, __import__('resource').getrlimit(7))
 raise ValueError(' '.join(map(str, said))[:3500])"""
 
 
@@ -104,10 +110,14 @@ def test_what_a_trial_sees_was_looked_at(place: Path) -> None:
     with Store("data/unlearnbench.db", create=False) as store, Session(store.engine) as session:
         failed = session.scalars(select(TrialRow).where(TrialRow.state == "failed")).all()
     assert len(failed) == 4
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     for trial in failed:
         assert trial.isolation == "strict"
         assert "training_set.safetensors" in (trial.detail or "")
         assert re.search(r"Budget\(steps=4", trial.detail or "")
+        assert re.search(r"\((\d+), \1\)", trial.detail or "")[1] in ("4096", str(most)), "open files"  # type: ignore[index]
+        assert "/original'" in (trial.detail or ""), "where its files came from is in its memory"
+        assert trial.original_key not in (trial.detail or ""), "a hash of the kind of corruption and the seed's number"
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -116,6 +126,12 @@ def test_pages_say_that_a_board_is_audited_or_open(place: Path, call: Call, secr
     words = f"Audited board: its seeds are secret, with commitment {secrets.commitment}."
     for file in ("ranking.md", f"site/{name}/index.html"):
         assert words in (place / "board" / file).read_text()
+    page = (place / "board" / "site" / name / "method-mine.html").read_text()
+    assert "unlearnbench run tiny --seeds-from FILE --method mine --isolation strict" in page
+    assert re.search(r"unlearnbench rerun \w+ --seeds-from FILE", page)
+    page = (place / "board" / "site" / name / "provenance.html").read_text()
+    assert "unlearnbench run tiny --seeds-from FILE --isolation strict" in page
+    assert f"unlearnbench store recompute --suite {name} --seeds-from FILE" in page
     ran = call("run", "tiny", "--method", "original")
     assert "Open board: its seeds are public." in ran.out, ran.err
     assert call("leaderboard", "tiny", "--out", "open").code == 0

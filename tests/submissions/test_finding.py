@@ -100,6 +100,22 @@ def test_installed_packages_offer_methods(folder: Path, tmp_path: Path, monkeypa
     assert discover(tmp_path).submissions[1].source_hash != offered.source_hash
 
 
+def test_an_installed_method_has_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+    (site / "offering").mkdir(parents=True)
+    (site / "offering" / "__init__.py").touch()
+    (site / "offering" / "submission.toml").write_text(
+        'name = "other"\ntitle = "T"\nauthors = ["A"]\npaper = ""\nlicense = "MIT"\n'
+    )
+    information = site / "offering-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[unlearnbench.methods]\nmine = offering:Method\n")
+    monkeypatch.syspath_prepend(str(site))
+    found = discover(tmp_path / "none")
+    assert found.broken["mine"].endswith("submission.toml calls it 'other': give both the same name")
+
+
 @pytest.fixture
 def draft(folder: Path) -> str:
     """A submission beside `mine` that is half written: the sentence that refuses it."""

@@ -93,6 +93,21 @@ def test_what_is_ignored_is_neither_hashed_nor_read(folder: Path) -> None:
     assert hash_sources(folder) == before.hash
 
 
+def test_too_many_files_and_too_long_paths_are_refused(folder: Path) -> None:
+    deep = folder / "a" / ("b" * 100) / ("c" * 100)
+    deep.mkdir(parents=True)
+    (deep / "x.py").touch()
+    with pytest.raises(UsageError, match="has a path of over 200 bytes in the submission: shorten it"):
+        read_sources(folder)
+    (deep / "x.py").unlink()
+    deep.rmdir()
+    (folder / "vendor").mkdir()
+    for number in range(500):
+        (folder / "vendor" / f"{number}.py").touch()
+    with pytest.raises(UsageError, match=r"has 50\d files, more than the allowed 500: remove what is not code"):
+        read_sources(folder)
+
+
 def test_a_name_that_another_tree_could_be_hashed_like_is_refused(folder: Path) -> None:
     """Two files `a` and `b` would have the hash of one file `a 0 NEWLINE b`."""
     (folder / "a 0\nb").write_text("xyz")

@@ -170,7 +170,10 @@ class Boundary:
         given = {f"{isolation.GIVEN}/training_set.safetensors": request.training_set}
         inside = replace(request, training_set=f"{isolation.GIVEN}/training_set.safetensors")
         if request.original is not None:
-            given[f"{isolation.GIVEN}/original.safetensors"] = request.original
+            # The trial can find this path in its memory, and the file is named after its key, a hash of the problem.
+            link = folder / "original"
+            link.symlink_to(Path(request.original).absolute())
+            given[f"{isolation.GIVEN}/original.safetensors"] = str(link)
             inside = replace(inside, original=f"{isolation.GIVEN}/original.safetensors")
         if request.folder is not None:
             code = Path(request.folder)

@@ -97,6 +97,9 @@ def _enter(order: Order, start: int, report: int, output: int) -> None:
     tempfile.tempdir = None
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (DISK_BYTES, DISK_BYTES))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = limits.MOST_OPEN_ALONE if most == resource.RLIM_INFINITY else min(most, limits.MOST_OPEN_ALONE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened, opened))
     sandbox.die_with_parent()
     if order.sandbox:
         sandbox.give_up_keyring()
@@ -164,7 +167,7 @@ class Trial:
             now = time.monotonic()
             if now > begin + (seconds if "loaded" in self.at else LOADING_SECONDS):
                 reason = f"timeout: over {seconds:g} s"
-            elif now > look:
+            elif self.report is None and now > look:
                 look, reason = now + LOOK_SECONDS, self._too_much()
                 self._count_processor()
                 self._pass_on(connection)

@@ -26,6 +26,9 @@ MOST_FILES = 10_000
 MOST_PROCESSES = 128
 MOST_THREADS = 1024
 """Maximum number of threads of all processes together."""
+MOST_OPEN = 20_000
+"""Maximum number of open files of all processes together: each is looked at. Of one process it is `MOST_OPEN_ALONE`."""
+MOST_OPEN_ALONE = 4096
 SANDBOX_PROCESSES = 2  # processes of bubblewrap itself, with the lowest PIDs
 
 Times = dict[psutil.Process | None, tuple[float, float]]
@@ -48,7 +51,10 @@ def exceeded(numbers: Sequence[int], memory_bytes: int, *folders: str) -> str | 
     if sum(map(_threads, numbers)) > MOST_THREADS:
         return f"threads: over {MOST_THREADS}"
     try:
-        in_memory, on_disk = _nameless(numbers)
+        opened = _opened(numbers)
+        if len(opened) > MOST_OPEN:
+            return f"files: over {MOST_OPEN} open"
+        in_memory, on_disk = _nameless(opened)
         if memory_bytes and sum(map(_memory, numbers)) + in_memory > memory_bytes:
             return f"memory: over {memory_bytes / 2**30:g} GiB"
     except PermissionError:
@@ -67,18 +73,25 @@ def disk(*folders: str, more: int = 0) -> str | None:
     total, files, waiting = more, 0, list(folders)
     devices = {os.stat(folder).st_dev for folder in folders}
     while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:  # the trial may remove folders
+        try:
+            entries = os.scandir(waiting.pop())
+        except (FileNotFoundError, NotADirectoryError):  # the trial has removed it
+            continue
+        except OSError as error:
+            return f"disk: a folder hides what it holds ({error.strerror})"
+        with entries:
             for entry in entries:
                 files += 1
                 if files > MOST_FILES:
                     return f"disk: over {MOST_FILES} files"
-                status = entry.stat(follow_symlinks=False)
-                if status.st_dev not in devices:
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                else:
-                    total += status.st_blocks * 512
+                with contextlib.suppress(OSError):  # the trial has removed it
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_dev not in devices:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        total += status.st_blocks * 512
     return f"disk: over {DISK_BYTES / 2**30:g} GiB" if total > DISK_BYTES else None
 
 
@@ -145,7 +158,7 @@ def _threads(process: int) -> int:
     with contextlib.suppress(OSError, psutil.Error):
         if not psutil.LINUX:
             return int(psutil.Process(process).num_threads())
-        with open(f"/proc/{process}/stat") as file:
+        with open(f"/proc/{process}/stat", errors="replace") as file:  # the kernel cuts names at a byte
             return int(file.read().rpartition(")")[2].split()[17])
     return 0
 
@@ -164,23 +177,48 @@ def _memory(process: int) -> int:
             return sum(int(field[1]) * 1024 for field in fields if field[0] in ("Pss_Anon:", "Pss_Shmem:"))
     except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):  # it has ended
         return 0
+    except PermissionError:
+        if _has_ended(process):
+            return 0
+        raise
 
 
-def _nameless(processes: Iterable[int]) -> tuple[int, int]:
-    """Bytes in memory, and on disk, of files that these processes hold open but that have no name any more. Linux only.
+def _has_ended(process: int) -> bool:
+    """Whether a process has no memory any more. Until its parent has waited for it, its files in /proc are root's."""
+    try:
+        with open(f"/proc/{process}/statm") as file:  # anyone may read this one
+            return file.read().startswith("0 ")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def _opened(processes: Iterable[int]) -> list[str]:
+    """The open files of these processes as paths in /proc. Linux only.
 
     Raises:
         PermissionError: a process has made itself unreadable.
     """
-    found: dict[tuple[int, int], tuple[bool, int]] = {}
+    found = list[str]()
     for process in processes if psutil.LINUX else ():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
-            for number in os.listdir(f"/proc/{process}/fd"):
-                with contextlib.suppress(FileNotFoundError):  # it has closed the file
-                    path = os.readlink(f"/proc/{process}/fd/{number}")
-                    if path.endswith(" (deleted)"):
-                        status = os.stat(f"/proc/{process}/fd/{number}")
-                        in_memory = path.startswith(("/memfd:", "/dev/shm/"))
-                        found[status.st_dev, status.st_ino] = in_memory, status.st_blocks * 512
+        try:
+            found += [f"/proc/{process}/fd/{number}" for number in os.listdir(f"/proc/{process}/fd")]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        except PermissionError:
+            if not _has_ended(process):
+                raise
+    return found
+
+
+def _nameless(opened: Iterable[str]) -> tuple[int, int]:
+    """Bytes in memory, and on disk, of those of these open files that have no name any more."""
+    found: dict[tuple[int, int], tuple[bool, int]] = {}
+    for file in opened:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):  # it has been closed
+            path = os.readlink(file)
+            if path.endswith(" (deleted)"):
+                status = os.stat(file)
+                in_memory = path.startswith(("/memfd:", "/dev/shm/"))
+                found[status.st_dev, status.st_ino] = in_memory, status.st_blocks * 512
     sizes = {kind: sum(size for where, size in found.values() if where is kind) for kind in (True, False)}
     return sizes[True], sizes[False]

@@ -49,14 +49,17 @@ def judge(events: dict[str, dict[str, Any]], descriptor: int | None, reference: 
     Raises:
         HarnessError: the trial failed before any code of the submission ran.
     """
-    end = events.get("ended")
+    end, broken = events.get("ended"), events.get("broken", {}).get("message")
+    if "loaded" not in events and not (end and end["loaded"]):
+        message = broken or (end and end["output"]) or ("it took too long" if "stopped" in events else "no message")
+        raise HarnessError(f"cannot set up the process of a trial: {message}")
     if "stopped" in events:
         return Outcome(None, "timeout: the process that watches it was stopped", None, None, None, None, None)
-    if "loaded" not in events and not (end and end["loaded"]):
-        message = events["broken"]["message"] if "broken" in events else end and end["output"]
-        raise HarnessError(f"cannot set up the process of a trial: {message or 'no message'}")
     if end is None:
-        return Outcome(None, "crashed: the process that watches it was killed", None, None, None, None, None)
+        reason = "crashed: the process that watches it was killed"
+        if broken:
+            reason = "crashed: the process that watches it failed"
+        return Outcome(None, reason, broken and _readable(broken[-8000:]), None, None, None, None)
     found = end["reason"] if end["reason"] is not None else _weights(descriptor, reference)
     return Outcome(
         weights=None if isinstance(found, str) else found,

@@ -37,6 +37,17 @@ class _File:
     seeds: Annotated[tuple[Annotated[int, Ge(LEAST)], ...], Len(1)]
 
 
+def called(suite: Suite) -> list[str]:
+    """What commands call a suite that they run: an audited one takes the suite that it was drawn for, and its seeds."""
+    if suite.commitment is None:
+        return [suite.name]
+    return [suite.name.removesuffix(_suffix(suite.commitment)), "--seeds-from", "FILE"]
+
+
+def _suffix(commitment: str) -> str:
+    return f"-audited-{commitment[:8]}"
+
+
 @dataclass(frozen=True)
 class SecretSeeds:
     """The seeds of a file, and its SHA-256."""
@@ -48,7 +59,7 @@ class SecretSeeds:
     @property
     def suffix(self) -> str:
         """What the name of an audited suite ends with."""
-        return f"-audited-{self.commitment[:8]}"
+        return _suffix(self.commitment)
 
     def seed(self, number: int) -> int:
         """The secret seed with this number, from 1.

@@ -145,7 +145,12 @@ def _read_installed(point: EntryPoint) -> list[Submission]:
     entry, file = {"entry": point.value}, origin.parent / "submission.toml"
     name = point.dist.name if point.dist else None
     if origin.name == "__init__.py" and file.is_file():
-        return _submissions(read_variants(specification.table(file) | entry, str(file)), source, distribution=name)
+        table = specification.table(file) | entry
+        if table.get("name") != point.name:
+            raise UsageError(
+                f"installed method '{point.name}': {file} calls it '{table.get('name')}': give both the same name"
+            )
+        return _submissions(read_variants(table, str(file)), source, distribution=name)
     metadata = point.dist.metadata if point.dist else None
     author = metadata["Author"] if metadata is not None and "Author" in metadata else "unknown"
     table = {"name": point.name, "title": point.name, "authors": [author], "paper": "", "license": "unknown"}

@@ -19,6 +19,10 @@ VENDOR = "vendor"
 """Folder of a submission for copied code of others."""
 LARGEST_VENDOR = 2**22
 """Maximum total size of that folder in bytes."""
+MOST_FILES = 500
+"""Maximum number of files: at level `strict` all are opened at once for each trial."""
+LONGEST_PATH = 200
+"""Maximum length in bytes of the path of a file in the folder: it is written below other folders."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ def read_sources(folder: Path) -> Sources:
 
     Raises:
         UsageError: a file is no UTF-8 text, unreadable, or a symbolic link, which could make the harness copy other
-            files to a trial; its name is unprintable; or the files are larger than `LARGEST`, or those of `VENDOR` than
-            `LARGEST_VENDOR`.
+            files to a trial; its name is unprintable; its path is longer than `LONGEST_PATH`; there are more than
+            `MOST_FILES`; or the files are larger than `LARGEST`, or those of `VENDOR` than `LARGEST_VENDOR`.
     """
     paths = _sources(folder)
     for path in paths:
@@ -64,7 +68,13 @@ def read_sources(folder: Path) -> Sources:
             raise UsageError(f"{path} is a symbolic link: replace it by a copy of the file")
         if not path.name.isprintable():
             raise UsageError(f"{str(path)!r} has unprintable characters in its name: rename it")
+        if len(os.fsencode(path.relative_to(folder))) > LONGEST_PATH:
+            raise UsageError(f"{path} has a path of over {LONGEST_PATH} bytes in the submission: shorten it")
     paths = [path for path in paths if path.is_file()]
+    if len(paths) > MOST_FILES:
+        raise UsageError(
+            f"{folder} has {len(paths)} files, more than the allowed {MOST_FILES}: remove what is not code"
+        )
     vendored = [path for path in paths if path.relative_to(folder).parts[0] == VENDOR]
     _check_size(
         folder, set(paths) - set(vendored), LARGEST, f"remove what is not code; code of others goes to {VENDOR}/"

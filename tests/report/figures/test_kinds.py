@@ -1,5 +1,6 @@
 import pytest
 
+from tests.small_store import CELLS
 from unlearnbench.errors import UsageError
 from unlearnbench.report.figures import KINDS, plot
 from unlearnbench.report.numbers.board import read_board
@@ -28,6 +29,19 @@ def test_every_kind_draws(kind, measured, both, tmp_path):
         plot(board, kind, [], file)
         if kind not in WITHOUT_METHODS:
             assert (file.read_bytes() != chosen) == (kind != "tied-dropout")  # `good` is the only pair
+
+
+@pytest.mark.parametrize("kind", ["plane", "winners"])
+def test_a_board_without_ranked_methods_is_one_sentence(kind, stored, tmp_path):
+    stored.run("first")
+    stored.problems()
+    stored.submission("retrain", "retrain", role="reference")
+    for cell in CELLS:
+        stored.trial("first", "retrain", cell, healed=0.2, utility=0.9)
+    with pytest.raises(
+        UsageError, match="suite 'small' has no ranked method in this store: name methods with --method"
+    ):
+        plot(read_board(stored.engine, "small"), kind, [], tmp_path / "x.svg")
 
 
 def test_a_method_named_twice_is_shown_once(small, tmp_path):

@@ -90,6 +90,8 @@ def test_no_text_of_a_submission_becomes_markup(folder):
         ("file:///etc/passwd", False),
         ("//example.org", False),
         ("https://[broken", False),
+        ("http:\t//example.org", False),
+        ("https://example.org/\n", False),
         ("", False),
     ],
 )
@@ -186,3 +188,25 @@ def test_one_site_has_many_boards(small, tmp_path):
     for name in ("small", "other"):
         assert (tmp_path / name / "data.js").exists()
         assert 'href="../index.html"' in (tmp_path / name / "method-good.html").read_text()
+
+
+def test_pages_say_what_a_method_knows(small, tmp_path):
+    cells = [(regularity, 0.0, seed) for regularity in ("low", "medium", "high") for seed in (0, 1)]
+    small.problems(cells=cells)
+    small.submission("blind", "blind")
+    for cell in cells:
+        small.trial("first", "blind", cell, healed=0.2)
+    write(small, tmp_path)
+    for name, known in {"blind": "no corrupted sample", "good": "the discovered samples"}.items():
+        assert f"<dt>Knows<dd>{known}</div>" in (tmp_path / "small" / f"method-{name}.html").read_text()
+
+
+def test_failures_of_seeds_that_are_not_whole_are_not_counted_as_none(stored, tmp_path):
+    stored.run("first")
+    stored.problems()
+    stored.submission("good", "good")
+    stored.trial("first", "good", ("low", 0.1, 0), state="failed")
+    write(stored, tmp_path)
+    page = plain((tmp_path / "small" / "method-good.html").read_text())
+    assert "In seeds that are not whole. Each counts as 0" in page
+    assert "means over seeds that are not whole, by discovery rate" in page

@@ -127,6 +127,17 @@ def test_the_first_lines_say_who_leads_and_how_certain_that_is(folder, ranked, s
     assert 'class="sure">' not in (place / "index.html").read_text().split('id="plane"')[1].split("</table>")[0]
 
 
+def test_alone_in_possibly_being_first_is_not_ahead_of_all(stored, tmp_path):
+    """Each method corrects for its own comparisons, so the second can be sure of its place and the first not."""
+    stored.column(seeds=8)
+    stored.scored("first", [0.55 + 0.053 * (-1) ** seed for seed in range(8)])
+    stored.scored("second", [0.5] * 8)
+    stored.scored("third", [0.499 + 0.0001 * (-1) ** (seed // 2) for seed in range(8)])
+    place = next(path.parent for path in write(stored, tmp_path) if path.name == "ranking.csv")
+    assert "First ( first ) has the largest mean, 55.0" in lead(place)
+    assert lead(place).endswith("and is alone in possibly being first, but may be as low as 3 of 3.")
+
+
 def test_the_plane_names_the_best_ranked_method_of_each_cell_and_says_where_that_is_certain(ranked, folder):
     (table,) = re.findall(r'id="plane".*?</table>', (ranked.folder / "index.html").read_text(), re.DOTALL)
     cells = [re.findall(r'<td class="s\d+"><b( class="sure")?>(\w)</b> (\d+)', row) for row in table.split("<tr>")[-3:]]

@@ -70,11 +70,22 @@ def _regularity(board: Board, methods: Sequence[str]) -> Figure:
 
 
 def _plane(board: Board, methods: Sequence[str]) -> Figure:
-    return plane(board.frame, methods or ranked(board))
+    return plane(board.frame, methods or _some_ranked(board))
 
 
 def _winners(board: Board, methods: Sequence[str]) -> Figure:
-    return who_wins(board.frame, methods or ranked(board))
+    return who_wins(board.frame, methods or _some_ranked(board))
+
+
+def _some_ranked(board: Board) -> list[str]:
+    """The ranked methods.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if not (found := ranked(board)):
+        raise UsageError(f"suite '{board.suite.name}' has no ranked method in this store: name methods with --method")
+    return found
 
 
 def ranked(board: Board) -> list[str]:

@@ -21,6 +21,7 @@ from unlearnbench.boundary.isolation import Isolation, at_least
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.identity import conditions
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
+from unlearnbench.problems.secret_seeds import called
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import find_if_any, parse, stored
 from unlearnbench.store.labels import method_label
@@ -82,12 +83,11 @@ def current(engine: Engine, name: str, suites: Sequence[Path], isolation: Isolat
     counting = [run for run in runs if run.id not in reasons]
     planned = planned_submissions(engine, runs)
     submissions = _submissions(planned, counting, at_least(isolation), suite.variants)
-    stale = tuple(_stale_records(engine, name, planned, reasons, submissions))
+    stale = tuple(_stale_records(engine, suite, planned, reasons, submissions))
     if not submissions:
         listed = "; ".join(f"{item.method}: {item.reason} ({item.words})" for item in stale)
-        raise UsageError(
-            f"no record of suite '{name}' is current: {listed}; run it again: `unlearnbench run {shlex.quote(name)}`"
-        )
+        command = shlex.join(["unlearnbench", "run", *called(suite)])
+        raise UsageError(f"no record of suite '{name}' is current: {listed}; run it again: `{command}`")
     wanted = Wanted(tuple(run.id for run in counting), tuple(submissions), tuple(at_least(isolation)))
     return Current(suite, wanted, submissions, frozenset(run.isolation for run in counting), stale)
 
@@ -152,7 +152,7 @@ def preference(variant: str, variants: Sequence[str]) -> tuple[int, str]:
 
 def _stale_records(
     engine: Engine,
-    suite: str,
+    suite: Suite,
     planned: Sequence[PlannedSubmission],
     reasons: Mapping[str, str],
     submissions: Mapping[str, Any],
@@ -167,5 +167,6 @@ def _stale_records(
         # A trial's key covers its submission, so no other run makes records of an old submission current.
         beside = {item.run for item in planned if item.run not in reasons} if items[0].key in submissions else set()
         if count := count_recorded(engine, items, beside):
-            command = shlex.join(["unlearnbench", "run", suite, "--method", method])  # somebody may paste it in a shell
+            # Quoted, because somebody may paste it in a shell.
+            command = shlex.join(["unlearnbench", "run", *called(suite), "--method", method])
             yield Stale(method, count, reason, command)

@@ -89,6 +89,8 @@ class Method:
     forward_samples: float
     backward_samples: float
     """Mean number of samples over finished trials; nan if not counted."""
+    blind: bool
+    """Whether it gets no forget set."""
 
     @property
     def example(self) -> str:
@@ -181,6 +183,10 @@ class Content:
     """Where the numbers come from, in sentences."""
     strict: str
     """The option of `run` that asks for the highest level of isolation on the board, with a space before; or empty."""
+    called: str
+    """What `run` calls the suite."""
+    secret: str
+    """The option that names the seeds of an audited suite, with a space before; or empty."""
     commands: tuple[tuple[str, str], ...]
     """What a command repeats, and the command."""
     regions: tuple[Region, ...]

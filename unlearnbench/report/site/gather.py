@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from unlearnbench.boundary.isolation import LEVELS
 from unlearnbench.problems.names import data_name
+from unlearnbench.problems.secret_seeds import called
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import stored
 from unlearnbench.report.figures.regions import PRIOR_WORK
@@ -49,6 +50,7 @@ def content_of(engine: Engine, board: Board) -> Content:
     rivals = [method for method in methods if method.row["ranked"] and method.row["starts_from"] == suite.base.label]
     level = max((run.isolation for run in rows), key=[str(name) for name in LEVELS].index)
     strict = "" if level == LEVELS[0] else f" --isolation {level}"
+    secret = "" if suite.commitment is None else " --seeds-from FILE"
     return Content(
         suite=suite.name,
         title=suite.title,
@@ -67,8 +69,10 @@ def content_of(engine: Engine, board: Board) -> Content:
         ranks=ranks,
         csv=str(ranking_as("csv", board)),
         provenance=tuple(_provenance(runs, len(trials) - int(states.get("missing", 0)))),
+        called=" ".join(called(suite)),
         strict=strict,
-        commands=tuple(_commands(suite, strict)),
+        secret=secret,
+        commands=tuple(_commands(suite, strict, secret)),
         regions=PRIOR_WORK,
         originals=tuple(_originals(frame)),
         correlations=tuple(healing_correlation(frame, low_utility=suite.low_utility).to_dict("records")),
@@ -207,7 +211,8 @@ def _either(texts: Iterator[str]) -> str:
     return ", ".join(dict.fromkeys(texts))
 
 
-def _commands(suite: Suite, strict: str) -> Iterator[tuple[str, str]]:
-    yield "Run the whole board again", f"unlearnbench run {suite.name}{strict}"
-    yield "Compute all metrics again from stored predictions", f"unlearnbench store recompute --suite {suite.name}"
+def _commands(suite: Suite, strict: str, secret: str) -> Iterator[tuple[str, str]]:
+    yield "Run the whole board again", f"unlearnbench run {' '.join(called(suite))}{strict}"
+    metrics = f"unlearnbench store recompute --suite {suite.name}{secret}"
+    yield "Compute all metrics again from stored predictions", metrics
     yield "Print this ranking", f"unlearnbench table {suite.name}"

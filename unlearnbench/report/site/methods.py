@@ -80,6 +80,7 @@ def _method(
         failures=tuple(_failures(own)),
         forward_samples=_mean(finished["forward_samples"]),
         backward_samples=_mean(finished["backward_samples"]),
+        blind=bool(own["again"].any()),
     )
 
 
