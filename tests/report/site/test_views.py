@@ -232,6 +232,7 @@ def test_two_methods_side_by_side(browser: Any, ranked: Any) -> None:
     assert address(browser) == {"a": "weak", "b": "twin"}
     visit(browser, ranked.folder, "compare.html?a=good&b=twin")
     wait(browser, "it may be chance", "#said")
+    assert "of good is that of twin (95% interval [" in find(browser, "#said").text
 
 
 def test_what_cannot_be_compared_says_why(browser: Any, folder: Path) -> None:
@@ -240,3 +241,5 @@ def test_what_cannot_be_compared_says_why(browser: Any, folder: Path) -> None:
     visit(browser, folder, "compare.html?a=good&b=retrain")
     wait(browser, "whether that is chance is open", "#said")
     assert "no intervals" in find(browser, "#marks").text
+    visit(browser, folder, "compare.html?a=good&b=retrain&show=attack_success")
+    wait(browser, "Attack success of good is that of retrain (no interval", "#said")

@@ -142,7 +142,7 @@
       : `${label} of ${first.name} is ${size} percentage points ${more} than that of ${second.name}`;
     const over = `over ${found.seeds} ${found.kind === "untested" ? "" : `${found.kind} `}${found.seeds === 1 ? "seed" : "seeds"}`;
     const sure = Number.isNaN(found.low) ? "no interval" : `95% interval ${ends(found)}`;
-    const verdict = found.value === 0 ? "no difference" : Number.isNaN(found.low) ? "whether that is chance is open" : certain(found) ? "certain" : "it may be chance";
+    const verdict = Number.isNaN(found.low) ? "whether that is chance is open" : certain(found) ? "certain" : "it may be chance";
     const apart = first.kind === second.kind ? "" : ` Their originals differ, too: ${first.kind} and ${second.kind}.`;
     said.textContent = `${points} (${sure} ${over}): ${verdict}.${apart}`;
   }
