@@ -131,9 +131,15 @@
       return;
     }
     const found = difference(first, second, metric, part(""));
+    if (Number.isNaN(found.value)) {
+      said.textContent = `${label} was not measured on both, so there is no difference.`;
+      return;
+    }
     const size = number(Math.abs(found.value));
     const more = found.value > 0 ? "larger" : "smaller";
-    const points = `${label} of ${first.name} is ${size} percentage points ${more} than that of ${second.name}`;
+    const points = found.value === 0
+      ? `${label} of ${first.name} is that of ${second.name}`
+      : `${label} of ${first.name} is ${size} percentage points ${more} than that of ${second.name}`;
     const over = `over ${found.seeds} ${found.kind === "untested" ? "" : `${found.kind} `}${found.seeds === 1 ? "seed" : "seeds"}`;
     const sure = Number.isNaN(found.low) ? "no interval" : `95% interval ${ends(found)}`;
     const verdict = Number.isNaN(found.low) ? "whether that is chance is open" : certain(found) ? "certain" : "it may be chance";
