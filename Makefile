@@ -45,14 +45,18 @@ leaderboard: setup
 	$(BIN)/unlearnbench leaderboard digits --seed 0 --out build/leaderboard
 
 # Search the hyperparameters of every method that has some. Paste what is found (leaderboard/tuning/) into
-# submission.toml. An interrupted search goes on; a finished one is not repeated.
+# submission.toml. An interrupted search goes on; a finished one is not repeated. Another suite and some methods:
+# TUNED=fashion-small TUNABLE="rem scrub".
+TUNED := digits
+TUNABLE = $(patsubst submissions/%/submission.toml,%,$(shell grep -l '^\[search\]' submissions/*/submission.toml))
+TUNINGS = leaderboard/tuning$(patsubst %,/%,$(filter-out digits,$(TUNED)))
+
 tuning: setup
-	mkdir -p build leaderboard/tuning
-	for path in $$(grep -l '^\[search\]' submissions/*/submission.toml); do \
-		name=$$(basename $$(dirname $$path)); \
-		test -e leaderboard/tuning/$$name.txt && continue; \
-		$(BIN)/unlearnbench tune $$name --suite digits --isolation strict --database $(OFFICIAL) > build/tuning || exit 1; \
-		sed 's/ *$$//' build/tuning > leaderboard/tuning/$$name.txt; \
+	mkdir -p build $(TUNINGS)
+	for name in $(TUNABLE); do \
+		test -e $(TUNINGS)/$$name.txt && continue; \
+		$(BIN)/unlearnbench tune $$name --suite $(TUNED) --isolation strict --database $(OFFICIAL) > build/tuning || exit 1; \
+		sed 's/ *$$//' build/tuning > $(TUNINGS)/$$name.txt; \
 	done
 
 # An official board, one immutable file per seed, in a work tree and an environment of its own (CONTRIBUTING.md). Started
