@@ -9,6 +9,7 @@ trials of the same cells from another processor.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -53,6 +54,8 @@ PAPER = [("rem/digits", "npo/digits"), ("npo/digits", "retrain"), ("retrain", "p
 NPO."""
 BATCHNORM = [("npo", "npo/frozen_batchnorm")]
 """As the authors run it, minus ours, in which BatchNorm keeps the original's running statistics on passes over D_f."""
+TUNINGS = Path(__file__).parents[1] / "leaderboard" / "tuning"
+SAID = r"default ([\d.]+)%, blind choice ([\d.]+)%, oracle's choice ([\d.]+)%; the blind choice costs ([\d.]+) points"
 
 
 def tables_of(boards: Mapping[str, Board], other: Board | None = None) -> dict[str, str]:
@@ -63,6 +66,7 @@ def tables_of(boards: Mapping[str, Board], other: Board | None = None) -> dict[s
         "within_budget": regions_markdown(board.frame, within_budget(board)),
         "paper": differences_markdown(board.frame, PAPER),
         "scores": _by_method(by_score(board)),
+        "choices": choices_markdown(TUNINGS),
     }
     if set(board.frame["method"]).issuperset(name for pair in BATCHNORM for name in pair):
         tables["batchnorm"] = differences_markdown(board.frame, BATCHNORM)
@@ -205,6 +209,18 @@ def audited_markdown(public: pd.DataFrame, audited: pd.DataFrame) -> str:
         first, second = np.append(own, np.full(len(open_), np.nan)), np.append(np.full(len(own), np.nan), open_)
         rows.append([method, _mean(own), _mean(open_), _apart(first, second, False)])
     return markdown_table(["Method", "Audited", "Open", "Audited minus open"], rows)
+
+
+def choices_markdown(folder: Path) -> str:
+    """What choosing without clean data cost each method in its tuning, as its file says; dearest first."""
+    found: list[tuple[str, list[float]]] = []
+    for file in sorted(folder.glob("*.txt")):
+        said = re.search(SAID, file.read_text(encoding="utf-8"))
+        if said is None:
+            raise UsageError(f"{file} does not say what its choices cost: tune again")
+        found.append((file.stem, [float(value) for value in said.groups()]))
+    rows = [[name, *map(number, values)] for name, values in sorted(found, key=lambda row: -row[1][-1])]
+    return markdown_table(["Method", "Default", "Blind choice", "Oracle's choice", "Cost of the blind choice"], rows)
 
 
 def _of_seeds(frame: pd.DataFrame, method: str) -> pd.Series[float]:

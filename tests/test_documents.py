@@ -104,7 +104,9 @@ def test_the_readme_shows_the_maps_and_the_top_of_the_board() -> None:
     board = (ROOT / "leaderboard/ranking.md").read_text().split("## Ranking")[1].splitlines()
     ranked = [[cell.strip() for cell in line.split("|")[1:-1]] for line in board if line.startswith("| ")]
     product = "Utility \N{MULTIPLICATION SIGN} healed"
-    columns = [ranked[0].index(name) for name in ("#", "Method", product, "Healed", "Utility", "Cost")]
+    columns = [
+        ranked[0].index(name) for name in ("#", "Method", product, "Healed", "Healed, undiscovered", "Utility", "Cost")
+    ]
     lines = [line.replace("`", "") for line in README.splitlines() if re.match(r"\| [\d to]+ \| `\w", line)]
     shown = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     assert len(shown) == 5

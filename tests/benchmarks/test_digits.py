@@ -11,6 +11,7 @@ from benchmarks.digits import (
     audited_markdown,
     budgets_markdown,
     by_score,
+    choices_markdown,
     differences_markdown,
     regions_markdown,
     rounding_markdown,
@@ -18,6 +19,7 @@ from benchmarks.digits import (
 )
 from tests.small_store import CELLS, Stored
 from unlearnbench import library
+from unlearnbench.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,6 +72,17 @@ def test_budgets_pair_the_seeds_that_a_method_has_on_both_boards(stored: Stored)
             stored.trial("second", "eager twice", cell, healed=1.0, utility=1.0)
     *_, row = budgets_markdown({"one": stored.board(), "two": stored.board("double")}).splitlines()
     assert row == "| eager | 36.7 | +60.0 |"
+
+
+def test_what_choices_cost_is_read_from_the_files_of_the_tuning(tmp_path: Path) -> None:
+    line = "{} default 56.9%, blind choice 60.0%, oracle's choice 77.9%; the blind choice costs {} points.\n"
+    (tmp_path / "cheap.txt").write_text(line.format("Mean:", 0.5))
+    (tmp_path / "dear.txt").write_text(line.format("Mean:", 17.9))
+    _, _, *rows = choices_markdown(tmp_path).splitlines()
+    assert rows == ["| dear | 56.9 | 60.0 | 77.9 | 17.9 |", "| cheap | 56.9 | 60.0 | 77.9 | 0.5 |"]
+    (tmp_path / "old.txt").write_text("nothing")
+    with pytest.raises(UsageError, match=r"old.txt does not say what its choices cost"):
+        choices_markdown(tmp_path)
 
 
 def test_a_region_names_the_best_and_all_that_may_be_first(stored: Stored) -> None:

@@ -67,7 +67,10 @@ def test_methods_of_the_maintainers_are_marked(small, tmp_path):
             row.authors = ["unlearnbench"]
         session.commit()
     write_leaderboard(small.engine, small.board(), tmp_path)
-    assert "\n\nBy the maintainers of the board: `good`.\n\n" in (tmp_path / "ranking.md").read_text()
+    assert (
+        "\n\nBy the maintainers of the board: `good`. submissions/README.md says what they knew.\n\n"
+        in (tmp_path / "ranking.md").read_text()
+    )
     page = (tmp_path / "site/small/index.html").read_text()
     marked = re.findall(r'<a href="method-(\w+)\.html">[^(]*\(by the maintainers of the board\)</span></th>', page)
     assert marked == ["good"], "a reference is not ranked, and needs no mark"

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tiny import tiny
 from unlearnbench.report.text.tries import cost_line
 from unlearnbench.tuning.tries import Choices, Try, choices
 from unlearnbench.tuning.tune import as_variant
@@ -15,16 +14,14 @@ from unlearnbench.tuning.tune import as_variant
 
 def test_the_winner_is_a_table_to_paste() -> None:
     best = Try({"rate": 1e-05, "passes": 3, "name": "a", "all": True, "nothing": None}, 0.5, 0.5, 3)
-    assert tomllib.loads(as_variant(replace(tiny(), name="tiny-quick"), "default", "blind", best)) == {
-        "variants": {"tiny_quick": {"rate": 1e-05, "passes": 3, "name": "a", "all": True}}
+    assert tomllib.loads(as_variant("digits-quick", "default", "blind", best)) == {
+        "variants": {"digits_quick": {"rate": 1e-05, "passes": 3, "name": "a", "all": True}}
     }
-    assert tomllib.loads(
-        as_variant(replace(tiny(), name="tiny-quick"), "less", "blind", replace(best, hyperparameters={"rate": 0.1}))
-    ) == {"variants": {"less_tiny_quick": {"extends": ["less"], "rate": 0.1}}}
-    suite = replace(tiny(), variants=("mine", "default"))
-    assert list(tomllib.loads(as_variant(suite, "default", "blind", best))["variants"]) == ["mine"], "what it ranks"
-    assert "never ranked" in as_variant(tiny(), "default", "oracle", best)
-    assert "oracle" in tomllib.loads(as_variant(tiny(), "default", "oracle", best))["variants"]
+    assert tomllib.loads(as_variant("digits-quick", "less", "blind", replace(best, hyperparameters={"rate": 0.1}))) == {
+        "variants": {"less_digits_quick": {"extends": ["less"], "rate": 0.1}}
+    }
+    assert "never ranked" in as_variant("digits", "default", "oracle", best)
+    assert "oracle" in tomllib.loads(as_variant("digits", "default", "oracle", best))["variants"]
 
 
 def test_what_the_blind_choice_costs() -> None:

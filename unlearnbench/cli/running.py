@@ -212,7 +212,7 @@ def tune(
         complain(f"no try of {method} finished, so none is chosen: see why with `unlearnbench debug {method}`", "red")
         raise typer.Exit(1)
     say(cost_line(choices(tries)))
-    out.print(as_variant(grid, start.variant, rule.value, tries[0]), highlight=False, soft_wrap=True)
+    out.print(as_variant(grid.name, start.variant, rule.value, tries[0]), highlight=False, soft_wrap=True)
 
 
 @app.command(rich_help_panel=CHECK, epilog="Example: `unlearnbench rerun 3f2a91`")

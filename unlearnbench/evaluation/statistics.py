@@ -20,6 +20,7 @@ Mask = NDArray[np.bool_]
 
 CONFIDENCE = 0.95
 FEWEST_SEEDS = 3
+RESAMPLES = 4000
 """Minimum number of seeds for an interval."""
 FEWEST_FOR_RANKS = 8
 """Minimum number of seeds for rank intervals. With fewer they would span nearly the whole table."""
@@ -199,7 +200,7 @@ def correlation(x: Values, y: Values, kind: Correlation) -> float:
     return float((pearsonr if kind == "pearson" else spearmanr)(x, y).statistic)
 
 
-def resampled_correlation(x: Values, y: Values, repetitions: int = 4000) -> tuple[float, float]:
+def resampled_correlation(x: Values, y: Values) -> tuple[float, float]:
     """The 95% interval of Spearman's rho from resampled pairs (percentile bootstrap). nan for fewer than five pairs.
 
     Resamples in which x or y is constant are left out.
@@ -208,7 +209,7 @@ def resampled_correlation(x: Values, y: Values, repetitions: int = 4000) -> tupl
 
     if len(x) < FEWEST_POINTS or _constant(x) or _constant(y):
         return NAN, NAN
-    chosen = np.random.RandomState(0).randint(len(x), size=(repetitions, len(x)))
+    chosen = np.random.RandomState(0).randint(len(x), size=(RESAMPLES, len(x)))
     ranks = [rankdata(values[chosen], axis=1) - (len(x) + 1) / 2 for values in (x, y)]
     spread = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
     varied = spread > 0

@@ -1,6 +1,7 @@
 """The keys of problems, originals and trials, and the conditions that the records of a board share.
 
-A key is a hash of everything that can affect a result.
+A key is a hash of what a result follows from. The processor and the versions of torch and NumPy, which change its
+rounding, are stored with runs.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from typing import Any
 import pandas as pd
 
 from unlearnbench.errors import UsageError
-from unlearnbench.evaluation.statistics import FEWEST_POINTS
+from unlearnbench.evaluation.statistics import FEWEST_POINTS, RESAMPLES
 from unlearnbench.report.escaping import markdown_text, printable
 from unlearnbench.report.figures.agreement import agreement_figure
 from unlearnbench.report.figures.style import save
-from unlearnbench.report.numbers.agreement import RESAMPLES, agreement, means, places, scores_by_corruption
+from unlearnbench.report.numbers.agreement import agreement, means, places, scores_by_corruption
 from unlearnbench.report.numbers.comparison import ALL
 from unlearnbench.report.numbers.standings import read_standings
 from unlearnbench.report.text.formats import markdown_table

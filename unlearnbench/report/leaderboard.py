@@ -38,7 +38,7 @@ from unlearnbench.report.numbers.frames import (
 from unlearnbench.report.numbers.ranking import ranking_of
 from unlearnbench.report.numbers.regularity import points
 from unlearnbench.report.numbers.table import table_of, write
-from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
+from unlearnbench.report.numbers.totals import beyond_oracle, incomplete, without_oracle
 from unlearnbench.report.site import write_site
 from unlearnbench.report.text.findings import thirds_markdown
 from unlearnbench.report.text.regularity import prediction_markdown, regularity_markdown
@@ -48,7 +48,7 @@ from unlearnbench.report.text.tables import (
     over_budget_note,
     ranked_markdown,
 )
-from unlearnbench.report.wording import MAINTAINERS, OWN, PRODUCT, demonstration, openness
+from unlearnbench.report.wording import KNEW, MAINTAINERS, OWN, PRODUCT, WITHOUT_ORACLE, demonstration, openness
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.origins import of_runs
 from unlearnbench.store.results import submissions_by_key
@@ -145,7 +145,7 @@ def _page(
         "\n".join(f"- {markdown_text(source)}" for source in sources),
         "## Ranking",
         ranked_markdown(table, over_budget_note(over_budget(table), suite)),
-        *([f"{OWN.capitalize()}: {', '.join(map(markdown_code, own))}."] if own else []),
+        *([f"{OWN.capitalize()}: {', '.join(map(markdown_code, own))}. {KNEW}."] if own else []),
         figures["maps"],
         "## Where methods work",
         thirds_markdown(thirds(frame), table["method"].tolist()),
@@ -175,6 +175,8 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 
 def _beyond(frame: pd.DataFrame) -> list[str]:
+    if without_oracle(frame):
+        return [f"{WITHOUT_ORACLE}."]
     return [
         f"- {markdown_code(row['method'])}: {row['corruption']} at {100 * row['discovery_rate']:g}%, seed"
         f" {row['seed']}: healed {row['healed_train']:.1%}, the oracle {row['oracle_healed']:.1%}. Check its code."

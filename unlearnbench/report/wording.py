@@ -21,6 +21,8 @@ UNTUNED = "default, no tuned variant"
 MAINTAINERS = "unlearnbench"
 """The author of methods by the people who maintain the board (docs/rules.md)."""
 OWN = "by the maintainers of the board"
+KNEW = "submissions/README.md says what they knew"
+WITHOUT_ORACLE = "The oracle did not run on all of it, so trials that heal more than it are not found"
 RATE_LABEL = "Discovery rate (%)"
 
 NOTHING: Mapping[str, float] = {}

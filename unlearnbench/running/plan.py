@@ -1,6 +1,7 @@
 """The plan of a run: all trials of the grid, with the keys of their records.
 
-A key is a hash of everything that can affect the result. A trial whose key is in the store is not run again.
+A key is a hash of what the result follows from (`problems.identity`). A trial whose key is in the store is not run
+again.
 """
 
 from __future__ import annotations

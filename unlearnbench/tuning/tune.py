@@ -208,13 +208,9 @@ def _recorded(store: Store, run_id: str) -> dict[str, Records]:
     return dict(found)
 
 
-def as_variant(suite: Suite, start: str, rule: Rule, best: Try) -> str:
-    """The best try as a variant to paste into submission.toml. `start` is the variant that the tuning started from.
-
-    It has the name that the suite ranks, and that of the suite if this is `default`.
-    """
-    ranked = suite.variants[0]
-    name = "oracle" if rule == "oracle" else suite.name.replace("-", "_") if ranked == "default" else ranked
+def as_variant(suite: str, start: str, rule: Rule, best: Try) -> str:
+    """The best try as a variant to paste into submission.toml. `start` is the variant that the tuning started from."""
+    name = "oracle" if rule == "oracle" else suite.replace("-", "_")
     lines = ["# chosen with true labels: shown as a reference, never ranked"] if rule == "oracle" else []
     lines += [f"[variants.{name}]"] if start == "default" else [f"[variants.{start}_{name}]", f'extends = ["{start}"]']
     return "\n".join(

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 from tests.small_store import CORRUPTIONS, Stored
 from unlearnbench.errors import UsageError
 from unlearnbench.report.agreement import agreement_markdown, pairs_markdown, places_markdown, write_agreement
-from unlearnbench.report.numbers.agreement import agreement, means, places, resampled, scores_by_corruption
+from unlearnbench.report.numbers.agreement import agreement, means, places, scores_by_corruption
 from unlearnbench.report.numbers.scores import Scores
 from unlearnbench.report.numbers.standings import Standings, read_standings
 from unlearnbench.store.schema import Base
@@ -85,25 +85,6 @@ def test_pairs_that_the_first_board_tells_apart() -> None:
     table = agreement({"all": {"one": scored(first[1:]), "two": scored(second[1:])}})
     assert table.loc[0, ["settled", "same", "opposite"]].tolist() == [0, 0, 0]
     assert "| one, two | - | 2 |" in pairs_markdown(table)
-
-
-def test_the_interval_resamples_methods() -> None:
-    draw = np.random.default_rng(1)
-    x = draw.normal(size=15)
-    y = x + draw.normal(size=15)
-    library = stats.bootstrap(
-        (x, y),
-        lambda x, y: stats.spearmanr(x, y).statistic,
-        paired=True,
-        vectorized=False,
-        n_resamples=500,
-        method="percentile",
-        rng=2,
-    ).confidence_interval
-    assert resampled(x, y) == pytest.approx((library.low, library.high), abs=0.12)
-    assert resampled(x, y) == resampled(x, y)
-    assert np.isnan(resampled(x[:4], y[:4])).all(), "too few methods"
-    assert np.isnan(resampled(x, np.ones(15))).all()
 
 
 def test_who_changes_places(boards: dict[str, Standings]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.site.texts import plain, write
+from tests.small_store import CELLS
 from unlearnbench.report.numbers.board import read_board
 from unlearnbench.report.site import write_site
 from unlearnbench.report.site.gather import content_of
@@ -210,3 +211,15 @@ def test_failures_of_seeds_that_are_not_whole_are_not_counted_as_none(stored, tm
     page = plain((tmp_path / "small" / "method-good.html").read_text())
     assert "In seeds that are not whole. Each counts as 0" in page
     assert "means over seeds that are not whole, by discovery rate" in page
+
+
+def test_without_an_oracle_nothing_is_found_to_be_beyond_it_and_pages_say_so(stored, tmp_path):
+    stored.run("first")
+    stored.problems()
+    words = "The oracle did not run on all of it, so trials that heal more than it are not found."
+    for name, said in {"good": True, "oracle": False}.items():
+        stored.submission(name, name, role="reference" if name == "oracle" else "ranked")
+        for cell in CELLS:
+            stored.trial("first", name, cell, healed=0.5)
+        write(stored, tmp_path)
+        assert (words in (tmp_path / "small" / "provenance.html").read_text()) is said

@@ -11,18 +11,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from unlearnbench.errors import UsageError
-from unlearnbench.evaluation.statistics import CONFIDENCE, NAN, Mask, Values, correlation
+from unlearnbench.evaluation.statistics import Mask, correlation, resampled_correlation
 from unlearnbench.report.numbers.comparison import ALL
 from unlearnbench.report.numbers.scores import Scores, scores_of
 from unlearnbench.report.numbers.standings import Standings
 from unlearnbench.report.numbers.totals import REFERENCE
 from unlearnbench.report.wording import in_order
-
-RESAMPLES = 10_000
 
 
 def scores_by_corruption(boards: Mapping[str, Standings]) -> dict[str, dict[str, Scores]]:
@@ -82,7 +78,7 @@ def agreement(scores: Mapping[str, Mapping[str, Scores]]) -> pd.DataFrame:
                     "second": second,
                     "methods": len(part),
                     "spearman": correlation(x, y, "spearman"),
-                    **dict(zip(("spearman_low", "spearman_high"), resampled(x, y), strict=True)),
+                    **dict(zip(("spearman_low", "spearman_high"), resampled_correlation(x, y), strict=True)),
                     "settled": int(pairs.sum()),
                     "same": int((pairs & (y[:, None] > y)).sum()),
                     "opposite": int((pairs & ahead[second].T).sum()),
@@ -96,23 +92,6 @@ def _ahead(scores: Scores) -> Mask:
     return np.array(
         [[scores.difference("aggregate", one, other).low > 0 for other in scores.methods] for one in scores.methods]
     )
-
-
-def resampled(x: Values, y: Values, seed: int = 0) -> tuple[float, float]:
-    """Ends of the 95% percentile interval of Spearman's correlation when pairs (x, y) are resampled.
-
-    nan where the correlation is. Resamples in which one side is constant have none, and are left out.
-    """
-    if np.isnan(correlation(x, y, "spearman")):
-        return NAN, NAN
-    drawn = np.random.default_rng(seed).integers(len(x), size=(RESAMPLES, len(x)))
-    ranks = [rankdata(values[drawn], axis=1) for values in (x, y)]  # each [RESAMPLES, pairs]
-    a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
-    lengths = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    varying = lengths > 0
-    found: NDArray[np.float64] = (a * b).sum(axis=1)[varying] / lengths[varying]
-    outside = 50 * (1 - CONFIDENCE)
-    return float(np.percentile(found, outside)), float(np.percentile(found, 100 - outside))
 
 
 def places(overall: pd.DataFrame) -> pd.DataFrame:

@@ -76,6 +76,13 @@ def beyond_oracle(frame: pd.DataFrame) -> pd.DataFrame:
     return beyond(frame, bars(frame))
 
 
+def without_oracle(frame: pd.DataFrame) -> bool:
+    """Whether some corrupted set of the board has no oracle, so that nothing is found to be beyond it."""
+    place = ["corruption", "seed", "capacity"]
+    ran = frame[(frame["submission"] == ORACLE) & (frame["state"] == "finished")]
+    return not set(frame[place].itertuples(index=False)) <= set(ran[place].itertuples(index=False))
+
+
 def bars(frame: pd.DataFrame) -> pd.DataFrame:
     """What `oracle` heals on each corrupted set (`oracle_healed`), and the limit of what others may heal (`bar`)."""
     oracle = frame[(frame["submission"] == ORACLE) & (frame["state"] == "finished")]

@@ -195,6 +195,8 @@ class Content:
     correlations: tuple[Row, ...]
     """The rows of `frames.healing_correlation`."""
     beyond: tuple[Row, ...]
+    without_oracle: str
+    """A sentence, without its stop, where the oracle did not run everywhere; or empty."""
     """Trials that heal more than the oracle."""
     incomplete: tuple[Row, ...]
     """Incomplete seeds."""

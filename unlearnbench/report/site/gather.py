@@ -21,13 +21,13 @@ from unlearnbench.report.numbers.frames import healing_correlation
 from unlearnbench.report.numbers.parts import ranks_by_part
 from unlearnbench.report.numbers.ranking import ranking_of
 from unlearnbench.report.numbers.regularity import values_of
-from unlearnbench.report.numbers.totals import beyond_oracle, incomplete
+from unlearnbench.report.numbers.totals import beyond_oracle, incomplete, without_oracle
 from unlearnbench.report.numbers.winners import winners
 from unlearnbench.report.site.content import Content, Group, Method, Row, Run, Winner
 from unlearnbench.report.site.methods import methods_of
 from unlearnbench.report.text.rendering import ranking_as
 from unlearnbench.report.text.tables import UNPAIRED_NOTE, over_budget_note, unpaired_words
-from unlearnbench.report.wording import openness, row_labels, row_phrases
+from unlearnbench.report.wording import WITHOUT_ORACLE, openness, row_labels, row_phrases
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.origins import of_runs
 from unlearnbench.store.results import submissions_by_key
@@ -77,6 +77,7 @@ def content_of(engine: Engine, board: Board) -> Content:
         originals=tuple(_originals(frame)),
         correlations=tuple(healing_correlation(frame, low_utility=suite.low_utility).to_dict("records")),
         beyond=tuple(beyond_oracle(frame).to_dict("records")),
+        without_oracle=WITHOUT_ORACLE if without_oracle(frame) else "",
         incomplete=tuple(incomplete(board.totals).to_dict("records")),
         stale=board.stale,
         unpaired=f"{UNPAIRED_NOTE} {unpaired_words(table)}." if table["unpaired"].any() else "",
