@@ -96,7 +96,8 @@ plane: build/board.db
 
 # How far the boards agree on methods, from what is committed of them: a table and a figure in docs/.
 agreement: build/board.db
-	$(BIN)/python -m unlearnbench.report.agreement build/board.db docs/agreement digits $(PHOTOGRAPHS)
+	$(BIN)/python -m unlearnbench.report.agreement build/board.db docs/agreement digits \
+		$(foreach suite,$(PHOTOGRAPHS),$(if $(wildcard leaderboard/$(suite)/*.jsonl),$(suite)))
 
 # The committed boards as one store, and as the site that is published (.github/workflows/pages.yml). REPOSITORY is the
 # address of the code, to which its pages link. Where boards share trials, the times of those loaded first count.
