@@ -121,7 +121,9 @@ def test_every_data_set_has_a_card() -> None:
 
 
 def test_the_readme_says_how_far_the_default_suite_can_be_trusted_as_the_boards_do() -> None:
-    said = re.search(r"tells apart, (\d+)% stand in the same order\s+on\s+a board of Fashion-MNIST \((\w+) seeds", README)
+    said = re.search(
+        r"tells apart, (\d+)% stand in the same order\s+on\s+a board of Fashion-MNIST \((\w+) seeds", README
+    )
     agreement = (ROOT / "docs/agreement.md").read_text()
     (found,) = re.findall(r"^\| digits, fashion-small \| \d+ of \d+ \((\d+)%\)", agreement, re.MULTILINE)
     assert said is not None
