@@ -18,7 +18,7 @@ from unlearnbench.report.numbers.budget import MARKED
 from unlearnbench.report.site.content import Cell, Content, Method
 from unlearnbench.report.site.data import NAMES
 from unlearnbench.report.text.tables import clipped, correlation_text, rank_text, seeds_text
-from unlearnbench.report.wording import OWN, PRODUCT, UNTUNED, cell_colours
+from unlearnbench.report.wording import KNEW, OWN, PRODUCT, UNTUNED, cell_colours
 
 NO_VALUE = "\N{EN DASH}"
 CELL_CLASSES = {"failed": "x", "partly failed": "pf", "missing": "m", "partly missing": "pm"}
@@ -50,6 +50,7 @@ def render(boards: Sequence[Content], repository: str = "") -> dict[str, str]:
         "untuned": UNTUNED,
         "marked": MARKED,
         "own": OWN,
+        "knew": KNEW,
         "states": CELL_WORDS,
         "classes": CELL_CLASSES,
     }
