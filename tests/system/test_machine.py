@@ -99,6 +99,13 @@ def test_the_constants_of_kernels_are_mapped_in_a_forked_process() -> None:
     subprocess.run([sys.executable, "-c", CONSTANTS], check=True)
 
 
+def test_a_processor_is_named_with_family_and_model_where_a_hypervisor_hides_its_generation() -> None:
+    masked = "processor\t: {}\ncpu family\t: {}\nmodel\t\t: 2\nmodel name\t: AMD EPYC\nflags\t: fpu avx\n\n"
+    assert machine.processor(masked.format(0, 26) + masked.format(1, 25)) == "AMD EPYC (family 26, model 2)"
+    assert machine.processor("processor\t: 0\nmodel name\t: ARM v8\n") == "ARM v8"
+    assert machine.processor("") == ""
+
+
 def test_cores_are_those_that_a_container_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # one of the limits that the library looks at, as a quota is
     assert processes.cores() == 1

@@ -112,21 +112,28 @@ def _seconds(*, enabled: bool) -> float:
     return time.thread_time() - begin
 
 
-def _processor_field(name: str) -> str:
-    """A field of /proc/cpuinfo, which psutil does not expose. Empty on systems other than Linux."""
+def _processor() -> str:
+    """Its name, on Linux with family and model. psutil does not expose them."""
     information = Path("/proc/cpuinfo")
-    if not information.exists():
-        return ""
-    for line in information.read_text().splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == name:
-            return value.strip()
-    return ""
+    return processor(information.read_text() if information.exists() else "") or platform.processor()
+
+
+def processor(information: str) -> str:
+    """The first processor's name in the text of /proc/cpuinfo, with family and model. Empty if it has none.
+
+    A hypervisor may give every generation the same name ("AMD EPYC"), and generations round differently.
+    """
+    lines = (line.partition(":") for line in information.split("\n\n")[0].splitlines())
+    field = {key.strip(): value.strip() for key, _, value in lines}
+    name = field.get("model name", "")
+    if not name or not {"cpu family", "model"} <= field.keys():
+        return name
+    return f"{name} (family {field['cpu family']}, model {field['model']})"
 
 
 def hardware(device: str) -> dict[str, Any]:
     return {
-        "processor": _processor_field("model name") or platform.processor(),
+        "processor": _processor(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
