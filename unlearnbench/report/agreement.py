@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Hashable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from unlearnbench.evaluation.statistics import FEWEST_POINTS, RESAMPLES
 from unlearnbench.report.escaping import markdown_text, printable
 from unlearnbench.report.figures.agreement import agreement_figure
 from unlearnbench.report.figures.style import save
-from unlearnbench.report.numbers.agreement import agreement, means, places, scores_by_corruption
+from unlearnbench.report.numbers.agreement import agreement, comparable, means, places, scores_by_corruption
 from unlearnbench.report.numbers.comparison import ALL
 from unlearnbench.report.numbers.standings import read_standings
 from unlearnbench.report.text.formats import markdown_table
@@ -31,7 +32,7 @@ NOTE = (
     f"Spearman's rank correlation of the methods' scores ({PRODUCT.lower()}, mean over whole seeds) on two boards. The"
     f" unit is the method: intervals are 95% percentile intervals over {RESAMPLES:,} resamples of the methods. They say"
     " how much rests on which methods there are; they do not contain the noise of seeds, nor cover other data sets."
-    " Methods run with their defaults, without references, and are those with whole seeds on every board. Under"
+    " Methods run with their defaults, without references, and are those with whole seeds on both boards. Under"
     f" {FEWEST_POINTS} methods there is no correlation."
 )
 
@@ -40,6 +41,9 @@ PAIRS_NOTE = (
     " excludes zero), and how many of them the mean scores on the second board put in the same order; after the comma,"
     " how many the second board tells apart the other way round."
 )
+
+
+PLACES_NOTE = "Among the methods with whole seeds on every board; in brackets the score, in percent."
 
 
 def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:
@@ -53,9 +57,11 @@ def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:
     for name, board in boards.items():
         if not board.seeds:
             raise UsageError(f"suite '{name}' has no whole seed in {database}: run it first")
-    scores = scores_by_corruption(boards)
-    overall = means(scores[ALL])
-    agreed, moved = agreement(scores), places(overall)
+    totals = comparable(boards)
+    pairs = ({one: totals[one], other: totals[other]} for one, other in combinations(totals, 2))
+    agreed = pd.concat([agreement(scores_by_corruption(pair)) for pair in pairs], ignore_index=True)
+    overall = means(scores_by_corruption(totals)[ALL])
+    moved = places(overall)
     text = out.with_suffix(".md")
     text.parent.mkdir(parents=True, exist_ok=True)
     seeds = ", ".join(f"{name} {board.seeds}" for name, board in boards.items())
@@ -68,7 +74,7 @@ def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:
         markdown_text(PAIRS_NOTE),
         f"Whole seeds: {seeds}.",
     ]
-    text.write_text("\n\n".join([*parts, figure, "## Places", places_markdown(moved, overall)]) + "\n")
+    text.write_text("\n\n".join([*parts, figure, "## Places", PLACES_NOTE, places_markdown(moved, overall)]) + "\n")
     return [text, *save(agreement_figure(agreed, moved), out.with_suffix(".svg"), out.with_suffix(".png"))]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 from tests.small_store import CORRUPTIONS, Stored
 from unlearnbench.errors import UsageError
 from unlearnbench.report.agreement import agreement_markdown, pairs_markdown, places_markdown, write_agreement
-from unlearnbench.report.numbers.agreement import agreement, means, places, scores_by_corruption
+from unlearnbench.report.numbers.agreement import agreement, comparable, means, places, scores_by_corruption
 from unlearnbench.report.numbers.scores import Scores
 from unlearnbench.report.numbers.standings import Standings, read_standings
 from unlearnbench.store.schema import Base
@@ -56,7 +56,7 @@ def boards() -> dict[str, Standings]:
 
 
 def test_compared_are_whole_defaults_without_references(boards: dict[str, Standings]) -> None:
-    scores = scores_by_corruption(boards)
+    scores = scores_by_corruption(comparable(boards))
     assert list(scores) == ["all", "poison-trigger", "class-swap", "random-swap"]
     low = means(scores["random-swap"])
     assert low.index.tolist() == list(SMALL)
@@ -65,7 +65,7 @@ def test_compared_are_whole_defaults_without_references(boards: dict[str, Standi
 
 
 def test_the_correlation_is_that_of_the_ranks_by_corruption(boards: dict[str, Standings]) -> None:
-    table = agreement(scores_by_corruption(boards)).set_index("corruption")
+    table = agreement(scores_by_corruption(comparable(boards))).set_index("corruption")
     assert (table[["first", "second", "methods"]] == ["small", "large", 6]).all(axis=None)
     assert table.loc["class-swap", "spearman"] == pytest.approx(1)
     expected = stats.spearmanr(list(SMALL.values()), list(LARGE.values())).statistic
@@ -88,7 +88,7 @@ def test_pairs_that_the_first_board_tells_apart() -> None:
 
 
 def test_who_changes_places(boards: dict[str, Standings]) -> None:
-    overall = means(scores_by_corruption(boards)["all"])
+    overall = means(scores_by_corruption(comparable(boards))["all"])
     moved = places(overall)
     assert moved["small"].to_dict() == {"f": 1, "e": 2, "d": 3, "c": 4, "b": 5, "a": 6}
     assert moved["large"].to_dict() == {"f": 1, "e": 2, "d": 3, "c": 4, "a": 5, "b": 6}
@@ -98,7 +98,7 @@ def test_who_changes_places(boards: dict[str, Standings]) -> None:
 
 def test_one_board_agrees_with_nothing(boards: dict[str, Standings]) -> None:
     with pytest.raises(UsageError, match="name two suites or more"):
-        scores_by_corruption({"small": boards["small"]})
+        comparable({"small": boards["small"]})
 
 
 def test_boards_without_a_common_method_are_refused() -> None:
@@ -114,7 +114,33 @@ def test_boards_without_a_common_method_are_refused() -> None:
                 stored.trial(suite, f"{suite} {name}", cell, "finished", healed=0.5, utility=0.5)
     boards = {name: read_standings(engine, name) for name in ("small", "large")}
     with pytest.raises(UsageError, match="the boards small, large have no method in common"):
-        scores_by_corruption(boards)
+        scores_by_corruption(comparable(boards))
+
+
+def test_two_boards_compare_all_methods_that_both_have_and_places_are_among_those_on_every_board(
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "results.db"
+    with Store(str(database)) as store:
+        stored = Stored(store.engine)
+        fill(stored)
+        stored.run("few", "few")
+        for name in "abcde":
+            stored.submission(f"few {name}", name, "default", "ranked")
+            for cell in CELLS:
+                stored.trial("few", f"few {name}", cell, "finished", healed=SMALL[name], utility=0.5)
+    text = write_agreement(str(database), tmp_path / "agreement", ["small", "large", "few"])[0].read_text()
+    correlations, placed = text.split("## Places")
+    for pair, methods in (("small, large", 6), ("small, few", 5), ("large, few", 5)):
+        assert [
+            row.rsplit("|", 2)[1].strip() for row in correlations.splitlines() if row.startswith(f"| {pair} |")
+        ] == [
+            str(methods),
+            str(methods),
+        ]
+    assert [line.split(" | ")[0] for line in placed.splitlines() if line.startswith("| ")][2:] == [
+        f"| {name}" for name in "edcba"
+    ]
 
 
 def test_files_come_from_a_store(tmp_path: Path) -> None:

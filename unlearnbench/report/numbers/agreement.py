@@ -6,7 +6,6 @@ submission is one point; references are left out. A score is the mean over whole
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -21,23 +20,33 @@ from unlearnbench.report.numbers.totals import REFERENCE
 from unlearnbench.report.wording import in_order
 
 
-def scores_by_corruption(boards: Mapping[str, Standings]) -> dict[str, dict[str, Scores]]:
-    """Part -> board -> the scores of the submissions that have whole seeds on every board, in the same order.
-
-    The parts are `all`, then the corruptions that every board has, most regular first.
+def comparable(boards: Mapping[str, Standings]) -> dict[str, pd.DataFrame]:
+    """The totals of each board that are compared: whole seeds, in the corruptions that every board has.
 
     Raises:
-        UsageError: there are fewer than two boards, or they have no corruption or no method in common.
+        UsageError: there are fewer than two boards, or they have no corruption in common.
     """
     if len(boards) < 2:
         raise UsageError("agreement is between at least two boards: name two suites or more")
     totals = {name: _compared(board) for name, board in boards.items()}
-    shared = in_order(set.intersection(*(set(own["corruption"]) for own in totals.values())))
+    shared = set.intersection(*(set(own["corruption"]) for own in totals.values()))
     if not shared:
         raise UsageError(f"the boards {', '.join(boards)} have no corruption in common")
+    return {name: own[own["corruption"].isin(shared)] for name, own in totals.items()}
+
+
+def scores_by_corruption(totals: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Scores]]:
+    """Part -> board -> the scores of the submissions that are in all of these `comparable` totals, in the same order.
+
+    The parts are `all`, then the corruptions, most regular first.
+
+    Raises:
+        UsageError: no method is in all of them.
+    """
     methods = sorted(set.intersection(*(set(own["method"]) for own in totals.values())))
     if not methods:
-        raise UsageError(f"the boards {', '.join(boards)} have no method in common: run one on all of them")
+        raise UsageError(f"the boards {', '.join(totals)} have no method in common: run one on all of them")
+    shared = in_order({name for own in totals.values() for name in own["corruption"]})
     parts = {ALL: shared} | {name: [name] for name in shared}
     return {
         part: {board: scores_of(own[own["corruption"].isin(of)], methods) for board, own in totals.items()}
@@ -54,11 +63,11 @@ def means(scores: Mapping[str, Scores]) -> pd.DataFrame:
 
 
 def agreement(scores: Mapping[str, Mapping[str, Scores]]) -> pd.DataFrame:
-    """How far each pair of boards agrees, by corruption, from `scores_by_corruption`.
+    """How far two boards agree, from `scores_by_corruption`: a row per part.
 
     Columns:
         corruption, first, second: the part, and the boards.
-        methods: their number.
+        methods: the number of methods that both have.
         spearman, spearman_low, spearman_high: the rank correlation, and the ends of its 95% percentile interval, which
             resamples methods. It says how much rests on which methods there are. It does not contain the noise of
             seeds, nor cover other data sets.
@@ -67,23 +76,22 @@ def agreement(scores: Mapping[str, Mapping[str, Scores]]) -> pd.DataFrame:
     """
     rows = []
     for corruption, of in scores.items():
-        part, ahead = means(of), {board: _ahead(own) for board, own in of.items()}
-        for first, second in itertools.combinations(of, 2):
-            x, y = part[first].to_numpy(), part[second].to_numpy()
-            pairs = ahead[first]
-            rows.append(
-                {
-                    "corruption": corruption,
-                    "first": first,
-                    "second": second,
-                    "methods": len(part),
-                    "spearman": correlation(x, y, "spearman"),
-                    **dict(zip(("spearman_low", "spearman_high"), resampled_correlation(x, y), strict=True)),
-                    "settled": int(pairs.sum()),
-                    "same": int((pairs & (y[:, None] > y)).sum()),
-                    "opposite": int((pairs & ahead[second].T).sum()),
-                }
-            )
+        (first, one), (second, other) = of.items()
+        x, y = means(of).to_numpy().T
+        pairs = _ahead(one)
+        rows.append(
+            {
+                "corruption": corruption,
+                "first": first,
+                "second": second,
+                "methods": len(x),
+                "spearman": correlation(x, y, "spearman"),
+                **dict(zip(("spearman_low", "spearman_high"), resampled_correlation(x, y), strict=True)),
+                "settled": int(pairs.sum()),
+                "same": int((pairs & (y[:, None] > y)).sum()),
+                "opposite": int((pairs & _ahead(other).T).sum()),
+            }
+        )
     return pd.DataFrame(rows)
 
 
