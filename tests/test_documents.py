@@ -121,14 +121,16 @@ def test_every_data_set_has_a_card() -> None:
 
 
 def test_the_readme_says_how_far_the_default_suite_can_be_trusted_as_the_boards_do() -> None:
-    said = re.search(
-        r"tells apart, (\d+)% stand in the same order\s+on\s+a board of Fashion-MNIST \((\w+) seeds", README
-    )
-    agreement = (ROOT / "docs/agreement.md").read_text()
-    (found,) = re.findall(r"^\| digits, fashion-small \| \d+ of \d+ \((\d+)%\)", agreement, re.MULTILINE)
-    assert said is not None
-    assert said[1] == found
-    assert f"fashion-small {['', '', '', 'three', 'four', 'five'].index(said[2])}." in agreement
+    text, agreement = " ".join(README.split()), (ROOT / "docs/agreement.md").read_text()
+    for suite, board in (("fashion-small", "a board of Fashion-MNIST"), ("cifar10-jpeg-small", "one of CIFAR-10")):
+        said = re.search(rf"(\d+)%[a-z ]* on {board} \((\w+) seeds[a-z ]*; (\d+) methods", text)
+        ((same, methods),) = re.findall(
+            rf"^\| digits, {suite} \| \d+ of \d+ \((\d+)%\).* (\d+) \|$", agreement, re.MULTILINE
+        )
+        assert said is not None, suite
+        assert (said[1], said[3]) == (same, methods)
+        seeds = ["", "one", "two", "three", "four", "five"].index(said[2])
+        assert re.search(rf"^Whole seeds: .*\b{suite} {seeds}[,.]", agreement, re.MULTILINE)
 
 
 def test_contributing_explains_every_key_of_a_submission() -> None:
