@@ -42,7 +42,6 @@ PAIRS_NOTE = (
     " how many the second board tells apart the other way round."
 )
 
-
 PLACES_NOTE = "Among the methods with whole seeds on every board; in brackets the score, in percent."
 
 

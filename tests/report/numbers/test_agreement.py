@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from pathlib import Path
 
@@ -131,16 +132,9 @@ def test_two_boards_compare_all_methods_that_both_have_and_places_are_among_thos
                 stored.trial("few", f"few {name}", cell, "finished", healed=SMALL[name], utility=0.5)
     text = write_agreement(str(database), tmp_path / "agreement", ["small", "large", "few"])[0].read_text()
     correlations, placed = text.split("## Places")
-    for pair, methods in (("small, large", 6), ("small, few", 5), ("large, few", 5)):
-        assert [
-            row.rsplit("|", 2)[1].strip() for row in correlations.splitlines() if row.startswith(f"| {pair} |")
-        ] == [
-            str(methods),
-            str(methods),
-        ]
-    assert [line.split(" | ")[0] for line in placed.splitlines() if line.startswith("| ")][2:] == [
-        f"| {name}" for name in "edcba"
-    ]
+    found = re.findall(r"^\| (\w+, \w+) \|.* (\d+) \|$", correlations, re.MULTILINE)
+    assert found == 2 * [("small, large", "6"), ("small, few", "5"), ("large, few", "5")]  # both tables
+    assert re.findall(r"^\| (\w) \|", placed, re.MULTILINE) == list("edcba")
 
 
 def test_files_come_from_a_store(tmp_path: Path) -> None:
