@@ -34,11 +34,11 @@ def whole(value: Any, what: str, least: int = 0) -> int:
 
 
 def warmup_then_decay(step: int, steps: int, warmup: float = 0.01, final: float = 0.2) -> float:
-    """Learning rate at a step as a fraction of the peak: linear warm-up, then linear decay to about `final`.
+    """Learning rate at a step as a fraction of the peak: linear warm-up, then linear decay.
 
     With n steps, of which w are warm-up, the fraction at step t (0 to n - 1) is (t + 1) / (w + 1) for t < w, and
-    1 - (1 - final) (t - w) / n afterwards. This is the schedule of Goel et al. ("Corrective Machine Unlearning",
-    arXiv 2402.14015), both for originals and for methods.
+    1 - (1 - final) (t - w) / n afterwards, so that it ends near final + (1 - final) warmup. This is the schedule of
+    Goel et al. ("Corrective Machine Unlearning", arXiv 2402.14015), both for originals and for methods.
     """
     rising = int(warmup * steps + 1e-9)
     if step < rising:
@@ -52,7 +52,8 @@ class Recipe:
 
     Attributes:
         warmup: fraction of the steps over which the learning rate rises to its peak (see `warmup_then_decay`).
-        final: fraction of the peak at which the learning rate ends. With `warmup` 0 and `final` 1 it is constant.
+        final: fraction of the peak to which the learning rate would fall over all steps; `warmup` shortens the fall.
+            With `warmup` 0 and `final` 1 the rate is constant.
         momentum: momentum of SGD, or beta1 of Adam.
         augment_until: fraction of the steps after which batches are no longer augmented. A model that is small for its
             data learns to generalise in the first part, and wrong labels by heart in the second.
