@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
-
-import pytest
 
 from tests.cli.conftest import Call, one_sentence
 from tests.tiny import tiny_toml
-from unlearnbench.tuning.tries import Try
 
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 
@@ -27,11 +26,13 @@ def test_a_tuning_prints_a_variant_and_is_in_the_table_of_tunings(call: Call) ->
     one_sentence(call("tunings", "other"), 2, "no tuning on suite 'other'")
 
 
-def test_a_tuning_in_which_nothing_finished_has_no_winner(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("tiny.toml").write_text(tiny_toml())
-    failed = [Try({"rate": 0.5}, 0.0, 0.0, trials=2, failed=2, default=True), Try({"rate": 0.1}, 0.0, 0.0, 2, failed=2)]
-    monkeypatch.setattr("unlearnbench.library.tune", lambda *_, **__: failed)
-    tuned = call("tune", "finetune", "--suite", "tiny.toml", "--submissions", str(SUBMISSIONS))
+def test_a_tuning_in_which_nothing_finished_has_no_winner(call: Call) -> None:
+    Path("tiny.toml").write_text(tiny_toml(tuning={"seeds": [100], "discovery_rates": [0.5], "tries": 2}))
+    code = Path("submissions/finetune/method.py")
+    shutil.copytree(SUBMISSIONS / "finetune", code.parent)
+    code.write_text(re.sub(r"(def unlearn\(.*:\n)", r"\1        raise ValueError('no')\n", code.read_text()))
+    tuned = call("tune", "finetune", "--suite", "tiny.toml")
     assert tuned.code == 1
     assert "no try of finetune finished, so none is chosen" in tuned.err
+    assert "processor seconds" in tuned.out, "the tries are listed"
     assert "[variants." not in tuned.out

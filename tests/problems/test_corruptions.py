@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unlearnbench.errors import UsageError
 from unlearnbench.problems.corruption import CleanSet, CorruptedSet, Images, clean_test, corrupt, corruption_of
 from unlearnbench.problems.corruptions.distances import class_means, nearest_others, squared_distances
 from unlearnbench.problems.corruptions.labels import InstanceSwap, MislabelledCluster, OneWaySwap
@@ -151,3 +152,10 @@ def test_stripes_are_a_sine_across_the_image() -> None:
     result = SinusoidalTrigger(amplitude=20, frequency=4).apply(grey, random_state(0))
     assert result[0, 0, 0].tolist() == [120, 100, 80, 100] * 4
     assert (result == result[:, :, :1]).all()
+
+
+def test_a_pattern_that_changes_no_pixel_is_refused(dataset: Dataset) -> None:
+    """Stripes are sampled at the zeros of their sine if half the side divides their number."""
+    with pytest.raises(UsageError, match="SinusoidalTrigger changes no pixel of 72 images of side 16: give it other"):
+        corrupted(dataset, "sinusoidal-trigger", frequency=8)
+    corrupted(dataset, "sinusoidal-trigger", frequency=7)

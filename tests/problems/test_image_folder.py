@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import struct
@@ -148,6 +149,22 @@ def test_a_picture_is_the_right_way_up(root: Path, tmp_path: Path) -> None:
     turned.save(file, exif=exif)
     _, tensors = load(root, None, tmp_path / "cache")
     assert torch.equal(tensors["train_images"][0], torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+
+
+def test_a_picture_that_cannot_be_turned_is_named(root: Path, tmp_path: Path) -> None:
+    """Turning writes the EXIF data anew, and fails on values that no writer would have written."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x0103] = 1
+    content = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(content, "JPEG", exif=exif)
+    compression = struct.pack(">HHIHH", 0x0103, 3, 1, 1, 0)
+    broken = content.getvalue().replace(compression, struct.pack(">HHII", 0x0103, 4, 1, 2**31))
+    assert broken != content.getvalue()
+    file = root / "train" / "cat" / "0.png"
+    file.write_bytes(broken)
+    with pytest.raises(UsageError, match=f"image {file} cannot be decoded"):
+        load(root, None, tmp_path / "cache")
 
 
 def deep_png(colour: int) -> bytes:

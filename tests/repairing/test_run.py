@@ -126,6 +126,17 @@ def test_two_repairs_do_not_write_to_one_folder(folder: Path, bad: Path, tmp_pat
         unlearnbench.repair(folder, bad, tmp_path / "out", data=tmp_path, **SMALL)
 
 
+@pytest.mark.parametrize("name", ["weights.safetensors", "suspects.csv"])
+def test_what_was_given_is_not_overwritten(folder: Path, bad: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    found, weights = (bad, out / name) if name.startswith("weights") else (out / name, None)
+    with pytest.raises(UsageError, match=rf"{name} would be overwritten by the results of this repair: choose another"):
+        unlearnbench.repair(folder, found, out, data=tmp_path, **SMALL | {"weights": weights})
+    assert (out / name).read_text() == "mine"
+
+
 WRONG = {
     "found": (["--found", "{bad}", "--model", "resnet9"], "line 1: 'emu/1.png' is no image of"),
     "folder": (["--model", "resnet9"], "has no folder 'train'"),

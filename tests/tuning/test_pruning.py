@@ -27,7 +27,10 @@ def test_hopeless_tries_are_pruned_and_cannot_win(
     suite: Suite, submission: Submission, store: Store, tmp_path: Path, landscape: Landscape
 ) -> None:
     landscape(goal)
-    tries = tune(replace(suite, tuning=SIX), replace(submission, search=WIDE), store, tmp_path)
+    said = []
+    six, wide = replace(suite, tuning=SIX), replace(submission, search=WIDE)
+    tries = tune(six, wide, store, tmp_path, watch=lambda progress: said.append(progress.message))
+    assert not [words for words in said if words and "another name" in words], "the stages of one tuning share a name"
     pruned = [item for item in tries if item.pruned]
     assert pruned
     assert tries[-len(pruned) :] == pruned, "they stand last"

@@ -218,7 +218,8 @@ def corrupt(
         pattern: the stream of the pattern.
 
     Raises:
-        UsageError: what the corruption draws is not what `Corruption.draw` has to return.
+        UsageError: what the corruption draws is not what `Corruption.draw` has to return, or its pattern changes
+            nothing.
     """
     images, true_labels, classes = clean.images, clean.labels, clean.classes
     drawn, wrong = corruption.draw(
@@ -237,8 +238,14 @@ def corrupt(
     labels = true_labels.copy()
     labels[corrupted] = wrong[first]
     if corruption.triggered:
+        patterned = with_pattern(corruption, images[corrupted], pattern)
+        if np.array_equal(patterned, images[corrupted]):
+            raise UsageError(
+                f"the pattern of corruption {type(corruption).__name__} changes no pixel of {count} images of side"
+                f" {images.shape[-1]}: give it other parameters"
+            )
         images = images.copy()
-        images[corrupted] = with_pattern(corruption, images[corrupted], pattern)
+        images[corrupted] = patterned
     return CorruptedSet(images, labels, true_labels, corrupted)
 
 

@@ -254,11 +254,12 @@ def _pixels(file: str, image_size: int | None) -> Tensor:
         picture = Image.open(file)
         deep = _is_deep(picture)
         picture.load()
+        upright = ImageOps.exif_transpose(picture)  # writes the EXIF data anew
     except Exception as error:  # for damaged files Pillow raises many types
         raise UsageError(f"image {file} cannot be decoded ({error}): repair or remove it") from error
     if deep:
         raise UsageError(f"image {file} has more than 8 bits per channel: convert it to 8 bits")
-    colour = ImageOps.exif_transpose(picture).convert("RGB")
+    colour = upright.convert("RGB")
     if image_size is not None:
         colour = ImageOps.fit(colour, (image_size, image_size), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(colour)).permute(2, 0, 1)

@@ -187,6 +187,17 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
+def refuse_overwriting(out: Path, *given: Path | None) -> None:
+    """Check that no file that the user gave is one that `write` replaces or removes.
+
+    Raises:
+        UsageError: one is.
+    """
+    for file in filter(None, given):
+        if file.resolve() in [(out / name).resolve() for name in (WEIGHTS, LIST, MARKDOWN, PAGE)]:
+            raise UsageError(f"{file} would be overwritten by the results of this repair: choose another --out")
+
+
 def suspects_csv(found: list[Suspect]) -> str:
     """All suspects, a row each, the most changed first."""
     columns = [name for name in Suspect.__dataclass_fields__ if name != "position"]

@@ -102,6 +102,7 @@ def repair(
         UsageError: what is given cannot be used.
         HarnessError: the harness failed.
     """
+    report.refuse_overwriting(out, found, weights)
     listing = image_folder.list_train(folder)
     positions = read_found(found, listing)
     side = image_folder.first_side(listing)

@@ -17,7 +17,12 @@ from unlearnbench.store.store import Store
 
 
 def other_grids(store: Store, suite: Suite) -> list[str]:
-    """Warnings about runs in the store of another grid under the suite's name, such as that of a copied file."""
+    """Warnings about runs in the store of another grid under the suite's name, such as that of a copied file.
+
+    None about a stage of tuning: the stages share a name, and no table ranks their trials together.
+    """
+    if set(suite.seeds) <= set(suite.tuning.seeds):
+        return []
     found = []
     for table in suite_specifications(store.engine, suite.name):
         with suppress(UsageError):  # what this version cannot read is stale in any case

@@ -74,10 +74,11 @@ def tune(
 ) -> list[Try]:
     """Tune a submission with the tuning budget of the suite. Returns all tries, best first.
 
-    The result does not depend on `workers`. `environments` is as in `run_suite`.
+    If no trial of any try finished, none of them is eligible. The result does not depend on `workers`. `environments`
+    is as in `run_suite`.
 
     Raises:
-        UsageError: the submission has no search space, or no try is eligible.
+        UsageError: the submission has no search space.
     """
     if not submission.search:
         raise UsageError(f"'{submission.label}' cannot be tuned: its submission.toml has no [search] table")
@@ -115,8 +116,7 @@ def _searched(
 ) -> list[Try]:
     default = submission.hyperparameters
     first = digest(default)
-    records = run(problems, {first: default})[first]
-    tries = {first: _judged(default, records, rule, default=True)}
+    tries = {first: _judged(default, run(problems, {first: default})[first], rule, default=True)}
     space = {name: distribution(values) for name, values in submission.search.items()}
     points = spread(space, SPREAD) if sampler == "tpe" else grid(space)
     study = _study(points)
@@ -129,14 +129,7 @@ def _searched(
         tries |= _raced(new, _best(tries.values(), rule), stages(problems), run, rule)
         for trial, values in zip(asked, settings, strict=True):
             _tell(study, trial, tries[digest(values)].summary, rule)
-    ranked = best_first([item.summary for item in tries.values()], rule)
-    if not ranked[0].eligible:
-        failure = next(iter(records.values())).reason
-        raise UsageError(
-            f"tuning '{submission.label}' found nothing: all trials of all {len(ranked)} tries failed, the first with:"
-            f" {failure}"
-        )
-    return ranked
+    return best_first([item.summary for item in tries.values()], rule)
 
 
 def _study(points: Iterable[Point]) -> optuna.Study:
