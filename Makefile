@@ -132,7 +132,7 @@ release: setup
 	git archive HEAD | tar -x -C build/source
 	cd build/source && ../../$(BIN)/python -c "from setuptools import build_meta; build_meta.build_sdist('../dist')"
 	$(BIN)/python -m pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir build/dist build/dist/*.tar.gz
-	DIST=build/dist $(BIN)/python -m pytest -m "slow or not slow" tests/test_wheel.py
+	cd build/source && DIST=../dist ../../$(BIN)/python -m pytest -m "slow or not slow" tests/test_wheel.py
 	cd build/dist && sha256sum *.whl *.tar.gz | tee SHA256SUMS
 
 # The official board as a folder to upload: the committed files as a store, the originals of OFFICIAL, checksums, and how
