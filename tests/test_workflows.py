@@ -16,7 +16,7 @@ from tests.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-WORDS_OF_A_RELEASE = ("git archive HEAD", "build_sdist", "pip wheel", "DIST=build/dist", "sha256sum *.whl *.tar.gz")
+WORDS_OF_A_RELEASE = ("git archive HEAD", "build_sdist", "pip wheel", "DIST=../dist", "sha256sum *.whl *.tar.gz")
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 

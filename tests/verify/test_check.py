@@ -47,6 +47,7 @@ def trials(method: str, cells: list[tuple[str, float]] = CELLS, **changes: Any) 
             "numpy": "2.0",
             "protocol": 1,
             "revision": "abc",
+            "once": False,
         }
         for regularity, rate in cells
     ]
@@ -112,6 +113,18 @@ def test_a_rise_and_a_drop_within_the_interval_are_fine():
     fell = findings(before, with_seeds(MINE, 0.05, 0.34, 0.46, **CHANGED))["score"]  # by 20, by 1, and a rise
     assert fell.status == "fine"
     assert fell.message.startswith("fell, but the interval includes no change: 35.0 -> 28.3, -6.7 [")
+
+
+def test_a_method_without_a_forget_set_is_the_same_at_whatever_rate_it_was_read() -> None:
+    """Its one trial for each corruption stands at the first rate of a table, and a table of one rate hides that."""
+    whole = MINE[MINE["discovery_rate"] == MINE["discovery_rate"].min()].assign(once=True)
+    half = whole.assign(discovery_rate=0.5, once=False)
+    for before, after in ((half, whole), (whole, half)):
+        assert verdicts(before, after)["present"] == "fine"
+        assert verdicts(before, after)["same numbers"] == "fine"
+    lost = findings(half, whole[1:])["present"]
+    assert lost.message == "1 of 3 trials are missing: random-swap, seed 0"
+    assert findings(half, whole.assign(once=False))["present"].status == "regression", "nothing says that it ran once"
 
 
 def test_seeds_on_other_originals_are_compared_unpaired():

@@ -26,16 +26,18 @@ OF_RUN = {"processor": "hardware", "torch": "versions", "numpy": "versions"}
 """The columns of `MACHINE` that are read from a JSON column of the table."""
 COMPARED = (
     *("suite", "method", "submission", "variant", *CODE, *PROBLEM, "state", "reason", *METRICS, "processor_seconds"),
-    *("cost", "weights_hash", "original_weights_hash", *MACHINE, "revision", "trial", "problem"),
+    *("cost", "weights_hash", "original_weights_hash", *MACHINE, "revision", "trial", "problem", "once"),
 )
 
 
 def compared(rows: pd.DataFrame) -> pd.DataFrame:
     """The recorded trials of a table, each once, sorted by method and problem, with the columns `COMPARED`.
 
-    `cost` is the processor time of a trial as a share of retraining's on the same problem and original. Unknown text
-    is empty.
+    `cost` is the processor time of a trial as a share of retraining's on the same problem and original. `once` says
+    that the method uses no forget set, so that its trial stands for every rate; a table of one rate does not tell.
+    Unknown text is empty.
     """
+    once = rows["again"].astype(bool).groupby(rows["method"]).any()
     frame = table.recorded(rows).sort_values(["method", *PROBLEM], kind="stable", ignore_index=True)
     texts = [name for name, column in COLUMNS.items() if column.kind in ("text", "json")]
     frame[texts] = frame[texts].fillna("").astype(object)
@@ -43,7 +45,8 @@ def compared(rows: pd.DataFrame) -> pd.DataFrame:
         known = {text: str(json.loads(text or "{}").get(name, "")) for text in frame[source].unique()}
         frame[name] = frame[source].map(known)
     frame["reason"] = [" ".join(reason.split()) for reason in frame["reason"]]
-    return frame.assign(protocol=frame["protocol_version"], cost=_costs(frame))[list(COMPARED)]
+    frame = frame.assign(protocol=frame["protocol_version"], cost=_costs(frame), once=frame["method"].map(once))
+    return frame[list(COMPARED)]
 
 
 def records(engine: Engine, suite: str, run: str | None = None) -> pd.DataFrame:

@@ -79,6 +79,8 @@ def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float
     At least one frame must have a row.
     """
     identity = ["method", *PROBLEM]
+    once = {name for frame in (baseline, current) for name in frame.loc[frame["once"], "method"]}
+    baseline, current = (_without_rate(frame, once) for frame in (baseline, current))
     pairs = baseline.merge(current, on=identity, suffixes=("_before", "_after"))
     findings: list[Finding] = []
     changes: list[Change] = []
@@ -95,6 +97,11 @@ def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float
         findings.append(Finding(name, "present", "new", "not in the baseline, so shown but not checked"))
     suite = str(pd.concat([baseline["suite"], current["suite"]]).iloc[0])
     return Check(suite, tuple(findings), tuple(changes), pairs, baseline, current)
+
+
+def _without_rate(frame: pd.DataFrame, methods: set[str]) -> pd.DataFrame:
+    """The trials of these methods at rate 0: theirs stand at whatever rate was read first."""
+    return frame.assign(discovery_rate=frame["discovery_rate"].where(~frame["method"].isin(methods), 0.0))
 
 
 def _change(pairs: pd.DataFrame, method: str, corruption: str) -> Change:
@@ -246,7 +253,9 @@ def cost_growth(pairs: pd.DataFrame) -> float:
 def _cells(rows: pd.DataFrame, most: int = 6) -> str:
     """List the cells of these trials."""
     names = [
-        f"{row['corruption']} at {100 * row['discovery_rate']:g}%, seed {row['corruption_seed']}"
+        row["corruption"]
+        + (f" at {100 * row['discovery_rate']:g}%" if row["discovery_rate"] else "")
+        + f", seed {row['corruption_seed']}"
         for row in rows.to_dict("records")
     ]
     more = f" and {len(names) - most} more" if len(names) > most else ""
