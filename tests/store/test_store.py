@@ -167,9 +167,13 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["nowhere://x", "postgresql+nodriver://x/y", "a://b://c", "mysql+pymysql://x/y", "sqlite+aiosqlite:///x"]
 )
-def test_a_bad_url_is_one_sentence(url: str) -> None:
+def test_a_bad_url_is_one_sentence_and_creates_nothing(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="not a usable database URL"):
         Store(url)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_password_is_not_shown() -> None:

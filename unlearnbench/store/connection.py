@@ -76,6 +76,11 @@ def _connect_file(url: URL, path_or_url: str, create: bool) -> Engine:
     file = Path(url.database or "")
     if not create and not file.is_file():
         raise NoStoreError(f"no results database at {file}: run a suite first, or choose another")
+    readable = not create and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))
+    try:
+        engine = create_engine(url, creator=partial(open_read_only, file)) if readable else create_engine(url)
+    except (ModuleNotFoundError, ArgumentError) as error:
+        raise UsageError(f"'{path_or_url}' is not a usable database URL: {error}") from error
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
@@ -83,11 +88,6 @@ def _connect_file(url: URL, path_or_url: str, create: bool) -> Engine:
     except OSError as error:
         raise UsageError(f"cannot open the results database '{path_or_url}': {error}") from error
     _refuse_foreign(file)
-    readable = not create and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))
-    try:
-        engine = create_engine(url, creator=partial(open_read_only, file)) if readable else create_engine(url)
-    except (ModuleNotFoundError, ArgumentError) as error:
-        raise UsageError(f"'{path_or_url}' is not a usable database URL: {error}") from error
     event.listen(engine, "connect", _configure_sqlite)
     return engine
 
