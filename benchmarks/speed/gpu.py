@@ -203,7 +203,7 @@ def measured(run: Callable[[int], object], steps: int, batch: int) -> Measured:
     if machine.device() != "cuda":
         return rate, float("nan"), float("nan"), float("nan")
     few = min(steps, 20)
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as profiler:
         training.timed(lambda: run(few))
     events = profiler.profiler.kineto_results.events()
     on_gpu = sorted(
