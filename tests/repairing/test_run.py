@@ -71,6 +71,40 @@ def test_what_has_finished_is_kept_when_it_is_stopped(
     assert len(list((data / "originals").glob("*.safetensors"))) == 1
 
 
+def test_a_report_never_says_less_than_the_one_before(
+    folder: Path, bad: Path, tmp_path: Path, make_submission: Callable[..., Submission]
+) -> None:
+    for name, body in (("first", TUNE), ("second", NOTHING)):
+        make_submission(name, body)
+    options: dict[str, Any] = {"data": tmp_path / "data", "submissions": tmp_path / "submissions", **SMALL}
+    unlearnbench.repair(folder, bad, tmp_path / "out", methods=["second"], **options)
+
+    def stop(state: Progress) -> None:
+        if state.stage == "first":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        unlearnbench.repair(folder, bad, tmp_path / "out", methods=["first", "second"], watch=stop, **options)
+    text = (tmp_path / "out/report.md").read_text()
+    assert "Taken: second" in text
+    assert "first | | | | | | | has not run yet" in " ".join(text.split())
+    assert (tmp_path / "out/weights.safetensors").exists()
+
+
+def test_a_method_without_a_forget_set_runs_again_when_other_samples_are_held_out(
+    folder: Path, bad: Path, tmp_path: Path, make_submission: Callable[..., Submission]
+) -> None:
+    made = make_submission("blind", "return problem.original()")
+    manifest = tmp_path / "submissions/blind/submission.toml"
+    manifest.write_text(manifest.read_text().replace("[needs]", "[needs]\nforget_set = false"))
+    options: dict[str, Any] = {"data": tmp_path / "data", "submissions": tmp_path / "submissions", **SMALL}
+    first = unlearnbench.repair(folder, None, tmp_path / "out", methods=[made.name], **options)
+    bad.write_text(first.given.folder.names[first.given.held_out[0]])
+    second = unlearnbench.repair(folder, bad, tmp_path / "out", methods=[made.name], **options)
+    assert second.given.held_out.tolist() != first.given.held_out.tolist()
+    assert second.trials[0].seconds is not None
+
+
 def test_weights_of_torchvision_come_back_under_their_names(folder: Path, bad: Path, tmp_path: Path) -> None:
     model = models.get_model("shufflenet_v2_x0_5", num_classes=3)
     torch.save(model.state_dict(), tmp_path / "mine.pt")

@@ -61,7 +61,7 @@ class Report:
 
     Attributes:
         original: what the original says of the samples.
-        trials: those that have ended, in their order.
+        trials: those that have ended, in the order of the methods.
     """
 
     given: Given
@@ -87,7 +87,8 @@ class Report:
     @property
     def waiting(self) -> list[str]:
         """The methods that have not run yet."""
-        return [item.label for item in self.choice.submissions[len(self.trials) :]]
+        ended = {trial.submission.label for trial in self.trials}
+        return [item.label for item in self.choice.submissions if item.label not in ended]
 
     @property
     def warnings(self) -> list[str]:

@@ -27,7 +27,7 @@ from unlearnbench.repairing.given import Given, given_of, read_found
 from unlearnbench.repairing.methods import choose
 from unlearnbench.repairing.original import Channels, Model, model_of, recipe_of
 from unlearnbench.repairing.report import Report
-from unlearnbench.repairing.trials import Evaluated, evaluated, run_trial
+from unlearnbench.repairing.trials import Evaluated, evaluated, kept, planned, run_trial
 from unlearnbench.running.originals import ENTRY, TRAINING_SECONDS, path_of
 from unlearnbench.running.run import Progress
 from unlearnbench.submissions.finding import Discovered, locations
@@ -131,16 +131,25 @@ def repair(
             tell("training the original" if given_model.weights is None else "reading the original")
             originals[kind] = _obtain(bench, kind)
             done += given_model.weights is None
-        start = originals[False]
-        shown = Report(given, given_model, bench.request.budget, start.recipe, start.says, choice)
+        plans = []
         for item in choice.submissions:
-            tell(item.label)
             original = originals[item.needs_tied_dropout]
             request = replace(bench.request, original=str(original.file), recipe=original.recipe)
             key = content_key(original=original.key, data=bench.data)
-            trial = run_trial(item, request, key, given, out / "trials", boundary)
+            plans.append(planned(item, request, key, given, out / "trials"))
+        ended = [kept(plan, given) for plan in plans]  # first, so that no report says less than the one before
+        start, done = originals[False], done + sum(trial is not None for trial in ended)
+        shown = Report(given, given_model, bench.request.budget, start.recipe, start.says, choice)
+        shown = replace(shown, trials=tuple(filter(None, ended)))
+        if shown.trials:
+            report.write(shown, out)
+        for place, plan in enumerate(plans):
+            if ended[place] is not None:
+                continue
+            tell(plan.submission.label)
+            ended[place] = trial = run_trial(plan, given, boundary)
             done, failed = done + 1, failed + (trial.result is None)
-            shown = replace(shown, trials=(*shown.trials, trial))
+            shown = replace(shown, trials=tuple(filter(None, ended)))
             report.write(shown, out)
         tell("done")
     return shown

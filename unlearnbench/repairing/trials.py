@@ -72,18 +72,22 @@ class Trial:
     score: float = 0.0
 
 
-def run_trial(
-    submission: Submission, request: Request, key: str, given: Given, folder: Path, boundary: Boundary
-) -> Trial:
-    """Run a method, or take the weights that an earlier command kept under the same key.
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A method, what it is asked, and the file that keeps its weights."""
+
+    submission: Submission
+    request: Request
+    file: Path
+
+
+def planned(submission: Submission, request: Request, original: str, given: Given, folder: Path) -> Planned:
+    """A trial of this method.
 
     Args:
         request: without what belongs to the method.
-        key: of the original that the request starts from.
+        original: key of the original that the request starts from.
         folder: where weights are kept. The caller holds the lock of the repair.
-
-    Raises:
-        HarnessError: the harness failed.
     """
     request = replace(
         request,
@@ -93,22 +97,40 @@ def run_trial(
         hyperparameters=submission.hyperparameters,
         forget=given.forget.tolist() if submission.needs_forget_set else [],
     )
-    file = folder / f"{_key(request, key)[:32]}.safetensors"
-    weights, seconds = load_verified(file), None
-    if weights is None:
-        outcome = boundary.run(request, build(request.model).state_dict())
-        if outcome.weights is None:
-            return Trial(submission, None, outcome.reason, None, outcome.seconds)
-        weights, seconds = outcome.weights, outcome.seconds
-        save(weights, file)
+    return Planned(submission, request, folder / f"{_key(request, original, given)[:32]}.safetensors")
+
+
+def kept(trial: Planned, given: Given) -> Trial | None:
+    """The trial with the weights that an earlier command kept, or None if none did."""
+    weights = load_verified(trial.file)
+    return None if weights is None else _judged(trial, weights, given, None)
+
+
+def run_trial(trial: Planned, given: Given, boundary: Boundary) -> Trial:
+    """Run a method, and keep its weights.
+
+    Raises:
+        HarnessError: the harness failed.
+    """
+    outcome = boundary.run(trial.request, build(trial.request.model).state_dict())
+    if outcome.weights is None:
+        return Trial(trial.submission, None, outcome.reason, None, outcome.seconds)
+    save(outcome.weights, trial.file)
+    return _judged(trial, outcome.weights, given, outcome.seconds)
+
+
+def _judged(trial: Planned, weights: Weights, given: Given, seconds: float | None) -> Trial:
+    request = trial.request
     result = evaluated(weights, request.model, request.pipeline, given, request.device)
-    return Trial(submission, result, None, file, seconds, result.accuracies.score(request.budget.stop_accuracy))
+    score = result.accuracies.score(request.budget.stop_accuracy)
+    return Trial(trial.submission, result, None, trial.file, seconds, score)
 
 
-def _key(request: Request, original: str) -> str:
+def _key(request: Request, original: str, given: Given) -> str:
     """A hash of all that the weights follow from, apart from packages of this machine."""
     return content_key(
         original=original,
+        held_out=given.held_out.tolist(),
         entry=request.entry,
         source=request.source_hash,
         hyperparameters=request.hyperparameters,
