@@ -17,7 +17,7 @@ from unlearnbench.repairing.given import Given
 from unlearnbench.repairing.methods import Choice, choose
 from unlearnbench.repairing.original import Model
 from unlearnbench.repairing.recommended import looks_like, order_of, read
-from unlearnbench.submissions.finding import discover
+from unlearnbench.submissions.finding import Discovered, discover
 
 ROOT = Path(__file__).parents[2]
 FOUND = discover(ROOT / "submissions")
@@ -68,6 +68,11 @@ def test_what_found_samples_look_like(labels: list[int], classes: int, level: st
     assert looks_like(np.array(labels), classes)[0] == level
 
 
+def test_of_two_classes_no_number_of_samples_tells() -> None:
+    assert "random labels and swapped classes look alike" in looks_like(np.array([0, 1] * 20), 2)[1]
+    assert "too few" in looks_like(np.array([0]), 2)[1]
+
+
 @pytest.mark.parametrize(("found", "level"), [(SAME, "high"), (MANY, "low"), (TWO, "medium")])
 def test_auto_runs_the_best_of_the_row(given: Callable[..., Given], found: tuple[int, ...], level: str) -> None:
     if level == "medium":  # three classes are few for this: widen the list
@@ -97,6 +102,16 @@ def test_auto_leaves_out_what_cannot_be_had_and_says_why(given: Callable[..., Gi
     )
     assert "it trains a new model" in choice.left_out["detect_retrain"]
     assert "torchvision's models cannot be expanded" in choice.left_out["rem/digits"]
+
+
+def test_auto_says_which_methods_of_the_board_it_lacks(given: Callable[..., Given], tmp_path: Path) -> None:
+    first, second, third, *_ = read()["low"]
+    assert len({name.split("/")[0] for name in (first, second, third)}) == 3
+    gone, broken = first.split("/")[0], second.split("/")[0]
+    here = tuple(item for item in FOUND if item.name not in (gone, broken))
+    choice = choose(["auto"], Discovered(here, {broken: "it is broken"}), given(*MANY), TRAINED)
+    assert choice.left_out == {first: f"there is no method '{first}' here", second: "it is broken"}
+    assert names(choice) == read()["low"][2:6]
 
 
 def test_named_methods(given: Callable[..., Given]) -> None:

@@ -66,6 +66,16 @@ def test_the_stem_tells_torchvision_s_resnet18_from_the_one_for_small_images(tmp
     assert other.spec.architecture == "resnet18"
 
 
+@pytest.mark.parametrize(("name", "side", "reason"), [("alexnet", 32, "Output size is too small"), ("vit", 20, "of 8")])
+def test_a_size_that_the_model_does_not_take_is_one_sentence(tmp_path: Path, name: str, side: int, reason: str) -> None:
+    theirs = (
+        None if name == "vit" else saved(tmp_path / "theirs.pt", models.get_model(name, num_classes=3).state_dict())
+    )
+    with pytest.raises(UsageError, match=reason) as refused:
+        model_of(name, theirs, CLASSES, 64, image_size=side)
+    assert "\n" not in str(refused.value)
+
+
 def test_torchvision_s_model_computes_what_torchvision_does(tmp_path: Path) -> None:
     theirs = models.get_model(SMALL, num_classes=3).eval()
     found = read(

@@ -75,29 +75,37 @@ def choose(names: Sequence[str], found: Discovered, given: Given, model: Model) 
         levels, most = list(order), MOST_OF_EACH
         why = "Chosen by the board: without found samples, these are its best that need none."
     there = {f"{item.name}/{item.variant}".removesuffix("/default"): item for item in found}
+
+    def refused(name: str) -> str | None:
+        item, submission = there.get(name), name.split("/")[0]
+        if item is None:
+            return found.broken.get(submission, f"there is no method '{name}' here")
+        return unfit(item, given, model) or _unasked(item, model)
+
     picked, left_out = dict[str, Submission](), dict[str, str]()
     for level in levels:
         taken = 0
-        for name in (name for name in order[level] if name in there):
+        for name in order[level]:
             if taken == most:
                 break
-            if refused := unfit(there[name], given, model) or _unasked(there[name], model):
-                left_out[name] = refused
+            if why_not := refused(name):
+                left_out[name] = why_not
                 continue
             picked[name] = there[name]
             taken += 1
     if not picked:
         raise UsageError("no method of the board can run here: name one with --method")
     packages(picked.values())
-    wordless = {name: reason for name, reason in left_out.items() if len(given.found) or there[name].needs_tied_dropout}
-    return Choice(tuple(picked.values()), why, wordless)
+    if not len(given.found):  # `why` says already that these need found samples
+        left_out = {name: why for name, why in left_out.items() if name in there and there[name].needs_tied_dropout}
+    return Choice(tuple(picked.values()), why, left_out)
 
 
 def _unasked(submission: Submission, model: Model) -> str | None:
     """Why `auto` does not run a method that can run."""
     if submission.needs_retraining and model.weights is not None:
         return (
-            "it trains a new model, and how your weights were trained is not known; named with --method it uses the"
-            " recipe below"
+            "it trains a new model, and how your weights were trained is not known; named with --method, it uses a"
+            " standard recipe"
         )
     return None

@@ -154,6 +154,7 @@ def model_of(
             raise UsageError(
                 f"torchvision's {name} needs its --weights; without, one of {', '.join(own)} can be trained"
             )
+        _try(spec, name)
         return Model(spec, None, f"{name}, trained here by the recipe below", image_size, mean, std)
     weights, faults = read_weights(file), []
     for architecture in ([name] if name in own else []) + ([TORCHVISION + name] if name in others else []):
@@ -165,9 +166,27 @@ def model_of(
             source, mean, std = f"torchvision's {source}", mean or own_mean, std or own_std
         fitting, fault = _fitted(weights, candidate, classes, file)
         if fitting is not None:
+            _try(candidate, name)
             return Model(candidate, fitting, source, wanted, mean, std)
         faults.append(fault)
     raise UsageError(f"weights {file} do not fit {name}: {'; nor that of torchvision: '.join(map(str, faults))}")
+
+
+def _try(spec: ModelSpec, name: str) -> None:
+    """Run a model once on blank images: many architectures take some sizes only.
+
+    Raises:
+        UsageError: it does not take images of this size.
+    """
+    images = torch.zeros(2, spec.channels, spec.image_size, spec.image_size)
+    try:
+        with torch.no_grad():
+            build(spec).train()(images)  # some have heads that only training uses
+    except (RuntimeError, AssertionError, ValueError) as error:  # as torchvision's models raise them
+        side, reason = spec.image_size, next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(
+            f"{name} does not take images of {side}x{side} pixels ({reason}): give another --image-size"
+        ) from error
 
 
 def _fitted(

@@ -54,6 +54,8 @@ def looks_like(labels: Labels, classes: int) -> tuple[str | None, str]:
     for number, level, words in ((1, "high", "the same label"), (2, "medium", "one of two labels")):
         if different == number and math.comb(classes, number) * (number / classes) ** count < CHANCE:
             return level, f"all {count} found samples have {words}, which random labels would hardly have"
+    if different == classes == 2:
+        return None, "in a folder of two classes, random labels and swapped classes look alike"
     if different > 2:
         return "low", f"the {count} found samples have {different} different labels"
     return None, f"{count} found samples with {different} different labels are too few to tell a pattern"
