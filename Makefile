@@ -103,7 +103,8 @@ agreement: build/board.db
 # address of the code, to which its pages link. Where boards share trials, the times of those loaded first count.
 #
 # Metrics are recomputed from predictions and data sets. Photographs are not in the checkout, so their boards are loaded
-# as they are, and the pages say so; `photographs-verify` recomputes them where the images are.
+# as they are, and the pages say so; `photographs-verify` recomputes them where the images are. All files are one origin:
+# of a method that was run again, the later state counts.
 BOARD_FILES := $(sort $(wildcard leaderboard/digits/*.jsonl))
 OPENED := $(wildcard leaderboard/*/seeds.toml)
 BOARD_FILES += $(filter-out $(BOARD_FILES),$(sort $(wildcard leaderboard/*/*.jsonl)))
@@ -112,8 +113,8 @@ PHOTOGRAPH_FILES := $(filter $(PHOTOGRAPHS:%=leaderboard/%/%),$(BOARD_FILES))
 build/board.db: .venv/installed $(BOARD_FILES)
 	mkdir -p build
 	rm -f $@
-	$(BIN)/unlearnbench store load $(filter-out $(PHOTOGRAPH_FILES),$(BOARD_FILES)) $(OPENED:%=--seeds-from %) --database $@
-	$(BIN)/unlearnbench store load $(PHOTOGRAPH_FILES) --unverified --database $@
+	$(BIN)/unlearnbench store load $(filter-out $(PHOTOGRAPH_FILES),$(BOARD_FILES)) $(OPENED:%=--seeds-from %) --origin leaderboard --database $@
+	$(BIN)/unlearnbench store load $(PHOTOGRAPH_FILES) --unverified --origin photographs --database $@
 
 # Before the results of a seed of photographs are committed. PHOTOGRAPH_DATA is the folder that has the images.
 photographs-verify: setup
@@ -140,7 +141,7 @@ release: setup
 release-board: setup
 	rm -rf build/release
 	mkdir -p build/release
-	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --database build/release/board.db
+	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --origin leaderboard --database build/release/board.db
 	$(BIN)/unlearnbench originals export digits --database $(OFFICIAL) --data $(dir $(OFFICIAL)) --out build/release/originals
 	cp docs/release.md build/release/README.md
 	cd build/release && find . -type f ! -name SHA256SUMS | sort | xargs sha256sum > SHA256SUMS
@@ -157,7 +158,7 @@ build/processor.db: .venv/installed $(wildcard benchmarks/another-processor/*.js
 build/findings.db build/processor.db:
 	mkdir -p build
 	rm -f $@
-	$(BIN)/unlearnbench store load $(filter %.jsonl,$^) $(OPENED:%=--seeds-from %) --database $@
+	$(BIN)/unlearnbench store load $(filter %.jsonl,$^) $(OPENED:%=--seeds-from %) --origin leaderboard --database $@
 
 # The command line reference from the help texts, and the maps that the README shows from the committed board.
 docs: setup build/board.db
@@ -195,7 +196,7 @@ check-submissions: setup
 	$(BIN)/unlearnbench baseline $(SUITE) --out .check/baseline.csv --database .check/base.db
 	$(BIN)/unlearnbench run $(SUITE) $(call those_in,submissions) --data .check --database .check/now.db --isolation $(ISOLATION)
 	$(BIN)/unlearnbench leaderboard $(SUITE) --out .check/leaderboard --database .check/now.db
-	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --database .check/board.db
+	$(BIN)/unlearnbench store load leaderboard/digits/*.jsonl --origin leaderboard --database .check/board.db
 	$(BIN)/unlearnbench baseline digits --out .check/board.csv --database .check/board.db
 	$(BIN)/unlearnbench check --against .check/baseline.csv --no-run --database .check/now.db --board .check/board.csv --summary .check/summary.md --junit .check/junit.xml
 

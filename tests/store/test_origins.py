@@ -210,6 +210,25 @@ def test_a_variant_from_elsewhere_is_not_ranked_instead_of_one_that_was_run_here
     assert table.loc[table["ranked"], "method"].to_list() == ["mine/tuned"], "now it was run here"
 
 
+def test_a_default_from_elsewhere_that_was_there_stays_beside_a_tuned_variant_that_was_run_here(
+    store: Store, other: Any
+) -> None:
+    """On a suite that ranks defaults: somebody loads the board, tunes a method and runs the variant."""
+    suite = replace(SUITE, variants=("default", "tuned"))
+    board = other(run="b", source="2", suite=suite)
+    unlearnbench.merge([board], url(store), origin="board")
+    own = whole(run="f", source="f", suite=suite, at=now() + AGO)
+    for row in own:
+        if isinstance(row, SubmissionRow):
+            row.variant = "tuned"
+    store.add(own)
+    assert is_current(store) == {"2", "f"}
+    unlearnbench.merge([board], url(store), origin="board")
+    assert is_current(store) == {"2", "f"}, "the same file again is no news"
+    unlearnbench.merge([other(run="c", source="3", suite=suite)], url(store), origin="late")
+    assert is_current(store) == {"2", "f"}
+
+
 def test_conditions_are_those_of_a_run_made_here(store: Store, tmp_path: Path) -> None:
     """Without a file of the suite they are those of the first run, which must not be somebody else's."""
     store.add(whole(run="f", source="f"))

@@ -10,6 +10,7 @@ import pytest
 from tests.small_store import Stored
 from unlearnbench.report.numbers.table import read, table_of, write
 from unlearnbench.verify.baseline import compared
+from unlearnbench.verify.check import compare
 from unlearnbench.verify.placing import placed
 
 
@@ -46,6 +47,15 @@ def test_only_the_problems_that_were_run_count(board: pd.DataFrame, current: pd.
     found = {item.method: item for item in placed(board, part, {"new"})}
     assert found["new"].score == pytest.approx(100 * part["aggregate"].iloc[0])
     assert found["good"].score == pytest.approx(200 * part["aggregate"].iloc[0])
+
+
+def test_a_method_without_a_forget_set_does_not_move_the_others(board: pd.DataFrame, current: pd.DataFrame) -> None:
+    """It stands at the first rate, where the board has it, also after both sides were compared."""
+    blind = current[current["discovery_rate"] == 0.1].assign(method="blind", submission="blind", once=True)
+    both = compare(current.head(0), pd.concat([current, blind]), cost_factor=1.5)
+    found = {item.method: item.score for item in placed(board, both.current, {"new", "blind"})}
+    assert found["good"] == pytest.approx(2 * found["new"])
+    assert found["blind"] == pytest.approx(100 * blind["aggregate"].mean())
 
 
 def test_a_failed_trial_counts_as_zero(board: pd.DataFrame, current: pd.DataFrame) -> None:

@@ -32,7 +32,7 @@ NOTE = (
     f"Spearman's rank correlation of the methods' scores ({PRODUCT.lower()}, mean over whole seeds) on two boards. The"
     f" unit is the method: intervals are 95% percentile intervals over {RESAMPLES:,} resamples of the methods. They say"
     " how much rests on which methods there are; they do not contain the noise of seeds, nor cover other data sets."
-    " Methods run with their defaults, without references, and are those with whole seeds on both boards. Under"
+    " Methods run with their defaults, without references, and are those with all seeds of both boards. Under"
     f" {FEWEST_POINTS} methods there is no correlation."
 )
 
@@ -42,7 +42,7 @@ PAIRS_NOTE = (
     " how many the second board tells apart the other way round."
 )
 
-PLACES_NOTE = "Among the methods with whole seeds on every board; in brackets the score, in percent."
+PLACES_NOTE = "Among the methods with all seeds of every board; in brackets the score, in percent."
 
 
 def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:
@@ -63,7 +63,7 @@ def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:
     moved = places(overall)
     text = out.with_suffix(".md")
     text.parent.mkdir(parents=True, exist_ok=True)
-    seeds = ", ".join(f"{name} {board.seeds}" for name, board in boards.items())
+    seeds = ", ".join(f"{name} {own['seed'].nunique()}" for name, own in totals.items())
     figure = f"![Rank correlations and places]({out.name}.svg)"
     parts = [
         "# How far the boards agree",
@@ -88,7 +88,8 @@ def pairs_markdown(agreed: pd.DataFrame) -> str:
     def cell(row: dict[Hashable, Any]) -> str:
         if not row["settled"]:
             return NO_VALUE
-        return f"{row['same']} of {row['settled']} ({100 * row['same'] / row['settled']:.0f}%), {row['opposite']}"
+        opposite = NO_VALUE if pd.isna(row["opposite"]) else f"{row['opposite']:.0f}"
+        return f"{row['same']} of {row['settled']} ({100 * row['same'] / row['settled']:.0f}%), {opposite}"
 
     return _by_corruption(agreed, cell)
 

@@ -175,13 +175,12 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 
 def _beyond(frame: pd.DataFrame) -> list[str]:
-    if without_oracle(frame):
-        return [f"{WITHOUT_ORACLE}."]
-    return [
+    found = [
         f"- {markdown_code(row['method'])}: {row['corruption']} at {100 * row['discovery_rate']:g}%, seed"
         f" {row['seed']}: healed {row['healed_train']:.1%}, the oracle {row['oracle_healed']:.1%}. Check its code."
         for row in beyond_oracle(frame).to_dict("records")
     ]
+    return found + ([f"\n{WITHOUT_ORACLE}."] if without_oracle(frame) else [])
 
 
 def _incomplete(totals: pd.DataFrame) -> list[str]:

@@ -72,6 +72,7 @@ def register(connection: Connection, origin: Origin) -> int:
         return number
     if known.sha256 == origin.sha256:
         values["verified"] = origin.verified or known.verified
+        del values["added_at"]  # nothing is new
     elif not origin.chosen:
         raise UsageError(
             f"another file was added under the name '{origin.name}': if this is a newer copy of it, add"
@@ -140,6 +141,12 @@ def of_runs(engine: Engine, runs: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def listed(engine: Engine) -> tuple[OriginInfo, ...]:
     """All origins, in the order in which they were first added."""
     return tuple(_listed(engine).values())
+
+
+def added(engine: Engine) -> dict[int, datetime]:
+    """When each origin was added, or another file under its name, by its number."""
+    with engine.connect() as connection:
+        return {row.id: row.added_at for row in connection.execute(select(OriginRow.id, OriginRow.added_at))}
 
 
 def _listed(engine: Engine) -> dict[int, OriginInfo]:

@@ -80,11 +80,11 @@ def compare(baseline: pd.DataFrame, current: pd.DataFrame, *, cost_factor: float
     """
     identity = ["method", *PROBLEM]
     once = {name for frame in (baseline, current) for name in frame.loc[frame["once"], "method"]}
-    baseline, current = (_without_rate(frame, once) for frame in (baseline, current))
-    pairs = baseline.merge(current, on=identity, suffixes=("_before", "_after"))
+    before_all, after_all = (_without_rate(frame, once) for frame in (baseline, current))
+    pairs = before_all.merge(after_all, on=identity, suffixes=("_before", "_after"))
     findings: list[Finding] = []
     changes: list[Change] = []
-    for method, before in baseline.groupby("method"):
+    for method, before in before_all.groupby("method"):
         name = str(method)
         both = pairs[pairs["method"] == name]
         moved = [_change(both, name, part) for part in (ALL, *in_order(both["corruption"]))] if len(both) else []

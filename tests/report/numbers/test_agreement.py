@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def test_compared_are_whole_defaults_without_references(boards: dict[str, Standi
     assert means(scores["all"]).loc["a"].tolist() == pytest.approx([5.0, 50 * (0.1 + 0.1 + 0.55) / 3])
 
 
+def test_compared_are_methods_with_all_seeds_of_the_board(boards: dict[str, Standings]) -> None:
+    """Else means over other seeds would stand beside each other."""
+    totals = boards["small"].totals
+    late = (totals["method"] == "a") & (totals["seed"] == totals["seed"].iloc[0])
+    fewer = replace(boards["small"], totals=totals.assign(whole=totals["whole"] & ~late))
+    assert "a" not in set(comparable({"small": fewer, "large": boards["large"]})["small"]["method"])
+
+
 def test_the_correlation_is_that_of_the_ranks_by_corruption(boards: dict[str, Standings]) -> None:
     table = agreement(scores_by_corruption(comparable(boards))).set_index("corruption")
     assert (table[["first", "second", "methods"]] == ["small", "large", 6]).all(axis=None)
@@ -86,6 +95,8 @@ def test_pairs_that_the_first_board_tells_apart() -> None:
     table = agreement({"all": {"one": scored(first[1:]), "two": scored(second[1:])}})
     assert table.loc[0, ["settled", "same", "opposite"]].tolist() == [0, 0, 0]
     assert "| one, two | - | 2 |" in pairs_markdown(table)
+    table = agreement({"all": {"one": scored(first), "two": scored([values[:2] for values in second])}})
+    assert "| one, two | 0 of 2 (0%), - | 3 |" in pairs_markdown(table), "two seeds tell nothing apart"
 
 
 def test_who_changes_places(boards: dict[str, Standings]) -> None:

@@ -121,6 +121,29 @@ def test_one_row_a_method_competes_the_variant_that_the_suite_names_first(eight)
     assert ranked("odd") == ["far", "only/odd"]
 
 
+def test_a_variant_with_fewer_seeds_does_not_take_the_place_of_a_whole_one(eight):
+    eight.scored("far/tuned", np.linspace(0.8, 0.9, 7))
+    eight.submission("good/tuned", "good", "tuned")
+    eight.trial("first", "good/tuned", ("high", 1.0, 0), state="missing")
+    table = ranking(eight.board().frame, ["tuned"])
+    assert sorted(table.loc[table["ranked"], "method"]) == ["close", "far", "good"]
+    eight.trial("first", "far/tuned", ("high", 1.0, 7))
+    table = ranking(eight.board().frame, ["tuned"])
+    assert sorted(table.loc[table["ranked"], "method"]) == ["close", "far/tuned", "good"]
+
+
+def test_costs_are_over_the_seeds_that_both_have(stored):
+    """The last seed is of a machine that is half as fast."""
+    stored.column(seeds=3)
+    stored.scored("good", [0.5, 0.5], seconds=1.0)
+    stored.scored("retrain", [0.5, 0.5], seconds=4.0)
+    stored.trial("first", "retrain", ("high", 1.0, 2), seconds=8.0)
+    stored.scored("late", [])
+    stored.trial("first", "late", ("high", 1.0, 2), seconds=2.0)
+    table = ranking(stored.board().frame).set_index("method")
+    assert table.loc[["good", "late", "retrain"], "cost"].tolist() == pytest.approx([1 / 4, 2 / 8, 1.0])
+
+
 def test_the_number_of_competitors_is_that_of_the_ranks(eight):
     eight.scored("far/tuned", np.full(8, 0.01) + WOBBLE / 100)
     assert ranks(ranking(eight.board().frame, ["default"]))["far"] == (3, 3)

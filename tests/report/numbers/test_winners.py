@@ -44,6 +44,15 @@ def test_nothing_is_certain_while_a_method_has_too_few_seeds(frame):
     assert not found["alone"].any()
 
 
+def test_a_method_without_a_whole_seed_wins_nothing(frame):
+    begun = frame[frame["method"] == "good"].assign(method="begun", aggregate=1.0, whole=False)
+    both = pd.concat([frame, begun], ignore_index=True)
+    found = winners(both, ["good", "far", "begun"])
+    assert set(found["method"]) == {"good"}
+    assert found["alone"].all()
+    assert set(winners(begun, ["begun"])["method"]) == {"begun"}, "unless nothing else has one either"
+
+
 def test_the_first_of_equals_is_named(frame):
     twin = frame[frame["method"] == "good"].assign(method="twin")
     both = pd.concat([frame, twin], ignore_index=True)

@@ -223,3 +223,13 @@ def test_without_an_oracle_nothing_is_found_to_be_beyond_it_and_pages_say_so(sto
             stored.trial("first", name, cell, healed=0.5)
         write(stored, tmp_path)
         assert (words in (tmp_path / "small" / "provenance.html").read_text()) is said
+
+
+def test_what_is_beyond_an_oracle_that_lacks_a_seed_is_listed_with_the_caveat(stored, tmp_path):
+    stored.column(seeds=2)
+    stored.scored("good", [1.0, 1.0])
+    stored.scored("oracle", [0.1], role="reference")
+    write(stored, tmp_path)
+    page = plain((tmp_path / "small" / "provenance.html").read_text())
+    assert "No method should know more than the oracle" in page
+    assert "The oracle did not run on all of it" in page

@@ -14,7 +14,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from unlearnbench.report.figures.style import GREY, styled, wrapped
-from unlearnbench.report.numbers.board import counted
+from unlearnbench.report.numbers.board import counted, most_seeds
 from unlearnbench.report.numbers.frames import (
     LOW_UTILITY_THRESHOLD,
     LowUtility,
@@ -49,7 +49,7 @@ def healing_scatter(
     shown = finished[~has_low_utility(finished, low_utility, threshold)]
     table = healing_correlation(frame, low_utility=low_utility, threshold=threshold, by=["corruption"])
     labels = row_labels(finished["corruption"])
-    seeds = finished["seed"].nunique()
+    seeds = most_seeds(frame)
     held = "of the original's" if low_utility == "relative" else "absolute"
     caption = f"{len(finished) - len(shown)} of {len(finished)} trials left out: utility under {threshold:.0%} {held}"
     caption += f"\n{standing(seeds) or demonstration(seeds)}"

@@ -20,7 +20,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.transforms import ScaledTranslation
 
 from unlearnbench.report.figures.style import FONT_SIZE, GREY, wrapped
-from unlearnbench.report.numbers.board import counted
+from unlearnbench.report.numbers.board import most_seeds
 from unlearnbench.report.numbers.regularity import amount, values_of
 from unlearnbench.report.wording import PRODUCT, RATE_LABEL, demonstration, ink_on, row_labels, scale
 
@@ -157,7 +157,7 @@ def figure_with_legend(width: float, height: float, states: Iterable[pd.DataFram
 
 def say_demonstration(figure: Figure, frame: pd.DataFrame) -> None:
     """Extend the figure by the warning above it if there are fewer than three seeds."""
-    if text := demonstration(int(counted(frame)["seed"].nunique())):
+    if text := demonstration(most_seeds(frame)):
         width, height = figure.get_size_inches()
         text = wrapped(text, width - 0.2)
         figure.set_size_inches(width, height + _LEGEND_ENTRY[1] * (1 + text.count("\n")))

@@ -22,7 +22,7 @@ from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import FEWEST_FOR_RANKS
 from unlearnbench.report.figures.heatmaps import colour_bar, percentages
 from unlearnbench.report.figures.style import GREY, styled, text_width, wrapped
-from unlearnbench.report.numbers.board import counted
+from unlearnbench.report.numbers.board import most_seeds
 from unlearnbench.report.numbers.frames import map_of
 from unlearnbench.report.numbers.regularity import HOW, amount, values_of
 from unlearnbench.report.numbers.winners import winners
@@ -158,5 +158,5 @@ def _finish(axis: Axes, grid: Grid, *, left: bool, bottom: bool) -> None:
 
 def _note(frame: pd.DataFrame, methods: Sequence[str]) -> str:
     rows = frame[frame["method"].isin(methods)]
-    parts = [demonstration(int(counted(rows)["seed"].nunique())), f"Regularity measured with {amount(frame)}."]
+    parts = [demonstration(most_seeds(rows)), f"Regularity measured with {amount(frame)}."]
     return " ".join(part for part in parts if part)

@@ -21,7 +21,7 @@ from unlearnbench.errors import UsageError
 from unlearnbench.evaluation.statistics import estimate
 from unlearnbench.problems.suite import OriginalSpec
 from unlearnbench.report.figures.style import GREY, styled, text_width, wrapped
-from unlearnbench.report.numbers.board import counted, unknown_method
+from unlearnbench.report.numbers.board import most_seeds, unknown_method
 from unlearnbench.report.numbers.ranking import ranking
 from unlearnbench.report.numbers.totals import REFERENCE, RETRAIN, scored, shown
 from unlearnbench.report.wording import PRODUCT, RATE_LABEL, demonstration, in_order, row_labels
@@ -198,7 +198,7 @@ def _handles(frame: pd.DataFrame, lines: Sequence[str], drawn: pd.DataFrame) -> 
 
 def _note(drawn: pd.DataFrame, frame: pd.DataFrame) -> str:
     """The note on bars, missing bars and gaps."""
-    parts = [demonstration(int(counted(frame)["seed"].nunique()))]
+    parts = [demonstration(most_seeds(frame))]
     if drawn["low"].notna().any():
         parts.append("Bars: 95% t intervals over seeds, cut off at 0 and 100; dots: the seeds.")
         if (drawn["mean"].notna() & drawn["low"].isna()).any():

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from unlearnbench.errors import UsageError
-from unlearnbench.evaluation.statistics import Mask, correlation, resampled_correlation
+from unlearnbench.evaluation.statistics import FEWEST_SEEDS, Mask, correlation, resampled_correlation
 from unlearnbench.report.numbers.comparison import ALL
 from unlearnbench.report.numbers.scores import Scores, scores_of
 from unlearnbench.report.numbers.standings import Standings
@@ -21,7 +21,8 @@ from unlearnbench.report.wording import in_order
 
 
 def comparable(boards: Mapping[str, Standings]) -> dict[str, pd.DataFrame]:
-    """The totals of each board that are compared: whole seeds, in the corruptions that every board has.
+    """The totals of each board that are compared: whole seeds, in the corruptions that every board has, of the methods
+    that have all of the board's, so that the means on a board are over the same seeds.
 
     Raises:
         UsageError: there are fewer than two boards, or they have no corruption in common.
@@ -72,7 +73,8 @@ def agreement(scores: Mapping[str, Mapping[str, Scores]]) -> pd.DataFrame:
             resamples methods. It says how much rests on which methods there are. It does not contain the noise of
             seeds, nor cover other data sets.
         settled, same, opposite: the pairs of methods that the first board tells apart (`_ahead`), those of them whose
-            means have the same order on the second, and those that the second tells apart the other way round.
+            means have the same order on the second, and those that the second tells apart the other way round: none if
+            it has too few seeds to tell any apart.
     """
     rows = []
     for corruption, of in scores.items():
@@ -89,7 +91,7 @@ def agreement(scores: Mapping[str, Mapping[str, Scores]]) -> pd.DataFrame:
                 **dict(zip(("spearman_low", "spearman_high"), resampled_correlation(x, y), strict=True)),
                 "settled": int(pairs.sum()),
                 "same": int((pairs & (y[:, None] > y)).sum()),
-                "opposite": int((pairs & _ahead(other).T).sum()),
+                "opposite": int((pairs & _ahead(other).T).sum()) if len(other.seeds) >= FEWEST_SEEDS else None,
             }
         )
     return pd.DataFrame(rows)
@@ -113,7 +115,10 @@ def places(overall: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compared(board: Standings) -> pd.DataFrame:
-    """The totals of whole seeds of default variants on the first kind of original, without references."""
+    """The totals of default variants with most whole seeds on the first kind of original, without references."""
     totals, base = board.totals, board.suite.base
     own = (totals["capacity"] == base.capacity) & (totals["training"] == base.training)
-    return totals[own & totals["whole"] & (totals["variant"] == "default") & (totals["role"] != REFERENCE)]
+    rows = totals[own & totals["whole"] & (totals["variant"] == "default") & (totals["role"] != REFERENCE)]
+    seeds = rows.groupby("method")["seed"].transform("nunique")
+    found: pd.DataFrame = rows[seeds == seeds.max()]
+    return found

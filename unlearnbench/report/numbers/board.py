@@ -19,7 +19,7 @@ from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import OriginalSpec, Suite, Training, seed_of
 from unlearnbench.report.numbers.current import Current, Stale, current, preference
 from unlearnbench.report.numbers.regularity import with_measured
-from unlearnbench.report.numbers.totals import RETRAIN, totals_of
+from unlearnbench.report.numbers.totals import REFERENCE, RETRAIN, totals_of
 from unlearnbench.store.columns import COLUMNS
 from unlearnbench.store.labels import METHOD, Method, method_label, seed_label
 from unlearnbench.store.results import original_kinds, runs_by_key
@@ -76,13 +76,17 @@ class Board:
 
     @property
     def seeds(self) -> int:
-        """The largest number of whole seeds of a method."""
+        """As `most_seeds`."""
         return most_seeds(self.frame)
 
 
 def most_seeds(rows: pd.DataFrame) -> int:
-    """The largest number of whole seeds of a method, from a board's frame or its totals."""
-    whole = rows[rows["whole"]].groupby("method")["seed"].nunique()
+    """The largest number of whole seeds of a method that is no reference, from a board's frame or its totals.
+
+    Of references if there is nothing else.
+    """
+    own = rows[rows["role"] != REFERENCE]
+    whole = (own if len(own) else rows).pipe(counted).groupby("method")["seed"].nunique()
     return int(whole.max()) if len(whole) else 0
 
 
@@ -243,7 +247,7 @@ def _one_a_place(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def counted(frame: pd.DataFrame) -> pd.DataFrame:
-    """The trials that count in statistics: those of whole seeds."""
+    """The rows that count in statistics: those of whole seeds."""
     return frame[frame["whole"]]
 
 

@@ -25,8 +25,8 @@ def comparison(frame: pd.DataFrame, first: str, second: str, *, baseline: str = 
         seeds, kind, p: of the difference in `aggregate`; the kind is `paired`, `unpaired` or `untested`, see
             `evaluation.statistics.difference`.
         wins, ties, losses: seeds on the same originals in which the first has the larger, equal, smaller aggregate.
-        cost: difference of mean processor times, each as a share of `baseline`'s on the same kind of original; nan but
-            in the overall row.
+        cost: difference of mean processor times, each as a share of `baseline`'s on the same kind of original, over
+            the seeds that all have; nan but in the overall row.
 
     Raises:
         UsageError: a method has no trials or no whole seed, or both methods are the same.
@@ -37,7 +37,8 @@ def comparison(frame: pd.DataFrame, first: str, second: str, *, baseline: str = 
     for name, own in zip((first, second), both, strict=True):
         if not own["whole"].any():
             raise UsageError(f"'{name}' has no whole seed: run its missing trials")
-    costs = costs_of(totals_of(frame), baseline)
+    shared = set.intersection(*(set(own.loc[own["whole"], "seed"]) for own in both))
+    costs = costs_of(totals_of(frame[frame["seed"].isin(shared)] if shared else frame), baseline)
     pair = pd.concat(both)
     present = in_order(pair["corruption"])
     parts = [(ALL, float("nan"), pair), *((name, float("nan"), pair[pair["corruption"] == name]) for name in present)]

@@ -12,6 +12,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from unlearnbench.problems.secret_seeds import called
 from unlearnbench.problems.suite import Suite
 from unlearnbench.problems.suite_file import find_if_any, parse, stored
 from unlearnbench.store.labels import method_label
-from unlearnbench.store.origins import HERE
+from unlearnbench.store.origins import HERE, added
 from unlearnbench.store.results import PlannedSubmission, count_recorded, planned_submissions, runs_of_suite
 from unlearnbench.store.schema import RunRow
 from unlearnbench.store.trials import Wanted
@@ -82,7 +83,7 @@ def current(engine: Engine, name: str, suites: Sequence[Path], isolation: Isolat
     reasons = dict(_stale_runs(runs, suite, protocol))
     counting = [run for run in runs if run.id not in reasons]
     planned = planned_submissions(engine, runs)
-    submissions = _submissions(planned, counting, at_least(isolation), suite.variants)
+    submissions = _submissions(planned, counting, at_least(isolation), suite.variants, added(engine))
     stale = tuple(_stale_records(engine, suite, planned, reasons, submissions))
     if not submissions:
         listed = "; ".join(f"{item.method}: {item.reason} ({item.words})" for item in stale)
@@ -119,14 +120,20 @@ def _shown(values: dict[str, Any], key: str) -> str:
 
 
 def _submissions(
-    planned: Sequence[PlannedSubmission], runs: Sequence[RunRow], levels: Sequence[str], variants: Sequence[str]
+    planned: Sequence[PlannedSubmission],
+    runs: Sequence[RunRow],
+    levels: Sequence[str],
+    variants: Sequence[str],
+    arrived: Mapping[int, datetime],
 ) -> dict[str, tuple[str, str]]:
     """The submission key of each method that was planned here last, else by the origin that was added first; runs at
     one of these levels take precedence.
 
-    A variant from elsewhere that would be ranked instead of one that was run here does not count.
+    A variant from elsewhere that would be ranked instead of one that was run here does not count, unless it was there
+    before.
     """
     place = {run.id: (run.isolation not in levels, number) for number, run in enumerate(runs)}
+    started = {run.id: run.started_at for run in runs}
     newest: dict[tuple[str, str], tuple[bool, int, int, str]] = {}
     for item in planned:
         if item.run in place:
@@ -137,10 +144,17 @@ def _submissions(
     for (name, variant), (_, arrival, _, _) in newest.items():
         if arrival == HERE:
             here[name] = min(here.get(name, preference(variant, variants)), preference(variant, variants))
+    since: dict[str, datetime] = {}
+    for item in planned:
+        if item.run in place and item.arrival == HERE:
+            since[item.submission] = min(since.get(item.submission, started[item.run]), started[item.run])
     return {
         key: (name, variant)
         for (name, variant), (_, arrival, _, key) in newest.items()
-        if arrival == HERE or name not in here or preference(variant, variants) > here[name]
+        if arrival == HERE
+        or name not in here
+        or preference(variant, variants) > here[name]
+        or arrived[arrival] <= since[name]
     }
 
 

@@ -35,9 +35,11 @@ def ranking_of(totals: pd.DataFrame, suite: Suite) -> pd.DataFrame:
             of its interval, a tuple of the seeds' values, and whether these are all equal.
         best, worst: the interval of its rank; missing with fewer than eight seeds.
         seconds, processor_seconds: mean times; cost: processor time as a share of retraining's on the same kind of
-            original; budget: samples in backward passes as a multiple of the suite's budget, see `budget_shares`.
+            original, over the seeds that both have; budget: samples in backward passes as a multiple of the suite's
+            budget, see `budget_shares`.
         trials, failed: counts over whole seeds; missing: over all seeds; beyond: trials beyond the oracle.
-        ranked: whether the row competes: per submission, one variant on each kind of original, the first in `variants`.
+        ranked: whether the row competes: per submission, one variant on each kind of original, of those with the most
+            whole seeds the first in `variants`.
         untuned: whether it competes with its defaults, for want of a tuned variant, beside tuned variants of others.
         unpaired: number of rivals on too few common originals for a paired comparison.
 
@@ -88,11 +90,19 @@ def costs_of(totals: pd.DataFrame, baseline: str = RETRAIN) -> pd.Series[float]:
 
 
 def _costs(methods: pd.DataFrame, scores: Scores, baseline: str) -> pd.Series[float]:
-    seconds = [scores.estimate("processor_seconds", method).value for method in scores.methods]
-    table, kind = methods.assign(seconds=seconds), ["capacity", "training"]
-    units = table[table["submission"] == baseline].groupby(kind)["seconds"].first().rename("unit")
-    costs: pd.Series[float] = table["seconds"] / table.join(units, on=kind)["unit"].astype("float64")
-    return costs
+    """Over the seeds that both have: other seeds may be of a machine with another speed."""
+    seconds = dict(zip(scores.methods, scores.values["processor_seconds"], strict=True))
+    kinds = pd.Series(methods[["capacity", "training"]].itertuples(index=False, name=None), index=methods.index)
+    units = {kinds[name]: seconds[str(name)] for name in methods.index[methods["submission"] == baseline][::-1]}
+
+    def cost(name: str) -> float:
+        unit = units.get(kinds[name])
+        if unit is None:
+            return float("nan")
+        both = ~np.isnan(seconds[name]) & ~np.isnan(unit)
+        return float(seconds[name][both].mean() / unit[both].mean()) if both.any() else float("nan")
+
+    return pd.Series({name: cost(name) for name in scores.methods}, dtype="float64")
 
 
 def ranking_by_corruption(totals: pd.DataFrame, suite: Suite) -> pd.DataFrame:
@@ -118,8 +128,13 @@ def _row(scores: Scores, method: str) -> dict[str, object]:
 
 
 def _competing(table: pd.DataFrame, variants: Sequence[str]) -> pd.Series[bool]:
-    """Whether each row competes: of a method's variants the first one in `variants`, else `default`, else any."""
-    place = table["variant"].map(lambda name: preference(name, variants))
+    """Whether each row competes: of a method's variants with the most whole seeds the first one in `variants`, else
+    `default`, else any. So a variant that has begun to run does not take the place of one that is whole."""
+    place = pd.Series(
+        [(-seeds, preference(name, variants)) for seeds, name in zip(table["seeds"], table["variant"], strict=True)],
+        index=table.index,
+        dtype=object,
+    )
     chosen = table.assign(place=place)[table["role"] != REFERENCE].sort_values("place", kind="stable")
     first = chosen.drop_duplicates(["submission", "starts_from"]).index
     return pd.Series(table.index.isin(first), index=table.index)

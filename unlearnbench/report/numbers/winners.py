@@ -19,8 +19,12 @@ def winners(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
         method: that with the best mean of utility x healed over seeds.
         alone: whether 1 is the only rank that it can have in that cell among these methods (`rank_intervals`). It is
             not if one of them has fewer than `FEWEST_FOR_RANKS` seeds.
+
+    Methods without a whole seed do not count, unless no method has one.
     """
     rows = frame[frame["method"].isin(methods)]
+    if rows["whole"].any():
+        rows = rows[rows.groupby("method")["whole"].transform("any")]
     cell = ["corruption", "discovery_rate"]
     known = shown(rows)
     known = known.assign(value=scored(known, "aggregate")).dropna(subset=["value"])

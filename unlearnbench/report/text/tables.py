@@ -56,6 +56,10 @@ BUDGET_NOTE = (
     f" finished trials; ! marks more than {MARKED:g}, and a dash that none were counted."
 )
 TERMINAL_BUDGET_NOTE = f"{BUDGET}: samples in backward passes as a multiple of it; ! marks more than {MARKED:g}."
+UNEVEN_NOTE = (
+    "Rows with other numbers of seeds are means over other seeds: `unlearnbench compare` has the differences over those"
+    " that two methods share."
+)
 CLIPPED_NOTE = "Intervals are cut off at 0 and 100."
 BESIDE_TITLE = "Other variants, not ranked"
 CORRELATION_HEADER = ("Trials of", "Pearson r", "Spearman rho", "Seeds", "Trials", "Left out")
@@ -154,7 +158,9 @@ def _ranking_sheet(ranking: pd.DataFrame, title: str, before_interval: str | Non
 
 
 def _seeds(ranking: pd.DataFrame) -> int:
-    return int(ranking["seeds"].max()) if len(ranking) else 0
+    """The largest number of whole seeds of a row that is no reference, as `board.most_seeds`."""
+    own = ranking.loc[ranking["role"] != REFERENCE, "seeds"]
+    return int((own if len(own) else ranking["seeds"]).max()) if len(ranking) else 0
 
 
 def _note(ranking: pd.DataFrame) -> str:
@@ -165,12 +171,18 @@ def _note(ranking: pd.DataFrame) -> str:
         parts.append(CLIPPED_NOTE)
     if "budget" in ranking:
         parts.append(BUDGET_NOTE)
-    parts += _untuned_note(ranking)
+    parts += [*_uneven_note(ranking), *_untuned_note(ranking)]
     if ranking["unpaired"].any():
         parts.append(f"{UNPAIRED_NOTE} {unpaired_words(ranking)}.")
     if ranking["beyond"].any():
         parts.append(BEYOND_NOTE)
     return " ".join(parts)
+
+
+def _uneven_note(ranking: pd.DataFrame) -> list[str]:
+    """The sentence on rows that are means over different seeds, if there are some."""
+    seeds = ranking.loc[ranking["ranked"] & (ranking["seeds"] > 0), "seeds"]
+    return [UNEVEN_NOTE] if seeds.nunique() > 1 else []
 
 
 def _untuned_note(ranking: pd.DataFrame) -> list[str]:
@@ -209,7 +221,7 @@ def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = F
     references = set(ranking.loc[ranking["role"] == REFERENCE, "method"])
     place = RANKING_HEADER.index("Method")
     budget = TERMINAL_BUDGET_NOTE if "budget" in ranking else ""
-    parts = (standing(_seeds(ranking)), TERMINAL_NOTE, budget, *_untuned_note(ranking))
+    parts = (standing(_seeds(ranking)), TERMINAL_NOTE, budget, *_uneven_note(ranking), *_untuned_note(ranking))
     note = " ".join(text for text in parts if text)
     tables = []
     for sheet in sheets:

@@ -75,7 +75,7 @@
       td.title = [signed(found.value), ends(found)].filter(Boolean).join(" ");
     }));
     const cells = data.rows.length * data.rates.length;
-    const few = Math.max(first.seeds.length, second.seeds.length) < data.fewest;
+    const few = Math.min(first.seeds.length, second.seeds.length) < data.fewest;
     document.getElementById("marks").textContent = few
       ? "Fewer than three seeds: no intervals, so nothing is certain."
       : `Blue: ${first.name} is larger. Brown: ${second.name} is larger. *: certain, in ${stars} of ${cells} cells.`;
