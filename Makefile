@@ -46,17 +46,20 @@ leaderboard: setup
 
 # Search the hyperparameters of every method that has some. Paste what is found (leaderboard/tuning/) into
 # submission.toml. An interrupted search goes on; a finished one is not repeated. Another suite and some methods:
-# TUNED=fashion-small TUNABLE="rem scrub".
+# TUNED=fashion-small TUNABLE="rem scrub" TUNING_DATA=/data.
 TUNED := digits
+TUNING_DATA := data
 TUNABLE = $(patsubst submissions/%/submission.toml,%,$(shell grep -l '^\[search\]' submissions/*/submission.toml))
 TUNINGS = leaderboard/tuning$(patsubst %,/%,$(filter-out digits,$(TUNED)))
 
 tuning: setup
-	mkdir -p build $(TUNINGS)
+	mkdir -p build/tuning/$(TUNED) $(TUNINGS)
 	for name in $(TUNABLE); do \
 		test -e $(TUNINGS)/$$name.txt && continue; \
-		$(BIN)/unlearnbench tune $$name --suite $(TUNED) --isolation strict --database $(OFFICIAL) > build/tuning || exit 1; \
-		sed 's/ *$$//' build/tuning > $(TUNINGS)/$$name.txt; \
+		found=build/tuning/$(TUNED)/$$name.txt; \
+		$(BIN)/unlearnbench tune $$name --suite $(TUNED) --isolation strict --data $(TUNING_DATA) --database $(OFFICIAL) \
+			> $$found || exit 1; \
+		sed 's/ *$$//' $$found > $(TUNINGS)/$$name.txt || exit 1; \
 	done
 
 # An official board, one immutable file per seed, in a work tree and an environment of its own (CONTRIBUTING.md). Started

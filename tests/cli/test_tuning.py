@@ -18,12 +18,25 @@ def test_a_tuning_prints_a_variant_and_is_in_the_table_of_tunings(call: Call) ->
     for method, found in {"finetune": "tiny", "sap": "tiny", "rem": "tiny", "rem/shared": "shared_tiny"}.items():
         tuned = call("tune", method, "--suite", "tiny.toml", "--submissions", str(SUBMISSIONS))
         assert tuned.code == 0, tuned.err
-        assert f"[variants.{found}]" in tuned.out
+        default_won = f"Nothing better than {method} was found" in tuned.out
+        assert (f"[variants.{found}]" in tuned.out) != default_won
         assert "blind" in tuned.out
     table = call("tunings", "tiny", "--format", "csv")
     rows = [line.split(",")[:2] for line in table.out.splitlines()]
     assert rows == [["method", "tries"], ["finetune", "2"], ["rem", "2"], ["rem/shared", "2"], ["sap", "2"]]
     one_sentence(call("tunings", "other"), 2, "no tuning on suite 'other'")
+
+
+def test_a_tuning_that_finds_nothing_better_prints_no_variant(call: Call) -> None:
+    Path("tiny.toml").write_text(tiny_toml(tuning={"seeds": [100], "discovery_rates": [0.5], "tries": 2}))
+    manifest = Path("submissions/sap/submission.toml")
+    shutil.copytree(SUBMISSIONS / "sap", manifest.parent)
+    only = "[search]\ntrusted = { choices = [1000, 2000] }\n"  # both are more than all samples
+    manifest.write_text(re.sub(r"\[search\]\n.*", only, manifest.read_text(), flags=re.DOTALL))
+    tuned = call("tune", "sap", "--suite", "tiny.toml")
+    assert tuned.code == 0, tuned.err
+    assert "Nothing better than sap was found, so there is no variant to add." in tuned.out
+    assert "[variants." not in tuned.out
 
 
 def test_a_tuning_in_which_nothing_finished_has_no_winner(call: Call) -> None:

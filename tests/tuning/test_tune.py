@@ -145,6 +145,16 @@ def test_a_search_in_which_nothing_finished_has_no_winner(
     assert [(item.eligible, item.failed == item.trials) for item in tries] == [(False, True)] * 4
 
 
+def test_what_failed_through_the_machine_can_be_tried_again(
+    suite: Suite, submission: Submission, store: Store, tmp_path: Path, landscape: Landscape
+) -> None:
+    landscape(lambda trial: None)
+    tune(suite, submission, store, tmp_path)
+    landscape(lambda trial: 0.5)
+    assert not tune(suite, submission, store, tmp_path)[0].eligible, "failures are results"
+    assert tune(suite, submission, store, tmp_path, retry_failed=True)[0].eligible
+
+
 def test_a_try_that_always_failed_stands_below_one_of_score_zero(
     suite: Suite, submission: Submission, store: Store, tmp_path: Path, landscape: Landscape
 ) -> None:

@@ -121,6 +121,10 @@ Environments = Annotated[
         help="Build an environment of its own, with uv, for each submission whose `requires` does not fit.",
     ),
 ]
+RetryFailed = Annotated[
+    bool,
+    typer.Option("--retry-failed", help="Run stored trials that failed again; their records keep the failure."),
+]
 SeedsFrom = Annotated[
     Path | None,
     typer.Option(metavar="FILE", dir_okay=False, help="File of secret seeds of an audited board (`draw-seeds`)."),

@@ -22,6 +22,7 @@ from unlearnbench.cli.common import (
     OnlyCorruptions,
     OnlyRates,
     OnlySeeds,
+    RetryFailed,
     SeedsFrom,
     Submissions,
     SuiteName,
@@ -87,10 +88,7 @@ def run(
     ] = None,
     seeds_from: SeedsFrom = None,
     environments: Environments = False,
-    retry_failed: Annotated[
-        bool,
-        typer.Option("--retry-failed", help="Run stored trials that failed again; their records keep the failure."),
-    ] = False,
+    retry_failed: RetryFailed = False,
     no_download: Annotated[bool, typer.Option("--no-download", help="Never download a data set.")] = False,
 ) -> None:
     """Run the trials of a suite.
@@ -172,6 +170,7 @@ def tune(
     sampler: Annotated[Sampler, typer.Option(help="Optuna's TPE sampler, or a grid.")] = Sampler.tpe,
     isolation: Isolation = Level.process,
     environments: Environments = False,
+    retry_failed: RetryFailed = False,
     database: Database = DATABASE,
     data: Data = Path("data"),
     submissions: Submissions = None,
@@ -179,7 +178,8 @@ def tune(
 ) -> None:
     """Search the hyperparameters of a method.
 
-    Searches on the tuning seeds of the suite and prints the best variant as TOML. Exits with 1 if no try finished.
+    Searches on the tuning seeds of the suite and prints the best variant as TOML, if it is not the one that the search
+    started from. Exits with 1 if no try finished.
     """
     from unlearnbench import library
     from unlearnbench.problems.suite_file import find, parse
@@ -201,6 +201,7 @@ def tune(
             sampler=sampler.value,
             isolation=isolation.value,
             environments=environments,
+            retry_failed=retry_failed,
             database=database,
             data=data,
             submissions=submissions,
@@ -212,6 +213,9 @@ def tune(
         complain(f"no try of {method} finished, so none is chosen: see why with `unlearnbench debug {method}`", "red")
         raise typer.Exit(1)
     say(cost_line(choices(tries)))
+    if tries[0].default:
+        say(f"Nothing better than {start.label} was found, so there is no variant to add.")
+        return
     out.print(as_variant(grid.name, start.variant, rule.value, tries[0]), highlight=False, soft_wrap=True)
 
 

@@ -181,6 +181,7 @@ def tune(
     sampler: Sampler = "tpe",
     isolation: Isolation = "process",
     environments: bool = False,
+    retry_failed: bool = False,
     watch: Callable[[Progress], None] = _ignore,
     **places: Unpack[Places],
 ) -> list[Try]:
@@ -188,7 +189,7 @@ def tune(
 
     Args:
         rule: `blind` chooses by what a method may see, `oracle` by true labels; an oracle's choice is never ranked.
-        isolation, environments: as in `run`.
+        isolation, environments, retry_failed: as in `run`.
     """
     from unlearnbench.store.store import Store
     from unlearnbench.submissions.choosing import choose
@@ -199,7 +200,16 @@ def tune(
     data, built = data_of(places), _environments(places, environments)
     with Store(str(places.get("database", DATABASE))) as store:
         return search(
-            grid, start, store, data, rule=rule, sampler=sampler, isolation=isolation, environments=built, watch=watch
+            grid,
+            start,
+            store,
+            data,
+            rule=rule,
+            sampler=sampler,
+            isolation=isolation,
+            environments=built,
+            retry_failed=retry_failed,
+            watch=watch,
         )
 
 

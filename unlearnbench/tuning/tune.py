@@ -70,12 +70,13 @@ def tune(
     isolation: Isolation = "process",
     environments: Path | None = None,
     download: bool = True,
+    retry_failed: bool = False,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Try]:
     """Tune a submission with the tuning budget of the suite. Returns all tries, best first.
 
     If no trial of any try finished, none of them is eligible. The result does not depend on `workers`. `environments`
-    is as in `run_suite`.
+    and `retry_failed` are as in `run_suite`.
 
     Raises:
         UsageError: the submission has no search space.
@@ -103,6 +104,7 @@ def tune(
                 isolation=isolation,
                 environments=environments,
                 download=download,
+                retry_failed=retry_failed,
                 executor=executor,
                 watch=watch,
             )

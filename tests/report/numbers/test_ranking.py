@@ -130,6 +130,22 @@ def test_a_variant_with_fewer_seeds_does_not_take_the_place_of_a_whole_one(eight
     eight.trial("first", "far/tuned", ("high", 1.0, 7))
     table = ranking(eight.board().frame, ["tuned"])
     assert sorted(table.loc[table["ranked"], "method"]) == ["close", "far/tuned", "good"]
+    assert table.set_index("method")["untuned"].to_dict() == {
+        "good": False,  # its tuned variant has begun to run
+        "good/tuned": False,
+        "close": True,
+        "far": False,
+        "far/tuned": False,
+    }
+
+
+def test_where_defaults_are_ranked_a_tuned_variant_never_takes_their_place(eight):
+    eight.scored("late", [0.5] * 7)
+    eight.scored("late/tuned", [0.9] * 8)
+    eight.scored("only/tuned", [0.9] * 8)
+    table = ranking(eight.board().frame, ["default", "tuned"])
+    assert sorted(table.loc[table["ranked"], "method"]) == ["close", "far", "good", "late", "only/tuned"]
+    assert not table["untuned"].any()
 
 
 def test_costs_are_over_the_seeds_that_both_have(stored):

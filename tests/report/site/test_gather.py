@@ -82,7 +82,8 @@ def test_the_variant_that_the_suite_names_first_is_the_ranked_one(small):
     small.run("second", day=1, variants=("tuned", "default"))
     for regularity in ("low", "medium", "high"):
         for rate in (0.1, 1.0):
-            small.trial("second", "tuned", (regularity, rate, 0), healed=0.1)
+            for seed in (0, 1):
+                small.trial("second", "tuned", (regularity, rate, seed), healed=0.1)
     groups = {group.title: [item.name for item in group.methods] for group in site_of(small).groups}
     assert "good/tuned" in groups["Methods"]
     assert groups["Other variants"] == ["good"]

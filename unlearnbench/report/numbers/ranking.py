@@ -38,9 +38,9 @@ def ranking_of(totals: pd.DataFrame, suite: Suite) -> pd.DataFrame:
             original, over the seeds that both have; budget: samples in backward passes as a multiple of the suite's
             budget, see `budget_shares`.
         trials, failed: counts over whole seeds; missing: over all seeds; beyond: trials beyond the oracle.
-        ranked: whether the row competes: per submission, one variant on each kind of original, of those with the most
-            whole seeds the first in `variants`.
-        untuned: whether it competes with its defaults, for want of a tuned variant, beside tuned variants of others.
+        ranked: whether the row competes: per submission, one variant on each kind of original, see `_competing`.
+        untuned: whether it competes with its defaults, for want of a tuned variant, beside tuned variants of others on
+            a suite that ranks these.
         unpaired: number of rivals on too few common originals for a paired comparison.
 
     Rows are sorted by kind of original, the suite's first kind first; then ranked rows, other variants, references;
@@ -68,8 +68,10 @@ def _ranking(totals: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
     )
     table = table.rename_axis("method").reset_index()
     table["ranked"] = _competing(table, variants)
-    tuned = table["ranked"] & table["variant"].isin(set(variants) - {DEFAULT})
-    table["untuned"] = table["ranked"] & (table["variant"] == DEFAULT) & bool(tuned.any())
+    tuned = table["variant"].isin(set(variants) - {DEFAULT})
+    has = table["submission"].isin(table.loc[tuned, "submission"])
+    wanted = ranks_tuned(variants) and bool((table["ranked"] & tuned).any())
+    table["untuned"] = table["ranked"] & (table["variant"] == DEFAULT) & ~has & wanted
     table = _with_ranks(table, scores)
     order = table.assign(
         kind=table["starts_from"].where(table["method"] != variant_names(table), ""),
@@ -128,16 +130,22 @@ def _row(scores: Scores, method: str) -> dict[str, object]:
 
 
 def _competing(table: pd.DataFrame, variants: Sequence[str]) -> pd.Series[bool]:
-    """Whether each row competes: of a method's variants with the most whole seeds the first one in `variants`, else
-    `default`, else any. So a variant that has begun to run does not take the place of one that is whole."""
-    place = pd.Series(
-        [(-seeds, preference(name, variants)) for seeds, name in zip(table["seeds"], table["variant"], strict=True)],
-        index=table.index,
-        dtype=object,
-    )
-    chosen = table.assign(place=place)[table["role"] != REFERENCE].sort_values("place", kind="stable")
-    first = chosen.drop_duplicates(["submission", "starts_from"]).index
+    """Whether each row competes: of a method's variants the first one in `variants`, else `default`, else any.
+
+    A variant with fewer whole seeds than the default does not take its place: it has only begun to run.
+    """
+    kind = ["submission", "starts_from"]
+    of_default = table[table["variant"] == DEFAULT].set_index(kind)["seeds"].rename("needed")
+    place = table["variant"].map(lambda name: preference(name, variants))
+    able = table.assign(place=place).join(of_default, on=kind)
+    able = able[(able["role"] != REFERENCE) & ~(able["seeds"] < able["needed"])]
+    first = able.sort_values("place", kind="stable").drop_duplicates(kind).index
     return pd.Series(table.index.isin(first), index=table.index)
+
+
+def ranks_tuned(variants: Sequence[str]) -> bool:
+    """Whether a suite with these `variants` ranks tuned variants, and not defaults."""
+    return bool(variants) and variants[0] != DEFAULT
 
 
 def _with_ranks(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from unlearnbench.report.numbers.board import Board, runs_of
 from unlearnbench.report.numbers.budget import budget_words, over_budget
 from unlearnbench.report.numbers.frames import healing_correlation
 from unlearnbench.report.numbers.parts import ranks_by_part
-from unlearnbench.report.numbers.ranking import ranking_of
+from unlearnbench.report.numbers.ranking import ranking_of, ranks_tuned
 from unlearnbench.report.numbers.regularity import values_of
 from unlearnbench.report.numbers.totals import beyond_oracle, incomplete, without_oracle
 from unlearnbench.report.numbers.winners import winners
@@ -61,7 +61,7 @@ def content_of(engine: Engine, board: Board) -> Content:
         corruptions=row_phrases(frame["corruption"], values_of(frame)),
         short=row_labels(frame["corruption"], values_of(frame)),
         rates=tuple(100 * rate for rate in rates),
-        groups=tuple(_groups(methods, suite.base.label)),
+        groups=tuple(_groups(methods, suite)),
         leaders=_leaders(rivals),
         rivals=len(rivals),
         unranked=sum(bool(pd.isna(method.row["best"])) for method in rivals),
@@ -129,19 +129,18 @@ def _winners(
     return tuple(tuple(winner(y, x) for x in range(len(rates))) for y in range(len(rivals[0].cells)))
 
 
-def _groups(methods: list[Method], base: str) -> Iterator[Group]:
+def _groups(methods: list[Method], suite: Suite) -> Iterator[Group]:
     """Methods, other variants and references on the suite's first kind of original, then a group per other kind."""
-    first = [method for method in methods if method.row["starts_from"] == base]
-    others = [method for method in methods if method.row["starts_from"] != base]
+    first = [method for method in methods if method.row["starts_from"] == suite.base.label]
+    others = [method for method in methods if method.row["starts_from"] != suite.base.label]
     ranked = tuple(method for method in first if method.row["ranked"])
     references = tuple(method for method in first if method.reference)
     beside = tuple(method for method in first if not method.row["ranked"] and not method.reference)
     if ranked:
         yield Group("Methods", "", ranked)
     if beside:
-        yield Group(
-            "Other variants", "Not ranked: only one variant of a method is, the tuned one if there is one.", beside
-        )
+        which = "the tuned one if there is one" if ranks_tuned(suite.variants) else "that with its defaults"
+        yield Group("Other variants", f"Not ranked: only one variant of a method is, {which}.", beside)
     if references:
         yield Group(
             "References",
