@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from tests.tuning.conftest import Landscape
 from tests.tuning.landscape import SIX, WIDE, goal
 from unlearnbench.problems.suite import Suite
+from unlearnbench.report.text.rendering import tunings_as
 from unlearnbench.running.run import Progress
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
@@ -50,6 +51,9 @@ def test_an_interrupted_search_goes_on_and_ends_the_same(
             with Session(store.engine) as session:
                 stored = set(session.scalars(select(TrialRow.key)))
             assert 0 < len(stored) < len(uninterrupted)
+            shown = tunings_as("markdown", store.engine, suite.name)
+            assert f"of {SIX.tries} |" in str(shown)
+            assert "was interrupted, or its space has no more settings" in str(shown)
             ran.clear()
             assert outcome(tune(six, wide, store, tmp_path, workers=workers)) == outcome(whole)
             assert sorted(stored | set(ran)) == uninterrupted

@@ -55,6 +55,7 @@ def test_hopeless_tries_are_pruned_and_cannot_win(
     text = tunings_as("markdown", store.engine, "tiny")
     assert isinstance(text, str)
     assert f"| levels | {len(tries)} | {len(pruned)} | {100 * default.aggregate:.1f} |" in text
+    assert "interrupted" not in text
 
 
 def test_stages_begin_with_the_middle_rate(suite: Suite) -> None:

@@ -22,11 +22,13 @@ _OF_A_STAGE = ("seeds", "discovery_rates")
 
 @dataclass(frozen=True)
 class Tuned:
-    """The last tuning of a method: its complete tries, and the number of tries with missing records."""
+    """The last tuning of a method: its complete tries, the number of tries with missing records, and how many tries the
+    suite gives a method. There are fewer if the search was interrupted, or if its space has no more settings."""
 
     method: str
     tries: Sequence[Try]
     unfinished: int
+    budget: int
 
 
 def read_tunings(engine: Engine, suite: str) -> list[Tuned]:
@@ -79,7 +81,7 @@ def _tuned(method: str, rows: Sequence[Planned], specifications: dict[str, dict[
         submission = trials[0].submission
         is_default = submission.variant == default
         summaries.append(summarised(submission.hyperparameters, found, pruned=pruned, default=is_default))
-    return Tuned(method, summaries, unfinished)
+    return Tuned(method, summaries, unfinished, settings["tuning"]["tries"])
 
 
 def _places(specification: dict[str, Any]) -> itertools.product[tuple[Any, ...]]:
@@ -103,6 +105,7 @@ def tunings_frame(tunings: Sequence[Tuned]) -> pd.DataFrame:
                 "blind": _percent(found.blind),
                 "oracle": _percent(found.oracle),
                 "cost": float("nan") if found.cost is None else found.cost,
+                "budget": item.budget,
             }
         )
     return pd.DataFrame(rows)

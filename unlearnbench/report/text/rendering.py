@@ -32,6 +32,7 @@ TUNINGS_NOTE = (
     " that ran on all problems. The blind cost is their difference in percentage points. Tries were pruned by selection"
     " score; with pruning by utility x healed, the oracle might have found a better one."
 )
+FEWER_TRIES = "A search with fewer tries than the suite gives was interrupted, or its space has no more settings."
 
 _WIDTH = 100
 """Width in characters of terminal tables written to a file."""
@@ -91,12 +92,14 @@ def tunings_sheet(frame: pd.DataFrame, title: str) -> Sheet:
     rows = [
         [
             row["method"],
-            *(str(row["tries"]), str(row["pruned"]), str(row["unfinished"] or "")),
+            f"{row['tries']} of {row['budget']}" if row["tries"] < row["budget"] else str(row["tries"]),
+            *(str(row["pruned"]), str(row["unfinished"] or "")),
             *("-" if pd.isna(row[name]) else f"{row[name]:.1f}" for name in ("default", "blind", "oracle", "cost")),
         ]
         for row in frame.to_dict("records")
     ]
-    return Sheet(title, TUNINGS_HEADER, [rows], TUNINGS_NOTE).without()
+    fewer = f" {FEWER_TRIES}" if (frame["tries"] < frame["budget"]).any() else ""
+    return Sheet(title, TUNINGS_HEADER, [rows], TUNINGS_NOTE + fewer).without()
 
 
 def _text(form: TextFormat, sheets: list[Sheet]) -> str:
