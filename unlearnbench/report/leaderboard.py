@@ -180,7 +180,9 @@ def _beyond(frame: pd.DataFrame) -> list[str]:
         f" {row['seed']}: healed {row['healed_train']:.1%}, the oracle {row['oracle_healed']:.1%}. Check its code."
         for row in beyond_oracle(frame).to_dict("records")
     ]
-    return found + ([f"\n{WITHOUT_ORACLE}."] if without_oracle(frame) else [])
+    if without_oracle(frame):
+        found += ["", f"{WITHOUT_ORACLE}."] if found else [f"{WITHOUT_ORACLE}."]
+    return found
 
 
 def _incomplete(totals: pd.DataFrame) -> list[str]:
