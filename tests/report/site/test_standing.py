@@ -62,7 +62,7 @@ def test_other_variants_and_references_stand_apart(ranked):
         ["good-tuned"],
         ["oracle"],
     ]
-    assert "Other variants Not ranked: only one variant of a method is, the tuned one if there is one." in plain(
+    assert "Other variants Not ranked: only one variant of a method is, that with its defaults." in plain(
         groups[1]
     )
 
