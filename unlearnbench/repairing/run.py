@@ -27,7 +27,7 @@ from unlearnbench.repairing.given import Given, given_of, read_found
 from unlearnbench.repairing.methods import choose
 from unlearnbench.repairing.original import Channels, Model, model_of, recipe_of
 from unlearnbench.repairing.report import Report
-from unlearnbench.repairing.trials import Evaluated, evaluated, kept, planned, run_trial
+from unlearnbench.repairing.trials import Evaluated, evaluated, kept, prepared, run_trial
 from unlearnbench.running.originals import ENTRY, TRAINING_SECONDS, path_of
 from unlearnbench.running.run import Progress
 from unlearnbench.submissions.finding import Discovered, locations
@@ -131,23 +131,23 @@ def repair(
             tell("training the original" if given_model.weights is None else "reading the original")
             originals[kind] = _obtain(bench, kind)
             done += given_model.weights is None
-        plans = []
+        asked = []
         for item in choice.submissions:
             original = originals[item.needs_tied_dropout]
             request = replace(bench.request, original=str(original.file), recipe=original.recipe)
             key = content_key(original=original.key, data=bench.data)
-            plans.append(planned(item, request, key, given, out / "trials"))
-        ended = [kept(plan, given) for plan in plans]  # first, so that no report says less than the one before
+            asked.append(prepared(item, request, key, given, out / "trials"))
+        ended = [kept(trial, given) for trial in asked]  # first, so that no report says less than the one before
         start, done = originals[False], done + sum(trial is not None for trial in ended)
-        shown = Report(given, given_model, bench.request.budget, start.recipe, start.says, choice)
-        shown = replace(shown, trials=tuple(filter(None, ended)))
-        if shown.trials:
+        known = tuple(filter(None, ended))
+        shown = Report(given, given_model, bench.request.budget, start.recipe, start.says, choice, known)
+        if known:
             report.write(shown, out)
-        for place, plan in enumerate(plans):
+        for place, wanted in enumerate(asked):
             if ended[place] is not None:
                 continue
-            tell(plan.submission.label)
-            ended[place] = trial = run_trial(plan, given, boundary)
+            tell(wanted.submission.label)
+            ended[place] = trial = run_trial(wanted, given, boundary)
             done, failed = done + 1, failed + (trial.result is None)
             shown = replace(shown, trials=tuple(filter(None, ended)))
             report.write(shown, out)

@@ -73,7 +73,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Planned:
+class Prepared:
     """A method, what it is asked, and the file that keeps its weights."""
 
     submission: Submission
@@ -81,8 +81,8 @@ class Planned:
     file: Path
 
 
-def planned(submission: Submission, request: Request, original: str, given: Given, folder: Path) -> Planned:
-    """A trial of this method.
+def prepared(submission: Submission, request: Request, original: str, given: Given, folder: Path) -> Prepared:
+    """Prepare a trial of this method.
 
     Args:
         request: without what belongs to the method.
@@ -97,16 +97,16 @@ def planned(submission: Submission, request: Request, original: str, given: Give
         hyperparameters=submission.hyperparameters,
         forget=given.forget.tolist() if submission.needs_forget_set else [],
     )
-    return Planned(submission, request, folder / f"{_key(request, original, given)[:32]}.safetensors")
+    return Prepared(submission, request, folder / f"{_key(request, original, given)[:32]}.safetensors")
 
 
-def kept(trial: Planned, given: Given) -> Trial | None:
+def kept(trial: Prepared, given: Given) -> Trial | None:
     """The trial with the weights that an earlier command kept, or None if none did."""
     weights = load_verified(trial.file)
     return None if weights is None else _judged(trial, weights, given, None)
 
 
-def run_trial(trial: Planned, given: Given, boundary: Boundary) -> Trial:
+def run_trial(trial: Prepared, given: Given, boundary: Boundary) -> Trial:
     """Run a method, and keep its weights.
 
     Raises:
@@ -119,7 +119,7 @@ def run_trial(trial: Planned, given: Given, boundary: Boundary) -> Trial:
     return _judged(trial, outcome.weights, given, outcome.seconds)
 
 
-def _judged(trial: Planned, weights: Weights, given: Given, seconds: float | None) -> Trial:
+def _judged(trial: Prepared, weights: Weights, given: Given, seconds: float | None) -> Trial:
     request = trial.request
     result = evaluated(weights, request.model, request.pipeline, given, request.device)
     score = result.accuracies.score(request.budget.stop_accuracy)

@@ -11,9 +11,7 @@ from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import CorruptionSettings, Limits, Model, Originals, Tuning
 from unlearnbench.report.numbers.board import Selection, counted, runs_of
 from unlearnbench.report.numbers.current import Stale
-from unlearnbench.report.numbers.ranking import ranking
 from unlearnbench.report.numbers.totals import incomplete, shown
-from unlearnbench.report.text.tables import ranking_sheets
 
 CELLS = [(regularity, rate, seed) for regularity in ("low", "medium", "high") for rate in (0.1, 1.0) for seed in (0, 1)]
 RECIPE = Recipe(steps=10, batch_size=10, peak_learning_rate=0.1)
@@ -52,14 +50,6 @@ def test_references_do_not_count_as_seeds_of_a_board(stored):
     assert stored.board().seeds == 3, "unless there is nothing else"
     stored.scored("good", [0.5])
     assert stored.board().seeds == 1
-    note = ranking_sheets(ranking(stored.board().frame), "Title")[0]
-    assert note.title == "Title. One seed: a demonstration, not a ranking."
-    assert "means over other seeds" not in note.note
-    stored.scored("better", [0.5, 0.6, 0.7])
-    assert (
-        "Rows with other numbers of seeds are means over other seeds"
-        in ranking_sheets(ranking(stored.board().frame), "Title")[0].note
-    )
 
 
 def test_every_planned_trial_is_a_row_with_what_the_store_holds(small):

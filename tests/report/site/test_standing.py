@@ -62,9 +62,7 @@ def test_other_variants_and_references_stand_apart(ranked):
         ["good-tuned"],
         ["oracle"],
     ]
-    assert "Other variants Not ranked: only one variant of a method is, that with its defaults." in plain(
-        groups[1]
-    )
+    assert "Other variants Not ranked: only one variant of a method is, that with its defaults." in plain(groups[1])
 
 
 def test_healing_on_train_and_on_test_is_compared_by_corruption_and_by_method(ranked):

@@ -57,6 +57,18 @@ def test_terminal_ranking_shows_all_methods_in_order(frame):
     assert rows[3] == rows[2] + 2  # a line sets the references off
 
 
+def test_the_title_counts_no_seeds_of_references_and_the_note_says_that_seeds_differ(stored):
+    stored.column(seeds=3)
+    stored.scored("oracle", [0.9, 0.9, 0.9], role="reference")
+    stored.scored("good", [0.5])
+    sheet = ranking_sheets(ranking(stored.board().frame), "Title")[0]
+    assert sheet.title == "Title. One seed: a demonstration, not a ranking."
+    assert "means over other seeds" not in sheet.note
+    stored.scored("better", [0.5, 0.6, 0.7])
+    sheet = ranking_sheets(ranking(stored.board().frame), "Title")[0]
+    assert "Rows with other numbers of seeds are means over other seeds" in sheet.note
+
+
 @pytest.mark.parametrize("intervals", [False, True])
 def test_terminal_ranking_fits_into_80_columns(stored, intervals):
     board = of_seeds(stored, 8).board()
