@@ -53,6 +53,14 @@ def test_a_method_without_a_whole_seed_wins_nothing(frame):
     assert set(winners(begun, ["begun"])["method"]) == {"begun"}, "unless nothing else has one either"
 
 
+def test_a_mean_over_fewer_seeds_wins_nothing(frame):
+    last = frame["seed"].unique()[-1]
+    late = frame[(frame["method"] == "good") & (frame["seed"] != last)].assign(method="late", aggregate=1.0)
+    found = winners(pd.concat([frame, late], ignore_index=True), ["good", "far", "late"])
+    assert set(found["method"]) == {"good"}
+    assert not found["alone"].any(), "it may be better"
+
+
 def test_the_first_of_equals_is_named(frame):
     twin = frame[frame["method"] == "good"].assign(method="twin")
     both = pd.concat([frame, twin], ignore_index=True)

@@ -77,6 +77,15 @@ def test_variants_references_and_other_originals_are_groups_of_their_own(small):
     ]
 
 
+def test_a_mean_over_fewer_seeds_does_not_lead(stored):
+    stored.column(seeds=3)
+    stored.scored("good", [0.5, 0.6, 0.7])
+    stored.scored("late", [0.9])
+    found = site_of(stored)
+    assert [method.name for method in found.leaders] == ["good"]
+    assert {winner.method.name for row in found.winners for winner in row} == {"good"}
+
+
 def test_the_variant_that_the_suite_names_first_is_the_ranked_one(small):
     small.submission("tuned", "good", variant="tuned")
     small.run("second", day=1, variants=("tuned", "default"))

@@ -16,7 +16,8 @@ def winners(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     """A row per cell in which one of these methods has a value, indexed by corruption and discovery rate.
 
     Columns:
-        method: that with the best mean of utility x healed over seeds.
+        method: that with the best mean of utility x healed over seeds, of those with the most whole seeds: a mean over
+            fewer is of other originals.
         alone: whether 1 is the only rank that it can have in that cell among these methods (`rank_intervals`). It is
             not if one of them has fewer than `FEWEST_FOR_RANKS` seeds.
 
@@ -26,7 +27,8 @@ def winners(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     if rows["whole"].any():
         rows = rows[rows.groupby("method")["whole"].transform("any")]
     cell = ["corruption", "discovery_rate"]
-    known = shown(rows)
+    seeds = rows[rows["whole"]].groupby("method")["seed"].nunique().reindex(rows["method"].unique(), fill_value=0)
+    known = shown(rows[rows["method"].isin(seeds.index[seeds == seeds.max()])])
     known = known.assign(value=scored(known, "aggregate")).dropna(subset=["value"])
     means = known.groupby([*cell, "method"])["value"].mean().unstack().reindex(columns=list(methods))
     best = means.idxmax(axis=1).rename("method").to_frame()  # the first of equals

@@ -106,9 +106,14 @@ def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _leaders(rivals: Sequence[Method]) -> tuple[Method, ...]:
+    """Those that may have rank 1; without ranks, that with the largest mean of those with the most whole seeds."""
+    most = max((method.row["seeds"] for method in rivals), default=0)
     scored = [method for method in rivals if not pd.isna(method.row["aggregate"])]
     ranked = [method for method in scored if not pd.isna(method.row["best"])]
-    return tuple(method for method in ranked if method.row["best"] == 1) or tuple(scored[:1])
+    return (
+        tuple(method for method in ranked if method.row["best"] == 1)
+        or tuple(method for method in scored if method.row["seeds"] == most)[:1]
+    )
 
 
 def _winners(
