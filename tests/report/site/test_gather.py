@@ -83,6 +83,7 @@ def test_a_mean_over_fewer_seeds_does_not_lead(stored):
     stored.scored("late", [0.9])
     found = site_of(stored)
     assert [method.name for method in found.leaders] == ["good"]
+    assert found.uneven.startswith("Rows with other numbers of seeds are means over other seeds")
     assert {winner.method.name for row in found.winners for winner in row} == {"good"}
 
 

@@ -203,6 +203,8 @@ class Content:
     stale: tuple[Stale, ...]
     unpaired: str
     """A sentence on methods compared unpaired; empty if there are none."""
+    uneven: str
+    """A sentence on rows that are means over different seeds; empty if there are none."""
     over_budget: str
     """A sentence on methods that exceeded the budget; empty if there are none."""
     budget: str

@@ -26,7 +26,7 @@ from unlearnbench.report.numbers.winners import winners
 from unlearnbench.report.site.content import Content, Group, Method, Row, Run, Winner
 from unlearnbench.report.site.methods import methods_of
 from unlearnbench.report.text.rendering import ranking_as
-from unlearnbench.report.text.tables import UNPAIRED_NOTE, over_budget_note, unpaired_words
+from unlearnbench.report.text.tables import UNPAIRED_NOTE, over_budget_note, uneven_note, unpaired_words
 from unlearnbench.report.wording import WITHOUT_ORACLE, openness, row_labels, row_phrases
 from unlearnbench.store.labels import original_names
 from unlearnbench.store.origins import of_runs
@@ -81,6 +81,7 @@ def content_of(engine: Engine, board: Board) -> Content:
         incomplete=tuple(incomplete(board.totals).to_dict("records")),
         stale=board.stale,
         unpaired=f"{UNPAIRED_NOTE} {unpaired_words(table)}." if table["unpaired"].any() else "",
+        uneven=uneven_note(table),
         over_budget=over_budget_note(over_budget(table), suite),
         budget=budget_words(suite),
         trials=len(trials),

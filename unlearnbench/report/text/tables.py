@@ -171,18 +171,18 @@ def _note(ranking: pd.DataFrame) -> str:
         parts.append(CLIPPED_NOTE)
     if "budget" in ranking:
         parts.append(BUDGET_NOTE)
-    parts += [*_uneven_note(ranking), *_untuned_note(ranking)]
+    parts += [uneven_note(ranking), *_untuned_note(ranking)]
     if ranking["unpaired"].any():
         parts.append(f"{UNPAIRED_NOTE} {unpaired_words(ranking)}.")
     if ranking["beyond"].any():
         parts.append(BEYOND_NOTE)
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
 
 
-def _uneven_note(ranking: pd.DataFrame) -> list[str]:
-    """The sentence on rows that are means over different seeds, if there are some."""
+def uneven_note(ranking: pd.DataFrame) -> str:
+    """The sentence on rows that are means over different seeds; empty if there are none."""
     seeds = ranking.loc[ranking["ranked"] & (ranking["seeds"] > 0), "seeds"]
-    return [UNEVEN_NOTE] if seeds.nunique() > 1 else []
+    return UNEVEN_NOTE if seeds.nunique() > 1 else ""
 
 
 def _untuned_note(ranking: pd.DataFrame) -> list[str]:
@@ -221,7 +221,7 @@ def ranked_tables(ranking: pd.DataFrame, title: str = "", *, intervals: bool = F
     references = set(ranking.loc[ranking["role"] == REFERENCE, "method"])
     place = RANKING_HEADER.index("Method")
     budget = TERMINAL_BUDGET_NOTE if "budget" in ranking else ""
-    parts = (standing(_seeds(ranking)), TERMINAL_NOTE, budget, *_uneven_note(ranking), *_untuned_note(ranking))
+    parts = (standing(_seeds(ranking)), TERMINAL_NOTE, budget, uneven_note(ranking), *_untuned_note(ranking))
     note = " ".join(text for text in parts if text)
     tables = []
     for sheet in sheets:
