@@ -11,7 +11,7 @@ from tests.small_store import Stored
 from unlearnbench.report.numbers.table import read, table_of, write
 from unlearnbench.verify.baseline import compared
 from unlearnbench.verify.check import compare
-from unlearnbench.verify.placing import placed
+from unlearnbench.verify.placing import Placing, placed
 
 
 @pytest.fixture
@@ -32,10 +32,12 @@ def current(board: pd.DataFrame) -> pd.DataFrame:
 def test_a_new_method_is_placed_among_the_ranked_ones_with_all_of_its_problems(
     board: pd.DataFrame, current: pd.DataFrame
 ) -> None:
-    good, *others = placed(board, current, {"new"})
+    found = placed(board, current, {"new"})
+    good, *others = found.methods
     new = next(item for item in others if item.new)
     assert (good.method, good.new, new.method) == ("good", False, "new")
     assert "flaky" not in [item.method for item in others], "it lacks trials"
+    assert found.left_out == ["flaky"]
     assert "oracle" not in [item.method for item in others], "it is not ranked"
     assert new.score == pytest.approx(good.score / 2)
     assert new.corruptions == pytest.approx({name: score / 2 for name, score in good.corruptions.items()})
@@ -44,7 +46,7 @@ def test_a_new_method_is_placed_among_the_ranked_ones_with_all_of_its_problems(
 
 def test_only_the_problems_that_were_run_count(board: pd.DataFrame, current: pd.DataFrame) -> None:
     part = current[current["corruption"] == current["corruption"].iloc[0]].head(1)
-    found = {item.method: item for item in placed(board, part, {"new"})}
+    found = {item.method: item for item in placed(board, part, {"new"}).methods}
     assert found["new"].score == pytest.approx(100 * part["aggregate"].iloc[0])
     assert found["good"].score == pytest.approx(200 * part["aggregate"].iloc[0])
 
@@ -53,18 +55,18 @@ def test_a_method_without_a_forget_set_does_not_move_the_others(board: pd.DataFr
     """It stands at the first rate, where the board has it, also after both sides were compared."""
     blind = current[current["discovery_rate"] == 0.1].assign(method="blind", submission="blind", once=True)
     both = compare(current.head(0), pd.concat([current, blind]), cost_factor=1.5)
-    found = {item.method: item.score for item in placed(board, both.current, {"new", "blind"})}
+    found = {item.method: item.score for item in placed(board, both.current, {"new", "blind"}).methods}
     assert found["good"] == pytest.approx(2 * found["new"])
     assert found["blind"] == pytest.approx(100 * blind["aggregate"].mean())
 
 
 def test_a_failed_trial_counts_as_zero(board: pd.DataFrame, current: pd.DataFrame) -> None:
     failed = current.assign(state="failed", aggregate=float("nan"))
-    assert placed(board, failed, {"new"})[-1].score == 0.0
+    assert placed(board, failed, {"new"}).methods[-1].score == 0.0
 
 
 def test_there_is_no_place_without_new_methods_or_on_a_board_of_other_problems(
     board: pd.DataFrame, current: pd.DataFrame
 ) -> None:
-    assert placed(board, current, set()) == []
-    assert placed(board.assign(problem="another data set"), current, {"new"}) == []
+    assert placed(board, current, set()) == Placing()
+    assert placed(board.assign(problem="another data set"), current, {"new"}) == Placing()

@@ -6,7 +6,7 @@ often on another machine, so nothing is paired and a place is no rank.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -28,11 +28,20 @@ class Placed:
     corruptions: dict[str, float]
 
 
-def placed(board: pd.DataFrame, current: pd.DataFrame, new: Collection[str]) -> list[Placed]:
-    """The ranked methods of a board and the new ones, best first.
+@dataclass(frozen=True)
+class Placing:
+    """The ranked methods of a board and the new ones, best first. `left_out` are those of the board that have no place,
+    because they lack a trial on one of these problems.
 
-    Empty if there is no new method, or if the board lacks a problem that was run here. Methods of the board that lack a
-    trial on one of these problems are left out.
+    No method has a place if none is new, or if the board lacks a problem that was run here.
+    """
+
+    methods: Sequence[Placed] = ()
+    left_out: Sequence[str] = ()
+
+
+def placed(board: pd.DataFrame, current: pd.DataFrame, new: Collection[str]) -> Placing:
+    """Place new methods on a board.
 
     Args:
         board: the table of trials of a board (`report.numbers.table.read`).
@@ -42,12 +51,12 @@ def placed(board: pd.DataFrame, current: pd.DataFrame, new: Collection[str]) -> 
     own = current[current["method"].isin(new)]
     places = current.loc[current["problem"].isin(board["problem"]), PLACE].drop_duplicates()
     if own.empty or len(places) < len(current[PLACE].drop_duplicates()):
-        return []
+        return Placing()
     others = board[(board["role"] == "ranked") & ~board["method"].isin(new)].merge(places, on=PLACE)
     recorded = others["state"] != "missing"
     whole = recorded.groupby(others["method"]).sum() == len(places)
     found = [*_scores(others[others["method"].isin(whole.index[whole])], False), *_scores(own, True)]
-    return sorted(found, key=lambda item: (-item.score, item.method))
+    return Placing(sorted(found, key=lambda item: (-item.score, item.method)), list(whole.index[~whole]))
 
 
 def _scores(rows: pd.DataFrame, new: bool) -> Iterator[Placed]:

@@ -13,7 +13,7 @@ from unlearnbench.report.text.check_report import headline, junit, moved, show, 
 from unlearnbench.report.text.terminal import Terminal
 from unlearnbench.verify.baseline import records
 from unlearnbench.verify.check import Check, compare
-from unlearnbench.verify.placing import Placed
+from unlearnbench.verify.placing import Placed, Placing
 
 
 @pytest.fixture
@@ -172,15 +172,20 @@ def test_files_are_written_where_they_are_asked_for(worse, tmp_path):
 def test_new_methods_are_placed_among_those_of_the_board(worse):
     corruptions = {"poison-trigger": 40.0, "random-swap": 20.0}
     places = [Placed("leads", False, 30.0, corruptions), Placed("new", True, 20.0, {"random-swap": 20.0})]
-    section = summary(worse, places=places).split("## New methods")[1].split("## ")[0]
+    placing = Placing(places, ["rem", "a_b"])
+    section = summary(worse, places=placing).split("## New methods")[1].split("## ")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("|")]
     assert rows[0][:2] == ["Place", "Method"]
     assert rows[2:] == [["1", "leads", "30.0", "40.0", "20.0"], ["2", "new (new)", "20.0", "-", "20.0"]]
     assert "a first look, no rank" in section
-    assert "the board lacks" in summary(worse, places=[]).lower()
+    assert "Left out, because the board lacks some of their trials: rem, a_b." in section
+    assert "the board lacks" in summary(worse, places=Placing()).lower()
     assert "board" not in summary(worse)
     console = Terminal(width=200, record=True)
-    show(worse, [], console, places)
-    assert "on the board, new would be number 2 of 2 (20.0)." in console.export_text()
-    show(worse, [], console, [])
+    show(worse, [], console, placing)
+    assert "on the board, new would be number 2 of 2 (20.0)." in (shown := console.export_text())
+    assert "trials: rem, a_b." in shown
+    show(worse, [], console, Placing(places))
+    assert "Left out" not in console.export_text()
+    show(worse, [], console, Placing())
     assert "The board lacks some of these problems" in console.export_text()

@@ -19,7 +19,7 @@ from unlearnbench.report.text.tables import NO_VALUE, number
 from unlearnbench.report.wording import PRODUCT, in_order, row_labels
 from unlearnbench.verify.baseline import MACHINE
 from unlearnbench.verify.check import ALL, NOT_COMPARABLE, Change, Check, Finding
-from unlearnbench.verify.placing import Placed
+from unlearnbench.verify.placing import Placing
 
 FINDINGS_HEADER = ("Method", "Rule", "Finding")
 ARROW = "\N{RIGHTWARDS ARROW}"
@@ -30,7 +30,7 @@ FIRST_LOOK = (
 )
 
 
-def show(comparison: Check, notes: Sequence[str], console: Console, places: Sequence[Placed] | None = None) -> None:
+def show(comparison: Check, notes: Sequence[str], console: Console, places: Placing | None = None) -> None:
     """Print score changes, unchecked rules, new methods, notes and regressions; the headline comes last."""
     if moved(comparison):
         console.print(moved_table(comparison))
@@ -39,7 +39,7 @@ def show(comparison: Check, notes: Sequence[str], console: Console, places: Sequ
     for finding in comparison.having("new"):
         console.print(Text(f"new: {finding.method}: {finding.message}"), soft_wrap=True)
     if places is not None and comparison.having("new"):
-        console.print(Text(_placed(places) if places else NOT_PLACED), soft_wrap=True)
+        console.print(Text(_placed(places) if places.methods else NOT_PLACED), soft_wrap=True)
     for note in notes:
         console.print(Text(f"note: {note}"), soft_wrap=True)
     for finding in comparison.having("regression"):
@@ -52,7 +52,7 @@ def write(
     notes: Sequence[str],
     markdown: Path | None,
     xml: Path | None,
-    places: Sequence[Placed] | None = None,
+    places: Placing | None = None,
 ) -> None:
     """Write the Markdown summary and the JUnit XML to the given paths; None skips one."""
     for path, text in ((markdown, summary(comparison, notes, places)), (xml, junit(comparison))):
@@ -106,7 +106,7 @@ def moved_table(comparison: Check) -> Table:
     return table
 
 
-def summary(comparison: Check, notes: Sequence[str] = (), places: Sequence[Placed] | None = None) -> str:
+def summary(comparison: Check, notes: Sequence[str] = (), places: Placing | None = None) -> str:
     """The whole check as Markdown: regressions first, then changes, new methods, unchecked rules and maps.
 
     Args:
@@ -129,7 +129,7 @@ def summary(comparison: Check, notes: Sequence[str] = (), places: Sequence[Place
         listed = ", ".join(map(markdown_code, new))
         sections += ["## New methods", f"Not in the baseline, so shown but not checked: {listed}."]
         if places is not None:
-            sections += [_places(places), FIRST_LOOK] if places else [NOT_PLACED]
+            sections += [_places(places), markdown_text(_first_look(places))] if places.methods else [NOT_PLACED]
     if unchecked := _grouped(comparison.having("not checked")):
         lines = [f"- {markdown_text(what)}: {', '.join(map(markdown_code, methods))}" for what, methods in unchecked]
         sections += ["## Not checked", "\n".join(lines)]
@@ -167,9 +167,9 @@ def _element(parent: ElementTree.Element, tag: str, attributes: dict[str, str]) 
     return ElementTree.SubElement(parent, tag, {key: printable(value) for key, value in attributes.items()})
 
 
-def _places(places: Sequence[Placed]) -> str:
+def _places(places: Placing) -> str:
     """The new methods among those of a board, as a Markdown table."""
-    corruptions = in_order(name for place in places for name in place.corruptions)
+    corruptions = in_order(name for place in places.methods for name in place.corruptions)
     header = ["Place", "Method", PRODUCT, *row_labels(corruptions).values()]
     rows = [
         [
@@ -178,19 +178,25 @@ def _places(places: Sequence[Placed]) -> str:
             number(place.score),
             *(number(place.corruptions[name]) if name in place.corruptions else NO_VALUE for name in corruptions),
         ]
-        for at, place in enumerate(places, start=1)
+        for at, place in enumerate(places.methods, start=1)
     ]
     return markdown_table(header, rows)
 
 
-def _placed(places: Sequence[Placed]) -> str:
+def _first_look(places: Placing) -> str:
+    """What a place says, and the methods that have none."""
+    listed = ", ".join(places.left_out)
+    return FIRST_LOOK + (f" Left out, because the board lacks some of their trials: {listed}." if listed else "")
+
+
+def _placed(places: Placing) -> str:
     """The places of the new methods in one line."""
     found = [
-        f"{place.method} would be number {at} of {len(places)} ({number(place.score)})"
-        for at, place in enumerate(places, start=1)
+        f"{place.method} would be number {at} of {len(places.methods)} ({number(place.score)})"
+        for at, place in enumerate(places.methods, start=1)
         if place.new
     ]
-    return f"on the board, {'; '.join(found)}. {FIRST_LOOK}"
+    return f"on the board, {'; '.join(found)}. {_first_look(places)}"
 
 
 def _header(comparison: Check) -> list[str]:
