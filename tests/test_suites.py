@@ -29,7 +29,7 @@ from unlearnbench.problems.suite_file import parse
 from unlearnbench.running.cases import cases
 from unlearnbench.running.executors.local import Local
 from unlearnbench.running.run import run_suite
-from unlearnbench.running.setup import Setup
+from unlearnbench.running.setup import Pin, Setup
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.choosing import choose
@@ -133,7 +133,9 @@ def test_a_tiny_cell_of_it_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     @contextmanager
-    def here(suite: Suite, _: object, dataset: Dataset, entered: Boundary, workers: int | None) -> Iterator[Local]:
+    def here(
+        suite: Suite, _: object, dataset: Dataset, entered: Boundary, workers: int | None, pin: Pin
+    ) -> Iterator[Local]:
         setup = Setup(suite, "cpu", "float32", entered.level)
         yield Local(1, setup, machine.hardware("cpu"), boundary, cases(dataset, boundary.folder, 2))
 

@@ -32,7 +32,7 @@ from unlearnbench.running.executors import Start
 from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial, plan, stages
 from unlearnbench.running.run import RunSummary, run_suite
-from unlearnbench.running.setup import Setup
+from unlearnbench.running.setup import Pin, Setup
 from unlearnbench.running.sharing import attempt_all
 from unlearnbench.running.trial import Record
 from unlearnbench.store.store import Store
@@ -109,7 +109,9 @@ class Fake:
 
 def fake(log: Log, pause: Callable[[], float]) -> Start:
     @contextmanager
-    def start(suite: Suite, _: object, dataset: Dataset, boundary: Boundary, workers: int | None) -> Iterator[Fake]:
+    def start(
+        suite: Suite, _: object, dataset: Dataset, boundary: Boundary, workers: int | None, pin: Pin
+    ) -> Iterator[Fake]:
         yield Fake(Setup(suite, "cpu", "float32", boundary.level), workers or 1, log, pause)
 
     def started(*arguments: Any) -> AbstractContextManager[Fake]:

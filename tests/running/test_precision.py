@@ -30,4 +30,4 @@ def test_the_precision_of_an_earlier_run(
 ) -> None:
     run = {"suite": "tiny", "suite_specification": {"precision": "auto"}, "hardware": CPU, "precision": "bfloat16"}
     store.add([rows.run(**run | stored)])
-    assert pinned(replace(tiny_suite, precision=wanted), store, "cpu").precision == expected
+    assert pinned(replace(tiny_suite, precision=wanted), "cpu", store).precision == expected

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
@@ -182,7 +183,7 @@ def run_suite(
     with (
         _explained(),
         Claims(store, run_id) as claims,
-        executor(pinned(suite, store, machine.device()), submissions, dataset, boundary, workers) as place,
+        executor(suite, submissions, dataset, boundary, workers, partial(pinned, store=store)) as place,
         _pool(place.workers, suite.threads) as pool,
     ):
         setup = place.setup

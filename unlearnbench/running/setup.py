@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +18,16 @@ from unlearnbench.problems.suite import OriginalSpec, Suite
 from unlearnbench.store.results import runs_of_suite, suites
 from unlearnbench.store.store import Store
 
+Pin = Callable[[Suite, str], Suite]
+"""Gives a suite the precision that it has on a device."""
 
-def pinned(suite: Suite, store: Store, device: str) -> Suite:
+
+def unpinned(suite: Suite, device: str) -> Suite:
+    """The suite as it is, for where no store has a say."""
+    return suite
+
+
+def pinned(suite: Suite, device: str, store: Store) -> Suite:
     """The suite in the precision that `auto` meant in its newest run in the store on this kind of device.
 
     Precision is in the keys of trials, so a machine that is measured anew must not split a seed.

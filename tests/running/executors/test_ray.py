@@ -23,8 +23,10 @@ from sqlalchemy.orm import Session
 
 from tests.submission import NOTHING, TUNE, install_package
 from tests.tiny import tiny_toml
+from unlearnbench.boundary.boundary import Boundary
 from unlearnbench.cli import main
 from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.problems.datasets import digits
 from unlearnbench.problems.suite import Limits, Originals, Suite
 from unlearnbench.running.executors import Start, node
 from unlearnbench.running.executors.local import local
@@ -89,6 +91,25 @@ def results(folder: Path) -> dict[str, list[dict[str, Any]]]:
             )
             for kind in kinds
         }
+
+
+@pytest.mark.parametrize(("gpus", "device"), [(None, "cpu"), (1.0, "cuda")])
+def test_precision_is_pinned_for_the_device_of_the_trials_and_not_for_this_machine(
+    nodes: Cluster, tiny_suite: Suite, monkeypatch: pytest.MonkeyPatch, gpus: float | None, device: str
+) -> None:
+    monkeypatch.setattr(machine, "device", lambda: "of this machine")
+    asked: list[str] = []
+
+    def pin(suite: Suite, device: str) -> Suite:
+        asked.append(device)
+        return replace(suite, threads=1000)  # no node has so many
+
+    with (
+        pytest.raises(UsageError, match="no node of the Ray cluster has the 1000 cores"),
+        cluster(tiny_suite, [], digits(), Boundary(), None, pin, gpus_per_trial=gpus),
+    ):
+        pass
+    assert asked == [device]
 
 
 def parent(pid: int) -> int:

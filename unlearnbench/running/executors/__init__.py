@@ -16,7 +16,7 @@ from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
-from unlearnbench.running.setup import Setup
+from unlearnbench.running.setup import Pin, Setup
 from unlearnbench.running.trial import Record
 from unlearnbench.submissions.finding import Submission
 
@@ -58,8 +58,8 @@ class Executor(Protocol):
         ...
 
 
-Start = Callable[[Suite, Sequence[Submission], Dataset, Boundary, int | None], AbstractContextManager[Executor]]
-"""Creates the executor of a run from its suite, submissions, data set, boundary and number of workers. It checks that
-trials find what the submissions require where they will run. The boundary has not been entered, so that it may be
+Start = Callable[[Suite, Sequence[Submission], Dataset, Boundary, int | None, Pin], AbstractContextManager[Executor]]
+"""Creates the executor of a run from its suite, submissions, data set, boundary, number of workers and pin. It checks
+that trials find what the submissions require where they will run. The boundary has not been entered, so that it may be
 entered elsewhere. None uses as many workers as fit. Leaving the context kills everything that still runs.
 """

@@ -19,7 +19,7 @@ from unlearnbench.running import originals
 from unlearnbench.running.cases import cases
 from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
-from unlearnbench.running.setup import Setup
+from unlearnbench.running.setup import Pin, Setup, unpinned
 from unlearnbench.running.trial import Record, run_trial
 from unlearnbench.submissions.finding import Submission, locations
 from unlearnbench.system import machine
@@ -58,7 +58,12 @@ class Local:
 
 @contextmanager
 def local(
-    suite: Suite, submissions: Sequence[Submission], dataset: Dataset, boundary: Boundary, workers: int | None
+    suite: Suite,
+    submissions: Sequence[Submission],
+    dataset: Dataset,
+    boundary: Boundary,
+    workers: int | None,
+    pin: Pin = unpinned,
 ) -> Iterator[Local]:
     """The local executor. The default for `workers` is the number of cores divided by the threads of a trial.
 
@@ -66,11 +71,11 @@ def local(
         UsageError: on entry, if this machine does not support the boundary, or trials would not see a package that a
             submission requires.
     """
-    with shared_boundary() as start, start(suite, submissions, dataset, boundary, workers) as executor:
+    with shared_boundary() as start, start(suite, submissions, dataset, boundary, workers, pin) as executor:
         yield executor
 
 
-StartLocal = Callable[[Suite, Sequence[Submission], Dataset, Boundary, int | None], AbstractContextManager[Local]]
+StartLocal = Callable[[Suite, Sequence[Submission], Dataset, Boundary, int | None, Pin], AbstractContextManager[Local]]
 
 
 @contextmanager
@@ -85,11 +90,17 @@ def shared_boundary() -> Iterator[StartLocal]:
 
         @contextmanager
         def start(
-            suite: Suite, submissions: Sequence[Submission], dataset: Dataset, boundary: Boundary, workers: int | None
+            suite: Suite,
+            submissions: Sequence[Submission],
+            dataset: Dataset,
+            boundary: Boundary,
+            workers: int | None,
+            pin: Pin,
         ) -> Iterator[Local]:
             if boundary.level == "strict":
                 refuse_invisible(locations(submissions))
             device = machine.device()
+            suite = pin(suite, device)
             setup = Setup(suite, device, machine.precision(suite.precision, device), boundary.level)
             if not entered:
                 sweep()

@@ -27,7 +27,7 @@ from unlearnbench.problems.datasets import Dataset
 from unlearnbench.problems.suite import Suite
 from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal, PlannedTrial
-from unlearnbench.running.setup import Setup
+from unlearnbench.running.setup import Pin, Setup, unpinned
 from unlearnbench.running.trial import Record
 from unlearnbench.submissions.finding import Submission
 
@@ -180,6 +180,7 @@ def cluster(
     dataset: Dataset,
     boundary: Boundary,
     workers: int | None,
+    pin: Pin = unpinned,
     *,
     gpus_per_trial: float | None = None,
 ) -> Iterator[Cluster]:
@@ -202,6 +203,8 @@ def cluster(
         nodes = [item for item in ray.nodes() if item["Alive"]]
         if gpus_per_trial is None:
             gpus_per_trial = float(any(item["Resources"].get("GPU") for item in nodes))
+        device = "cuda" if gpus_per_trial else "cpu"
+        suite = pin(suite, device)
         room_of = partial(_room, cpus=suite.threads, gpus=gpus_per_trial)
         rooms = {item["NodeID"]: room_of(item["Resources"]) for item in nodes}
         rooms = {key: room for key, room in rooms.items() if room}
@@ -210,7 +213,6 @@ def cluster(
             raise UsageError(
                 f"no node of the Ray cluster has the {suite.threads} cores{gpus} that a trial needs: add such a node"
             )
-        device = "cuda" if gpus_per_trial else "cpu"
         private = tuple(path.resolve() for path in boundary.private)
         required = node.software(submissions)
         run = node.Run(suite, tuple(submissions), boundary.level, boundary.wanted, private, device, required)
