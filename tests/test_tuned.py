@@ -43,7 +43,7 @@ def scores(suite: str) -> Iterator[tuple[str, int, float]]:
 def test_the_document_says_what_tuning_gained_on_photographs() -> None:
     section = (ROOT / "docs/photographs-budget.md").read_text().split("## Tuned variants\n")[1].split("\n## ")[0]
     rows = re.findall(
-        r"^\| `(\w+)` \| ([\d.]+), ([\d.]+) \| ([\d.]+) \[.+?\| ([\d.]+) \[.+?\| ([\d.]+) \[", section, re.M
+        r"^\| `(\w+)` \| ([\d.]+), ([\d.]+) \| ([\d.]+) \[.+?\| ([\d.]+) \[.+?\| (-?[\d.]+) \[", section, re.M
     )
     searched = {path.stem for path in SEARCHES if path.parent.name == "fashion-small"}
     assert {method for method, *_ in rows} == searched
