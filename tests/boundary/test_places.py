@@ -21,8 +21,11 @@ from unlearnbench.submissions.finding import Submission
 from unlearnbench.system import temporary
 from unlearnbench.system.temporary import LONGEST, shortened, sweep
 
-LOADS = """import ours
-for images, labels in problem.retain.loader(num_workers=1):
+LOADS = """import multiprocessing, ours
+from torch.utils.data import DataLoader
+assert multiprocessing.get_start_method(allow_none=True) == "fork"
+loader = problem.retain.loader(num_workers=1)
+for images, labels in [*loader, *DataLoader(loader.dataset, 64, num_workers=1)]:
     assert len(images) == len(labels) > 0
 return problem.original()"""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import importlib
 import json
+import multiprocessing
 import os
 import random
 import resource
@@ -49,6 +50,9 @@ def work(order: Order, report: int) -> None:
 
     request = order.request
     machine.map_constants()
+    # Workers of a `DataLoader` are forked on every Python. Since 3.14 the default is a new process, which has to import
+    # torch, and to which PyTorch cannot send a problem, because of its generator (seen with 2.15).
+    multiprocessing.set_start_method("fork", force=True)
     problem = prepare(request)
     counts, told = {"forward": 0, "backward": 0}, time.monotonic()
 

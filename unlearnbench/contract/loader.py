@@ -79,4 +79,5 @@ def loader(
         num_workers=num_workers,
         collate_fn=dataset.collate,
         generator=source.generator,
+        multiprocessing_context="fork" if num_workers else None,  # PyTorch cannot send a generator to a new process
     )

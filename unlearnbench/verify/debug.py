@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pdb
 import time
+import traceback
 from bdb import BdbQuit
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,9 +79,9 @@ def debug(suite: Suite, grid: Suite, submission: Submission, data: Path, *, down
         counting, begin = count_samples(counts), time.perf_counter()
         try:
             weights = unlearned(request, problem)
-        except (KeyboardInterrupt, BdbQuit):
-            raise KeyboardInterrupt from None
         except BaseException as raised:  # as in a trial, where SystemExit is a failure too
+            if _quit(raised):
+                raise KeyboardInterrupt from None
             reason = reason_of(raised, Order(request, private=""))
             error = raised.with_traceback(_own(raised.__traceback__, folder))
         finally:
@@ -92,6 +94,13 @@ def debug(suite: Suite, grid: Suite, submission: Submission, data: Path, *, down
             found = predictions(weights, case, trial.original.kind, setup)
             metrics = evaluated(found, case, trial.problem.found(case.truth), setup)
     return Debugged(metrics, reason, error, seconds, counts["forward"], counts["backward"])
+
+
+def _quit(error: BaseException) -> bool:
+    """Whether the debugger was quit. Since Python 3.14 it exits then, but not with an exception of its own."""
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
+    exits = isinstance(error, SystemExit) and last.f_code.co_filename == pdb.__file__
+    return exits or isinstance(error, KeyboardInterrupt | BdbQuit)
 
 
 def _own(trace: TracebackType | None, folder: str | None) -> TracebackType | None:
