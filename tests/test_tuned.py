@@ -40,18 +40,20 @@ def scores(suite: str) -> Iterator[tuple[str, int, float]]:
                 yield names[row["submission_key"]], seeds[row["problem_key"]], row["aggregate"] or 0.0
 
 
-def test_the_document_says_what_tuning_gained_on_photographs() -> None:
+@pytest.mark.parametrize("suite", ["fashion-small", "cifar10-jpeg-small"])
+def test_the_document_says_what_tuning_gained_on_photographs(suite: str) -> None:
     section = (ROOT / "docs/photographs-budget.md").read_text().split("## Tuned variants\n")[1].split("\n## ")[0]
     rows = re.findall(
-        r"^\| `(\w+)` \| ([\d.]+), ([\d.]+) \| ([\d.]+) \[.+?\| ([\d.]+) \[.+?\| (-?[\d.]+) \[", section, re.M
+        rf"^\| `{suite}` \| `(\w+)` \| ([\d.]+), ([\d.]+) \| ([\d.]+) \[.+?\| ([\d.]+) \[.+?\| (-?[\d.]+) \[",
+        section,
+        re.M,
     )
-    searched = {path.stem for path in SEARCHES if path.parent.name == "fashion-small"}
-    assert {method for method, *_ in rows} == searched
-    frame = pd.DataFrame(scores("fashion-small"), columns=["method", "seed", "score"])
+    assert {method for method, *_ in rows} == {path.stem for path in SEARCHES if path.parent.name == suite}
+    frame = pd.DataFrame(scores(suite), columns=["method", "seed", "score"])
     assert set(frame.groupby("method")["seed"].nunique()) == {5}
     means = 100 * frame.groupby("method")["score"].mean()
     for method, *shown in rows:
-        search = (ROOT / f"leaderboard/tuning/fashion-small/{method}.txt").read_text()
-        default, tuned = means[f"{method}/default"], means[f"{method}/fashion_small"]
+        search = (ROOT / f"leaderboard/tuning/{suite}/{method}.txt").read_text()
+        default, tuned = means[f"{method}/default"], means[f"{method}/{suite.replace('-', '_')}"]
         measured = [*CHOSEN.findall(search)[0], *(f"{value:.1f}" for value in (default, tuned, tuned - default))]
         assert shown == measured, method
