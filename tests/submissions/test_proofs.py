@@ -299,7 +299,9 @@ def test_cuts_searches_as_its_authors_do(module: Modules, residual: Problems, mo
         steps[first : first + falls] = -1
         steps[first + falls + 1 :: 2] = 1  # in the end it is higher than ever
         scores = steps.cumsum().astype(float)
-        monkeypatch.setattr(module("cuts").CUTS, "score", partial(lambda left, *_: next(left), iter(scores)))
+        monkeypatch.setattr(
+            module("cuts").CUTS, "score", staticmethod(partial(lambda left, *_: next(left), iter(scores)))
+        )
         chosen = cuts.best(partial(lambda scores, alpha: float(scores[round(20 * alpha)]), scores))
         assert module("cuts").CUTS().agreeing(residual(), None) == pytest.approx(chosen)
         assert (scores[round(20 * chosen)] < scores.max()) == peak_is_missed
