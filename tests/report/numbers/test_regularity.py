@@ -16,7 +16,7 @@ def test_it_is_what_retraining_gives_wrong_at_ten_percent(measured):
     found = regularities(measured.board().frame)
     assert {name: point.share.value for name, point in found.items()} == {LOW: 0.0, MEDIUM: 0.25, HIGH: 0.75}
     assert {point.left for point in found.values()} == {9.0}, "ten are corrupted, and one of them is found"
-    assert {point.shares for point in found.values()} == {(0.0, 0.0), (0.25, 0.25), (0.75, 0.75)}
+    assert {tuple(point.shares.values()) for point in found.values()} == {(0.0, 0.0), (0.25, 0.25), (0.75, 0.75)}
 
 
 def test_every_rate_is_a_point_and_the_last_is_the_base_rate(measured):
@@ -64,11 +64,21 @@ def test_maps_have_their_rows_in_its_order(measured):
     assert amount(frame) == "9 left in"
 
 
-def scores(rows: dict[tuple[str, str], list[float]], regularity: dict[str, float]) -> pd.DataFrame:
-    """A frame of one rate: utility x healed by method and corruption, a value per seed."""
+def scores(
+    rows: dict[tuple[str, str], list[float]],
+    regularity: dict[str, float],
+    once: dict[tuple[str, int], float] | None = None,
+) -> pd.DataFrame:
+    """A frame of one rate: utility x healed by method and corruption, a value per seed.
+
+    Each seed measures the regularity of a corruption as it is, or as `once` has it.
+    """
+    retraining = {("retrain", name): [float("nan")] * 4 for name in regularity}
     return pd.DataFrame(
         {
             "method": method,
+            "corrupted": 100,
+            "misled_discovered": (once or {}).get((corruption, seed), regularity[corruption]),
             "corruption": corruption,
             "discovery_rate": 0.1,
             "seed": str(seed),
@@ -78,7 +88,7 @@ def scores(rows: dict[tuple[str, str], list[float]], regularity: dict[str, float
             "measured": regularity[corruption],
             "original_weights_hash": f"{corruption} {seed}",
         }
-        for (method, corruption), values in rows.items()
+        for (method, corruption), values in (rows | retraining).items()
         for seed, value in enumerate(values)
     )
 
@@ -113,7 +123,9 @@ def test_what_choosing_by_measured_regularity_is_worth():
     rows |= {("high", name): of_high if value < 0.5 else of_low for name, value in regularity.items()}
     rows |= {("always", name): [0.7, 0.7, 0.7] for name in regularity}
     found = choices(scores(rows, regularity), ["low", "high", "always"], 0.1)
-    assert found["value"].to_dict() == pytest.approx({"regularity": 90, "nothing": 70, "corruption": 90, "gain": 20})
+    assert found["value"].to_dict() == pytest.approx(
+        {"regularity": 90, "once": 90, "nothing": 70, "corruption": 90, "gain": 20, "gain_once": 20}
+    )
     assert found.loc["gain", ["low", "high"]].tolist() == pytest.approx([20 - 24.841377, 20 + 24.841377])
     assert found.loc["nothing", ["low", "high"]].isna().all(), "the same in every seed"
     late = rows | {("late", name): [0.1, 0.1, 0.1, 0.1] for name in regularity}
@@ -123,6 +135,24 @@ def test_what_choosing_by_measured_regularity_is_worth():
     found = choices(scores(rows, regularity), ["low", "high", "always"], 0.1)
     assert found["value"].to_dict()["nothing"] < 60, "a method without a cell cannot be chosen"
     assert choices(scores(rows, {name: float("nan") for name in regularity}), ["low"], 0.1).empty
+
+
+def test_one_measurement_is_worth_less_than_the_mean_of_all():
+    """Each seed chooses by what it measured itself, among methods whose scores the other seeds have."""
+    regularity = {"a": 0.0, "b": 0.1, "c": 0.9, "d": 1.0}
+    rows = {("low", name): [0.9] * 3 if value < 0.5 else [0.1] * 3 for name, value in regularity.items()}
+    rows |= {("high", name): [0.1] * 3 if value < 0.5 else [0.9] * 3 for name, value in regularity.items()}
+    found = choices(scores(rows, regularity, {("a", 1): 1.0}), ["low", "high"], 0.1)
+    assert found.loc["regularity", "value"] == pytest.approx(90)
+    assert found.loc["once", "value"] == pytest.approx((90 + (10 + 3 * 90) / 4 + 90) / 3), "seed 1 takes a for regular"
+    rows["lucky", "a"] = [0.0, 0.0, 5.0]
+    rows |= {("lucky", name): [0.0, 0.0, 5.0] for name in "bcd"}
+    lucky = choices(scores(rows, regularity), ["low", "high", "lucky"], 0.1)
+    assert lucky.loc["once", "value"] < lucky.loc["regularity", "value"], (
+        "its own seed is not among those it learns from"
+    )
+    missing = choices(scores(rows, regularity, {("a", 1): float("nan")}), ["low", "high"], 0.1)
+    assert missing.loc["once", "value"] == pytest.approx(90), "a seed without a measurement has no choice"
 
 
 def test_the_page_says_who_is_best_without_knowing():

@@ -48,7 +48,9 @@ def regularity_curve(frame: pd.DataFrame) -> Figure:
         if np.isfinite(ends).any():
             for point in line:
                 beside = np.full(len(point.shares), point.left + shift + _BESIDE * most)
-                axis.plot(beside, point.shares, color=colours[index], marker=".", markersize=3, linestyle="")
+                axis.plot(
+                    beside, list(point.shares.values()), color=colours[index], marker=".", markersize=3, linestyle=""
+                )
     at = most - max(1, round(RATE * most))
     axis.axvline(at, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     axis.set(xlim=(-0.02 * most, 1.02 * most), ylim=(-0.03, 1.03))

@@ -6,14 +6,22 @@ which it gives the corrupted label, its `misled_discovered`, is 0 if the others 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from unlearnbench.evaluation.statistics import Estimate, correlation, estimate, resampled_correlation, share_estimate
+from unlearnbench.evaluation.statistics import (
+    Estimate,
+    Values,
+    correlation,
+    estimate,
+    resampled_correlation,
+    share_estimate,
+)
 from unlearnbench.report.numbers.totals import RETRAIN, scored, shown
 
 RATE = 0.1
@@ -26,7 +34,7 @@ class Point:
 
     Attributes:
         left: number of corrupted samples that were left in, a mean over seeds.
-        shares: that of each seed.
+        shares: that of each seed, by seed.
     """
 
     corruption: str
@@ -34,7 +42,7 @@ class Point:
     corrupted: float
     left: float
     share: Estimate
-    shares: tuple[float, ...]
+    shares: Mapping[str, float]
 
 
 def points(frame: pd.DataFrame) -> list[Point]:
@@ -48,7 +56,8 @@ def points(frame: pd.DataFrame) -> list[Point]:
         counts, corrupted = cell["discovered"].to_numpy(), float(cell["corrupted"].mean())
         estimate = share_estimate(shares, counts)
         left = corrupted - float(counts.mean())
-        found.append(Point(str(corruption), float(str(rate)), corrupted, left, estimate, tuple(shares.tolist())))
+        of_seed = dict(zip(cell["seed"].astype(str), shares.tolist(), strict=True))
+        found.append(Point(str(corruption), float(str(rate)), corrupted, left, estimate, of_seed))
     return found
 
 
@@ -137,10 +146,12 @@ def choices(frame: pd.DataFrame, methods: Sequence[str], rate: float) -> pd.Data
     """What choosing a method by measured regularity is worth at a discovery rate, in percent, by what is known.
 
     `regularity`: on each corruption, the method that is best on the other one whose measured regularity is nearest.
-    `nothing`: the method with the best mean over the other corruptions. `corruption`: the best method on it, which
-    nobody can know. `gain`: the first minus the second. Columns `value`, `low`, `high`: the mean over corruptions with
-    its interval over seeds. The seeds are those that most methods have, and methods with all cells of them count. Empty
-    for fewer than two corruptions, or no method.
+    `once`: the same as one sees it who trained one model; its regularity is that of one seed, and all it is compared
+    with is from the other seeds. `nothing`: the method with the best mean over the other corruptions. `corruption`:
+    the best method on it, which nobody can know. `gain` and `gain_once`: the first and the second minus `nothing`.
+
+    Columns `value`, `low`, `high`: the mean over corruptions with its interval over seeds. The seeds are those that
+    most methods have, and methods with all cells of them count. Empty for fewer than two corruptions, or no method.
     """
     rows = _scores(frame[(frame["discovery_rate"] == rate) & frame["method"].isin(methods)])
     known = values_of(frame)
@@ -155,16 +166,49 @@ def choices(frame: pd.DataFrame, methods: Sequence[str], rate: float) -> pd.Data
         return pd.DataFrame(columns=["value", "low", "high"])
     chosen: dict[str, list[tuple[str, str]]] = {"regularity": [], "nothing": [], "corruption": []}
     for name, value in known.items():
-        others = {other: abs(known[other] - value) for other in known if other != name}
-        nearest = min(others, key=others.__getitem__)
-        chosen["regularity"].append((name, str(means.loc[nearest].idxmax())))
-        chosen["nothing"].append((name, str(means.loc[list(others)].mean().idxmax())))
+        chosen["regularity"].append((name, _best_beside(name, value, known, means)))
+        chosen["nothing"].append((name, str(means.drop(name).mean().idxmax())))
         chosen["corruption"].append((name, str(means.loc[name].idxmax())))
     by_seed = {knowing: 100 * cells.loc[places].mean().to_numpy(dtype=np.float64) for knowing, places in chosen.items()}
+    cells = cells[cells.index.get_level_values("method").isin(means.columns)]
+    by_seed["once"] = 100 * _measured_once(cells, {name: measured(frame)[name].shares for name in known})
     by_seed["gain"] = by_seed["regularity"] - by_seed["nothing"]
+    by_seed["gain_once"] = by_seed["once"] - by_seed["nothing"]
     over = {knowing: estimate(values) for knowing, values in by_seed.items()}
     rows_of = [(item.value, item.low, item.high) for item in over.values()]
     return pd.DataFrame(rows_of, index=list(over), columns=["value", "low", "high"])
+
+
+def _best_beside(name: str, value: float, known: Mapping[str, float], means: pd.DataFrame) -> str:
+    """The method that is best on the corruption whose regularity is nearest to this value, `name` left out.
+
+    Args:
+        means: scores [corruptions, methods].
+    """
+    nearest = min((other for other in known if other != name), key=lambda other: abs(known[other] - value))
+    return str(means.loc[nearest].idxmax())
+
+
+def _measured_once(cells: pd.DataFrame, shares: Mapping[str, Mapping[str, float]]) -> Values:
+    """The score of each seed, a mean over corruptions, if its own measurement alone chooses the methods.
+
+    Args:
+        cells: scores [(corruption, method), seeds].
+        shares: measured regularity by corruption and seed; a seed without all of them has no score.
+    """
+    found = []
+    for seed in cells.columns:
+        others = cells.columns.drop(seed)
+        if others.empty or any(seed not in of_seed for of_seed in shares.values()):
+            found.append(np.nan)
+            continue
+        means = cells[others].mean(axis=1).unstack()
+        known = {
+            name: fmean(of_seed[other] for other in others if other in of_seed) for name, of_seed in shares.items()
+        }
+        picks = [(name, _best_beside(name, of_seed[seed], known, means)) for name, of_seed in shares.items()]
+        found.append(float(cells[seed].loc[picks].mean()))
+    return np.array(found)
 
 
 def _scores(frame: pd.DataFrame) -> pd.DataFrame:

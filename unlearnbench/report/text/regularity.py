@@ -31,15 +31,18 @@ PREDICTION_NOTE = (
 
 CHOOSING = {
     "regularity": "measured regularity",
+    "once": "one measurement",
     "nothing": "nothing",
     "gain": "gain from measuring",
+    "gain_once": "gain from one measurement",
     "corruption": "the corruption itself",
 }
 CHOICES_NOTE = (
     f"What the choice of one method gets: {PRODUCT.lower()} in percent, mean over the corruptions, with its 95%"
     " interval over seeds. By measured regularity: the method that is best on the *other* corruption whose measured"
-    " regularity is nearest. By nothing: the one with the best mean over the other corruptions. By the corruption"
-    " itself: the best there, which nobody can know."
+    " regularity is nearest, all of it means over the seeds. By one measurement: the same as a user would, with the"
+    " regularity that one seed measured, and the scores and regularities of the other seeds. By nothing: the one with"
+    " the best mean over the other corruptions. By the corruption itself: the best there, which nobody can know."
 )
 
 
