@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         board,
         check,
         compare,
+        debug,
         dump,
         export_originals,
         import_originals,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         rerun,
         results,
         run,
+        site,
         standings,
         tune,
     )
@@ -94,35 +96,16 @@ _ROOMS = {
     "contract.images": ("Batch", "ImageSet", "Pipeline"),
     "contract.method": ("Problem", "UnlearningMethod", "optimizer", "set_rate"),
     "contract.recipe": ("STRICT", "Budget", "Count", "Positive", "Recipe", "Share", "warmup_then_decay"),
-    "library": (
-        "baseline",
-        "board",
-        "check",
-        "compare",
-        "debug",
-        "dump",
-        "export_originals",
-        "import_originals",
-        "leaderboard",
-        "load",
-        "merge",
-        "plot",
-        "problem",
-        "ranking",
-        "remove_origin",
-        "repair",
-        "rerun",
-        "results",
-        "run",
-        "site",
-        "standings",
-        "tune",
-    ),
 }
+"""Where names are. Those that are not listed are in `library`."""
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _ROOMS.items():
-        if name in names:
-            return getattr(importlib.import_module(f"unlearnbench.{module}"), name)
-    raise AttributeError(f"module 'unlearnbench' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'unlearnbench' has no attribute {name!r}")
+    room = next((room for room, names in _ROOMS.items() if name in names), "library")
+    return getattr(importlib.import_module(f"unlearnbench.{room}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

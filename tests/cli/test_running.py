@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 from tests.cli.conftest import PART, Call, one_sentence
 from tests.submissions.fake_uv import program
 from tests.tiny import tiny_toml
+from unlearnbench.store.store import Store
 from unlearnbench.submissions import environments
 from unlearnbench.system import shipped
 
@@ -224,3 +225,24 @@ def test_an_environment_that_cannot_be_built_ends_the_command(
     *_, sentence = ended.err.splitlines()
     assert sentence.startswith("unlearnbench: the environment of submission 'mine' cannot be built: uv says: x No sol")
     assert [file.suffix for file in Path("data/environments").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "tiny.toml", "--seed", "77"), "seed"),
+        (("run", "tiny.toml", "--method", "rem0"), "rem0"),
+        (("tune", "mine", "--suite", "tiny.toml"), "no [search] table"),
+    ],
+)
+def test_what_cannot_run_leaves_no_store(call: Call, words: tuple[str, ...], said: str) -> None:
+    call("new", "mine")
+    Path("tiny.toml").write_text(tiny_toml())
+    one_sentence(call(*words), 2, said)
+    one_sentence(call("table", "tiny"), 2, "no results database", "run a suite first")
+
+
+def test_an_empty_store_says_what_fills_it(call: Call) -> None:
+    with Store("sqlite:///data/unlearnbench.db"):
+        pass
+    one_sentence(call("table", "digits"), 2, "has no runs: begin with `unlearnbench run digits`")

@@ -14,10 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from unlearnbench.boundary.system_calls import ARCHITECTURES, REFUSED
-
-CLONE_NAMESPACES = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000 | 0x02000000
-"""CLONE_NEWUSER, NEWNS, NEWPID, NEWNET, NEWIPC, NEWUTS and NEWCGROUP."""
+from unlearnbench.boundary.system_calls import ARCHITECTURES, CLONE_NAMESPACES, REFUSED
 
 KEYCTL_JOIN_SESSION_KEYRING = 1
 PR_SET_PDEATHSIG = 1

@@ -6,17 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unlearnbench.library.shared import Where
+from unlearnbench.library.shared import Where, unwatched
 from unlearnbench.system import shipped
 
 if TYPE_CHECKING:
     from unlearnbench.boundary.isolation import Isolation
     from unlearnbench.repairing.report import Report
     from unlearnbench.running.run import Progress
-
-
-def _ignore(progress: Progress) -> None:
-    pass
 
 
 def repair(
@@ -34,7 +30,7 @@ def repair(
     data: Where = "data",
     submissions: Where | None = None,
     isolation: Isolation = "process",
-    watch: Callable[[Progress], None] = _ignore,
+    watch: Callable[[Progress], None] = unwatched,
 ) -> Report:
     """Repair a model that was trained on a folder of images some of which are wrong (docs/repair.md).
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from unlearnbench.errors import HarnessError, UsageError
 from unlearnbench.library.inputs import data_of, discovered, folders, not_as_shipped, secrets_of, suite_of
-from unlearnbench.library.shared import DATABASE, GridPlaces, Places, Where
+from unlearnbench.library.shared import DATABASE, GridPlaces, Places, Where, unwatched
 
 if TYPE_CHECKING:
     from unlearnbench.boundary.cgroup import Enforcement
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from unlearnbench.verify.rerun import Field
 
 
-def _ignore(progress: Progress) -> None:
-    pass
-
-
 def run(
     suite: Where,
     methods: Sequence[str] = (),
@@ -41,7 +37,7 @@ def run(
     environments: bool = False,
     executor: Start | None = None,
     download: bool = True,
-    watch: Callable[[Progress], None] = _ignore,
+    watch: Callable[[Progress], None] = unwatched,
     **places: Unpack[GridPlaces],
 ) -> RunSummary:
     """Run the trials of a suite that are not stored yet; each record is stored as soon as its trial ends.
@@ -80,13 +76,14 @@ def run(
     for line in lines:
         watch(Progress(0, 0, 0, "starting", line))
     notes = not_as_shipped(written, chosen)
+    part = grid.select(places.get("seeds", ()), places.get("rates", ()), places.get("corruptions", ()))
     with Store(str(places.get("database", DATABASE))) as store:
         summary = run_suite(
             grid,
             chosen,
             store,
             data_of(places),
-            grid=grid.select(places.get("seeds", ()), places.get("rates", ()), places.get("corruptions", ())),
+            grid=part,
             retry_failed=retry_failed,
             workers=workers,
             download=download,
@@ -182,7 +179,7 @@ def tune(
     isolation: Isolation = "process",
     environments: bool = False,
     retry_failed: bool = False,
-    watch: Callable[[Progress], None] = _ignore,
+    watch: Callable[[Progress], None] = unwatched,
     **places: Unpack[Places],
 ) -> list[Try]:
     """Search the hyperparameters of a method on the suite's tuning seeds; returns all tries, best first.
@@ -193,11 +190,13 @@ def tune(
     """
     from unlearnbench.store.store import Store
     from unlearnbench.submissions.choosing import choose
+    from unlearnbench.tuning.tune import check_tunable
     from unlearnbench.tuning.tune import tune as search
 
     grid, found = suite_of(suite, places), discovered(places)
     start = choose(found, [method], broken=found.broken)[0]
     data, built = data_of(places), _environments(places, environments)
+    check_tunable(start)
     with Store(str(places.get("database", DATABASE))) as store:
         return search(
             grid,
@@ -220,7 +219,7 @@ def rerun(
     seeds_from: Where | None = None,
     environments: bool = False,
     download: bool = True,
-    watch: Callable[[Progress], None] = _ignore,
+    watch: Callable[[Progress], None] = unwatched,
     **places: Unpack[Places],
 ) -> list[Field]:
     """Rerun the stored trial whose key is, or uniquely starts with, `trial`; returns its fields, stored and rerun.
@@ -258,7 +257,7 @@ def check(
     isolation: Isolation = "process",
     seeds_from: Where | None = None,
     download: bool = True,
-    watch: Callable[[Progress], None] = _ignore,
+    watch: Callable[[Progress], None] = unwatched,
     **places: Unpack[Places],
 ) -> tuple[Check, list[str]]:
     """Compare a suite with a baseline; returns the findings and notes on the run.

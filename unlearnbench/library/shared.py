@@ -11,6 +11,10 @@ DATABASE = "sqlite:///data/unlearnbench.db"
 Where = str | Path
 
 
+def unwatched(progress: object) -> None:
+    """Show no progress."""
+
+
 class Grid(TypedDict, total=False):
     """The selected part of a suite's grid; all of an axis without a selection."""
 

@@ -32,7 +32,8 @@ NOTE = (
     f"Spearman's rank correlation of the methods' scores ({PRODUCT.lower()}, mean over whole seeds) on two boards. The"
     f" unit is the method: intervals are 95% percentile intervals over {RESAMPLES:,} resamples of the methods. They say"
     " how much rests on which methods there are; they do not contain the noise of seeds, nor cover other data sets."
-    " Methods run with their defaults, without references, and are those with all seeds of both boards. Under"
+    " Methods run with their defaults, without references, and are those with all seeds of both boards. A score is over"
+    " all discovery rates of its board, which need not be those of the other. Under"
     f" {FEWEST_POINTS} methods there is no correlation."
 )
 
@@ -42,7 +43,10 @@ PAIRS_NOTE = (
     " how many the second board tells apart the other way round."
 )
 
-PLACES_NOTE = "Among the methods with all seeds of every board; in brackets the score, in percent."
+PLACES_NOTE = (
+    "Among the methods with all seeds of every board; in brackets the score, in percent. Places are those of the means,"
+    " which are no ranks: neighbours may be within each other's noise."
+)
 
 
 def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:

@@ -50,7 +50,10 @@ def runs_of_suite(engine: Engine, suite: str) -> list[RunRow]:
         found = list(session.scalars(query))
         place = arrivals(session.connection(), [run.id for run in found])
     if not found:
-        raise UsageError(unknown("suite", suite, suites(engine), " in the store"))
+        known = suites(engine)
+        if not known:
+            raise UsageError(f"{engine.url} has no runs: begin with `unlearnbench run {suite}`")
+        raise UsageError(unknown("suite", suite, known, " in the store"))
     return sorted(found, key=lambda run: place.get(run.id, HERE))
 
 

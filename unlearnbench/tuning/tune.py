@@ -81,8 +81,7 @@ def tune(
     Raises:
         UsageError: the submission has no search space.
     """
-    if not submission.search:
-        raise UsageError(f"'{submission.label}' cannot be tuned: its submission.toml has no [search] table")
+    check_tunable(submission)
     problems, first = whole_grid(suite, rule), digest(submission.hyperparameters)
     with shared_boundary() as executor:
 
@@ -111,6 +110,12 @@ def tune(
             return {names[name]: records for name, records in _recorded(store, summary.run_id).items()}
 
         return _searched(submission, problems, suite.tuning.tries, run, rule, sampler)
+
+
+def check_tunable(submission: Submission) -> None:
+    """Refuse a submission without a search space."""
+    if not submission.search:
+        raise UsageError(f"'{submission.label}' cannot be tuned: its submission.toml has no [search] table")
 
 
 def _searched(

@@ -148,9 +148,8 @@ def test_one_measurement_is_worth_less_than_the_mean_of_all():
     rows["lucky", "a"] = [0.0, 0.0, 5.0]
     rows |= {("lucky", name): [0.0, 0.0, 5.0] for name in "bcd"}
     lucky = choices(scores(rows, regularity), ["low", "high", "lucky"], 0.1)
-    assert lucky.loc["once", "value"] < lucky.loc["regularity", "value"], (
-        "its own seed is not among those it learns from"
-    )
+    values = lucky["value"].to_dict()
+    assert values["once"] < values["regularity"], "its own seed is not among those it learns from"
     missing = choices(scores(rows, regularity, {("a", 1): float("nan")}), ["low", "high"], 0.1)
     assert missing.loc["once", "value"] == pytest.approx(90), "a seed without a measurement has no choice"
 

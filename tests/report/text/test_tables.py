@@ -17,7 +17,7 @@ from unlearnbench.report.text.tables import (
     ranking_sheets,
 )
 from unlearnbench.report.text.terminal_map import heatmap_table
-from unlearnbench.report.wording import cell_colours
+from unlearnbench.report.wording import WITHOUT_ORACLE, cell_colours
 
 WOBBLE = np.array([0.04, -0.03, 0.02, -0.01, 0.05, -0.04, 0.01, -0.04])
 
@@ -154,11 +154,14 @@ def test_other_variants_stand_below_and_are_not_ranked(stored):
 def test_trials_beyond_the_oracle_are_counted_and_explained(stored):
     stored.column(seeds=3)
     stored.scored("good", [0.9, 0.8, 0.1])
-    assert "binomial" not in ranking_sheets(ranking(stored.board().frame), "")[0].note
+    note = ranking_sheets(ranking(stored.board().frame), "")[0].note
+    assert "binomial" not in note
+    assert WITHOUT_ORACLE in note, "nothing flagged, because nothing was looked for"
     stored.scored("oracle", [0.1] * 3, role="reference")
     sheet = ranking_sheets(ranking(stored.board().frame), "")[0]
     assert cells(sheet)["Beyond oracle"] == "2"
     assert "binomial" in sheet.note
+    assert WITHOUT_ORACLE not in sheet.note
 
 
 def test_markdown_ranking_has_numbers_failures_and_the_rule(small):

@@ -17,7 +17,7 @@ from unlearnbench.report.escaping import markdown_text
 from unlearnbench.report.numbers.budget import MARKED, budget_text, budget_words
 from unlearnbench.report.numbers.totals import BEYOND, ORACLE, REFERENCE, RETRAIN
 from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, markdown_table
-from unlearnbench.report.wording import PRODUCT, UNTUNED, in_order, row_labels, standing, titled
+from unlearnbench.report.wording import PRODUCT, UNTUNED, WITHOUT_ORACLE, in_order, row_labels, standing, titled
 
 if TYPE_CHECKING:
     from unlearnbench.problems.suite import Suite
@@ -176,6 +176,8 @@ def _note(ranking: pd.DataFrame) -> str:
         parts.append(f"{UNPAIRED_NOTE} {unpaired_words(ranking)}.")
     if ranking["beyond"].any():
         parts.append(BEYOND_NOTE)
+    if not (ranking.loc[ranking["submission"] == ORACLE, "seeds"] >= ranking["seeds"].max()).any():
+        parts.append(f"{WITHOUT_ORACLE}.")
     return " ".join(filter(None, parts))
 
 
