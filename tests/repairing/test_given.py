@@ -33,8 +33,11 @@ def test_every_spelling_of_a_path_is_found(folder: Path, monkeypatch: pytest.Mon
 
 
 WRONG = {
-    "not there": (("ant/00.png", "ant/99.png"), r"bad.txt, line 2: 'ant/99.png' is no image of .*as in train/ant/00"),
-    "outside": (("../other.png",), "line 1: '../other.png' is no image of"),
+    "not there": (
+        ("ant/00.png", "ant/99.png"),
+        r"bad.txt, line 2: 'ant/99.png' is not an image in .*as in train/ant/00",
+    ),
+    "outside": (("../other.png",), "line 1: '../other.png' is not an image in"),
     "all of a class": ([f"bee/{number:02}.png" for number in range(20)], r"lists all 20 images of class 'bee'"),
 }
 

@@ -172,7 +172,7 @@ def test_what_was_given_is_not_overwritten(folder: Path, bad: Path, tmp_path: Pa
 
 
 WRONG = {
-    "found": (["--found", "{bad}", "--model", "resnet9"], "line 1: 'emu/1.png' is no image of"),
+    "found": (["--found", "{bad}", "--model", "resnet9"], "line 1: 'emu/1.png' is not an image in"),
     "folder": (["--model", "resnet9"], "has no folder 'train'"),
     "mean": (["--mean", "0.5,x"], "--mean takes three numbers of at least 0, such as 0.49,0.48,0.45, not '0.5,x'"),
     "std": (["--mean", "0,0,0", "--std", "0.2,0,0.2"], "--std takes numbers above 0, not 0.2,0,0.2"),

@@ -27,7 +27,10 @@ def _three(text: str | None, option: str) -> tuple[float, ...]:
     return numbers
 
 
-@app.command(rich_help_panel=REPAIR, epilog="Example: `unlearnbench repair photos --found bad.txt --out repaired`")
+@app.command(
+    rich_help_panel=REPAIR,
+    epilog="Example: `unlearnbench repair photos --found bad.txt --model resnet50 --weights mine.pt`",
+)
 def repair(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", file_okay=False, help="Image folder with train/CLASS/*.")],
     found: Annotated[
@@ -38,14 +41,17 @@ def repair(
         Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder for weights, list and report.")
     ] = Path("repaired"),
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="Architecture of suites, or classifier of torchvision.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Architecture of suites, or classifier of torchvision, which needs --weights."
+        ),
     ] = "resnet18",
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             dir_okay=False,
-            help="Weights of the model: safetensors, or a `state_dict` of torch.save; default: train one.",
+            help="Weights: safetensors, or a `state_dict` of torch.save; without them, a model of suites is trained.",
         ),
     ] = None,
     method: Annotated[

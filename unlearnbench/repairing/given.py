@@ -64,7 +64,7 @@ def read_found(file: Path | None, folder: TrainFolder) -> Indices:
     follows a # at the start of a line are ignored.
 
     Raises:
-        UsageError: the list cannot be read, names a file that is no image of the folder, or all of a class.
+        UsageError: the list cannot be read, names a file that is not an image in the folder, or all of a class.
     """
     if file is None:
         return np.empty(0, dtype=np.int64)
@@ -83,7 +83,7 @@ def read_found(file: Path | None, folder: TrainFolder) -> Indices:
         place = next((places[name] for name in spellings if name in places), None)
         if place is None:
             raise UsageError(
-                f"{file}, line {number}: '{text}' is no image of {folder.path}/train: give its path as in"
+                f"{file}, line {number}: '{text}' is not an image in {folder.path}/train: give its path as in"
                 f" {folder.names[0]}"
             )
         found.add(place)
