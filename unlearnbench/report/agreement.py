@@ -27,6 +27,7 @@ from unlearnbench.report.text.formats import markdown_table
 from unlearnbench.report.text.tables import NO_VALUE, correlation_text
 from unlearnbench.report.wording import PRODUCT, row_labels
 from unlearnbench.store.store import Store
+from unlearnbench.system.files import replacing
 
 NOTE = (
     f"Spearman's rank correlation of the methods' scores ({PRODUCT.lower()}, mean over whole seeds) on two boards. The"
@@ -65,8 +66,7 @@ def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:
     agreed = pd.concat([agreement(scores_by_corruption(pair)) for pair in pairs], ignore_index=True)
     overall = means(scores_by_corruption(totals)[ALL])
     moved = places(overall)
-    text = out.with_suffix(".md")
-    text.parent.mkdir(parents=True, exist_ok=True)
+    text, *figures = (out.with_name(f"{out.name}{suffix}") for suffix in (".md", ".svg", ".png"))
     seeds = ", ".join(f"{name} {own['seed'].nunique()}" for name, own in totals.items())
     figure = f"![Rank correlations and places]({out.name}.svg)"
     parts = [
@@ -77,8 +77,10 @@ def write_agreement(database: str, out: Path, suites: list[str]) -> list[Path]:
         markdown_text(PAIRS_NOTE),
         f"Whole seeds: {seeds}.",
     ]
-    text.write_text("\n\n".join([*parts, figure, "## Places", PLACES_NOTE, places_markdown(moved, overall)]) + "\n")
-    return [text, *save(agreement_figure(agreed, moved), out.with_suffix(".svg"), out.with_suffix(".png"))]
+    with replacing(text) as part:
+        save(agreement_figure(agreed, moved), *figures)
+        part.write_text("\n\n".join([*parts, figure, "## Places", PLACES_NOTE, places_markdown(moved, overall)]) + "\n")
+    return [text, *figures]
 
 
 def agreement_markdown(agreed: pd.DataFrame) -> str:
@@ -120,6 +122,9 @@ def places_markdown(moved: pd.DataFrame, overall: pd.DataFrame) -> str:
 
 if __name__ == "__main__":
     try:
+        if len(sys.argv) < 5 or not Path(sys.argv[2]).name:
+            raise UsageError("give a store, the name of the files to write, and two or more suites")
         write_agreement(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
     except UsageError as error:
-        sys.exit(f"agreement: {printable(str(error))}")
+        print(f"agreement: {printable(str(error))}", file=sys.stderr)
+        sys.exit(2)

@@ -53,6 +53,7 @@ from unlearnbench.store.labels import original_names
 from unlearnbench.store.origins import of_runs
 from unlearnbench.store.results import submissions_by_key
 from unlearnbench.store.schema import RunRow
+from unlearnbench.system.files import replacing
 
 FIGURES, SITE = "figures", "site"
 OF_METHOD = ("map", "detail")
@@ -89,7 +90,8 @@ def write_leaderboard(engine: Engine, board: Board, folder: Path, *, isolation: 
     write([table_of(engine, board)], rows)
     shown = {path.stem for path in written}
     sources, own = _sources(engine, board), _own(engine, board, table)
-    page.write_text(_page(board, table, sources, own, shown, isolation), encoding="utf-8")
+    with replacing(page) as part:
+        part.write_text(_page(board, table, sources, own, shown, isolation), encoding="utf-8")
     return [*written, rows, page, *write_site(engine, [board], folder / SITE)]
 
 

@@ -15,6 +15,7 @@ from matplotlib.textpath import text_to_path
 
 from unlearnbench.errors import UsageError
 from unlearnbench.report.escaping import printable
+from unlearnbench.system.files import replacing
 
 Arguments = ParamSpec("Arguments")
 
@@ -94,11 +95,8 @@ def save(figure: Figure, *paths: Path) -> list[Path]:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for path in paths:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                figure.savefig(path, dpi=DOTS_PER_INCH, metadata=UNDATED[path.suffix])
-            except OSError as error:
-                raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+            with replacing(path) as part:
+                figure.savefig(part, dpi=DOTS_PER_INCH, metadata=UNDATED[path.suffix])
     return list(paths)
 
 

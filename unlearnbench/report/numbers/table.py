@@ -17,6 +17,7 @@ from unlearnbench.report.escaping import csv_frame, from_csv_text
 from unlearnbench.report.numbers.board import PLACE, Board, read_board, runs_of
 from unlearnbench.store.columns import COLUMNS, DTYPES, Column
 from unlearnbench.store.results import suites
+from unlearnbench.system.files import replacing
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
 
@@ -77,16 +78,13 @@ def write(tables: Iterable[pd.DataFrame], file: Path, form: FileFormat = "csv") 
     if form == "parquet" and find_spec("pyarrow") is None:
         raise UsageError("Parquet needs pyarrow: install unlearnbench[parquet], or export csv or jsonl")
     table = pd.concat(tables, ignore_index=True)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as part:
         if form == "csv":
-            csv_frame(table).to_csv(file, index=False, lineterminator="\n")
+            csv_frame(table).to_csv(part, index=False, lineterminator="\n")
         elif form == "jsonl":
-            file.write_text("".join(_lines(table)), encoding="utf-8")
+            part.write_text("".join(_lines(table)), encoding="utf-8")
         else:
-            table.to_parquet(file, engine="pyarrow", index=False)
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror or error}") from error
+            table.to_parquet(part, engine="pyarrow", index=False)
 
 
 def _lines(table: pd.DataFrame) -> list[str]:

@@ -12,6 +12,7 @@ from unlearnbench.report.numbers.board import Board
 from unlearnbench.report.site.data import script_of
 from unlearnbench.report.site.gather import content_of
 from unlearnbench.report.site.pages import render, scale
+from unlearnbench.system.files import replacing
 
 STATIC = ("site.css", "numbers.js", "site.js", "ranking.js", "method.js", "compare.js")
 
@@ -30,8 +31,8 @@ def write_site(engine: Engine, boards: Sequence[Board], folder: Path, repository
     for content in shown:
         texts |= {f"{content.suite}/data.js": script_of(content), f"{content.suite}/ranking.csv": content.csv}
     for name, text in texts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        with replacing(folder / name) as part:
+            part.write_text(text, encoding="utf-8", newline="\n")
     for content in shown:
         for old in (folder / content.suite).glob("method-*.html"):
             if f"{content.suite}/{old.name}" not in texts:

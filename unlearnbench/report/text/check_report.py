@@ -17,6 +17,7 @@ from unlearnbench.report.numbers.frames import map_of
 from unlearnbench.report.text.formats import markdown_table
 from unlearnbench.report.text.tables import NO_VALUE, number
 from unlearnbench.report.wording import PRODUCT, in_order, row_labels
+from unlearnbench.system.files import replacing
 from unlearnbench.verify.baseline import MACHINE
 from unlearnbench.verify.check import ALL, NOT_COMPARABLE, Change, Check, Finding
 from unlearnbench.verify.placing import Placing
@@ -54,11 +55,15 @@ def write(
     xml: Path | None,
     places: Placing | None = None,
 ) -> None:
-    """Write the Markdown summary and the JUnit XML to the given paths; None skips one."""
+    """Write the Markdown summary and the JUnit XML to the given paths; None skips one.
+
+    Raises:
+        UsageError: a file cannot be written.
+    """
     for path, text in ((markdown, summary(comparison, notes, places)), (xml, junit(comparison))):
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            with replacing(path) as part:
+                part.write_text(text, encoding="utf-8")
 
 
 def headline(comparison: Check) -> str:

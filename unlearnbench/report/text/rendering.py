@@ -10,7 +10,6 @@ import pandas as pd
 from rich.table import Table
 from sqlalchemy import Engine
 
-from unlearnbench.errors import UsageError
 from unlearnbench.problems.suite import OriginalSpec
 from unlearnbench.report.numbers.board import Board
 from unlearnbench.report.numbers.comparison import comparison
@@ -22,6 +21,7 @@ from unlearnbench.report.text.formats import Sheet, TextFormat, csv, latex, mark
 from unlearnbench.report.text.tables import ranked_tables, ranking_sheets, terminal_table
 from unlearnbench.report.text.terminal import Terminal
 from unlearnbench.report.wording import row_labels
+from unlearnbench.system.files import replacing
 
 By = Literal["overall", "corruption"]
 
@@ -119,8 +119,5 @@ def write(content: str | list[Table], file: Path) -> None:
         console.print(*content, sep="\n")
         assert isinstance(console.file, StringIO)
         content = console.file.getvalue()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}; choose another file with --out") from error
+    with replacing(file) as part:
+        part.write_text(content, encoding="utf-8")
