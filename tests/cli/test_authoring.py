@@ -12,10 +12,11 @@ from tests.cli.conftest import Call, one_sentence
 from tests.tiny import tiny_toml
 from unlearnbench.problems.identity import conditions
 from unlearnbench.problems.suite_file import parse
+from unlearnbench.system import shipped
 from unlearnbench.verify import validate
 
 
-@pytest.mark.parametrize("name", ["Mine", "1st", "my-method", "../mine", "", "mine\n"])
+@pytest.mark.parametrize("name", ["Mine", "1st", "my-method", "../mine", "", "mine\n", "m" * 81])
 def test_bad_name(name: str, call: Call) -> None:
     result = call("new", name)
     assert result.code == 2
@@ -88,6 +89,37 @@ def test_a_new_suite_says_only_what_differs(call: Call) -> None:
     for name in ("", "../mine", "my suite", ".mine", "x" * 101, 'mine"'):
         one_sentence(call("new-suite", name), 2, "is not a valid suite name")
     assert sorted(path.name for path in Path("suites").iterdir()) == ["digits.toml", "my-suite.toml"]
+
+
+def test_a_suite_that_comes_with_the_package_keeps_its_name(call: Call, tmp_path: Path) -> None:
+    """A file of that name that extends it would extend itself."""
+    theirs = shipped.INSIDE / "suites"
+    theirs.mkdir()
+    shutil.copy(Path(__file__).parents[2] / "suites" / "digits.toml", theirs)
+    try:
+        one_sentence(call("new-suite", "digits"), 2, "'digits' is the name of a suite that comes with unlearnbench")
+        assert not Path("suites").exists()
+    finally:
+        shutil.rmtree(theirs)
+
+
+def test_what_nobody_else_could_load_is_not_run(call: Call) -> None:
+    """A seed of a board is dumped to a file that is never rewritten, so what a run stores can be loaded."""
+    Path("tiny.toml").write_text(tiny_toml())
+    call("new", "mine")
+    manifest = Path("submissions/mine/submission.toml")
+    ours = manifest.read_text()
+    for key, value in {"title": r'"a\nb"', "paper": f'"https://{"x" * 3000}"', "authors": r'["\u001b[31m"]'}.items():
+        lines = [f"{key} = {value}" if line.startswith(f"{key} =") else line for line in ours.splitlines()]
+        manifest.write_text("\n".join(lines))
+        one_sentence(call("run", "tiny.toml"), 2, "submission 'mine': ", key)
+    manifest.write_text(ours + '\n[variants.long]\nrate = "' + 3000 * "x" + '"\n')
+    one_sentence(call("run", "tiny.toml", "--method", "mine/long"), 2, "submission 'mine': hyperparameters")
+
+
+def test_a_corruption_named_twice_is_refused(call: Call) -> None:
+    Path("tiny.toml").write_text(tiny_toml(corruptions=["random-swap", "random-swap"]))
+    one_sentence(call("run", "tiny.toml"), 2, "corruptions has duplicate values")
 
 
 def test_a_copy_of_a_suite_needs_a_name_of_its_own(call: Call) -> None:

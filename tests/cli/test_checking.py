@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import Call, called, one_sentence
 from tests.tiny import tiny_toml
+from unlearnbench import library
 from unlearnbench.problems.streams import stream
 from unlearnbench.running import originals, trial
 from unlearnbench.store.store import Store
@@ -62,6 +63,31 @@ def test_the_same_code_run_anew_is_fine_and_leaves_only_what_was_asked_for(place
     }
     assert "no regression" in (place / "s/summary.md").read_text()
     assert 'failures="0"' in (place / "s/junit.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "said"),
+    [
+        ("--summary", "submissions", "it is a folder"),
+        ("--junit", "submissions", "it is a folder"),
+        ("--summary", "baseline.csv", "it is read for this"),
+        ("--junit", "data/unlearnbench.db", "it is a store"),
+    ],
+)
+def test_where_results_cannot_go_is_said_before_the_run(
+    place: Path, call: Call, option: str, file: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "check", None)  # would be a traceback
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    one_sentence(call(*CHECK, option, file), 2, f"cannot write {file}", said)
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def test_files_that_are_not_there_are_not_ignored(call: Call) -> None:
+    one_sentence(call(*CHECK, "--no-run", "--seeds-from", "nope.toml"), 2, "nope.toml cannot be read")
+    one_sentence(call("table", "tiny", "--suites", "suitez"), 2, "no folder suitez", "--suites")
+    one_sentence(call("run", "tiny.toml", "--submissions", "nope"), 2, "no folder nope", "--submissions")
+    one_sentence(call("methods", "--changed-from", "nope"), 2, "no folder nope", "--changed-from")
 
 
 def test_a_harness_that_names_its_streams_otherwise_is_found(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +157,7 @@ def test_a_baseline_names_what_it_lacks(place: Path, call: Call) -> None:
         (("check", "other.toml", "--against", "baseline.csv", "--no-run"), ("of suite 'tiny', not of 'other'",)),
         ((*CHECK, "--method", "yours"), ("unknown method 'yours'",)),
         ((*CHECK, "--no-run", "--method", "yours"), ("unknown method 'yours'", "mine")),
-        ((*CHECK, "--submissions", "nowhere"), ("no submissions in nowhere",)),
+        ((*CHECK, "--submissions", "nowhere"), ("no folder nowhere", "--submissions")),
         ((*CHECK, "--no-run", "--database", "none.db"), ("no results database at none.db",)),
         ((*CHECK, "--no-run", "--database", ""), ("'' names no file",)),
         ((*CHECK, "--database", ""), ("'' names no file",)),

@@ -115,7 +115,7 @@ def fail_to_read(*_arguments: object, **_options: object) -> NoReturn:
 def test_what_the_system_refuses_is_one_sentence(broken_run: Broken) -> None:
     result = broken_run(fail_to_read)
     assert result.code == 1
-    assert result.err.endswith("unlearnbench: [Errno 5] Input/output error: 'disk'\n")
+    assert result.err.endswith("unlearnbench: disk: Input/output error\n")
 
 
 @pytest.mark.parametrize("kind", [HarnessError, UsageError, OSError])

@@ -176,6 +176,20 @@ def test_a_bad_url_is_one_sentence_and_creates_nothing(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("url", ["postgresql:/me:swordfish@host/results", "sqlite:/x.db", "PostgreSQL+psycopg:host/x"])
+def test_a_url_without_its_slashes_is_no_file_name(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="a URL has two slashes there") as caught:
+        Store(url)
+    assert "swordfish" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bad_option_of_a_url_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a usable database URL"):
+        Store(f"sqlite:///{tmp_path}/x.db?timeout=abc")
+
+
 def test_a_password_is_not_shown() -> None:
     with pytest.raises(UsageError) as caught:
         Store("postgresql+nodriver://me:swordfish@host/results")

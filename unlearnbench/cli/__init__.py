@@ -20,7 +20,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         # Unexpected errors of the system or the database, such as a failing disk, get a line and no traceback.
         if isinstance(error, OSError) or _of_database(error):
-            complain(f"unlearnbench: {getattr(error, 'orig', error)}")
+            named = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else None
+            complain(f"unlearnbench: {named or getattr(error, 'orig', error)}")
         else:
             err.print(masked(format_exc().rstrip()), highlight=False, soft_wrap=True)
         sys.exit(1)

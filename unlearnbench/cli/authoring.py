@@ -46,6 +46,8 @@ def methods(
 
     folders = places("submissions", submissions)
     if changed_from is not None:
+        if not changed_from.is_dir():
+            raise UsageError(f"no folder {changed_from}: choose the folder of submissions with --changed-from")
         for name in find_changed(discover(folders[0]), discover(changed_from)):
             say(name)
         return

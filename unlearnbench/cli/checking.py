@@ -98,9 +98,12 @@ def check(
     from unlearnbench import library
     from unlearnbench.report.numbers.table import read
     from unlearnbench.report.text import check_report
+    from unlearnbench.system.files import check_writable
     from unlearnbench.verify.placing import placed
 
-    rows = None if board is None else read(board)  # before the run, which takes long
+    for file in filter(None, (summary, junit)):  # before the run, which takes long
+        check_writable(file, against, board)
+    rows = None if board is None else read(board)
     places: library.Places = {"data": data, "submissions": submissions, "suites": suites}
     if database is not None:
         places["database"] = database
@@ -121,7 +124,7 @@ def check(
         )
     new = {finding.method for finding in comparison.having("new")}
     places_on = None if rows is None else placed(rows, comparison.current, new)
-    check_report.write(comparison, notes, summary, junit, places_on)
     check_report.show(comparison, notes, out, places_on)
+    check_report.write(comparison, notes, summary, junit, places_on)
     if comparison.having("regression"):
         raise typer.Exit(1)

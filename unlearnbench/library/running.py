@@ -274,7 +274,7 @@ def check(
     from unlearnbench.verify.checking import check_by_running, check_stored
 
     name, suites = None if suite is None else str(suite), folders("suites", places)
-    database = places.get("database")
+    database, secrets = places.get("database"), secrets_of(seeds_from)
     if not run:
         store = DATABASE if database is None else str(database)
         return check_stored(Path(against), methods, store, suite=name, suites=suites, cost_factor=cost_factor), []
@@ -289,7 +289,7 @@ def check(
         cost_factor=cost_factor,
         workers=workers,
         isolation=isolation,
-        secrets=secrets_of(seeds_from),
+        secrets=secrets,
         download=download,
         watch=watch,
     )

@@ -38,7 +38,7 @@ def merge(
     from unlearnbench.store.staging import staged_store
 
     with ExitStack() as stack:
-        found = [stack.enter_context(staged_store(str(source))) for source in sources]
+        found = [stack.enter_context(staged_store(source)) for source in dict.fromkeys(map(str, sources))]
         return _add(found, into, origin, verify, data, seeds_from)
 
 
@@ -55,7 +55,7 @@ def load(
     from unlearnbench.store.staging import staged_file
 
     with ExitStack() as stack:
-        found = [stack.enter_context(staged_file(Path(file))) for file in files]
+        found = [stack.enter_context(staged_file(file)) for file in dict.fromkeys(map(Path, files))]
         return _add(found, into, origin, verify, data, seeds_from)
 
 
@@ -76,15 +76,15 @@ def _add(
     data: Where,
     seeds_from: Sequence[Where],
 ) -> dict[str, Merged]:
+    from unlearnbench.problems.secret_seeds import read
     from unlearnbench.store.merge import merge as merge_stores
     from unlearnbench.store.origins import Origin
     from unlearnbench.store.store import Store
 
+    secrets = [read(Path(file)) for file in seeds_from]
     if verify:
-        from unlearnbench.problems.secret_seeds import read
         from unlearnbench.verify.recompute import verify as verify_metrics
 
-        secrets = [read(Path(file)) for file in seeds_from]
         for item in found:
             verify_metrics(item, Path(data), secrets)
     sources = [(item.store, Origin(origin or item.name, item.sha256, verify, origin is not None)) for item in found]

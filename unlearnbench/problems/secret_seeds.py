@@ -135,6 +135,10 @@ def draw(file: Path, count: int) -> SecretSeeds:
         raise UsageError(f"{file} already exists: choose another file, since its seeds may be in use") from None
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}") from error
-    with open(descriptor, "w", encoding="ascii") as opened:
-        opened.write("\n".join(lines) + "\n")
+    try:
+        with open(descriptor, "w", encoding="ascii") as opened:
+            opened.write("\n".join(lines) + "\n")
+    except OSError as error:
+        file.unlink()
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
     return read(file)

@@ -13,6 +13,7 @@ from unlearnbench.problems import specification
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import Suite
 from unlearnbench.system.clutter import is_clutter
+from unlearnbench.system.files import replacing
 from unlearnbench.system.shipped import shipped
 
 BASE = "digits"
@@ -41,15 +42,13 @@ def start(name: str, folder: Path) -> Path:
     if not re.fullmatch(r"\w[\w.-]*", name) or len(name) > 100:
         raise UsageError(f"'{name}' is not a valid suite name: use letters, digits, hyphens and underscores")
     find(BASE, folder, shipped("suites"))
+    if (shipped("suites") / f"{name}.toml").exists():
+        raise UsageError(f"'{name}' is the name of a suite that comes with unlearnbench: choose another name")
     path = folder / f"{name}.toml"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE.format(base=BASE, name=name, title=name.replace("-", " ").capitalize()))
-    except FileExistsError as error:
-        raise UsageError(f"{path} exists already: choose another name, or remove it") from error
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    if path.exists():
+        raise UsageError(f"{path} exists already: choose another name, or remove it")
+    with replacing(path) as part:
+        part.write_text(TEMPLATE.format(base=BASE, name=name, title=name.replace("-", " ").capitalize()), "utf-8")
     return path
 
 
@@ -147,6 +146,7 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def _check(suite: Suite, table: dict[str, Any], path: Path) -> None:
     """Reject combinations of values that are valid only individually. `table` is the merged table of the suite."""
     for key, values in (
+        ("corruptions", suite.corruptions),
         ("discovery_rates", suite.discovery_rates),
         ("seeds", suite.seeds),
         ("originals.capacities", suite.originals.capacities),

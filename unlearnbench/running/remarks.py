@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -12,7 +13,8 @@ from unlearnbench.problems.suite import Suite
 from unlearnbench.running.originals import OriginalRecord
 from unlearnbench.running.plan import PlannedOriginal
 from unlearnbench.store.results import suite_specifications
-from unlearnbench.store.schema import OriginalRow
+from unlearnbench.store.row_types import check_sendable
+from unlearnbench.store.schema import OriginalRow, RunRow, SubmissionRow
 from unlearnbench.store.store import Store
 
 
@@ -63,3 +65,14 @@ def not_absorbed(original: PlannedOriginal, learnt: OriginalRecord) -> str:
         f"{original.label} did not absorb its corruption ({learnt.memorised:.0%} memorised, healed test"
         f" {learnt.metrics.healed_test:.0%}): its cells measure little"
     )
+
+
+def refuse_unsendable(run: RunRow, submissions: Iterable[SubmissionRow]) -> None:
+    """Refuse a run whose rows nobody else could load.
+
+    Raises:
+        UsageError: the suite or a submission has such a text or number.
+    """
+    check_sendable(run, f"suite '{run.suite}'")
+    for row in submissions:
+        check_sendable(row, f"submission '{row.name}'")

@@ -30,7 +30,7 @@ from unlearnbench.running.executors import Start
 from unlearnbench.running.executors.local import local
 from unlearnbench.running.originals import obtain, path_of
 from unlearnbench.running.plan import PlannedTrial, plan, stages
-from unlearnbench.running.remarks import not_absorbed, other_grids, refuse_another, under_way
+from unlearnbench.running.remarks import not_absorbed, other_grids, refuse_another, refuse_unsendable, under_way
 from unlearnbench.running.rows import original_row, planned_row, problem_rows, submission_row, trial_rows
 from unlearnbench.running.setup import pinned
 from unlearnbench.running.sharing import attempt_all
@@ -207,6 +207,7 @@ def run_suite(
         again = store.failed_trials([*stored]) if retry_failed else {}
         missing = [trial for trial in trials if trial.key not in stored or trial.key in again]
         described = [submission_row(*pair) for pair in {t.submission_key: t.submission for t in trials}.items()]
+        refuse_unsendable(run, described)
         store.add([run, *described, *_problem_rows(trials, dataset), *(planned_row(trial, run_id) for trial in trials)])
         store.describe(described)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -53,6 +54,8 @@ def connect(path_or_url: str, *, create: bool) -> Engine:
 
 
 def _parsed(path_or_url: str) -> URL:
+    if slip := re.match(r"(sqlite|postgresql)[\w+]*:(?!//)", path_or_url, re.IGNORECASE):
+        raise UsageError(f"the database begins with '{slip[0]}': a URL has two slashes there, {slip[0]}//")
     try:
         url = make_url(url_of(path_or_url))
         backend = url.get_backend_name()
@@ -79,7 +82,7 @@ def _connect_file(url: URL, path_or_url: str, create: bool) -> Engine:
     readable = not create and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))
     try:
         engine = create_engine(url, creator=partial(open_read_only, file)) if readable else create_engine(url)
-    except (ModuleNotFoundError, ArgumentError) as error:
+    except (ModuleNotFoundError, ArgumentError, ValueError) as error:
         raise UsageError(f"'{path_or_url}' is not a usable database URL: {error}") from error
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
 from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Double, Integer, LargeBinary, Table
 
+from unlearnbench.errors import UsageError
 from unlearnbench.problems.corruption import Regularity
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
 from unlearnbench.problems.suite import CorruptionName, Training
+from unlearnbench.store.schema import Base
 
 BEGINNING = datetime(2026, 1, 1)
 """Nothing was recorded before."""
@@ -117,6 +119,22 @@ def _of_database(column: Column[Any]) -> Any:
         return Hash
     length: int | None = getattr(kind, "length", None)
     return Text if length is None else Annotated[Text, StringConstraints(max_length=length)]
+
+
+def check_sendable(row: Base, name: str) -> None:
+    """Check that others could load this row: a run's rows are dumped, and files of boards are never rewritten.
+
+    Raises:
+        UsageError: they could not. The message begins with `name`.
+    """
+    table = row.__table__
+    assert isinstance(table, Table)
+    try:
+        row_type(table).model_validate({column.name: getattr(row, column.name) for column in table.columns})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field, says = ".".join(map(str, first["loc"][:3])), first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{name}: {field}: {says}") from error
 
 
 @cache

@@ -18,7 +18,8 @@ from unlearnbench.problems.specification import validated
 from unlearnbench.submissions.requirements import check_requirement
 
 NAME = r"[a-z][a-z0-9_]*"
-Name = Annotated[str, StringConstraints(pattern=rf"^{NAME}$", max_length=80)]
+LONGEST_NAME = 80
+Name = Annotated[str, StringConstraints(pattern=rf"^{NAME}$", max_length=LONGEST_NAME)]
 
 
 @dataclass(frozen=True)
@@ -131,5 +132,7 @@ def _check_search(search: dict[str, Range], source: str) -> None:
             raise UsageError(f"{source}: search.{key}: give either `choices` or `low` and `high`, not both")
         if values.low is not None and values.high is not None and not values.low < values.high:
             raise UsageError(f"{source}: search.{key} needs low < high (got {values.low} and {values.high})")
+        if values.log and values.choices is not None:
+            raise UsageError(f"{source}: search.{key}: `log` is for a range, not for `choices`")
         if values.log and not (values.low is not None and values.low > 0):
             raise UsageError(f"{source}: search.{key} needs low > 0 for a logarithmic range (got {values.low})")

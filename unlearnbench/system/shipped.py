@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from unlearnbench.errors import UsageError
+
 Kind = Literal["suites", "submissions"]
 
 PACKAGE = Path(__file__).parents[1]
@@ -22,5 +24,12 @@ def places(kind: Kind, given: str | Path | None = None) -> tuple[Path, ...]:
 
     A given folder is the only one, so that what is missing there is not replaced. Without one, these are the folder
     `suites` or `submissions` in the working directory, and then what comes with unlearnbench.
+
+    Raises:
+        UsageError: the given folder is not there.
     """
-    return (Path(kind), shipped(kind)) if given is None else (Path(given),)
+    if given is None:
+        return Path(kind), shipped(kind)
+    if not Path(given).is_dir():
+        raise UsageError(f"no folder {given}: choose the folder of {kind} with --{kind}")
+    return (Path(given),)

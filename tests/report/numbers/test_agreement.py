@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -146,6 +148,18 @@ def test_two_boards_compare_all_methods_that_both_have_and_places_are_among_thos
     found = re.findall(r"^\| (\w+, \w+) \|.* (\d+) \|$", correlations, re.MULTILINE)
     assert found == 2 * [("small, large", "6"), ("small, few", "5"), ("large, few", "5")]  # both tables
     assert re.findall(r"^\| (\w) \|", placed, re.MULTILINE) == list("edcba")
+
+
+def test_what_it_needs_is_one_sentence(tmp_path: Path) -> None:
+    for words in ([], ["x.db"], ["x.db", ".", "small", "large"], ["x.db", "out/v1.2", "small", "large"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "unlearnbench.report.agreement", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_come_from_a_store(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import shutil
 from pathlib import Path
 
 from unlearnbench.errors import UsageError
@@ -18,12 +19,15 @@ def start(name: str, submissions: Path) -> Path:
     Raises:
         UsageError: the name is invalid or taken.
     """
+    from unlearnbench.submissions.manifest import LONGEST_NAME
     from unlearnbench.submissions.manifest import NAME as PATTERN
     from unlearnbench.submissions.sources import check_package
     from unlearnbench.system.shipped import shipped
 
-    if not re.fullmatch(PATTERN, name):
-        raise UsageError(f"'{name}' is not a valid method name: use lower-case letters, digits and underscores")
+    if not re.fullmatch(PATTERN, name) or len(name) > LONGEST_NAME:
+        raise UsageError(
+            f"'{name}' is not a valid method name: use lower-case letters, digits, underscores; {LONGEST_NAME} at most"
+        )
     folder = submissions / name
     check_package(folder)
     if folder.exists():
@@ -36,7 +40,11 @@ def start(name: str, submissions: Path) -> Path:
     if keyword.iskeyword(cls) or cls in words:  # such as `none` or `problem`
         cls += "Method"
     title = name.replace("_", " ").strip().capitalize()
-    folder.mkdir(parents=True)
-    for file, text in texts.items():
-        (folder / file).write_text(text.replace(NAME, name).replace(CLASS, cls).replace(TITLE, title))
+    try:
+        folder.mkdir(parents=True)
+        for file, text in texts.items():
+            (folder / file).write_text(text.replace(NAME, name).replace(CLASS, cls).replace(TITLE, title))
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise UsageError(f"cannot write {folder}: {error.strerror}") from error
     return folder
