@@ -39,6 +39,18 @@ def test_a_tuning_that_finds_nothing_better_prints_no_variant(call: Call) -> Non
     assert "[variants." not in tuned.out
 
 
+def test_tries_that_all_fail_are_not_silent(call: Call) -> None:
+    """A hyperparameter that the method does not have makes every try but the default fail."""
+    Path("tiny.toml").write_text(tiny_toml(tuning={"seeds": [100], "discovery_rates": [0.5], "tries": 2}))
+    manifest = Path("submissions/finetune/submission.toml")
+    shutil.copytree(SUBMISSIONS / "finetune", manifest.parent)
+    only = "[search]\nnosuch = { low = 1, high = 9 }\n"
+    manifest.write_text(re.sub(r"\[search\]\n.*", only, manifest.read_text(), flags=re.DOTALL))
+    tuned = call("tune", "finetune", "--suite", "tiny.toml")
+    assert tuned.code == 0, tuned.err
+    assert "all trials of 1 of 2 tries failed: does the method take what its [search] table has?" in tuned.err
+
+
 def test_a_tuning_in_which_nothing_finished_has_no_winner(call: Call) -> None:
     Path("tiny.toml").write_text(tiny_toml(tuning={"seeds": [100], "discovery_rates": [0.5], "tries": 2}))
     code = Path("submissions/finetune/method.py")

@@ -171,7 +171,20 @@ def test_what_was_given_is_not_overwritten(folder: Path, bad: Path, tmp_path: Pa
     assert (out / name).read_text() == "mine"
 
 
+def test_what_it_did_not_write_is_not_overwritten(folder: Path, bad: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.md").write_text("mine")
+    with pytest.raises(UsageError, match=r"report.md is not of an earlier repair, and would be overwritten"):
+        unlearnbench.repair(folder, bad, out, data=tmp_path, **SMALL)
+    assert (out / "report.md").read_text() == "mine"
+    with pytest.raises(UsageError, match="is among the images, and would be read as one of their classes"):
+        unlearnbench.repair(folder, bad, folder / "train/repaired", data=tmp_path, **SMALL)
+    assert not (folder / "train/repaired").exists()
+
+
 WRONG = {
+    "size": (["--model", "resnet9", "--image-size", "1000000"], "give another --image-size"),
     "found": (["--found", "{bad}", "--model", "resnet9"], "line 1: 'emu/1.png' is not an image in"),
     "folder": (["--model", "resnet9"], "has no folder 'train'"),
     "mean": (["--mean", "0.5,x"], "--mean takes three numbers of at least 0, such as 0.49,0.48,0.45, not '0.5,x'"),

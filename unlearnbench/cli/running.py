@@ -32,6 +32,7 @@ from unlearnbench.cli.common import (
     out,
     say,
     stoppable,
+    warn,
 )
 from unlearnbench.errors import UsageError
 from unlearnbench.library import DATABASE
@@ -213,6 +214,8 @@ def tune(
         complain(f"no try of {method} finished, so none is chosen: see why with `unlearnbench debug {method}`", "red")
         raise typer.Exit(1)
     say(cost_line(choices(tries)))
+    if useless := sum(item.failed == item.trials for item in tries):
+        warn(f"all trials of {useless} of {len(tries)} tries failed: does the method take what its [search] table has?")
     if tries[0].default:
         say(f"Nothing better than {start.label} was found, so there is no variant to add.")
         return

@@ -178,8 +178,8 @@ def _try(spec: ModelSpec, name: str) -> None:
     Raises:
         UsageError: it does not take images of this size.
     """
-    images = torch.zeros(2, spec.channels, spec.image_size, spec.image_size)
     try:
+        images = torch.zeros(2, spec.channels, spec.image_size, spec.image_size)
         with torch.no_grad():
             build(spec).train()(images)  # some have heads that only training uses
     except (RuntimeError, AssertionError, ValueError) as error:  # as torchvision's models raise them

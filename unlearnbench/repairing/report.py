@@ -29,6 +29,8 @@ from unlearnbench.report.escaping import markdown_text, one_line, printable
 from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, csv, markdown
 
 WEIGHTS, LIST, MARKDOWN, PAGE = "weights.safetensors", "suspects.csv", "report.md", "report.html"
+TRIALS = "trials"
+"""The folder of the results of single methods. Only a repair has written the files beside it."""
 LISTED, PICTURED = 20, 60
 """Suspects in tables, and on the contact sheet."""
 SIDE = 96
@@ -188,15 +190,24 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
-def refuse_overwriting(out: Path, *given: Path | None) -> None:
-    """Check that no file that the user gave is one that `write` replaces or removes.
+def refuse_overwriting(out: Path, folder: Path, *given: Path | None) -> None:
+    """Check that `write` replaces or removes nothing but the results of an earlier repair, and adds no class.
+
+    Args:
+        folder: the images.
+        given: other files that the user gave.
 
     Raises:
-        UsageError: one is.
+        UsageError: it would.
     """
+    results = [out / name for name in (WEIGHTS, LIST, MARKDOWN, PAGE)]
     for file in filter(None, given):
-        if file.resolve() in [(out / name).resolve() for name in (WEIGHTS, LIST, MARKDOWN, PAGE)]:
+        if file.resolve() in [path.resolve() for path in results]:
             raise UsageError(f"{file} would be overwritten by the results of this repair: choose another --out")
+    if there := [path for path in results if path.exists() and not (out / TRIALS).is_dir()]:
+        raise UsageError(f"{there[0]} is not of an earlier repair, and would be overwritten: choose another --out")
+    if out.resolve().is_relative_to((folder / "train").resolve()):
+        raise UsageError(f"{out} is among the images, and would be read as one of their classes: choose another --out")
 
 
 def suspects_csv(found: list[Suspect]) -> str:

@@ -102,7 +102,7 @@ def repair(
         UsageError: what is given cannot be used.
         HarnessError: the harness failed.
     """
-    report.refuse_overwriting(out, found, weights)
+    report.refuse_overwriting(out, folder, found, weights)
     listing = image_folder.list_train(folder)
     positions = read_found(found, listing)
     side = image_folder.first_side(listing)
@@ -136,7 +136,7 @@ def repair(
             original = originals[item.needs_tied_dropout]
             request = replace(bench.request, original=str(original.file), recipe=original.recipe)
             key = content_key(original=original.key, data=bench.data)
-            asked.append(prepared(item, request, key, given, out / "trials"))
+            asked.append(prepared(item, request, key, given, out / report.TRIALS))
         ended = [kept(trial, given) for trial in asked]  # first, so that no report says less than the one before
         start, done = originals[False], done + sum(trial is not None for trial in ended)
         known = tuple(filter(None, ended))
@@ -163,7 +163,7 @@ def _alone(out: Path) -> Iterator[None]:
         UsageError: another one does, or the folder cannot be made.
     """
     try:
-        (out / "trials").mkdir(parents=True, exist_ok=True)
+        (out / report.TRIALS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot create {out}: {error.strerror}; choose another folder with --out") from error
     held = lock(out / ".repair")

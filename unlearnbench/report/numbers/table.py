@@ -153,7 +153,7 @@ def _read_column(file: Path, lines: list[int], name: str, column: Column, cells:
         wrong, why = values.isna(), "not a date and time"
     elif column.kind != "text":
         values = pd.to_numeric(present, errors="coerce")
-        most = 1.0 if column.kind == "share" else float("inf")
+        most = {"share": 1.0, "integer": 2.0**63 - 1024}.get(column.kind, float("inf"))  # the largest float of 64 bits
         whole = values % 1 == 0 if column.kind == "integer" else True
         wrong = ~((values >= 0) & (values <= most) & (values != float("inf")) & whole)
         why = {"share": "not a share from 0 to 1", "integer": "not a whole number"}.get(
@@ -175,7 +175,7 @@ def _read_column(file: Path, lines: list[int], name: str, column: Column, cells:
 def _is_object(text: str) -> bool:
     try:
         return isinstance(json.loads(text), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
