@@ -78,7 +78,9 @@ def check(
     database: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="Store that keeps the results; default: a temporary one, so everything is run."
+            metavar="URL",
+            help="Store that keeps the results; default: a temporary one, so everything is run. With"
+            f" --no-run: the store to check; default: {DATABASE}.",
         ),
     ] = None,
     data: Data = Path("data"),
