@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from tests.cli.conftest import Call, one_sentence
 from tests.store.valid import whole, written
 from tests.tiny import tiny_toml
+from unlearnbench import library
 from unlearnbench.store.schema import SCHEMA_VERSION
 
 V6 = Path(__file__).parents[1] / "store" / "v6.sql"
@@ -119,3 +122,31 @@ def test_a_store_that_is_only_read_keeps_its_journal_mode(call: Call) -> None:
     for verb in (("info",), ("recompute",), ("export", "--out", "x.csv"), ("dump", "tiny", "--out", "board")):
         assert call("store", *verb, "--database", "theirs.db").code == 0
     assert Path("theirs.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "function"),
+    [
+        (("store", "load", "seed-0.jsonl"), "load"),
+        (("store", "merge", "a.db", "--database", "b.db"), "merge"),
+        (("store", "dump", "tiny", "--out", "board"), "dump"),
+        (("originals", "export", "tiny", "--out", "models"), "export_originals"),
+        (("originals", "import", "models"), "import_originals"),
+    ],
+)
+def test_what_writes_ends_on_sigterm_as_on_ctrl_c(
+    words: tuple[str, ...], function: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a store is one file afterwards, and nothing half-written is left."""
+    cleaned = []
+
+    def work(*_arguments: object, **_options: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            cleaned.append(function)
+
+    monkeypatch.setattr(library, function, work)
+    result = call(*words)
+    assert (result.code, cleaned) == (143, [function])
+    assert "Stopped." in result.err

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from unlearnbench.cli.common import STORE, Data, Database, OnlySeeds, SeedsFrom, StoredSuite, Suites, app, say
+from unlearnbench.cli.common import (
+    STORE,
+    Data,
+    Database,
+    OnlySeeds,
+    SeedsFrom,
+    StoredSuite,
+    Suites,
+    app,
+    say,
+    stoppable,
+)
 from unlearnbench.library import DATABASE
 
 originals_app = typer.Typer(help="Export and import original models.")
@@ -31,9 +42,10 @@ def export(
     """
     from unlearnbench import library
 
-    count = library.export_originals(
-        suite, folder, seeds_from=seeds_from, seeds=seed or (), database=database, data=data, suites=suites
-    )
+    with stoppable("Stopped. Nothing was exported."):
+        count = library.export_originals(
+            suite, folder, seeds_from=seeds_from, seeds=seed or (), database=database, data=data, suites=suites
+        )
     say(f"{count} originals written to {folder}")
 
 
@@ -49,5 +61,6 @@ def import_(
     """
     from unlearnbench import library
 
-    imported = library.import_originals(folder, database=database, data=data)
+    with stoppable("Stopped. The same command imports what is missing."):
+        imported = library.import_originals(folder, database=database, data=data)
     say(f"{imported.added} originals imported, {imported.known} known already")

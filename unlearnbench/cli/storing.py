@@ -22,6 +22,7 @@ from unlearnbench.cli.common import (
     complain,
     out,
     say,
+    stoppable,
 )
 from unlearnbench.library import DATABASE
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 store_app = typer.Typer(help="Inspect, merge, export and check stores.")
 app.add_typer(store_app, name="store", no_args_is_help=True, rich_help_panel=STORE)
+
+NOTHING_ADDED = "Stopped. Nothing was added."
 
 AddedTo = Annotated[
     str, typer.Option("--database", metavar="URL", help="Store to add to, as elsewhere; created if missing.")
@@ -103,9 +106,10 @@ def merge(
     """
     from unlearnbench import library
 
-    merged = library.merge(
-        others, database, origin=origin, verify=not unverified, data=data, seeds_from=seeds_from or ()
-    )
+    with stoppable(NOTHING_ADDED):
+        merged = library.merge(
+            others, database, origin=origin, verify=not unverified, data=data, seeds_from=seeds_from or ()
+        )
     _conclude(merged, database)
 
 
@@ -140,7 +144,8 @@ def dump(
     """
     from unlearnbench import library
 
-    written = library.dump(suite, folder, seeds_from=seeds_from, seeds=seed or (), database=database, suites=suites)
+    with stoppable("Stopped. No file was written, or all were."):
+        written = library.dump(suite, folder, seeds_from=seeds_from, seeds=seed or (), database=database, suites=suites)
     for file in written:
         say(f"{file} written")
     if not written:
@@ -163,7 +168,10 @@ def load(
     """
     from unlearnbench import library
 
-    loaded = library.load(files, database, origin=origin, verify=not unverified, data=data, seeds_from=seeds_from or ())
+    with stoppable(NOTHING_ADDED):
+        loaded = library.load(
+            files, database, origin=origin, verify=not unverified, data=data, seeds_from=seeds_from or ()
+        )
     _conclude(loaded, database)
 
 

@@ -52,6 +52,8 @@ def check(connection: Connection, version: int) -> None:
     says = f"{url} has schema version {version}, but this version reads {SCHEMA_VERSION}"
     if version > SCHEMA_VERSION:
         raise UsageError(f"{says}: use the version of unlearnbench that wrote it")
+    if version == 0:
+        raise UsageError(f"{url} is an empty database: it has no results")
     if version < SCHEMA_VERSION:
         raise UsageError(f"{says}: run `unlearnbench store upgrade --database {url}`")
 
