@@ -179,7 +179,7 @@ def test_a_stored_suite_comes_back(tmp_path: Path) -> None:
             {"parameters": {"blend/faint": {"opcity": 1.0}}},
             r"blend/faint: unknown key 'opcity': did you mean 'opacity'",
         ),
-        ({"parameters": {"blend/faint": {"opacity": 2.0}}}, r"blend/faint: key 'opacity'.*less than or equal to 1"),
+        ({"parameters": {"blend/faint": {"opacity": 2.0}}}, r"blend/faint: key 'opacity'.*at most 1"),
         ({"parameters": {"blend/faint": {}, "blend/weak": {}}}, r"unknown corruption 'blend/weak'"),
         ({"parameters": {}}, r"'blend/faint' needs a table \[corruption.parameters.\"blend/faint\"\]"),
         (

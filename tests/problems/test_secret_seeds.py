@@ -50,7 +50,7 @@ def test_what_is_drawn_cannot_be_guessed_and_is_read_by_its_owner_only(tmp_path:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (f'salt = "{SALT}"\nseeds = [{LEAST - 1}]', "key 'seeds.0'.* greater than or equal to 281474976710656"),
+        (f'salt = "{SALT}"\nseeds = [{LEAST - 1}]', "key 'seeds.0'.* at least 281474976710656"),
         (f'salt = "{SALT}"\nseeds = [{LEAST}, {LEAST}]', "key 'seeds' has a seed twice"),
         (f'salt = "{SALT}"\nseeds = []', "key 'seeds'"),
         (f'salt = "{SALT[1:]}"\nseeds = [{LEAST}]', "key 'salt'"),

@@ -17,6 +17,7 @@ from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import Model, OriginalSpec
 from unlearnbench.problems.suite_file import find, parse, stored
 
+SEEDS = "seeds = [0, {corruption = 0, training = 1, unlearning = 2}]"
 GOOD = """name = "mine"
 title = "Mine"
 dataset = "digits"
@@ -73,7 +74,10 @@ def test_size_is_a_number_or_a_share(tmp_path: Path, size: str, count: int) -> N
             'architecture = "resnet10"',
             r"key 'model.architecture': unknown value 'resnet10': did you mean 'resnet18'\? \(all: resnet9",
         ),
-        ("capacities = [0.5]", "capacities = [1.5]", r"originals.capacities.0.*less than or equal to 1"),
+        ("capacities = [0.5]", "capacities = [1.5]", r"originals.capacities.0.*at most 1"),
+        ("size = 72", "size = 1.5", r"key 'corruption.size' must be a whole number or be at most 1 \(got 1.5\)"),
+        (SEEDS, "seeds = []", r"key 'seeds' must have at least 1 item \(got \[\]\)"),
+        (SEEDS, "seeds = [{ corruption = 1 }]", r"key 'seeds.0' must be a whole number"),
         ("steps = 10\nbatch_size = 64\nlearning_rate", "batch_size = 64\nlearning_rate", "'budget.steps' is missing"),
         ("[0.1, 1.0]", "[0.0, 1.0]", "discovery_rates.0"),
         ("[0.1, 1.0]", "[]", "discovery_rates"),

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,17 @@ Kind = TypeVar("Kind")
 
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 MISSING = ("missing", "missing_argument")
+IN_TOML = {
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid array": "a list",
+    "a valid string": "a string",
+    "a valid boolean": "true or false",
+    "an object": "a table",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+}
+"""Phrases of pydantic, and what a user of TOML calls it."""
 
 
 def read(kind: type[Kind], file: Path) -> Kind:
@@ -72,7 +84,7 @@ def validated(kind: type[Kind], table: dict[str, Any], source: str, *, beside: t
         # Via JSON: in strict mode, pydantic accepts lists for tuples and dicts for dataclasses only from JSON.
         return adapter.validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
-        raise UsageError(f"{source}: {_sentence(error, kind, beside)}") from error
+        raise UsageError(f"{source}: {_sentence(error, kind, table, beside)}") from error
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from None
 
@@ -118,7 +130,7 @@ def _plain(value: Any, key: str) -> None:
         raise UsageError(f"key {key!r}: dates and times are not allowed (got {value})")
 
 
-def _sentence(error: ValidationError, kind: Any, beside: tuple[str, ...]) -> str:
+def _sentence(error: ValidationError, kind: Any, table: dict[str, Any], beside: tuple[str, ...]) -> str:
     """Describe the first error in one sentence: the key, what is wrong, and what is allowed."""
     # A misspelt required key is both unknown and missing. Report it as unknown, which suggests the right spelling.
     problem = min(error.errors(), key=lambda item: item["type"] not in UNKNOWN)
@@ -133,10 +145,33 @@ def _sentence(error: ValidationError, kind: Any, beside: tuple[str, ...]) -> str
     if problem["type"] == "literal_error" and (known := re.findall("'([^']*)'", problem["ctx"]["expected"])):
         return f"key {key!r}: {unknown('value', problem['input'], known)}"
     got = repr(problem["input"])
-    return (
-        f"key {key!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-        f" (got {got if len(got) <= 80 else f'{got[:77]}...'})"
-    )
+    got = got if len(got) <= 80 else f"{got[:77]}..."
+    if problem["type"] == "value_error":
+        return f"key {key!r}: {problem['msg'].removeprefix('Value error, ')} (got {got})"
+    # Where several types are allowed, each has its error, and its name at the end of the path.
+    place = _place(table, problem["loc"])
+    others = (item for item in error.errors() if item["type"] not in MISSING)
+    texts = dict.fromkeys(_allowed(item["msg"]) for item in others if _place(table, item["loc"]) == place)
+    return f"key {'.'.join(map(str, place))!r} must {' or '.join(texts)} (got {got})"
+
+
+def _allowed(message: str) -> str:
+    """What a message of pydantic allows, in the words of TOML."""
+    text = re.sub(r"^\w+ should | after validation, not \d+$", "", message)
+    for theirs, ours in IN_TOML.items():
+        text = text.replace(theirs, ours)
+    return text
+
+
+def _place(table: Any, path: Iterable[int | str]) -> tuple[int | str, ...]:
+    """The beginning of a path that is in the table."""
+    place: tuple[int | str, ...] = ()
+    for part in path:
+        inner = dict(enumerate(table)) if isinstance(table, list) else table
+        if not isinstance(inner, dict) or part not in inner:
+            break
+        place, table = (*place, part), inner[part]
+    return place
 
 
 def _table(kind: Any, path: list[str]) -> Any:
