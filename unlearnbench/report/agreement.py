@@ -126,5 +126,4 @@ if __name__ == "__main__":
             raise UsageError("give a store, the name of the files to write, and two or more suites")
         write_agreement(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
     except UsageError as error:
-        print(f"agreement: {printable(str(error))}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(f"agreement: {printable(str(error))}")

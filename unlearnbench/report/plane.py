@@ -79,6 +79,8 @@ def write_page(database: str, suite: str, page: Path) -> list[Path]:
 
 if __name__ == "__main__":
     try:
+        if len(sys.argv) != 4:
+            raise UsageError("give a store, a suite and the page to update")
         write_page(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
     except UsageError as error:
         sys.exit(f"plane: {printable(str(error))}")

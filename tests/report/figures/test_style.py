@@ -60,7 +60,7 @@ def test_unknown_suffix_is_refused_before_anything_is_written(name, frame, tmp_p
 
 def test_a_file_that_cannot_be_written_is_named(frame, tmp_path):
     (tmp_path / "map.svg").mkdir()
-    with pytest.raises(UsageError, match=r"cannot write .*map\.svg: Is a directory"):
+    with pytest.raises(UsageError, match=r"cannot write .*map\.svg: it is a folder"):
         save(map_figure(frame, "good"), tmp_path / "map.svg")
 
 

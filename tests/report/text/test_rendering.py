@@ -75,5 +75,5 @@ def test_everything_can_be_written_to_a_file(board, tmp_path):
     text = (tmp_path / "new" / "table.txt").read_text()
     assert "64.0" in text
     assert "\x1b" not in text
-    with pytest.raises(UsageError, match=r"cannot write .*table.txt/x: .*; choose another file with --out"):
+    with pytest.raises(UsageError, match=r"cannot write .*table.txt/x: "):
         write(text, tmp_path / "new" / "table.txt" / "x")
