@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unlearnbench.errors import UsageError
@@ -36,7 +36,8 @@ def replacing(path: Path) -> Iterator[Path]:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         if part != whole:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # its folder may be none, which the error above says
+                part.unlink()
 
 
 def check_writable(path: Path, *read: Path | None) -> None:
