@@ -211,7 +211,7 @@ def test_cases_do_not_wait_for_each_other(methods: list[Submission], store: Stor
 def test_few_cases_are_under_way_at_a_time(methods: list[Submission], store: Store, tmp_path: Path) -> None:
     """So that few training sets are in memory."""
     suite = replace(tiny(), discovery_rates=(0.2, 0.5, 1.0), seeds=tuple(range(8)))
-    log, many = Log(), [replace(methods[2], variant=str(index)) for index in range(4)]
+    log, many = Log(), [replace(methods[2], variant=f"v{index}") for index in range(4)]
     run_suite(suite, many, store, tmp_path, workers=2, executor=fake(log, lambda: 0.01))
     log.check()
     spans: dict[CaseSpec, tuple[int, int]] = {}
