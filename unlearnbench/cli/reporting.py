@@ -62,7 +62,8 @@ def leaderboard(
 ) -> None:
     """Write the leaderboard of a suite.
 
-    It consists of figures, tables and a static site.
+    It consists of figures, tables and a static site. Use a folder of its own: figures and pages there of methods that
+    are no longer on the board are deleted.
     """
     from unlearnbench import library
     from unlearnbench.report.numbers.ranking import ranking_of
