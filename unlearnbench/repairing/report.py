@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -27,6 +26,7 @@ from unlearnbench.repairing.suspects import Suspect, suspects
 from unlearnbench.repairing.trials import Accuracies, Evaluated, Trial, best
 from unlearnbench.report.escaping import markdown_text, one_line, printable
 from unlearnbench.report.text.formats import LEFT_ALIGNED, Sheet, csv, markdown
+from unlearnbench.system.files import replacing
 
 WEIGHTS, LIST, MARKDOWN, PAGE = "weights.safetensors", "suspects.csv", "report.md", "report.html"
 TRIALS = "trials"
@@ -262,24 +262,18 @@ def write(report: Report, out: Path) -> None:
     """Write all files of a repair, each at once, so that a reader finds the old one or the new one.
 
     Raises:
-        UsageError: the folder cannot be written.
+        UsageError: a file cannot be written.
         HarnessError: the weights cannot be written.
     """
     texts = {MARKDOWN: as_markdown(report), PAGE: as_page(report), LIST: suspects_csv(report.suspects)}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            part = out / f".{name}.part"
+    for name, text in texts.items():
+        with replacing(out / name) as part:
             part.write_text(text, encoding="utf-8", newline="\n")
-            os.replace(part, out / name)
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}; choose another folder with --out") from error
     if report.best is None:
         (out / WEIGHTS).unlink(missing_ok=True)  # those of another list of files, which this report does not describe
     elif report.best.weights is not None:
         weights = load_verified(report.best.weights)
         assert weights is not None, "this command has written it"
-        part = out / f".{WEIGHTS}.part"
         note = {"method": report.best.submission.label, "classes": json.dumps(report.given.classes)}
-        write_tensors(report.model.exported(weights), part, note)
-        os.replace(part, out / WEIGHTS)
+        with replacing(out / WEIGHTS) as part:
+            write_tensors(report.model.exported(weights), part, note)

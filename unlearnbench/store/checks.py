@@ -28,7 +28,7 @@ from unlearnbench.problems.specification import validated
 from unlearnbench.problems.streams import Seeds
 from unlearnbench.problems.suite import Model, OriginalSpec, Suite, seed_of
 from unlearnbench.problems.suite_file import stored
-from unlearnbench.store.row_types import METRICS, row_type
+from unlearnbench.store.row_types import METRICS, described, row_type
 from unlearnbench.store.schema import TABLES
 from unlearnbench.store.store import Values, key_of
 
@@ -61,8 +61,7 @@ class Checks:
             row = row_type(table).model_validate(dict(values)).model_dump()
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            field = ".".join(map(str, first["loc"][:3]))
-            says = first["msg"].removeprefix("Value error, ")
+            field, says = described(first)
             raise self._refused(table.name, key, field, f"{says} (got {_short(first['input'])})") from error
         name = "/".join(key_of(table, row))
         if name in self._seen[table.name]:

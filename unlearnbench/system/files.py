@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
         UsageError: `path` is a store, or cannot be written.
     """
     whole = Path(os.path.realpath(path))  # a link stays one
-    part = whole.with_name(f".{whole.stem}.part-{os.getpid()}{whole.suffix}")
+    part = whole.with_name(f".{whole.stem}.part-{secrets.token_hex(8)}{whole.suffix}")  # nobody has put a link there
     try:
         check_writable(path)
         if whole.exists() and not whole.is_file():

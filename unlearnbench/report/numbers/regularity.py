@@ -171,7 +171,8 @@ def choices(frame: pd.DataFrame, methods: Sequence[str], rate: float) -> pd.Data
         chosen["corruption"].append((name, str(means.loc[name].idxmax())))
     by_seed = {knowing: 100 * cells.loc[places].mean().to_numpy(dtype=np.float64) for knowing, places in chosen.items()}
     cells = cells[cells.index.get_level_values("method").isin(means.columns)]
-    by_seed["once"] = 100 * _measured_once(cells, {name: measured(frame)[name].shares for name in known})
+    of_seed = measured(frame)
+    by_seed["once"] = 100 * _measured_once(cells, {name: of_seed[name].shares for name in known})
     by_seed["gain"] = by_seed["regularity"] - by_seed["nothing"]
     by_seed["gain_once"] = by_seed["once"] - by_seed["nothing"]
     over = {knowing: estimate(values) for knowing, values in by_seed.items()}

@@ -153,7 +153,7 @@ def _read_column(file: Path, lines: list[int], name: str, column: Column, cells:
         wrong, why = values.isna(), "not a date and time"
     elif column.kind != "text":
         values = pd.to_numeric(present, errors="coerce")
-        most = {"share": 1.0, "integer": 2.0**63 - 1024}.get(column.kind, float("inf"))  # the largest float of 64 bits
+        most = {"share": 1.0, "integer": 2.0**63 - 1024}.get(column.kind, float("inf"))  # the next float needs 65 bits
         whole = values % 1 == 0 if column.kind == "integer" else True
         wrong = ~((values >= 0) & (values <= most) & (values != float("inf")) & whole)
         why = {"share": "not a share from 0 to 1", "integer": "not a whole number"}.get(
