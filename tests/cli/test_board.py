@@ -49,9 +49,7 @@ def test_a_damaged_file_exits_2_and_a_conflict_1(call: Call) -> None:
     file = Path("board/seed-0.jsonl")
     whole = file.read_text()
     file.write_text(whole.replace('"state":"finished"', '"state":"stopped"', 1))
-    one_sentence(
-        call("store", "load", str(file)), 2, "table 'trials', row '", "field 'state': Input should be 'finished'"
-    )
+    one_sentence(call("store", "load", str(file)), 2, "table 'trials', row '", "field 'state': must be 'finished'")
     file.write_text(re.sub('"weights_hash":"[0-9a-f]{64}"', f'"weights_hash":"{64 * "0"}"', whole, count=1))
     code, out, err = call("store", "load", str(file))
     assert (code, "weights_hash" in out) == (1, True)

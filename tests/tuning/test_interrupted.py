@@ -13,13 +13,17 @@ from sqlalchemy.orm import Session
 from tests.tuning.conftest import Landscape
 from tests.tuning.landscape import SIX, WIDE, goal
 from unlearnbench.problems.suite import Suite
+from unlearnbench.report.numbers.tunings import read_tunings
 from unlearnbench.report.text.rendering import tunings_as
 from unlearnbench.running.run import Progress
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
 from unlearnbench.tuning.tries import Try
-from unlearnbench.tuning.tune import tune
+from unlearnbench.tuning.tune import SPREAD, tune
+
+DEFAULT = 6
+"""Trials of the first try: 2 seeds x 3 rates."""
 
 
 def outcome(tries: list[Try]) -> list[Try]:
@@ -59,3 +63,21 @@ def test_an_interrupted_search_goes_on_and_ends_the_same(
             assert sorted(stored | set(ran)) == uninterrupted
             assert not stored & set(ran), "nothing was run again"
             assert len(ran) == len(set(ran))
+
+
+def test_a_search_that_ends_between_two_stages_has_unfinished_tries_and_no_pruned_ones(
+    suite: Suite, submission: Submission, store: Store, tmp_path: Path, landscape: Landscape
+) -> None:
+    ran = landscape(goal)
+    six, wide = replace(suite, tuning=SIX), replace(submission, search=WIDE)
+
+    def watch(progress: Progress) -> None:
+        if len(ran) > DEFAULT and progress.done == progress.total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(six, wide, store, tmp_path, workers=1, watch=watch)
+    assert len(ran) == DEFAULT + SPREAD, "the first stage of the first tries is whole"
+    (row,) = read_tunings(store.engine, suite.name)
+    assert [(item.default, item.pruned) for item in row.tries] == [(True, None)]
+    assert row.unfinished == SPREAD

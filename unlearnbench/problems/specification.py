@@ -24,6 +24,10 @@ IN_TOML = {
     "a valid integer": "a whole number",
     "a valid number": "a number",
     "a valid array": "a list",
+    "a valid list": "a list",
+    "a valid dictionary": "a table",
+    "a valid datetime": "a time",
+    "a valid bytes": "bytes",
     "a valid string": "a string",
     "a valid boolean": "true or false",
     "an object": "a table",
@@ -137,9 +141,9 @@ def _sentence(error: ValidationError, kind: Any, table: dict[str, Any], beside: 
     path = [str(part) for part in problem["loc"]]
     key = ".".join(path)
     if problem["type"] in UNKNOWN:
-        allowed = [item.name for item in fields(_table(kind, path[:-1]))]
-        allowed += beside if len(path) == 1 else ()
-        return unknown("key", path[-1], sorted(allowed), f" in [{'.'.join(path[:-1])}]" if path[:-1] else "")
+        names = [item.name for item in fields(_table(kind, path[:-1]))]
+        names += beside if len(path) == 1 else ()
+        return unknown("key", path[-1], sorted(names), f" in [{'.'.join(path[:-1])}]" if path[:-1] else "")
     if problem["type"] in MISSING:
         return f"key {key!r} is missing"
     if problem["type"] == "literal_error" and (known := re.findall("'([^']*)'", problem["ctx"]["expected"])):
@@ -151,12 +155,12 @@ def _sentence(error: ValidationError, kind: Any, table: dict[str, Any], beside: 
     # Where several types are allowed, each has its error, and its name at the end of the path.
     place = _place(table, problem["loc"])
     others = (item for item in error.errors() if item["type"] not in MISSING)
-    texts = dict.fromkeys(_allowed(item["msg"]) for item in others if _place(table, item["loc"]) == place)
+    texts = dict.fromkeys(allowed(item["msg"]) for item in others if _place(table, item["loc"]) == place)
     return f"key {'.'.join(map(str, place))!r} must {' or '.join(texts)} (got {got})"
 
 
-def _allowed(message: str) -> str:
-    """What a message of pydantic allows, in the words of TOML."""
+def allowed(message: str) -> str:
+    """What a message of pydantic allows, to follow "must", in the words of TOML."""
     text = re.sub(r"^\w+ should | after validation, not \d+$", "", message)
     for theirs, ours in IN_TOML.items():
         text = text.replace(theirs, ours)

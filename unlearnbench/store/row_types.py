@@ -14,6 +14,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Double, Inte
 from unlearnbench.errors import UsageError
 from unlearnbench.problems.corruption import Regularity
 from unlearnbench.problems.protocol import PROTOCOL_VERSION
+from unlearnbench.problems.specification import allowed
 from unlearnbench.problems.suite import CorruptionName, Training
 from unlearnbench.store.schema import Base
 
@@ -140,7 +141,8 @@ def check_sendable(row: Base, name: str) -> None:
 
 def described(fault: ErrorDetails) -> tuple[str, str]:
     """The field of a row that is wrong, and why."""
-    return ".".join(map(str, fault["loc"][:3])), fault["msg"].removeprefix("Value error, ")
+    says = fault["msg"].removeprefix("Value error, ")
+    return ".".join(map(str, fault["loc"][:3])), f"must {allowed(says)}" if " should " in says else says
 
 
 @cache

@@ -89,6 +89,8 @@ def _with_failure(failure: TrialRow) -> str:
 class Store:
     """A results database. A finished record never changes, and a failed one only by `replace_failure`.
 
+    As a context it closes the database at the end, and names a damaged row as the cause of an error if there is one.
+
     Raises:
         NoStoreError: there is no store and `create` is False.
         UsageError: the URL cannot be opened, is not a store, or has another schema version.
@@ -121,7 +123,10 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        from unlearnbench.store.damage import refuse_damaged  # which checks rows with this module
+
         self.engine.dispose()
+        refuse_damaged(self.engine, error)
 
     @persistent
     def add(self, rows: Iterable[Base]) -> None:

@@ -86,9 +86,10 @@ def precision(wanted: str, device: str) -> str:
 
 @cache
 def bfloat16_speed() -> float:
-    """How many times as fast as float32 this processor computes in bfloat16. Takes some tens of milliseconds.
+    """How many times as fast as float32 this processor computes in bfloat16.
 
-    By the least time of a matrix product and of a small convolution, forward and backward, on one thread.
+    By the least time of a matrix product and of a small convolution, forward and backward, on one thread. Takes some
+    tens of milliseconds, or a second where bfloat16 is emulated.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -6,6 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,11 @@ from sqlalchemy import Engine
 from unlearnbench.errors import UsageError
 from unlearnbench.store.labels import method_label
 from unlearnbench.store.results import Planned, planned_trials, runs_of_suite, suites
+from unlearnbench.tuning.pruning import Cell, hopeless
 from unlearnbench.tuning.tries import Try, choices, name_of, start_of_try, summarised
+
+Scores = dict[Cell, float]
+"""Selection scores of a try, on each problem that it ran on."""
 
 _OF_A_STAGE = ("seeds", "discovery_rates")
 """The keys of a suite's specification in which the runs of one tuning differ."""
@@ -22,8 +27,9 @@ _OF_A_STAGE = ("seeds", "discovery_rates")
 
 @dataclass(frozen=True)
 class Tuned:
-    """The last tuning of a method: its complete tries, the number of tries with missing records, and how many tries the
-    suite gives a method. There are fewer if the search was interrupted, or if its space has no more settings."""
+    """The last tuning of a method: its complete and its pruned tries, the number of tries that an interruption left
+    unfinished, and how many tries the suite gives a method. There are fewer if the search was interrupted, or if its
+    space has no more settings."""
 
     method: str
     tries: Sequence[Try]
@@ -68,20 +74,33 @@ def _tuned(method: str, rows: Sequence[Planned], specifications: dict[str, dict[
     variants = [trials[0].submission.variant for trials in tries.values()]
     default = next((variant for variant in reversed(variants) if start_of_try(variant)[1]), None)
     summaries, unfinished = [], 0
+    complete: list[tuple[str, Scores]] = []
+    """The tries that ran on all problems, each with its first run, in the order of the search."""
     for trials in tries.values():
         # Of a cell planned twice the later run counts: the processor may have changed.
         records = {trial.cell: trial.record for trial in trials}
-        found = [record for record in records.values() if record is not None]
-        if len(found) < len(records):
+        found = {cell: record for cell, record in records.items() if record is not None}
+        scores = {cell: record.selection_score or 0.0 for cell, record in found.items()}
+        first, kinds = trials[0].trial.run_id, {cell[3:] for cell in records}
+        pruned = None
+        if {(*place, *kind) for place in _places(settings) for kind in kinds} <= found.keys():
+            complete.append((first, scores))
+        elif len(found) == len(records) and _pruned(scores, [others for run, others in complete if run != first]):
+            pruned = "not all problems"
+        else:
             unfinished += 1
             continue
-        kinds = {cell[3:] for cell in records}
-        whole = {(*place, *kind) for place in _places(settings) for kind in kinds}
-        pruned = None if whole <= records.keys() else "not all problems"
         submission = trials[0].submission
         is_default = submission.variant == default
-        summaries.append(summarised(submission.hyperparameters, found, pruned=pruned, default=is_default))
+        summaries.append(
+            summarised(submission.hyperparameters, list(found.values()), pruned=pruned, default=is_default)
+        )
     return Tuned(method, summaries, unfinished, settings["tuning"]["tries"])
+
+
+def _pruned(scores: Scores, earlier: Sequence[Scores]) -> bool:
+    """Whether a try that ran on a part of the problems was pruned, and not interrupted between two stages."""
+    return bool(earlier) and hopeless(max(earlier, key=lambda others: fmean(others.values())), scores)
 
 
 def _places(specification: dict[str, Any]) -> itertools.product[tuple[Any, ...]]:

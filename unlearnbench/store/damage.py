@@ -1,0 +1,38 @@
+"""The cause of an unexpected error, if it is that the store is damaged."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from unlearnbench.errors import HarnessError, UsageError
+from unlearnbench.store.checks import Checks
+from unlearnbench.store.connection import first_line
+from unlearnbench.store.schema import TABLES
+from unlearnbench.store.sources import name_of, opened
+
+OF_VALUES = (ValueError, TypeError, LookupError, AttributeError)
+"""What code raises that is given a value which no run stores."""
+ADVICE = "use a copy of the store, or load the files of its boards into a new one (`unlearnbench store load`)"
+
+
+def refuse_damaged(engine: Engine, error: BaseException | None) -> None:
+    """Name the cause of this error if it is the store. Checks every row then, as `store merge` does.
+
+    Raises:
+        HarnessError: the database refused to be read, or has a row that cannot be one of a run.
+    """
+    url = engine.url.render_as_string(hide_password=False)
+    if isinstance(error, SQLAlchemyError):
+        raise HarnessError(f"cannot read the results database '{name_of(url)}': {first_line(error)}") from error
+    if not isinstance(error, OF_VALUES):
+        return
+    try:
+        with opened(url) as (rows_of, _):
+            checks = Checks(name_of(url))
+            for table in TABLES:
+                for values in rows_of(table):
+                    checks.row(table, values)
+        checks.end()
+    except UsageError as fault:
+        raise HarnessError(f"the results database is damaged: {fault}; {ADVICE}") from error
