@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.submissions.mine import GOOD
 from unlearnbench import Budget, Classifier, ImageSet, Pipeline, Problem, Recipe
 from unlearnbench.models.resnet9 import ResNet9
 from unlearnbench.models.training import train
@@ -133,6 +134,16 @@ def memorised(residual: Callable[..., Problem]) -> Callable[..., Problem]:
         return problem
 
     return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A submission that is right, in `mine`."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "submission.toml").write_text(GOOD)
+    (folder / "method.py").write_text("raise SystemExit('reading must not run this')")
+    return folder
 
 
 @pytest.fixture(autouse=True)
