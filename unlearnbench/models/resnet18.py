@@ -23,6 +23,18 @@ from unlearnbench.contract.classifier import Classifier, channels_last
 GROUPS = (64, 128, 256, 512)
 
 
+class Shortcut(nn.Conv2d):
+    """A 1x1 convolution with a stride, computed as one without on the pixels that it keeps.
+
+    The result is the same. oneDNN's own writes past its buffer if there are fewer channels than fill a register, and
+    then crashes or gives wrong gradients (https://github.com/uxlfoundation/oneDNN/issues/6035).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = self.stride
+        return functional.conv2d(channels_last(x[:, :, ::rows, ::columns]), self.weight)
+
+
 class Block(nn.Module):
     """Two convolutions with a shortcut, which is a 1x1 convolution if the block halves the image."""
 
@@ -34,7 +46,7 @@ class Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
         self.downsample: nn.Module = nn.Identity()
         if stride > 1:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.downsample = nn.Sequential(Shortcut(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         inside = functional.relu(self.bn1(self.conv1(x)))

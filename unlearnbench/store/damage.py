@@ -16,7 +16,7 @@ OF_VALUES = (ValueError, TypeError, LookupError, AttributeError)
 ADVICE = "use a copy of the store, or load the files of its boards into a new one (`unlearnbench store load`)"
 
 
-def refuse_damaged(engine: Engine, error: BaseException | None) -> None:
+def refuse_damaged(engine: Engine, error: BaseException) -> None:
     """Name the cause of this error if it is the store. Checks every row then, as `store merge` does.
 
     Raises:

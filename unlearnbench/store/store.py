@@ -123,10 +123,11 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        from unlearnbench.store.damage import refuse_damaged  # which checks rows with this module
-
         self.engine.dispose()
-        refuse_damaged(self.engine, error)
+        if error is not None:
+            from unlearnbench.store.damage import refuse_damaged  # imports this module, and torch
+
+            refuse_damaged(self.engine, error)
 
     @persistent
     def add(self, rows: Iterable[Base]) -> None:

@@ -15,10 +15,9 @@ from sqlalchemy import Engine
 from unlearnbench.errors import UsageError
 from unlearnbench.store.labels import method_label
 from unlearnbench.store.results import Planned, planned_trials, runs_of_suite, suites
-from unlearnbench.tuning.pruning import Cell, hopeless
 from unlearnbench.tuning.tries import Try, choices, name_of, start_of_try, summarised
 
-Scores = dict[Cell, float]
+Scores = dict[tuple[str, float, int, float, str], float]
 """Selection scores of a try, on each problem that it ran on."""
 
 _OF_A_STAGE = ("seeds", "discovery_rates")
@@ -100,6 +99,8 @@ def _tuned(method: str, rows: Sequence[Planned], specifications: dict[str, dict[
 
 def _pruned(scores: Scores, earlier: Sequence[Scores]) -> bool:
     """Whether a try that ran on a part of the problems was pruned, and not interrupted between two stages."""
+    from unlearnbench.tuning.pruning import hopeless  # imports Optuna and torch, which other tables do without
+
     return bool(earlier) and hopeless(max(earlier, key=lambda others: fmean(others.values())), scores)
 
 
