@@ -56,7 +56,7 @@ def _as_the_harness_hands_it_over() -> ResNet9:
     return ResNet9(3, 1, 1 / 32)
 
 
-MEMORISED = 300
+MEMORISED = 60
 """Steps of training after which the tiny residual network has memorised its wrong labels."""
 _ORIGINALS: dict[Any, dict[str, Tensor]] = {}
 """Trained weights by all that they depend on: many tests start from the same original."""
@@ -89,7 +89,7 @@ def _problem(
     generator = torch.Generator().manual_seed(11)
     pipeline = Pipeline((0.4,) * shape[0], (0.25,) * shape[0], crop_padding=0, flip=False)
     data = ImageSet(images, labels, torch.arange(samples), pipeline, generator, batch_size)
-    recipe = Recipe(pretrain, batch_size, 0.2, warmup=0.1, weight_decay=weight_decay, crop_padding=0, flip=False)
+    recipe = Recipe(pretrain, batch_size, 0.05, warmup=0.1, weight_decay=weight_decay, crop_padding=0, flip=False)
     trained = (new_model, shape, samples, forget, batch_size, recipe)
     if trained not in _ORIGINALS:
         torch.manual_seed(11)

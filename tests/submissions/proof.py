@@ -1,15 +1,17 @@
 """What proves a method: it runs beside a reference, loop by loop, and all weights agree after every optimizer step.
 
 Both see the same batches: `fixed_batches` makes every pass go through its set in order, and a random subset be the
-first samples. A reference is written in bare torch from the method's formulas. It knows a `Problem`'s data and its
-models' `forward`, and nothing else of the harness: no `accuracy`, no `optimizer`, no `batches`.
+first samples. Both compute in float64, so rounding decides nothing: neither which of two places of a max pool is the
+larger, nor which of two snapshots is the better. A reference is written in bare torch from the method's formulas. It
+knows a `Problem`'s data and its models' `forward`, and nothing else of the harness: no `accuracy`, no `optimizer`, no
+`batches`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -37,6 +39,33 @@ class Trace:
 
     steps: list[State] = field(default_factory=list)
     final: State = field(default_factory=dict)
+
+
+@contextmanager
+def float64() -> Iterator[None]:
+    """What is made in float32 is made in float64."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tensor, "float", Tensor.double)
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+
+def doubled(problem: Problem) -> Problem:
+    """The problem with models in float64."""
+    new_model, wide = problem.new_model, problem.expanded_weights
+    return replace(
+        problem,
+        new_model=lambda: new_model().double(),
+        original_weights=_doubled(problem.original_weights),
+        expanded_weights=None if wide is None else _doubled(wide),
+    )
+
+
+def _doubled(weights: Mapping[str, Tensor]) -> State:
+    return {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
 
 
 def fixed_batches(patch: pytest.MonkeyPatch) -> None:
@@ -94,7 +123,7 @@ def traced(method: UnlearningMethod, problem: Problem) -> Trace:
     return trace
 
 
-def assert_agree(one: Trace, two: Trace, tolerance: float = 1e-4) -> None:
+def assert_agree(one: Trace, two: Trace, tolerance: float = 1e-8) -> None:
     """All weights and running statistics, after every step and at the end."""
     assert len(one.steps) == len(two.steps), "not the same number of optimizer steps"
     for number, (mine, yours) in enumerate(zip([*one.steps, one.final], [*two.steps, two.final], strict=True)):
@@ -199,15 +228,17 @@ class Proof:
         fault: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Trace:
         """What the submission does, on fixed batches; the original is trained before, on its own."""
-        problem, method = self.make(problems), self.method(modules)
-        with pytest.MonkeyPatch.context() as patch:
+        problem, method = doubled(self.make(problems)), self.method(modules)
+        with float64(), pytest.MonkeyPatch.context() as patch:
             fixed_batches(patch)
             with fault():
                 return traced(method, problem)
 
     def expected(self, problems: Callable[..., Problem]) -> Trace:
         """What the reference does."""
-        return self.reference(self.make(problems))
+        problem = doubled(self.make(problems))
+        with float64():
+            return self.reference(problem)
 
 
 def places(proofs: Mapping[str, Proof]) -> list[tuple[str, str]]:

@@ -75,17 +75,17 @@ def transformer(residual: Problems) -> Problems:
 def test_detection_drops_what_a_plain_reading_drops(
     kind: str, components: int, price: float, module: Module, request: pytest.FixtureRequest
 ) -> None:
-    problem = half_found(request.getfixturevalue(kind)(samples=48, forget=16, pretrain=300))
+    problem = half_found(request.getfixturevalue(kind)(samples=48, forget=16, pretrain=60))
     left = module("detect_retrain").DetectRetrain(components=components, price=price).trusted(problem)
     assert left.ids.tolist() == detection.trusted(problem, components, price)
 
 
 @pytest.mark.parametrize("kind", ["linear", "memorised"])
 def test_look_alikes_are_dropped(kind: str, module: Module, request: pytest.FixtureRequest) -> None:
-    problem = half_found(request.getfixturevalue(kind)(samples=60, forget=16))
+    problem = half_found(request.getfixturevalue(kind)(samples=60, forget=12))
     left = module("detect_retrain").DetectRetrain().trusted(problem).ids.tolist()
-    assert len([i for i in left if i < 16]) <= 2, "of 8 that were not found"
-    assert len([i for i in left if i >= 16]) >= 22, "of 44 that are clean"
+    assert len([i for i in left if i < 12]) <= 1, "of 6 that were not found"
+    assert len([i for i in left if i >= 12]) >= 24, "of 48 that are clean"
 
 
 def test_the_scores_are_those_of_regressions_without_the_sample(module: Module) -> None:

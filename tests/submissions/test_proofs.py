@@ -50,7 +50,7 @@ def small(
     problems: Problems, *, samples: int = 44, forget: int = 20, steps: int = 8, stop_accuracy: float = 0.2
 ) -> Problem:
     """Batches of 16: D_f has two, the second of 4; D_r two, the second of 8. So a pass ends within the budget."""
-    problem = problems(samples=samples, forget=forget, steps=steps, stop_accuracy=stop_accuracy, pretrain=300)
+    problem = problems(samples=samples, forget=forget, steps=steps, stop_accuracy=stop_accuracy, pretrain=60)
     assert problem.accuracy(problem.original(), problem.forget) >= 0.75, "there is something to unlearn"
     return replace(problem, new_model=_always_the_same(problem.new_model))
 
@@ -127,7 +127,7 @@ PROOFS = {
         {"learning_rate": 0.01, "max_passes": 100, "selection_samples": 18},
         "gradient_ascent:GradientAscent",
         dict.fromkeys(FAULTS, "it makes no step"),
-        partial(small, stop_accuracy=0.99),
+        partial(small, stop_accuracy=1.0),
     ),
     "npo": proof(
         npo.reference,
@@ -146,7 +146,7 @@ PROOFS = {
         {"learning_rate": 0.02, "beta": 1.0, "max_passes": 10, "selection_samples": 18},
         "npo:NPO",
         NO_SCHEDULE | {"a new optimizer for each pass": "it makes one pass"},
-        partial(small, stop_accuracy=0.99),
+        partial(small, stop_accuracy=1.0),
     ),
     "npo/frozen_batchnorm": proof(
         npo.reference,
@@ -284,7 +284,7 @@ def test_cuts_scores_as_its_authors_do(module: Modules) -> None:
 def test_cuts_scores_models_on_the_proxy_s_images(module: Modules, residual: Problems) -> None:
     problem = small(residual)
     forget, _ = forget_and_retain(problem)
-    for alpha in (0.0, 0.5, 2.0):
+    for alpha in (0.0, 0.1, 2.0):
         model = cuts.edited(problem, problem.new_model().state_dict(), alpha)
         found = module("cuts").CUTS().score(problem, model)
         assert found == pytest.approx(cuts.agreement(*cuts.features(model, forget.x)), abs=1e-5)

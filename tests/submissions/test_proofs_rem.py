@@ -153,7 +153,7 @@ def test_a_fault_without_a_place_changes_nothing(
 @pytest.mark.parametrize("label", PROOFS)
 def test_the_last_model_is_returned_or_the_first_snapshot(label: str, residual: Problems, module: Modules) -> None:
     """Of an original that no snapshot beats; the first of them is the best."""
-    row = replace(PROOFS[label], make=partial(rounds, pretrain=300, corrupted=24))
+    row = replace(PROOFS[label], make=partial(rounds, pretrain=30, corrupted=24))
     trace = row.submitted(residual, module)
     assert_agree(trace, row.expected(residual))
     wide = trace.steps[3 if label in FIRST_COUNTS else -1]

@@ -17,7 +17,7 @@ class Samples(NamedTuple):
 
 def everything(problem: Problem) -> Samples:
     """D_tr."""
-    pixels = problem.train.images.to(torch.float32) / 255
+    pixels = problem.train.images / 255
     mean = torch.tensor(problem.train.pipeline.mean).view(1, -1, 1, 1)
     std = torch.tensor(problem.train.pipeline.std).view(1, -1, 1, 1)
     return Samples((pixels - mean) / std, problem.train.labels)

@@ -40,11 +40,11 @@ def reference(problem: Problem, learning_rate: float, mask: float) -> Trace:
             assert weight.grad is not None
             weight.grad *= part
         sgd.step(learning_rate)
+        trace.steps.append(state(model))  # here the decay has moved all weights
         with torch.no_grad():
             for weight, velocity, part, before in zip(weights, sgd.velocities, masks, start, strict=True):
                 weight.copy_(part * weight + (1 - part) * before)
                 velocity *= part
-        trace.steps.append(state(model))
 
     while len(trace.steps) < problem.budget.steps:
         for x, y in one_pass(forget, size):
