@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.func import functional_call
 from torchvision.models import resnet18
 
 from unlearnbench.models import ModelSpec, build
-from unlearnbench.models.resnet18 import ResNet18
+from unlearnbench.models.resnet18 import ResNet18, Shortcut
 
 IMAGES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -47,3 +48,18 @@ def test_the_new_channels_gated_off_leave_the_model() -> None:
         torch.testing.assert_close(wide(IMAGES, off), expected)
         torch.testing.assert_close(functional_call(narrow, narrow.corner_of(wide), (IMAGES,)), expected)
         assert not torch.allclose(wide(IMAGES), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [7, 8])
+@pytest.mark.parametrize("inputs", [3, 8, 16])
+def test_a_shortcut_is_a_convolution_with_a_stride(inputs: int, size: int) -> None:
+    torch.manual_seed(0)
+    ours = Shortcut(inputs, 2 * inputs, 1, 2, bias=False)
+    theirs = nn.Conv2d(inputs, 2 * inputs, 1, 2, bias=False).double()  # in float64 oneDNN has no part in it
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.randn(36, inputs, size, size).to(memory_format=torch.channels_last)
+    here, there = images.clone().requires_grad_(), images.double().requires_grad_()
+    for layer, given in ((ours, here), (theirs, there)):
+        (layer(given) ** 2).sum().backward()
+    torch.testing.assert_close(here.grad, there.grad, check_dtype=False, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, check_dtype=False, atol=1e-2, rtol=1e-3)
