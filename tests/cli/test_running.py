@@ -32,8 +32,9 @@ def test_from_a_template_to_a_leaderboard(call: Call) -> None:
     assert "mine/broken: 4 failed: raised: TypeError" in said[1]
     assert "--retry-failed" not in first.out
     assert "unlearnbench leaderboard tiny --out build/leaderboard" in first.out
-    again = call("run", "tiny.toml", "--method", "mine", "--method", "mine/broken")
+    again = call("run", "tiny.toml", "--method", "mine", "--method", "mine/broken", "--rate", "0.5", "--rate", "1.0")
     assert again.code == 0
+    assert "unlearnbench leaderboard tiny --rate 0.5 --rate 1.0 --out build/leaderboard" in again.out, "the same part"
     assert "0 trials run" in again.out
     assert "8 already stored" in again.out
     assert "mine/broken: 4 failed: raised: TypeError" in again.err

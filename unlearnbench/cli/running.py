@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -153,8 +154,16 @@ def run(
     earlier = sum(failure.earlier for failure in summary.failures)
     if earlier:
         say(f"{earlier} of these failed in an earlier run. If the fault was not the method's: --retry-failed")
-    option = "" if database == DATABASE else f" --database {database}"
-    say(f"Draw the figures: unlearnbench leaderboard {summary.suite} --out build/leaderboard{option}")
+    command = ["unlearnbench", "leaderboard", summary.suite]
+    for option, values in (
+        ("--seed", seeds),
+        ("--rate", rates),
+        ("--corruption", corruptions),
+        ("--suites", () if suites is None else (suites,)),
+        ("--database", () if database == DATABASE else (database,)),
+    ):
+        command += [part for value in values for part in (option, str(value))]
+    say(f"Draw the figures: {shlex.join([*command, '--out', 'build/leaderboard'])}")
     for line in summary.left_out:  # again, because the first one has scrolled away
         complain(line, "red")
     if summary.left_out:  # what ran is stored, but a script must not publish a board without them
