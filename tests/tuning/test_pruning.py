@@ -18,8 +18,8 @@ from unlearnbench.report.text.tries import tries_table
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
-from unlearnbench.tuning.pruning import Cell, hopeless, stages
-from unlearnbench.tuning.tries import choices
+from unlearnbench.tuning.pruning import hopeless, stages
+from unlearnbench.tuning.tries import Cell, choices
 from unlearnbench.tuning.tune import tune
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from unlearnbench.errors import HarnessError, UsageError
-from unlearnbench.store.checks import Checks
 from unlearnbench.store.connection import first_line
-from unlearnbench.store.schema import TABLES
-from unlearnbench.store.sources import name_of, opened
+from unlearnbench.store.sources import name_of
+from unlearnbench.store.staging import staged_store
 
 OF_VALUES = (ValueError, TypeError, LookupError, AttributeError)
 """What code raises that is given a value which no run stores."""
@@ -23,16 +22,12 @@ def refuse_damaged(engine: Engine, error: BaseException) -> None:
         HarnessError: the database refused to be read, or has a row that cannot be one of a run.
     """
     url = engine.url.render_as_string(hide_password=False)
-    if isinstance(error, SQLAlchemyError):
+    if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
         raise HarnessError(f"cannot read the results database '{name_of(url)}': {first_line(error)}") from error
     if not isinstance(error, OF_VALUES):
         return
     try:
-        with opened(url) as (rows_of, _):
-            checks = Checks(name_of(url))
-            for table in TABLES:
-                for values in rows_of(table):
-                    checks.row(table, values)
-        checks.end()
+        with staged_store(url):
+            pass
     except UsageError as fault:
         raise HarnessError(f"the results database is damaged: {fault}; {ADVICE}") from error

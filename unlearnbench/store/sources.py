@@ -94,7 +94,7 @@ def _explained(name: str) -> Iterator[None]:
         says = first_line(error)
         if says == "interrupted":
             says = f"it took longer than {SECONDS:.0f} seconds to give its next rows"
-        raise UsageError(f"cannot read {name}: {says}") from error
+        raise UsageError(f"cannot read {name}: {says}; nothing of it was added") from error
 
 
 def _sha256(file: Path) -> str:

@@ -11,12 +11,10 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 
 from unlearnbench.problems.suite import Suite
+from unlearnbench.tuning.tries import Cell
 
 P_THRESHOLD = 0.05
 """Prune a try if a Wilcoxon signed-rank test finds it worse than the best one at this significance level."""
-
-Cell = tuple[str, float, int, float, str]
-"""A problem and an original: corruption, discovery rate, corruption seed, capacity, training."""
 
 
 def stages(grid: Suite) -> list[Suite]:

@@ -13,6 +13,9 @@ from unlearnbench.problems.suite import Suite
 Rule = Literal["blind", "oracle"]
 """Score to select by: `blind` is `selection_score`. `oracle` is the aggregate, from true labels (never ranked)."""
 
+Cell = tuple[str, float, int, float, str]
+"""A problem and an original: corruption, discovery rate, corruption seed, capacity, training."""
+
 DEFAULT, TRY = "default", "try"
 """Names of variants: the first try, and all others."""
 

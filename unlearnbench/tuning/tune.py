@@ -30,9 +30,9 @@ from unlearnbench.store.results import planned_trials
 from unlearnbench.store.schema import TrialRow
 from unlearnbench.store.store import Store
 from unlearnbench.submissions.finding import Submission
-from unlearnbench.tuning.pruning import Cell, hopeless, reason, stages
+from unlearnbench.tuning.pruning import hopeless, reason, stages
 from unlearnbench.tuning.space import Point, digest, distribution, grid, setting, spread
-from unlearnbench.tuning.tries import DEFAULT, TRY, Rule, Try, best_first, summarised, variant_of_try, whole_grid
+from unlearnbench.tuning.tries import DEFAULT, TRY, Cell, Rule, Try, best_first, summarised, variant_of_try, whole_grid
 
 Sampler = Literal["tpe", "grid"]
 

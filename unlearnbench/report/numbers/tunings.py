@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 from unlearnbench.errors import UsageError
 from unlearnbench.store.labels import method_label
 from unlearnbench.store.results import Planned, planned_trials, runs_of_suite, suites
-from unlearnbench.tuning.tries import Try, choices, name_of, start_of_try, summarised
+from unlearnbench.tuning.tries import Cell, Try, choices, name_of, start_of_try, summarised
 
-Scores = dict[tuple[str, float, int, float, str], float]
+Scores = dict[Cell, float]
 """Selection scores of a try, on each problem that it ran on."""
 
 _OF_A_STAGE = ("seeds", "discovery_rates")
